@@ -1,0 +1,193 @@
+"""From the hardware graph to an hls4ml project; the only module that imports hls4ml.
+
+hls4ml's ``ModelGraph.from_layer_list`` gets every layer with every type explicit. Of hls4ml's
+passes only those run that prepare a layer for the C++ templates; the ones that infer or change
+arithmetic (precision inference, batch norm fusion, activation merging) stay out, so that the
+numbers are those of the hardware graph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwflow.codegen import kernels
+from hwflow.codegen.project import Project
+from hwflow.errors import ToolError
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.op import HlsLayer, Target
+
+# Names of hls4ml 1.3.0 optimizer passes, in the order of its own vivado:ip flow.
+STREAMING = (
+    "vivado:inplace_stream_flatten",
+    "vivado:reshape_stream",
+    "vivado:clone_output",
+    "vivado:insert_zero_padding_before_conv1d",
+    "vivado:insert_zero_padding_before_conv2d",
+)
+OPTIMIZE = (
+    "vivado:inplace_parallel_reshape",
+    "vivado:inplace_stream_flatten",
+    "vivado:distributed_arithmetic_codegen",
+)
+SPECIFIC_TYPES = (
+    "vivado:transform_types",
+    "vivado:register_bram_weights",
+    "vivado:generate_conv_streaming_instructions",
+    "vivado:apply_resource_strategy",
+    "vivado:generate_conv_im2col",
+    "vivado:generate_unrolled_dense_resource",
+    "vivado:set_pipeline_style",
+    "vivado:d_a_latency_dense_template",
+    "vivado:d_a_latency_conv_template",
+    "vivado:d_a_combinational_template",
+)
+
+LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh")
+"""Files of hls4ml's writer that hold absolute paths; hwflow's own bench takes their place."""
+
+
+def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") -> Project:
+    """Return the hls4ml project of a hardware graph, in memory.
+
+    Raises:
+        ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
+    """
+    with _tensorflow_kept_out(), _quiet():
+        model_graph = _model_graph(graph, target, clock_uncertainty)
+        with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
+            out = Path(folder) / "project"
+            model_graph.config.config["OutputDir"] = str(out)
+            model_graph.config.config["Stamp"] = "0"
+            model_graph.config.backend.writer.write_hls(model_graph)
+            files = {
+                str(p.relative_to(out)): p.read_bytes()
+                for p in sorted(out.rglob("*"))
+                if p.is_file() and p.name not in LEFT_OUT
+            }
+    files |= kernels.headers(node.op.lower(*graph.input_types(node)) for node in graph.nodes)
+    return Project(graph.name, files)
+
+
+def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
+    try:
+        from hls4ml.model.graph import ModelGraph
+    except ImportError as error:
+        raise ToolError("hls4ml", str(error), help="pip install hls4ml==1.3.0") from error
+    kernels.register()
+    layers, configs = [], {}
+    for node in graph.nodes:
+        layer = node.op.lower(*graph.input_types(node))
+        layers.append(_layer_entry(node, layer))
+        configs[node.name] = _layer_config(layer, graph.types[node.name].dtype)
+    config = {
+        "Backend": target.backend,
+        "ProjectName": graph.name,
+        "OutputDir": "project",
+        "Part": target.part,
+        "ClockPeriod": target.clock_period_ns,
+        "ClockUncertainty": clock_uncertainty,
+        "IOType": target.io_type,
+        "TraceOutput": True,
+        "WriterConfig": {
+            "Namespace": None,
+            "WriteWeightsTxt": True,
+            "WriteTar": False,
+            "TBOutputStream": "both",
+            "WriteEmulationConstants": False,
+        },
+        "HLSConfig": {
+            "Model": {"Precision": {"default": "ap_fixed<16,6>"}, "ReuseFactor": 1},
+            "LayerName": configs,
+            "Flows": list(_flows()),
+        },
+    }
+    inputs = [p.value for p in graph.inputs]
+    outputs = [p.value for p in graph.outputs]
+    return ModelGraph.from_layer_list(config, layers, inputs, outputs)
+
+
+def _flows() -> tuple[str, ...]:
+    """Return hwflow's own flows over hls4ml's passes, registered once."""
+    from hls4ml.model.flow import get_flow, register_flow
+    from hls4ml.model.flow.flow import flow_map
+
+    steps = {
+        "hwflow_init": tuple(get_flow("vivado:init_layers").optimizers),
+        "hwflow_streaming": STREAMING,
+        "hwflow_optimize": OPTIMIZE,
+        "hwflow_types": SPECIFIC_TYPES,
+        "hwflow_templates": tuple(get_flow("vivado:apply_templates").optimizers),
+    }
+    for name, passes in steps.items():
+        if name not in flow_map:
+            register_flow(name, list(passes))
+    return tuple(steps)
+
+
+def _layer_entry(node: Node, layer: HlsLayer) -> dict[str, Any]:
+    entry: dict[str, Any] = {"class_name": layer.class_name, "name": node.name}
+    if node.inputs:
+        entry["inputs"] = list(node.inputs)
+    entry["outputs"] = [node.name]
+    entry |= layer.attributes
+    for name, array in layer.weights.items():
+        entry[f"{name}_data"] = array.values
+    if layer.kernel:
+        entry |= {"kernel": layer.kernel}
+    return entry
+
+
+def _layer_config(layer: HlsLayer, result_t: FixedType) -> dict[str, Any]:
+    types = {"result": result_t, **layer.types}
+    types |= {name: array.dtype for name, array in layer.weights.items()}
+    return {
+        "Precision": {name: ap_type(t) for name, t in types.items()},
+        "ReuseFactor": layer.reuse_factor,
+        "Strategy": layer.strategy,
+        "Trace": True,
+    }
+
+
+def ap_type(dtype: FixedType) -> str:
+    """Return the C++ spelling of a type, e.g. ``ap_ufixed<6,0,AP_RND_CONV,AP_SAT,0>``."""
+    prefix = "ap_fixed" if dtype.signed else "ap_ufixed"
+    return f"{prefix}<{dtype.width},{dtype.integer},AP_{dtype.rounding},AP_{dtype.overflow},0>"
+
+
+@contextlib.contextmanager
+def _tensorflow_kept_out() -> Iterator[None]:
+    """Keep hls4ml from importing tensorflow and torch, which writing a project does not need."""
+    blocked = [m for m in ("tensorflow", "keras", "qkeras", "torch") if m not in sys.modules]
+    for name in blocked:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in blocked:
+            if sys.modules.get(name) is None:
+                sys.modules.pop(name, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep hls4ml's prints off the terminal; what they warn about is checked beforehand."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def weights_are_on_grid(array: FixedArray) -> bool:
+    """Return whether hls4ml's decimal text of the values reads back as the same doubles."""
+    digits = max(array.dtype.fractional, 0)
+    text = [f"{v:.{digits}f}" for v in array.values.ravel()]
+    return bool(np.array_equal(np.array(text, np.float64), array.values.ravel()))

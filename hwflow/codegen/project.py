@@ -1,0 +1,120 @@
+"""A generated project: relative path to content, in memory until it is written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from hwflow.errors import CompileError, Diagnostic
+
+MARKER = ".hwflow-project"
+"""File that marks a folder as written by hwflow, so that it may be replaced."""
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """The files of one generated project.
+
+    Attributes:
+        name: name of the top function.
+        files: content by relative POSIX path.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+
+    def __post_init__(self) -> None:
+        """Refuse paths that could leave the project's folder."""
+        for path in self.files:
+            pure = PurePosixPath(path)
+            if pure.is_absolute() or ".." in pure.parts:
+                raise ValueError(f"{path!r} leaves the project folder")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over every path and content, in sorted order."""
+        total = hashlib.sha256()
+        for path in sorted(self.files):
+            total.update(f"{path}\0{len(self.files[path])}\0".encode())
+            total.update(self.files[path])
+        return total.hexdigest()
+
+    def text(self, path: str) -> str:
+        """Return a file's content as text."""
+        return self.files[path].decode()
+
+    def write(self, folder: Path) -> Path:
+        """Write all files to ``folder`` at once: it holds the whole project or is left as it was.
+
+        Raises:
+            CompileError: the folder holds something that hwflow did not write, or the file
+                system refuses (read-only, full).
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise CompileError([_not_ours(folder, "a file of that name exists")])
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).exists():
+            raise CompileError([_not_ours(folder, "the folder holds files not written by hwflow")])
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            try:
+                self._write_files(staging)
+                _swap(staging, folder)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        except OSError as error:
+            raise CompileError([_os_failure(folder, error)]) from error
+        return folder
+
+    def _write_files(self, staging: Path) -> None:
+        for path, content in self.files.items():
+            target = staging / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            if path.endswith(".sh"):
+                target.chmod(0o755)
+        (staging / MARKER).write_text(self.digest + "\n")
+        staging.chmod(0o755)
+
+
+def _swap(staging: Path, folder: Path) -> None:
+    """Put ``staging`` in the place of ``folder``, by renames."""
+    if not folder.exists():
+        os.rename(staging, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    os.rename(folder, old / "project")
+    try:
+        os.rename(staging, folder)
+    except OSError:
+        os.rename(old / "project", folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _not_ours(folder: Path, why: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW501",
+        title="output folder cannot be used",
+        where=str(folder),
+        found=why,
+        help="choose another folder with -o, or empty this one",
+    )
+
+
+def _os_failure(folder: Path, error: OSError) -> Diagnostic:
+    return Diagnostic(
+        code="HW502",
+        title="cannot write the output",
+        where=str(folder),
+        found=error.strerror or str(error),
+        help="choose a folder that you may write to, with enough free space; nothing was left there",
+    )

@@ -1,0 +1,230 @@
+"""What an operator must say about itself, and the registry that finds it.
+
+An operator is a frozen dataclass in a file of its own under ``hwflow/ops``. Its methods are pure:
+types and numbers in, types and numbers out; no graph, no file, no process, no global setting.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.tensor import TensorType
+
+
+class Layout(Enum):
+    """How an operator that claims an ONNX node sees the axes of its operands."""
+
+    CHANNELS_LAST = "channels_last"
+    """Spatial: ONNX has channels first, the hardware channels last (convolution, pooling)."""
+    ELEMENTWISE = "elementwise"
+    """Any order of axes serves, as long as all operands share it."""
+    ONNX = "onnx"
+    """The order of axes carries meaning: operands come in ONNX order (reshape, matrix product)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the hardware is generated for, as far as operators must know.
+
+    Attributes:
+        backend: hls4ml backend, ``"Vitis"`` or ``"Vivado"``.
+        io_type: ``"io_parallel"`` or ``"io_stream"``.
+        part: the FPGA part.
+        clock_period_ns: requested clock period.
+    """
+
+    backend: str = "Vitis"
+    io_type: str = "io_parallel"
+    part: str = "xc7z020clg400-1"
+    clock_period_ns: float = 10.0
+
+    @property
+    def streams(self) -> bool:
+        """Whether values travel through FIFOs, one pixel at a time."""
+        return self.io_type == "io_stream"
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A constant operand of an ONNX node.
+
+    Attributes:
+        values: float64, in ONNX order of axes; what an evaluation of the constant part gives.
+        quantized: whether a quantiser stands behind it.
+    """
+
+    values: npt.NDArray[np.float64]
+    quantized: bool
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNode:
+    """An ONNX node as an operator sees it when it decides how to become hardware.
+
+    Attributes:
+        op_type: e.g. ``"Conv"``.
+        attributes: plain Python values and numpy arrays, strings as ``str``.
+        inputs: the type of an activation (batch axis removed, axes as ``Op.layout`` asks), a
+            ``Constant`` (ONNX order, batch axis kept where it has one), or None where an
+            optional input is absent.
+        axes: for each axis of the activations as the operator sees them (batch axis removed), the
+            ONNX axis it came from, counted with the batch axis: ``(2, 3, 1)`` for an NCHW value
+            laid out channels last.
+        output_shape: shape of the ONNX output, batch axis included.
+        opset: version of the operator's domain.
+    """
+
+    op_type: str
+    attributes: Mapping[str, Any]
+    inputs: tuple[TensorType | Constant | None, ...]
+    axes: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    opset: int = 20
+
+    @property
+    def activations(self) -> tuple[TensorType, ...]:
+        """The operands that are not constants, in order."""
+        return tuple(i for i in self.inputs if isinstance(i, TensorType))
+
+    def constant(self, index: int) -> Constant | None:
+        """Return the constant at an input position, or None when absent or not constant."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        return value if isinstance(value, Constant) else None
+
+    def refuse(self, title: str, *, code: str = "HW210", **parts: str) -> Refused:
+        """Return the exception that says why this node cannot become hardware."""
+        return Refused(Diagnostic(code=code, title=title, **parts))
+
+
+class Refused(Exception):
+    """Raised by ``Op.from_onnx``; the lowering pass adds where, and collects."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(str(diagnostic))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HlsLayer:
+    """One hls4ml layer, with every type explicit.
+
+    Attributes:
+        class_name: hls4ml's layer class; ``"HwflowKernel"`` for kernels from ``templates/ops``.
+        attributes: layer attributes as hls4ml's ``from_layer_list`` takes them.
+        weights: constant arrays by hls4ml's name (``weight``, ``bias``, ``scale``, ...).
+        types: fixed-point types by hls4ml's precision name (``result``, ``accum``, ``table``, ...).
+        strategy: ``latency``, ``resource``, ``resource_unrolled`` or ``distributed_arithmetic``.
+        reuse_factor: multiplications per multiplier.
+        kernel: file stem under ``templates/ops`` that holds the C++, if hls4ml has no kernel.
+    """
+
+    class_name: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, FixedArray] = field(default_factory=dict)
+    types: Mapping[str, FixedType] = field(default_factory=dict)
+    strategy: str = "latency"
+    reuse_factor: int = 1
+    kernel: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An operator with the types of inputs that suit it, for the contract tests."""
+
+    name: str
+    op: Op
+    inputs: tuple[TensorType, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Op(ABC):
+    """One hardware operator with its constants and settings.
+
+    The result is computed exactly (``exact`` says in which type and range, ``compute`` with which
+    value) and then cast once to ``result_t``; None means that nothing is lost and no cast is made.
+
+    Class attributes:
+        onnx: names of the ONNX operators that this operator claims.
+        layout: the order of axes it needs its operands in.
+        settings: names of the fields that a user may set in ``hwflow.toml``.
+        approximate: why the result differs from the real function by nature, or empty.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ()
+    layout: ClassVar[Layout] = Layout.ELEMENTWISE
+    settings: ClassVar[tuple[str, ...]] = ("result_t",)
+    approximate: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type[Op]]] = {}
+
+    result_t: FixedType | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the operator by its name; refuse a second claim on an ONNX operator."""
+        super().__init_subclass__(**kwargs)
+        if cls.__name__.startswith("_"):
+            return
+        for other in Op.registry.values():
+            clash = set(cls.onnx) & set(other.onnx)
+            if clash and other.__name__ != cls.__name__:
+                raise TypeError(f"{cls.__name__} and {other.__name__} both claim {sorted(clash)}")
+        Op.registry[cls.__name__] = cls
+
+    @property
+    def kind(self) -> str:
+        """The operator's name."""
+        return type(self).__name__
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        """Return the chain of operators that computes exactly what the ONNX node computes.
+
+        The first takes all activations of the node, each other one the result before it.
+
+        Raises:
+            Refused: the node cannot be computed exactly; says why and what to do.
+        """
+        raise node.refuse("operator is not created from ONNX")
+
+    @abstractmethod
+    def exact(self, *inputs: TensorType) -> TensorType:
+        """Return the type and range of the result before the cast to ``result_t``."""
+
+    @abstractmethod
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        """Return the result before the cast to ``result_t``; the first axis is the batch."""
+
+    @abstractmethod
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        """Return the hls4ml layer that computes the same bits."""
+
+    @abstractmethod
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        """Return the estimated resources and timing."""
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        """Yield a diagnostic for each reason why this cannot be generated for the target."""
+        return iter(())
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Return the type of the result, after the cast to ``result_t``."""
+        exact = self.exact(*inputs)
+        return exact if self.result_t is None else exact.cast(self.result_t)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        """Yield small instances with input types, covering what the operator can do."""
+        return ()
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the fields that are set, by name, for the printed form."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}

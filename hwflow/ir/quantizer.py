@@ -1,0 +1,294 @@
+"""What a QONNX quantiser computes, read from its node and checked.
+
+The formulas are those of the QONNX operator definitions (``Quant``, ``BipolarQuant`` version 1,
+``Trunc`` versions 1 and 2; https://github.com/fastmachinelearning/qonnx, docs/qonnx-custom-ops) and
+of the executor that comes with them: scale, add the zero point, **clamp, then round**.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from hwflow.errors import Diagnostic, did_you_mean
+from hwflow.ir.qonnx import attributes, constant_of
+
+F64 = npt.NDArray[np.float64]
+Round = Callable[[F64], F64]
+
+MAX_BIT_WIDTH = 32
+"""Widest quantiser that is read; QONNX computes in float32 and means no more than 32 bits."""
+
+
+def _away_from_zero(x: F64) -> F64:
+    return np.asarray(np.copysign(np.ceil(np.abs(x)), x))
+
+
+def _half_away_from_zero(x: F64) -> F64:
+    whole = np.floor(np.abs(x))  # abs(x) + 0.5 would round just below a tie
+    return np.asarray(np.copysign(whole + (np.abs(x) - whole >= 0.5), x))
+
+
+def _half_to_zero(x: F64) -> F64:
+    whole = np.floor(np.abs(x))
+    return np.asarray(np.copysign(whole + (np.abs(x) - whole > 0.5), x))
+
+
+ROUNDING: dict[str, Round] = {
+    "ROUND": np.rint,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": _away_from_zero,
+    "DOWN": np.trunc,
+    "HALF_UP": _half_away_from_zero,
+    "HALF_DOWN": _half_to_zero,
+}
+"""QONNX rounding modes by their canonical name; HALF_UP is away from zero, as qonnx has it."""
+
+ALIASES = {"HALF_EVEN": "ROUND", "ROUND_TO_ZERO": "DOWN"}
+"""Other names of the same modes; ROUND_TO_ZERO is what Brevitas writes."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Quantizer:
+    """A quantiser with constant, valid parameters.
+
+    Attributes:
+        kind: ``"Quant"``, ``"BipolarQuant"`` or ``"Trunc"``.
+        scale: > 0, shape as in the model (scalar, or broadcastable against the input).
+        zero_point: whole numbers, shape as in the model.
+        bit_width: of the result; 1 for ``BipolarQuant``.
+        signed: of the result.
+        narrow: whether the range is one value shorter, as QONNX defines it.
+        rounding: a key of ``ROUNDING``.
+        truncated_bits: ``Trunc`` only: the scaled input is divided by 2 to this power.
+        output_scale: ``Trunc`` only: scale of the result; the input's scale in version 1.
+        clamps: whether the result is limited to ``raw_min .. raw_max`` (not so in Trunc version 1).
+    """
+
+    kind: str
+    scale: F64
+    zero_point: F64
+    bit_width: int
+    signed: bool
+    narrow: bool
+    rounding: str
+    truncated_bits: int = 0
+    output_scale: F64 | None = None
+    clamps: bool = True
+
+    @property
+    def bipolar(self) -> bool:
+        """Whether the result is one of -scale and +scale; so is a signed ``Quant`` of 1 bit."""
+        return self.kind == "BipolarQuant" or (
+            self.kind == "Quant" and self.signed and self.bit_width == 1
+        )
+
+    @property
+    def raw_min(self) -> int:
+        """Smallest integer level, before the zero point is taken off."""
+        if not self.signed:
+            return 0
+        return -1 if self.bipolar else -(2 ** (self.bit_width - 1)) + self.narrow
+
+    @property
+    def raw_max(self) -> int:
+        """Largest integer level, before the zero point is taken off."""
+        if not self.signed:
+            return int(2**self.bit_width - 1 - self.narrow)
+        return 1 if self.bipolar else int(2 ** (self.bit_width - 1) - 1)
+
+    def levels(self, x: F64) -> F64:
+        """Return the integer levels of ``x``, zero point included.
+
+        The division is made in float32, as the trained model, qonnx and ONNX Runtime make it, so
+        that the levels are the model's own for scales of any kind.
+        """
+        scaled = x.astype(np.float32) / self.scale.astype(np.float32)
+        y: F64 = (scaled + self.zero_point.astype(np.float32)).astype(np.float64)
+        if self.bipolar:
+            return np.where(y >= 0, 1.0, -1.0)
+        if self.kind == "Trunc":
+            y = np.asarray(np.rint(y) / 2.0**self.truncated_bits)
+        if self.clamps:
+            y = np.clip(y, self.raw_min, self.raw_max)
+        return ROUNDING[self.rounding](y)
+
+    def __call__(self, x: F64) -> F64:
+        """Return the quantised ``x``: levels times scale, the product exact in float64."""
+        levels = self.levels(x)
+        if self.kind != "Trunc":
+            return (levels - self.zero_point) * self.scale
+        assert self.output_scale is not None
+        # Version 1 takes the zero point off unscaled, version 2 scales it with the value.
+        zero = (
+            self.zero_point / 2.0**self.truncated_bits
+            if self.clamps
+            else self.zero_point
+        )
+        return (levels - zero) * self.output_scale
+
+
+class InvalidQuantizer(Exception):
+    """Raised by ``read_quantizer`` with everything that is wrong with the node."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        self.diagnostics = diagnostics
+        super().__init__("\n".join(str(d) for d in diagnostics))
+
+
+_INPUTS = {
+    ("Quant", 4): ("X", "scale", "zero point", "bit width"),
+    ("BipolarQuant", 2): ("X", "scale"),
+    ("Trunc", 5): ("X", "scale", "zero point", "input bit width", "bit width"),
+    ("Trunc", 6): (
+        "X",
+        "scale",
+        "zero point",
+        "input bit width",
+        "output scale",
+        "bit width",
+    ),
+}
+
+
+def read_quantizer(node: ir.Node, where: str) -> Quantizer:
+    """Return what a ``Quant``, ``BipolarQuant`` or ``Trunc`` node computes.
+
+    Args:
+        node: the node; its parameters must be initializers by now.
+        where: for the diagnostics.
+
+    Raises:
+        InvalidQuantizer: with codes HW020 (not constant), HW021 (scale), HW022 (bit width),
+            HW023 (rounding mode), HW024 (zero point), HW025 (number of inputs).
+    """
+    names = _INPUTS.get((node.op_type, len(node.inputs)))
+    if names is None or any(value is None for value in node.inputs):
+        counts = " or ".join(str(n) for op, n in _INPUTS if op == node.op_type)
+        title = f"{node.op_type} has the wrong number of inputs"
+        found = str(sum(value is not None for value in node.inputs))
+        raise InvalidQuantizer(
+            [
+                Diagnostic(
+                    code="HW025",
+                    title=title,
+                    where=where,
+                    found=found,
+                    supported=counts,
+                )
+            ]
+        )
+    values: dict[str, F64] = {}
+    missing = []
+    for name, value in zip(names[1:], node.inputs[1:], strict=True):
+        constant = constant_of(value) if value is not None else None
+        if constant is None:
+            missing.append(_not_constant(name, where))
+        else:
+            values[name] = constant.values
+    if missing:
+        raise InvalidQuantizer(missing)
+    attrs = attributes(node)
+    findings = [
+        *_check_values(values, where),
+        *_check_mode(attrs.get("rounding_mode"), where),
+    ]
+    if findings:
+        raise InvalidQuantizer(findings)
+    return _build(node.op_type, values, attrs)
+
+
+def _not_constant(name: str, where: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW020",
+        title=f"{name} of a quantiser is computed at run time",
+        where=where,
+        supported="constants",
+        help="train with a static (frozen) quantiser; a scale that follows the data has no "
+        "fixed-point type",
+    )
+
+
+def _check_values(values: dict[str, F64], where: str) -> Iterator[Diagnostic]:
+    """Yield what is wrong with scales, zero point and bit widths."""
+    for name, array in values.items():
+        shown = np.array2string(array.ravel(), threshold=4, edgeitems=2)
+        if "scale" in name and not (
+            array.size and np.all(array > 0) and np.all(array < np.inf)
+        ):
+            title = f"{name} of a quantiser is not a positive number"
+            yield Diagnostic(
+                code="HW021",
+                title=title,
+                where=where,
+                found=shown,
+                supported="finite and > 0",
+            )
+        if "bit width" in name and not _is_width(array):
+            supported = f"one whole number from 1 to {MAX_BIT_WIDTH}"
+            title = f"{name} of a quantiser is not supported"
+            yield Diagnostic(
+                code="HW022", title=title, where=where, found=shown, supported=supported
+            )
+        if name == "zero point" and not np.all(array == np.rint(array)):
+            title = "zero point of a quantiser is not a whole number"
+            yield Diagnostic(code="HW024", title=title, where=where, found=shown)
+
+
+def _is_width(array: F64) -> bool:
+    """Return whether an array is a single legal bit width."""
+    width = float(array.flat[0]) if array.size == 1 else 0.0
+    return width == int(width) and 1 <= width <= MAX_BIT_WIDTH
+
+
+def _check_mode(mode: object, where: str) -> Iterator[Diagnostic]:
+    """Yield a diagnostic where the rounding mode is not one of QONNX's."""
+    known = (*ROUNDING, *ALIASES)
+    if mode is None or (isinstance(mode, str) and mode.upper() in known):
+        return
+    yield Diagnostic(
+        code="HW023",
+        title="unknown rounding mode",
+        where=where,
+        found=f'rounding_mode = "{mode}"',
+        supported=", ".join(known),
+        help=did_you_mean(str(mode).upper(), known),
+    )
+
+
+def _build(kind: str, values: dict[str, F64], attrs: dict[str, object]) -> Quantizer:
+    """Return the quantiser for parameters that were checked."""
+    mode = str(
+        attrs.get("rounding_mode", "FLOOR" if kind == "Trunc" else "ROUND")
+    ).upper()
+    scale = values["scale"]
+    if kind == "BipolarQuant":
+        return Quantizer(
+            kind=kind, scale=scale, zero_point=np.zeros(()), bit_width=1, signed=True,
+            narrow=False, rounding="ROUND",
+        )  # fmt: skip
+    width = int(values["bit width"].flat[0])
+    truncated, output_scale = 0, None
+    if kind == "Trunc":
+        output_scale = values.get("output scale", scale)
+        if "output scale" in values:
+            truncated = int(np.rint(np.log2(np.max(output_scale) / np.max(scale))))
+        else:
+            truncated = int(values["input bit width"].flat[0]) - width
+    return Quantizer(
+        kind=kind,
+        scale=scale,
+        zero_point=values["zero point"],
+        bit_width=width,
+        signed=bool(attrs.get("signed", 1)),
+        narrow=bool(attrs.get("narrow", 0)),
+        rounding=ALIASES.get(mode, mode),
+        truncated_bits=truncated,
+        output_scale=output_scale,
+        clamps=kind != "Trunc" or "output scale" in values,
+    )

@@ -1,0 +1,185 @@
+"""Fully connected layer on the last axis: ``y = x @ weight + bias``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._constants import bias_constant, weight_constant
+from hwflow.ops._matvec import (
+    add_bias,
+    check_accumulator,
+    check_strategy,
+    keeps_products,
+    multiply_accumulate,
+    sum_bounds,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dense(Op):
+    """Fully connected layer; one multiplier serves ``reuse_factor`` products.
+
+    Attributes:
+        weight: shape ``(n_in, n_out)``.
+        bias: shape ``(n_out,)``.
+        accum_t: accumulator; None for the narrowest that cannot overflow.
+        strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
+        reuse_factor: multiplications per multiplier.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("MatMul", "Gemm")
+    layout: ClassVar[Layout] = Layout.ONNX
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "accum_t", "strategy", "reuse_factor")
+
+    weight: FixedArray
+    bias: FixedArray
+    accum_t: FixedType | None = None
+    strategy: str = "latency"
+    reuse_factor: int = 1
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        weight = node.constant(1)
+        if not node.inputs or not isinstance(node.inputs[0], TensorType) or weight is None:
+            raise node.refuse(
+                "matrix product without a constant right-hand side",
+                found=f"{node.op_type} of two activations, or of a constant with an activation",
+                supported="MatMul or Gemm of an activation with constant weights",
+                help="rewrite the layer as nn.Linear; attention scores are not supported",
+            )
+        attributes = node.attributes
+        matrix = weight.values
+        if attributes.get("transA", 0):
+            raise node.refuse("Gemm with transA", found="transA = 1", supported="transA = 0")
+        if attributes.get("transB", 0):
+            matrix = matrix.T
+        if matrix.ndim != 2:
+            raise node.refuse(
+                "weights of a matrix product must have two axes",
+                found=f"weights of shape {matrix.shape}",
+            )
+        matrix = matrix * float(attributes.get("alpha", 1.0))
+        bias = node.constant(2)
+        offset = np.zeros(matrix.shape[1])
+        if bias is not None:
+            offset = offset + np.reshape(bias.values, -1) * float(attributes.get("beta", 1.0))
+        quantized = Constant(matrix, weight.quantized)
+        return [cls(weight=weight_constant(node, quantized), bias=bias_constant(node, offset))]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        shape = (*x.shape[:-1], self.weight.shape[1])
+        total = self._exact_sum(x)
+        full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
+        if keeps_products(self.accum_t, full):
+            return full if self.accum_t is None else full.cast(self.accum_t)
+        assert self.accum_t is not None
+        return TensorType.full(shape, self.accum_t)
+
+    def _exact_sum(self, x: TensorType) -> TensorType:
+        lo, hi = sum_bounds(x.lo, x.hi, self.weight.raw)
+        fractional = x.dtype.fractional + self.weight.dtype.fractional
+        return TensorType.exactly(self.bias.shape, *add_bias(lo, hi, fractional, self.bias))
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        total = self._exact_sum(TensorType.full(x.shape[-1:], x.dtype))
+        return multiply_accumulate(
+            x,
+            self.weight.raw,
+            self.weight.dtype.fractional,
+            self.bias,
+            self.accum_t or total.dtype,
+            every_product=not keeps_products(self.accum_t, total),
+        )
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        (x,) = inputs
+        n_in, n_out = self.weight.shape
+        exact = keeps_products(self.accum_t, self._exact_sum(x))
+        yield from check_strategy(self.strategy, self.reuse_factor, n_in, n_out, accum_exact=exact)
+        yield from check_accumulator(self.accum_t)
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        return _cost.matvec_cost(
+            self.weight.raw,
+            x,
+            self.exact(x).dtype,
+            self.infer(x).dtype,
+            strategy=self.strategy,
+            reuse_factor=self.reuse_factor,
+            target=target,
+            positions=prod(x.shape[:-1]),
+        )
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        n_in, n_out = self.weight.shape
+        common = {
+            "types": {"accum": self.exact(x).dtype},
+            "strategy": self.strategy,
+            "reuse_factor": self.reuse_factor,
+        }
+        if len(x.shape) == 1:
+            return HlsLayer(
+                class_name="Dense",
+                attributes={"n_in": n_in, "n_out": n_out},
+                weights={"weight": self.weight, "bias": self.bias},
+                **common,
+            )
+        return pointwise_layer(x.shape, self.weight, self.bias, **common)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        rng = np.random.default_rng(0)
+        signed, unsigned = FixedType(6, 2), FixedType(5, 1, signed=False)
+        for name, dtype, shape in (("signed", signed, (8,)), ("unsigned", unsigned, (3, 8))):
+            weight = FixedArray(rng.integers(-8, 8, (8, 4)), FixedType(4, 1))
+            bias = FixedArray(rng.integers(-32, 32, 4), FixedType(6, 1))
+            yield Example(name, cls(weight=weight, bias=bias), (TensorType.full(shape, dtype),))
+
+
+def pointwise_layer(
+    shape: tuple[int, ...], weight: FixedArray, bias: FixedArray, **common: object
+) -> HlsLayer:
+    """Return the hls4ml 1 x 1 convolution that applies a dense layer at each position.
+
+    Args:
+        shape: input shape, 2 or 3 axes, channels last.
+        weight: shape ``(n_in, n_out)``.
+        bias: shape ``(n_out,)``.
+        common: further fields of ``HlsLayer``.
+    """
+    n_in, n_out = weight.shape
+    attributes: dict[str, object] = {
+        "in_width": shape[-2], "out_width": shape[-2], "n_chan": n_in, "n_filt": n_out,
+        "filt_width": 1, "stride_width": 1, "pad_left": 0, "pad_right": 0,
+        "data_format": "channels_last",
+    }
+    kernel_shape: tuple[int, ...] = (1, n_in, n_out)
+    if len(shape) == 3:
+        attributes |= {
+            "in_height": shape[0], "out_height": shape[0], "filt_height": 1,
+            "stride_height": 1, "pad_top": 0, "pad_bottom": 0,
+        }
+        kernel_shape = (1, 1, n_in, n_out)
+    return HlsLayer(
+        class_name=f"PointwiseConv{len(shape) - 1}D",
+        attributes=attributes,
+        weights={
+            "weight": FixedArray(weight.raw.reshape(kernel_shape), weight.dtype), "bias": bias
+        },
+        **common,  # type: ignore[arg-type]
+    )

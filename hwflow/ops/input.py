@@ -1,0 +1,50 @@
+"""A graph input: real numbers are cast to its type where they enter the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.tensor import TensorType
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input(Op):
+    """A value that enters the hardware, assigned to ``dtype`` as ap_fixed assigns a double.
+
+    Attributes:
+        shape: without the batch axis, channels last.
+        dtype: type of the port.
+    """
+
+    shape: tuple[int, ...]
+    dtype: FixedType
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        return TensorType.full(self.shape, self.dtype)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (data,) = inputs
+        return data.cast(self.dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        return HlsLayer(class_name="Input", attributes={"input_shape": list(self.shape)})
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        return Cost()
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        if not self.shape:
+            yield Diagnostic(
+                code="HW220",
+                title="a graph input needs at least one axis beside the batch",
+                help="give the model an input of shape (batch, 1)",
+            )
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return ()
