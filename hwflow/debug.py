@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -31,3 +32,9 @@ def level() -> int:
     """Return how much to say on standard error, 0 to 3."""
     text = os.environ.get("HWFLOW_DEBUG", "0")
     return int(text) if text.isdigit() else 0
+
+
+def explain(who: str, why: str) -> None:
+    """Say on standard error, at level 2, why a pass did nothing."""
+    if level() >= 2:
+        print(f"{who}: skipped {why}", file=sys.stderr)  # noqa: T201

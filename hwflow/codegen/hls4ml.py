@@ -35,6 +35,7 @@ STREAMING = (
     "vivado:insert_zero_padding_before_conv2d",
 )
 OPTIMIZE = (
+    "vivado:optimize_pointwise_conv",
     "vivado:inplace_parallel_reshape",
     "vivado:inplace_stream_flatten",
     "vivado:distributed_arithmetic_codegen",
@@ -55,6 +56,15 @@ SPECIFIC_TYPES = (
 LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh")
 """Files of hls4ml's writer that hold absolute paths; hwflow's own bench takes their place."""
 
+CORRECTIONS = {
+    # Both headers of depthwise latency kernels have one include guard, so that only one is seen.
+    "firmware/nnet_utils/nnet_sepconv1d_latency.h": (
+        b"NNET_SEPARABLE_CONV2D_LATENCY_H_",
+        b"NNET_SEPARABLE_CONV1D_LATENCY_H_",
+    ),
+}
+"""What is put right in hls4ml 1.3.0's own headers: found and replaced text, by path."""
+
 
 def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") -> Project:
     """Return the hls4ml project of a hardware graph, in memory.
@@ -74,6 +84,8 @@ def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") 
                 for p in sorted(out.rglob("*"))
                 if p.is_file() and p.name not in LEFT_OUT
             }
+    for path, (found, replacement) in CORRECTIONS.items():
+        files[path] = files[path].replace(found, replacement)
     files |= kernels.headers(node.op.lower(*graph.input_types(node)) for node in graph.nodes)
     return Project(graph.name, files)
 

@@ -102,7 +102,7 @@ def _swap(staging: Path, folder: Path) -> None:
 
 def _not_ours(folder: Path, why: str) -> Diagnostic:
     return Diagnostic(
-        code="HW501",
+        code="HW551",
         title="output folder cannot be used",
         where=str(folder),
         found=why,
@@ -112,7 +112,7 @@ def _not_ours(folder: Path, why: str) -> Diagnostic:
 
 def _os_failure(folder: Path, error: OSError) -> Diagnostic:
     return Diagnostic(
-        code="HW502",
+        code="HW552",
         title="cannot write the output",
         where=str(folder),
         found=error.strerror or str(error),

@@ -40,9 +40,9 @@ def load(source: Any, example: Any = None) -> QonnxModel:
     if isinstance(source, ir.Model):
         return qonnx.read_proto(ir.to_proto(source))
     if _is_torch_module(source):
-        from hwflow.frontends import brevitas
+        from hwflow.frontends.brevitas import read_module
 
-        return brevitas.read_module(source, example)
+        return read_module(source, example)
     finding = Diagnostic(
         code="HW016",
         title="this kind of object is not a model",

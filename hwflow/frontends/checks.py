@@ -31,8 +31,8 @@ and newer Brevitas."""
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 
-OLDEST_OPSET = 7
-"""Before version 7 of the standard operators, broadcasting had other rules (ONNX changelog)."""
+OLDEST_OPSET = 9
+"""QONNX files in the wild begin here; ``Where`` and ``Sign``, which the reference needs, do, too."""
 
 _INFINITY_ALLOWED = frozenset({"Clip", "Min", "Max", "Pad"})
 """Operators for which an infinite constant means "no limit"."""
@@ -59,11 +59,7 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
     ]
     if empty:
         found = "no " + ", no ".join(empty)
-        return [
-            Diagnostic(
-                code="HW007", title="the graph is empty", where=where, found=found
-            )
-        ]
+        return [Diagnostic(code="HW007", title="the graph is empty", where=where, found=found)]
     return [
         *_check_names(graph, where),
         *_check_order(graph, where),
@@ -86,9 +82,7 @@ def _check_names(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     sources = [(v.name, "graph input") for v in graph_inputs(graph)]
     sources += [(t.name, "initializer") for t in graph.initializer]
     sources += [(t.values.name, "sparse initializer") for t in graph.sparse_initializer]
-    sources += [
-        (o, f"{n.op_type} {n.name}".strip()) for n in graph.node for o in n.output if o
-    ]
+    sources += [(o, f"{n.op_type} {n.name}".strip()) for n in graph.node for o in n.output if o]
     for name, by in sources:
         if name in defined:
             found = f"{printable(name)!r}, by {printable(defined[name])} and by {printable(by)}"
@@ -107,16 +101,12 @@ def _check_names(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
 
 def _undefined(name: str, where: str) -> Diagnostic:
     title = "a value is used but defined nowhere"
-    return Diagnostic(
-        code="HW010", title=title, where=where, found=repr(printable(name))
-    )
+    return Diagnostic(code="HW010", title=title, where=where, found=repr(printable(name)))
 
 
 def _check_order(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     """Yield a cycle, where there is one."""
-    producer = {
-        out: i for i, node in enumerate(graph.node) for out in node.output if out
-    }
+    producer = {out: i for i, node in enumerate(graph.node) for out in node.output if out}
     edges = {
         i: {producer[name] for name in node.input if name in producer}
         for i, node in enumerate(graph.node)
@@ -127,9 +117,7 @@ def _check_order(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
         names = [_node(graph.node[i]) for i in error.args[1]]
         shown = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
         found = " -> ".join(reversed(shown))
-        yield Diagnostic(
-            code="HW008", title="the graph has a cycle", where=where, found=found
-        )
+        yield Diagnostic(code="HW008", title="the graph has a cycle", where=where, found=found)
 
 
 def _check_versions(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
@@ -176,9 +164,7 @@ def _check_operators(
             )
 
 
-def _check_inputs(
-    inputs: list[onnx.ValueInfoProto], where: str
-) -> Iterator[Diagnostic]:
+def _check_inputs(inputs: list[onnx.ValueInfoProto], where: str) -> Iterator[Diagnostic]:
     """Yield inputs that are no tensors of numbers, or larger than any tensor may be."""
     numeric = {
         TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16,
@@ -188,16 +174,9 @@ def _check_inputs(
     for value in inputs:
         place = f"graph input {printable(value.name)!r}, {where}"
         tensor = value.type.tensor_type
-        if (
-            value.type.WhichOneof("value") != "tensor_type"
-            or tensor.elem_type not in numeric
-        ):
-            yield Diagnostic(
-                code="HW029", title="an input is not a tensor of numbers", where=place
-            )
-        yield from _check_size(
-            [d.dim_value for d in tensor.shape.dim if d.dim_value > 0], place
-        )
+        if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in numeric:
+            yield Diagnostic(code="HW029", title="an input is not a tensor of numbers", where=place)
+        yield from _check_size([d.dim_value for d in tensor.shape.dim if d.dim_value > 0], place)
 
 
 def _check_size(dims: list[int], place: str) -> Iterator[Diagnostic]:
@@ -217,12 +196,8 @@ def _check_tensors(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     """Yield constants whose shape is absurd or does not fit their data, and those not finite."""
     for node in graph.node:
         for attribute in node.attribute:
-            for tensor in (
-                [attribute.t] if attribute.HasField("t") else attribute.tensors
-            ):
-                place = (
-                    f"{_node(node)}, attribute {printable(attribute.name)!r}, {where}"
-                )
+            for tensor in [attribute.t] if attribute.HasField("t") else attribute.tensors:
+                place = f"{_node(node)}, attribute {printable(attribute.name)!r}, {where}"
                 name = node.output[0] if node.output else ""
                 yield from check_values(graph, tensor, place, name)
     for tensor in graph.initializer:
@@ -231,9 +206,7 @@ def _check_tensors(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     for sparse in graph.sparse_initializer:
         place = f"initializer {printable(sparse.values.name)!r}, {where}"
         title = "sparse initializers are not supported"
-        yield Diagnostic(
-            code="HW015", title=title, where=place, help="store the tensor densely"
-        )
+        yield Diagnostic(code="HW015", title=title, where=place, help="store the tensor densely")
 
 
 def check_values(
@@ -272,9 +245,7 @@ def check_values(
         yield _not_finite(array, bad, place)
 
 
-def _not_finite(
-    array: FloatArray, bad: npt.NDArray[np.bool_], place: str
-) -> Diagnostic:
+def _not_finite(array: FloatArray, bad: npt.NDArray[np.bool_], place: str) -> Diagnostic:
     """Return a diagnostic with the count and the first place of values that are not finite."""
     first = int(np.flatnonzero(bad)[0])
     return Diagnostic(
@@ -290,8 +261,4 @@ def _not_finite(
 def _node(node: onnx.NodeProto) -> str:
     """Return how a diagnostic calls a node of the protobuf."""
     name = node.name or (node.output[0] if node.output else "")
-    return (
-        f"{printable(name)}: {printable(node.op_type)}"
-        if name
-        else printable(node.op_type)
-    )
+    return f"{printable(name)}: {printable(node.op_type)}" if name else printable(node.op_type)

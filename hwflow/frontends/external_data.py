@@ -40,9 +40,7 @@ def load_external_data(
             continue
         where = f"initializer {printable(tensor.name)!r}, in {source}"
         try:
-            if (
-                math.prod(tensor.dims) <= MAX_ELEMENTS
-            ):  # else refused by its declared shape
+            if math.prod(tensor.dims) <= MAX_ELEMENTS:  # else refused by its declared shape
                 _load(tensor, folder)
                 yield from check_values(proto.graph, tensor, where)
         except _Bad as bad:
@@ -71,9 +69,7 @@ def _load(tensor: TensorProto, folder: Path | None) -> None:
             int(entries.get("length", needed)),
         )
     except ValueError:
-        raise _Bad(
-            "HW006", "external data has no valid place in its file", location
-        ) from None
+        raise _Bad("HW006", "external data has no valid place in its file", location) from None
     if not path.is_file():
         raise _Bad("HW006", "the file of external data is missing", location)
     size = path.stat().st_size
@@ -91,11 +87,7 @@ def _inside(folder: Path, location: str) -> Path:
     """Return the path of a location that provably lies in the folder, links resolved."""
     title = "external data lies outside the model's folder"
     names = (PurePosixPath(location), PureWindowsPath(location))
-    if (
-        not location
-        or "\0" in location
-        or any(n.anchor or ".." in n.parts for n in names)
-    ):
+    if not location or "\0" in location or any(n.anchor or ".." in n.parts for n in names):
         raise _Bad("HW005", title, location)
     path = (folder / location).resolve()
     if not path.is_relative_to(folder.resolve()):

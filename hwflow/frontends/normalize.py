@@ -34,9 +34,7 @@ def normalize(model: QonnxModel) -> QonnxModel:
     _expand_functions(model)
     for node in graph:
         _rename(node)
-    version = next(
-        (v for d, v in graph.opset_imports.items() if d in STANDARD_DOMAINS), 0
-    )
+    version = next((v for d, v in graph.opset_imports.items() if d in STANDARD_DOMAINS), 0)
     graph.opset_imports.clear()
     # Trunc's two versions are told apart by their number of inputs, which no import can contradict.
     graph.opset_imports.update({"": version, QONNX_DOMAIN: 2})

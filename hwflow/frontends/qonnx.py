@@ -107,9 +107,7 @@ def _read_bytes(path: Path, source: str) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         title = "the model cannot be read"
-        raise CompileError(
-            [Diagnostic(code="HW001", title=title, found=str(error))]
-        ) from error
+        raise CompileError([Diagnostic(code="HW001", title=title, found=str(error))]) from error
 
 
 def _parse(data: bytes, source: str) -> onnx.ModelProto:
@@ -142,8 +140,6 @@ def _build(proto: onnx.ModelProto, name: str, source: str) -> QonnxModel:
     """Return the checked model at the QONNX level."""
     try:
         model = ir.from_proto(proto)
-    except (
-        Exception
-    ) as error:  # a stranger's bytes may fail anywhere in the deserialiser
+    except Exception as error:  # a stranger's bytes may fail anywhere in the deserialiser
         raise _damaged(source, str(error)) from error
     return normalize(QonnxModel(model, name, source))

@@ -10,23 +10,6 @@ from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One layer; its only output value carries the node's name.
-
-    Attributes:
-        name: unique in the graph (case-insensitively) and safe in C++, Tcl, shell and paths.
-        op: what it computes.
-        inputs: names of the nodes whose values it takes.
-        origin: the framework's own names of what it was made from, for people.
-    """
-
-    name: str
-    op: Op
-    inputs: tuple[str, ...] = ()
-    origin: str = ""
-
-
 @dataclass(frozen=True)
 class Port:
     """How a graph input or output appears outside.
@@ -41,6 +24,25 @@ class Port:
     value: str
     name: str
     axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One layer; its only output value carries the node's name.
+
+    Attributes:
+        name: unique in the graph (case-insensitively) and safe in C++, Tcl, shell and paths.
+        op: what it computes.
+        inputs: names of the nodes whose values it takes.
+        origin: the framework's own name of what it was made from, for people.
+        source: the tensor of the original model that the value equals, where there is one.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...] = ()
+    origin: str = ""
+    source: Port | None = None
 
 
 @dataclass(frozen=True, eq=False)

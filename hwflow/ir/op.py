@@ -158,12 +158,14 @@ class Op(ABC):
         layout: the order of axes it needs its operands in.
         settings: names of the fields that a user may set in ``hwflow.toml``.
         approximate: why the result differs from the real function by nature, or empty.
+        pointwise: whether it does the same to every element of its one input, wherever it stands.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ()
     layout: ClassVar[Layout] = Layout.ELEMENTWISE
     settings: ClassVar[tuple[str, ...]] = ("result_t",)
     approximate: ClassVar[str] = ""
+    pointwise: ClassVar[bool] = False
     registry: ClassVar[dict[str, type[Op]]] = {}
 
     result_t: FixedType | None = None

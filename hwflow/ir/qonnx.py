@@ -137,9 +137,7 @@ def _from_parameters(node: ir.Node) -> str:
     for value in node.inputs[1:]:
         while value is not None and (producer := value.producer()) is not None:
             value = producer.inputs[0] if producer.inputs else None
-        layer, _, parameter = (
-            value.name or "" if value is not None else ""
-        ).rpartition(".")
+        layer, _, parameter = (value.name or "" if value is not None else "").rpartition(".")
         if layer and parameter in ("weight", "bias", "running_mean"):
             return layer
     return ""

@@ -7,7 +7,7 @@ of the executor that comes with them: scale, add the zero point, **clamp, then r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,11 +125,7 @@ class Quantizer:
             return (levels - self.zero_point) * self.scale
         assert self.output_scale is not None
         # Version 1 takes the zero point off unscaled, version 2 scales it with the value.
-        zero = (
-            self.zero_point / 2.0**self.truncated_bits
-            if self.clamps
-            else self.zero_point
-        )
+        zero = self.zero_point / 2.0**self.truncated_bits if self.clamps else self.zero_point
         return (levels - zero) * self.output_scale
 
 
@@ -218,9 +214,7 @@ def _check_values(values: dict[str, F64], where: str) -> Iterator[Diagnostic]:
     """Yield what is wrong with scales, zero point and bit widths."""
     for name, array in values.items():
         shown = np.array2string(array.ravel(), threshold=4, edgeitems=2)
-        if "scale" in name and not (
-            array.size and np.all(array > 0) and np.all(array < np.inf)
-        ):
+        if "scale" in name and not (array.size and np.all(array > 0) and np.all(array < np.inf)):
             title = f"{name} of a quantiser is not a positive number"
             yield Diagnostic(
                 code="HW021",
@@ -263,9 +257,7 @@ def _check_mode(mode: object, where: str) -> Iterator[Diagnostic]:
 
 def _build(kind: str, values: dict[str, F64], attrs: dict[str, object]) -> Quantizer:
     """Return the quantiser for parameters that were checked."""
-    mode = str(
-        attrs.get("rounding_mode", "FLOOR" if kind == "Trunc" else "ROUND")
-    ).upper()
+    mode = str(attrs.get("rounding_mode", "FLOOR" if kind == "Trunc" else "ROUND")).upper()
     scale = values["scale"]
     if kind == "BipolarQuant":
         return Quantizer(
@@ -292,3 +284,17 @@ def _build(kind: str, values: dict[str, F64], attrs: dict[str, object]) -> Quant
         output_scale=output_scale,
         clamps=kind != "Trunc" or "output scale" in values,
     )
+
+
+def quantizer_of(
+    kind: str, parameters: Sequence[F64], attrs: Mapping[str, object]
+) -> Quantizer:
+    """Return what a quantiser node computes whose parameters were checked before.
+
+    Args:
+        kind: the operator's name.
+        parameters: all inputs but the first, in the node's order.
+        attrs: the node's attributes.
+    """
+    names = _INPUTS[kind, len(parameters) + 1][1:]
+    return _build(kind, dict(zip(names, parameters, strict=True)), dict(attrs))

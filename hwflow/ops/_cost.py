@@ -21,7 +21,21 @@ from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _fabric as fabric
 from hwflow.ops import _products as products
-from hwflow.ops._spread import POOL, REUSED, SIMPLE, SOFTMAX, UNROLLED, make_cost
+from hwflow.ops._spread import (
+    FF_SYNTH,
+    POOL,
+    REUSED,
+    SELECTION,
+    SIMPLE,
+    SOFTMAX,
+    UNROLLED,
+    copied,
+    make_cost,
+    per_position,
+    repeated,
+    side_by_side,
+    with_luts,
+)
 
 
 def free_cost() -> Cost:
@@ -31,7 +45,7 @@ def free_cost() -> Cost:
 
 def matvec_cost(
     weight: RawArray,
-    input: TensorType,  # noqa: A002
+    input: TensorType,
     accum_t: FixedType,
     out_t: FixedType,
     *,
@@ -57,21 +71,21 @@ def matvec_cost(
     """
     bits = _input_bits(input, weight.shape[0])
     if strategy == "resource" and reuse_factor > 1:
-        cost = _resource(weight, int(bits.max(initial=1)), reuse_factor)
+        cost = _resource(weight, int(bits.max(initial=1)), reuse_factor, target)
     else:
         found = products.count_products(weight, bits, bias, target.backend)
         if strategy == "distributed_arithmetic":
-            found = products.shift_add_only(
-                found, weight.shape[1], int(bits.max(initial=1))
-            )
+            found = products.shift_add_only(found, weight.shape[1], int(bits.max(initial=1)))
         cost = _unrolled(found, weight, accum_t.width, target, reuse_factor)
+    if target.streams and positions == 1:
+        cost = _gathered(cost, weight.shape[0] * input.dtype.width, strategy)
     casts = weight.shape[1] * fabric.lut_narrowing(out_t)
-    return _repeated(_with_luts(cost, casts), positions)
+    return repeated(with_luts(cost, casts), positions)
 
 
 def conv_cost(
     weight: RawArray,
-    input: TensorType,  # noqa: A002
+    input: TensorType,
     accum_t: FixedType,
     out_t: FixedType,
     *,
@@ -106,29 +120,31 @@ def conv_cost(
         block, input, accum_t, out_t, target=target, strategy=strategy, reuse_factor=reuse_factor,
         bias=bias if groups == 1 else None,
     )  # fmt: skip
-    core = replace(core, **{f: getattr(core, f).scaled(groups) for f in _AREA})
+    core = copied(core, groups)
     width = input.dtype.width
     if not target.streams:
-        steps = ceil(out_positions / parallel)
-        select = prod(kernel) * input.channels * width * fabric.lut_select(steps)
-        core = replace(core, **{f: getattr(core, f).scaled(parallel) for f in _AREA})
-        return _repeated(_with_luts(core, select * parallel), steps)
+        return _parallel_conv(core, prod(kernel) * input.channels * width, out_positions, parallel)
     window = prod(kernel) * input.channels * width
     lines = fabric.line_buffer_luts(input.shape, kernel, width)
-    step = fabric.cycles_per_pixel(strategy, reuse_factor, int(block.size), target)
+    step = fabric.cycles_per_pixel(
+        strategy, reuse_factor, int(block.size), core.ii.value, target.backend
+    )
     cycles = prod(input.shape[:-1]) * step
-    slow = make_cost(
-        SIMPLE, lut=300.0 + lines, ff=float(window), cycles=cycles, ii=cycles
-    )
-    total = _side_by_side(core, slow)
-    return replace(
-        total, ii=slow.ii, latency_cycles=slow.latency_cycles + core.latency_cycles
-    )
+    slow = make_cost(SIMPLE, lut=300.0 + lines, ff=float(window), cycles=cycles, ii=cycles)
+    total = side_by_side(core, slow)
+    return replace(total, ii=slow.ii, latency_cycles=slow.latency_cycles + core.latency_cycles)
 
 
-def scale_cost(
-    scale: RawArray, input: TensorType, out_t: FixedType, *, target: Target
-) -> Cost:  # noqa: A002
+def _parallel_conv(core: Cost, window_bits: int, positions: int, parallel: int) -> Cost:
+    """Return the cost of ``parallel`` products that take turns over all positions (io_parallel)."""
+    steps = ceil(positions / parallel)
+    luts = window_bits * fabric.lut_select(steps) * parallel
+    selection = make_cost(SELECTION, lut=luts, ff=0.0, cycles=0.0)
+    note = ("io_parallel convolutions are not calibrated",)
+    return replace(repeated(side_by_side(copied(core, parallel), selection), steps), notes=note)
+
+
+def scale_cost(scale: RawArray, input: TensorType, out_t: FixedType, *, target: Target) -> Cost:
     """Return the cost of a constant factor and offset per channel (batch normalisation).
 
     Args:
@@ -142,8 +158,8 @@ def scale_cost(
     found = products.count_products(factors, bits, None, target.backend)
     found = replace(found, sum_adders=input.channels)
     cost = _unrolled(found, factors, input.dtype.width, target, 1)
-    return _elements(
-        _with_luts(cost, input.channels * fabric.lut_narrowing(out_t)), input, target
+    return per_position(
+        with_luts(cost, input.channels * fabric.lut_narrowing(out_t)), input, target
     )
 
 
@@ -157,21 +173,20 @@ def product_cost(a: TensorType, b: TensorType, *, target: Target) -> Cost:
         SIMPLE, lut=(in_lut + 10.0) * channels, ff=channels * a.dtype.width * cycles,
         dsp=float(blocks * channels), cycles=cycles,
     )  # fmt: skip
-    return _elements(cost, a, target)
+    return per_position(cost, a, target)
 
 
-def elementwise_cost(input: TensorType, out_t: FixedType, *, target: Target) -> Cost:  # noqa: A002
+def elementwise_cost(input: TensorType, out_t: FixedType, *, target: Target) -> Cost:
     """Return the cost of one comparison, addition or cast per element.
 
     Serves relu, clip, Quant as a cast, Add and Sub (``input`` is then the wider operand).
     """
     luts = fabric.lut_cast(input.dtype.width, out_t) * input.channels
-    return _elements(make_cost(SIMPLE, lut=luts, ff=0.0, cycles=0.0), input, target)
+    registers = 20.0 + out_t.width * input.channels if target.streams else 0.0
+    return per_position(make_cost(SIMPLE, lut=luts, ff=registers, cycles=0.0), input, target)
 
 
-def table_cost(
-    input: TensorType, table_size: int, table_bits: int, *, target: Target
-) -> Cost:  # noqa: A002
+def table_cost(input: TensorType, table_size: int, table_bits: int, *, target: Target) -> Cost:
     """Return the cost of one table look-up per element (sigmoid, tanh, softplus...).
 
     Two elements share the two ports of one block RAM copy of the table; tables under 1024 bits
@@ -182,15 +197,11 @@ def table_cost(
     in_bram = bits > products.LUT_MEMORY_BITS
     bram = copies * products.bram_blocks(table_bits, table_size) if in_bram else 0
     luts = 30.0 * input.channels + (0 if in_bram else input.channels * bits / 64)
-    cost = make_cost(
-        SIMPLE, lut=luts, ff=10.0 * input.channels, bram=float(bram), cycles=2.0
-    )
-    return _elements(cost, input, target)
+    cost = make_cost(SIMPLE, lut=luts, ff=10.0 * input.channels, bram=float(bram), cycles=2.0)
+    return per_position(cost, input, target)
 
 
-def softmax_cost(
-    input: TensorType, table_size: int, table_bits: int, *, target: Target
-) -> Cost:  # noqa: A002
+def softmax_cost(input: TensorType, table_size: int, table_bits: int, *, target: Target) -> Cost:
     """Return the cost of softmax over the last axis, exponential and inverse by table.
 
     DSP: one product per class at II 1. BRAM: Vivado ``ceil(n/2) + 1`` tables, Vitis about
@@ -200,20 +211,22 @@ def softmax_cost(
     n = input.channels
     old = fabric.is_7_series(target.part)
     blocks = products.bram_blocks(table_bits, table_size)
-    tables = n + 2 if target.backend == "Vitis" else ceil(n / 2) + 1
-    cycles = (
-        (6.0 + 2.0 * fabric.adder_levels(n)) if old else (2.0 + fabric.adder_levels(n))
-    )
+    tables = ceil(n / 2) + 1
+    if target.backend == "Vitis":
+        tables = 5 if target.streams else n + 2
+    cycles = (6.0 + 2.0 * fabric.adder_levels(n)) if old else (1.0 + 0.7 * fabric.adder_levels(n))
     cost = make_cost(
-        SOFTMAX, lut=90.0 * n, ff=(200.0 if old else 50.0) * n,
+        SOFTMAX, lut=130.0 * n, ff=(200.0 if old else 50.0) * n,
         dsp=float(n * (1 if table_bits <= products.DSP_WIDTH else 2)),
         bram=float(blocks * tables), cycles=cycles,
     )  # fmt: skip
-    return _repeated(cost, prod(input.shape[:-1]))
+    if target.streams:
+        cost = replace(cost, ii=Estimate.spread(4.0, (0.5, 5.0)))
+    return repeated(cost, prod(input.shape[:-1]))
 
 
 def pool_cost(
-    input: TensorType,  # noqa: A002
+    input: TensorType,
     out_shape: tuple[int, ...],
     window: tuple[int, ...],
     *,
@@ -231,16 +244,14 @@ def pool_cost(
     """
     width, channels = input.dtype.width, input.channels
     operations = max(prod(window) - 1, 1)
-    per_channel = operations * fabric.LUT_PER_COMPARED_BIT * width + (
-        width * 8.0 if average else 0
-    )
+    per_channel = operations * fabric.LUT_PER_COMPARED_BIT * width + (width * 8.0 if average else 0)
     if not target.streams:
         luts = per_channel * prod(out_shape)
         cycles = float(fabric.adder_levels(prod(window)))
         return make_cost(POOL, lut=luts, ff=width * prod(out_shape), cycles=cycles)
     lines = fabric.line_buffer_luts(input.shape, window, width)
     steps = float(prod(input.shape[:-1]) + 3)
-    registers = prod(window) * width * channels
+    registers = 2 * prod(window) * width * channels
     return make_cost(
         POOL,
         lut=150.0 + per_channel * channels + lines,
@@ -262,15 +273,10 @@ def move_cost(out: TensorType, *, target: Target) -> Cost:
     return make_cost(SIMPLE, lut=luts, ff=25.0, cycles=steps, ii=steps)
 
 
-_AREA = ("lut", "ff", "dsp", "bram_18k", "lut_synth", "ff_synth")
-
-
-def _input_bits(input: TensorType, n_in: int) -> RawArray:  # noqa: A002
+def _input_bits(input: TensorType, n_in: int) -> RawArray:
     """Return the bits each input really has, from its range; 0 where it never changes."""
     largest = np.maximum(np.abs(input.lo), np.abs(input.hi + (input.lo < 0)))
-    bits = np.ceil(np.log2(largest.astype(np.float64) + 1.0)).astype(np.int64) + (
-        input.lo < 0
-    )
+    bits = np.ceil(np.log2(largest.astype(np.float64) + 1.0)).astype(np.int64) + (input.lo < 0)
     bits = np.where(input.lo == input.hi, 0, np.minimum(bits, input.dtype.width))
     return np.resize(bits, n_in)
 
@@ -300,50 +306,34 @@ def _unrolled(
     ff = fabric.ff_unrolled(found, n_out, accum_bits, fan_in, depth, target.part)
     luts = fabric.lut_unrolled(found, n_out, accum_bits)
     if reuse_factor == 1:
-        return make_cost(
-            UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth
-        )
+        return make_cost(UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth)
     shared = products.dsp_reused(found, reuse_factor)
     turns = ceil(found.dsp_products / shared) if shared else 1
     cycles = depth + turns
-    ff += fabric.FF_PER_SHARED_PRODUCT * found.dsp_products
+    ff += fabric.FF_PER_SHARED_PRODUCT * (found.dsp_products - shared)
     ii = min(float(reuse_factor), cycles + 1)
     return make_cost(REUSED, lut=luts, ff=ff, dsp=shared, cycles=cycles, ii=ii)
 
 
-def _resource(weight: RawArray, input_bits: int, reuse_factor: int) -> Cost:
+def _gathered(cost: Cost, input_bits: int, strategy: str) -> Cost:
+    """Return the cost with the registers that gather a streamed input; it arrives in steps.
+
+    A streamed resource layer waits for its input: II = RF + 7 with one step, up to 2 RF with many.
+    """
+    resource = strategy == "resource" and cost.ii.value > 1
+    copies = fabric.STREAM_COPIES if resource else 1.0
+    registers = Estimate.spread(copies * input_bits, SIMPLE.ff)
+    wait = Estimate(6.0, 0.0, cost.ii.value) if resource else Estimate()
+    return replace(
+        cost,
+        ff=cost.ff + registers,
+        ff_synth=cost.ff_synth + registers.scaled(FF_SYNTH),
+        ii=cost.ii + wait,
+        latency_cycles=cost.latency_cycles + wait,
+    )
+
+
+def _resource(weight: RawArray, input_bits: int, reuse_factor: int, target: Target) -> Cost:
     n_in, n_out = weight.shape
     weight_bits = int(products.constant_bits(weight).max(initial=1))
-    return fabric.resource_cost(n_in, n_out, input_bits, weight_bits, reuse_factor)
-
-
-def _with_luts(cost: Cost, luts: float) -> Cost:
-    """Return the cost with more csynth LUTs, in the same proportion after synthesis."""
-    share = cost.lut_synth.value / cost.lut.value if cost.lut.value else 0.54
-    more = Estimate.spread(luts, SIMPLE.lut)
-    return replace(
-        cost, lut=cost.lut + more, lut_synth=cost.lut_synth + more.scaled(share)
-    )
-
-
-def _side_by_side(a: Cost, b: Cost) -> Cost:
-    """Return the areas of both, with the timing of the first."""
-    return replace(a, **{f: getattr(a, f) + getattr(b, f) for f in _AREA})
-
-
-def _repeated(cost: Cost, positions: int) -> Cost:
-    """Return the cost when one instance works through several positions, one per II."""
-    if positions <= 1:
-        return cost
-    wait = cost.ii.scaled(positions - 1)
-    return replace(
-        cost, ii=cost.ii.scaled(positions), latency_cycles=cost.latency_cycles + wait
-    )
-
-
-def _elements(cost: Cost, input: TensorType, target: Target) -> Cost:  # noqa: A002
-    """Return the cost of hardware for one position, over all positions of the tensor."""
-    positions = prod(input.shape[:-1])
-    if target.streams:
-        return _repeated(cost, positions)
-    return replace(cost, **{f: getattr(cost, f).scaled(positions) for f in _AREA})
+    return fabric.resource_cost(n_in, n_out, input_bits, weight_bits, reuse_factor, target.part)

@@ -7,7 +7,7 @@ results are csynth figures for one instance of the hardware.
 
 from __future__ import annotations
 
-from math import ceil, log2, prod
+from math import ceil, log2
 
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost
@@ -32,8 +32,8 @@ USABLE_PERIOD = {"Vivado": 0.875, "Vitis": 0.73}
 and 27 % (Vitis HLS, UG1399)."""
 
 ADDER_NS = {
-    ("Vivado", True): 2.2,
-    ("Vitis", True): 3.2,
+    ("Vivado", True): 4.0,
+    ("Vitis", True): 4.5,
     ("Vivado", False): 0.75,
     ("Vitis", False): 0.9,
 }
@@ -53,6 +53,18 @@ FF_PER_SHARED_PRODUCT = 10.0
 
 LUT_PER_COMPARED_BIT = 3.5
 """LUTs per bit to compare two values and keep one (pooling)."""
+
+MULTIPLIER_SELECT_LUT = 290.0
+"""LUTs that bring one of few inputs to a multiplier (resource strategy, RF <= n_in)."""
+
+MANY_INPUTS = 128
+"""Inputs from which their selection no longer costs LUTs for every multiplier."""
+
+RESOURCE_DSP_FF = 60.0
+"""Flip-flops more per DSP of the resource strategy on 7-series parts (six layers, 56 to 80)."""
+
+STREAM_COPIES = 2.7
+"""Registers per bit of the inputs that a streamed resource layer gathers (eight layers, 1 to 4)."""
 
 CHAIN_PRODUCTS = 4096
 """Products from which Vitis HLS no longer balances the sums of a layer: they become chains."""
@@ -74,9 +86,7 @@ def lut_resource(n_in: int, n_out: int, n: int, reuse_factor: int) -> float:
 
     Input and output multiplexers, and one accumulator multiplexer per multiplier.
     """
-    mux = next(
-        (lut for most, lut in MUX_LUT if n_out <= most), MUX_LUT[-1][1] * n_out / 256
-    )
+    mux = next((lut for most, lut in MUX_LUT if n_out <= most), MUX_LUT[-1][1] * n_out / 256)
     return 4680.0 + 32.1 * n_in + 24.0 * n_out + n / reuse_factor * mux
 
 
@@ -142,9 +152,7 @@ def lut_select(choices: int) -> float:
     return (choices - 1) / 3.0
 
 
-def line_buffer_luts(
-    shape: tuple[int, ...], kernel: tuple[int, ...], bits: int
-) -> float:
+def line_buffer_luts(shape: tuple[int, ...], kernel: tuple[int, ...], bits: int) -> float:
     """Return the LUTs of the line buffers of a streamed window, as 32-bit shift registers.
 
     Args:
@@ -156,19 +164,42 @@ def line_buffer_luts(
     return lines * shape[-1] * bits * ceil(shape[-2] / 32) if lines else 0.0
 
 
-def cycles_per_pixel(strategy: str, reuse_factor: int, n: int, target: Target) -> float:
+def cycles_per_pixel(
+    strategy: str, reuse_factor: int, n: int, core_ii: float, backend: str
+) -> float:
     """Return cycles per input pixel of a streamed convolution.
 
-    Latency strategy, RF = 1: 1.0 (Vivado) and 3.0 (Vitis); else RF + 4.5 with one multiplier and
-    RF >= 100, else RF + 10 (18 layers of five repositories).
+    Latency strategy: 1.0 (Vivado) and 3.0 (Vitis) at RF = 1, else the II of the product and 2.
+    Resource strategy: RF + 4.5 with one multiplier and RF >= 100, else RF + 10 (18 layers of five
+    repositories).
     """
-    if strategy != "resource" and reuse_factor == 1:
-        return 3.0 if target.backend == "Vitis" else 1.0
-    return reuse_factor + (4.5 if reuse_factor >= max(n, 100) else 10.0)
+    if strategy == "resource" and reuse_factor > 1:
+        return reuse_factor + (4.5 if reuse_factor >= max(n, 100) else 10.0)
+    if reuse_factor > 1:
+        return core_ii + 2.0
+    return 3.0 if backend == "Vitis" else 1.0
+
+
+def lut_resource_small(n_in: int, n_out: int, multipliers: int, input_bits: int) -> float:
+    """Return the LUTs of a resource-strategy product with one multiplier, or with RF <= n_in.
+
+    One multiplier: 80 an output (seven layers of four repositories, within 20 %). RF <= n_in: 55 a
+    16-bit input for the selection, and per multiplier 290, or 16 where the inputs are many enough
+    to be kept in memory (ten layers of three repositories, within a factor of 2).
+    """
+    if multipliers == 1:
+        return 80.0 * n_out + 0.4 * n_in
+    each = MULTIPLIER_SELECT_LUT if n_in <= MANY_INPUTS else 16.0
+    return (55.0 * n_in + each * multipliers) * input_bits / 16.0
 
 
 def resource_cost(
-    n_in: int, n_out: int, input_bits: int, weight_bits: int, reuse_factor: int
+    n_in: int,
+    n_out: int,
+    input_bits: int,
+    weight_bits: int,
+    reuse_factor: int,
+    part: str,
 ) -> Cost:
     """Return the cost of a resource-strategy product with RF > 1.
 
@@ -176,15 +207,17 @@ def resource_cost(
     """
     n = n_in * n_out
     multipliers = ceil(n / reuse_factor)
-    if reuse_factor > n_in:
+    if reuse_factor > n_in and multipliers > 1:
         luts = lut_resource(n_in, n_out, n, reuse_factor)
     else:
-        luts = 55.0 * n_in + 100.0 * multipliers
+        luts = lut_resource_small(n_in, n_out, multipliers, input_bits)
+    blocks = multipliers * dsp_per_multiplier(input_bits, weight_bits)
+    staged = RESOURCE_DSP_FF * blocks if is_7_series(part) else 0.0
     return make_cost(
         RESOURCE,
         lut=luts,
-        ff=ff_resource(n_in, n_out, n, reuse_factor),
-        dsp=float(multipliers * dsp_per_multiplier(input_bits, weight_bits)),
+        ff=ff_resource(n_in, n_out, n, reuse_factor) + staged,
+        dsp=float(blocks),
         bram=float(weight_brams(n_in, n, weight_bits, reuse_factor)),
         cycles=reuse_factor + 1.5,
         ii=float(reuse_factor),

@@ -34,7 +34,9 @@ def exact_matmul(x: RawArray, weight: RawArray) -> RawArray:
     Raises:
         OverflowError: a sum could pass 62 bits.
     """
-    largest = int(np.abs(x).max(initial=0)) * int(np.abs(weight).sum(axis=0).max(initial=0))
+    largest = int(np.abs(x).max(initial=0)) * int(
+        np.abs(weight).sum(axis=0).max(initial=0)
+    )
     if largest < 2**53:
         return (x.astype(np.float64) @ weight.astype(np.float64)).astype(np.int64)
     if largest >= 2**MAX_TYPE_WIDTH:
@@ -42,7 +44,9 @@ def exact_matmul(x: RawArray, weight: RawArray) -> RawArray:
     return x @ weight
 
 
-def sum_bounds(lo: RawArray, hi: RawArray, weight: RawArray) -> tuple[RawArray, RawArray]:
+def sum_bounds(
+    lo: RawArray, hi: RawArray, weight: RawArray
+) -> tuple[RawArray, RawArray]:
     """Return the least and greatest ``x @ weight`` over all ``lo <= x <= hi``.
 
     Args:
@@ -83,13 +87,20 @@ def shift_left(raw: RawArray, bits: int) -> RawArray:
         OverflowError: the result could pass 62 bits.
     """
     if int(np.abs(raw).max(initial=0)).bit_length() + bits > MAX_TYPE_WIDTH:
-        raise OverflowError(f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits")
+        raise OverflowError(
+            f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits"
+        )
     return raw << bits
 
 
 def multiply_accumulate(
-    x: FixedArray, weight: RawArray, weight_fractional: int, bias: FixedArray, accum_t: FixedType,
-    *, every_product: bool,
+    x: FixedArray,
+    weight: RawArray,
+    weight_fractional: int,
+    bias: FixedArray,
+    accum_t: FixedType,
+    *,
+    every_product: bool,
 ) -> FixedArray:
     """Return ``bias + x @ weight`` in ``accum_t``, as hls4ml's dense kernels compute it.
 
@@ -110,7 +121,9 @@ def multiply_accumulate(
         total = cast_raw(exact_matmul(x.raw, weight), fractional, accum_t)
     else:
         total = np.zeros((*x.shape[:-1], weight.shape[1]), np.int64)
-        for i in range(weight.shape[0]):  # one input at a time keeps memory at the output's size
+        for i in range(
+            weight.shape[0]
+        ):  # one input at a time keeps memory at the output's size
             total += cast_raw(x.raw[..., i, None] * weight[i], fractional, accum_t)
     return FixedArray(cast_raw(total + start, accum_t.fractional, accum_t), accum_t)
 
@@ -140,9 +153,18 @@ def nearest(value: int, legal: list[int]) -> int:
 
 
 def check_strategy(
-    strategy: str, reuse_factor: int, n_in: int, n_out: int, *, accum_exact: bool
+    strategy: str,
+    reuse_factor: int,
+    n_in: int,
+    n_out: int,
+    *,
+    accum_exact: bool,
+    max_reuse: int | None = None,
 ) -> Iterator[Diagnostic]:
-    """Yield what is illegal about a matrix-vector layer's strategy and reuse factor."""
+    """Yield what is illegal about a matrix-vector layer's strategy and reuse factor.
+
+    ``max_reuse`` limits the reuse factor where a kernel takes fewer than a dense layer does.
+    """
     if strategy not in STRATEGIES:
         yield Diagnostic(
             code="HW103",
@@ -165,8 +187,14 @@ def check_strategy(
         legal = legal_reuse_factors(n_in, n_out)
     else:
         legal = list(range(1, n_in * n_out + 1))
+    if max_reuse is not None:
+        legal = [rf for rf in legal if rf <= max_reuse]
     if reuse_factor not in legal:
-        shown = ", ".join(map(str, legal)) if len(legal) <= 40 else f"{legal[0]} to {legal[-1]}"
+        shown = (
+            ", ".join(map(str, legal))
+            if len(legal) <= 40
+            else f"{legal[0]} to {legal[-1]}"
+        )
         yield Diagnostic(
             code="HW104",
             title="illegal reuse factor",
@@ -192,5 +220,3 @@ def check_accumulator(accum_t: FixedType | None) -> Iterator[Diagnostic]:
 def keeps_products(accum_t: FixedType | None, exact: TensorType) -> bool:
     """Return whether an accumulator loses nothing of the exact sum."""
     return accum_t is None or accum_t.holds(*exact.bounds, exact.dtype.fractional)
-
-

@@ -113,9 +113,7 @@ def count_products(
     distinct = first_in_row(live) & (ordered != 0)
     digits, width = csd_digits(ordered), constant_bits(ordered)
     product = width + input_bits[:, None]
-    in_dsp = (
-        distinct & (digits >= MIN_CSD_DIGITS) & (product >= MIN_PRODUCT_BITS[backend])
-    )
+    in_dsp = distinct & (digits >= MIN_CSD_DIGITS) & (product >= MIN_PRODUCT_BITS[backend])
     in_lut = distinct & ~in_dsp
     blocks = np.where(input_bits[:, None] > DSP_WIDTH, 2, 1)
     fan_in = (live != 0).sum(axis=0) + (0 if bias is None else bias != 0)
@@ -146,11 +144,7 @@ def dsp_per_multiplier(input_bits: int, weight_bits: int) -> int:
     """
     if input_bits + weight_bits < MIN_RUNTIME_PRODUCT_BITS:
         return 0
-    return (
-        ceil(max(input_bits, weight_bits) / DSP_WIDTH)
-        if min(input_bits, weight_bits) > 1
-        else 0
-    )
+    return ceil(max(input_bits, weight_bits) / DSP_WIDTH) if min(input_bits, weight_bits) > 1 else 0
 
 
 def dsp_reused(products: Products, reuse_factor: int) -> int:
@@ -178,8 +172,20 @@ def weight_brams(n_in: int, n: int, weight_bits: int, reuse_factor: int) -> int:
 
     Both relations from wa-hls4ml-search layers (Vivado HLS 2020.1, hls4ml 0.8.1).
     """
+    if weight_bits * n <= LUT_MEMORY_BITS:
+        return 0
     blocks = bram_blocks(ceil(weight_bits * n / reuse_factor), reuse_factor)
     index_bits = ceil(log2(reuse_factor / n_in)) if reuse_factor > n_in else 0
     return blocks + (
         bram_blocks(index_bits, reuse_factor) if reuse_factor * index_bits > 1024 else 0
     )
+
+
+def fifo_brams(depth: int, channels: int, bits: int, backend: str) -> int:
+    """Return the block RAMs of the FIFO behind a streamed layer; small ones are shift registers.
+
+    hls4ml makes it as deep as the value has positions. Vivado HLS has one per channel, Vitis HLS
+    packs the channels into one word (six designs, two of them exact).
+    """
+    lanes, width = (1, channels * bits) if backend == "Vitis" else (channels, bits)
+    return lanes * bram_blocks(width, depth) if depth * width >= LUT_MEMORY_BITS else 0

@@ -176,7 +176,7 @@ def pointwise_layer(
         }
         kernel_shape = (1, 1, n_in, n_out)
     return HlsLayer(
-        class_name=f"PointwiseConv{len(shape) - 1}D",
+        class_name=f"Conv{len(shape) - 1}D",
         attributes=attributes,
         weights={
             "weight": FixedArray(weight.raw.reshape(kernel_shape), weight.dtype), "bias": bias

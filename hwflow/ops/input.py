@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType
 
 
@@ -19,10 +20,14 @@ class Input(Op):
     Attributes:
         shape: without the batch axis, channels last.
         dtype: type of the port.
+        assumed: nobody said the type; a quantiser behind the input will, or a warning is given.
     """
+
+    settings: ClassVar[tuple[str, ...]] = ()
 
     shape: tuple[int, ...]
     dtype: FixedType
+    assumed: bool = False
 
     def exact(self, *inputs: TensorType) -> TensorType:
         return TensorType.full(self.shape, self.dtype)
@@ -37,14 +42,13 @@ class Input(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         return Cost()
 
-    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+    def check_shape(self, where: str) -> Iterator[Diagnostic]:
+        """Yield a diagnostic when the shape cannot be a port."""
         if not self.shape:
             yield Diagnostic(
                 code="HW220",
                 title="a graph input needs at least one axis beside the batch",
+                where=where,
+                found="shape (batch,)",
                 help="give the model an input of shape (batch, 1)",
             )
-
-    @classmethod
-    def examples(cls) -> Iterable[Example]:
-        return ()

@@ -1,0 +1,118 @@
+"""The way of a model through hwflow: ``PIPELINE``, read top to bottom."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwflow import debug
+from hwflow.config import Config
+from hwflow.ir.graph import Graph
+from hwflow.ir.op import Target
+from hwflow.ir.qonnx import QonnxModel
+from hwflow.ir.text import print_graph
+from hwflow.passes.absorb_transposes import absorb_transposes
+from hwflow.passes.apply_settings import apply_settings
+from hwflow.passes.clean_model import clean_model
+from hwflow.passes.drop_idle_casts import drop_idle_casts
+from hwflow.passes.fold_constants import fold_constants
+from hwflow.passes.fuse_bias import fuse_bias
+from hwflow.passes.fuse_casts import fuse_casts
+from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.passes.legalize import legalize
+from hwflow.passes.lower import lower
+from hwflow.passes.settle_inputs import settle_inputs
+
+
+@dataclass(frozen=True)
+class Context:
+    """What passes may need beside the model.
+
+    Attributes:
+        config: the user's settings.
+        target: what the hardware is generated for.
+    """
+
+    config: Config
+    target: Target
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step.
+
+    Attributes:
+        name: as in dumps and messages.
+        run: takes a model or graph and the context, returns a model or graph.
+        why: why it stands where it stands.
+    """
+
+    name: str
+    run: Callable[[Any, Context], Any]
+    why: str
+
+
+PIPELINE: Sequence[Pass] = (
+    Pass("clean_model", lambda m, c: clean_model(m), "fewer forms for the passes below"),
+    Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
+    Pass("fold_constants", lambda m, c: fold_constants(m), "weights become numbers"),
+    Pass("infer_shapes_2", lambda m, c: infer_shapes(m), "shapes that waited for the constants"),
+    Pass("lower", lambda m, c: lower(m, c.config), "from ONNX nodes to hardware operators"),
+    Pass("settle_inputs", lambda g, c: settle_inputs(g), "the ports get their types"),
+    Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),
+    Pass("fuse_bias", lambda g, c: fuse_bias(g), "before casts are fused into the sum"),
+    Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
+    Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
+    Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),
+    Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),
+)
+
+
+def run_pipeline(
+    model: QonnxModel,
+    context: Context,
+    pipeline: Sequence[Pass] = PIPELINE,
+    *,
+    timed: Callable[[str, float], None] = lambda name, seconds: None,
+) -> Graph:
+    """Return the hardware graph of a model.
+
+    Args:
+        model: changed in place by the passes on the ONNX level.
+        context: settings and target.
+        pipeline: the passes.
+        timed: called with the name and the seconds of each pass.
+
+    Raises:
+        CompileError: with every finding of the pass that found any.
+    """
+    state: Any = model
+    dump = debug.dump_dir()
+    for number, step in enumerate(pipeline, 1):
+        before = state
+        started = time.perf_counter()
+        try:
+            state = step.run(state, context)
+        except Exception as error:
+            error.add_note(f"in pass {step.name}")
+            raise
+        timed(step.name, time.perf_counter() - started)
+        if debug.level() >= 1:
+            seconds = time.perf_counter() - started
+            print(f"{step.name}: {seconds * 1e3:.1f} ms", file=sys.stderr)  # noqa: T201
+        if isinstance(state, Graph) and state is not before:
+            _show(state, number, step.name, dump)
+    assert isinstance(state, Graph)
+    return state
+
+
+def _show(graph: Graph, number: int, name: str, dump: Path | None) -> None:
+    if dump is not None:
+        dump.mkdir(parents=True, exist_ok=True)
+        (dump / f"{number:02}-{name}.txt").write_text(print_graph(graph), "utf-8")
+    if debug.level() >= 3:
+        print(print_graph(graph), file=sys.stderr)  # noqa: T201

@@ -20,9 +20,7 @@ def clean_model(model: QonnxModel) -> QonnxModel:
     Returns:
         The same model, changed in place.
     """
-    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(
-        model.ir
-    )
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model.ir)
     for node in model.ir.graph:
         if _is_dropout(node) or _is_idle_cast(node):
             _make_identity(node)
@@ -34,26 +32,15 @@ def clean_model(model: QonnxModel) -> QonnxModel:
 
 def _is_dropout(node: ir.Node) -> bool:
     """Return whether a node is a dropout whose mask nobody uses and that is not in training."""
-    if (
-        node.domain
-        or node.op_type != "Dropout"
-        or any(o.uses() for o in node.outputs[1:])
-    ):
+    if node.domain or node.op_type != "Dropout" or any(o.uses() for o in node.outputs[1:]):
         return False
     mode = node.inputs[2] if len(node.inputs) > 2 else None
-    return mode is None or (
-        mode.const_value is not None and not mode.const_value.numpy().any()
-    )
+    return mode is None or (mode.const_value is not None and not mode.const_value.numpy().any())
 
 
 def _is_idle_cast(node: ir.Node) -> bool:
     """Return whether a node casts a value to the type that it is known to have."""
-    if (
-        node.domain
-        or node.op_type != "Cast"
-        or not node.inputs
-        or node.inputs[0] is None
-    ):
+    if node.domain or node.op_type != "Cast" or not node.inputs or node.inputs[0] is None:
         return False
     dtype = node.inputs[0].dtype
     return dtype is not None and dtype == node.attributes["to"].as_int()

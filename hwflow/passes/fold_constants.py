@@ -100,9 +100,7 @@ def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
         _replace(graph, node, [shape], quantized=False)
         return
     operands = [None if v is None else constant_of(v) for v in node.inputs]
-    is_known = [
-        v is None or c is not None for v, c in zip(node.inputs, operands, strict=True)
-    ]
+    is_known = [v is None or c is not None for v, c in zip(node.inputs, operands, strict=True)]
     if not operands or not all(is_known) or (node.domain and quantizer is None):
         return
     _check_size(node)
@@ -117,9 +115,7 @@ def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
         )
         return
     moved = operands if node.op_type == "Concat" else operands[:1]
-    quantized = node.op_type in _MOVES and all(
-        c is not None and c.quantized for c in moved
-    )
+    quantized = node.op_type in _MOVES and all(c is not None and c.quantized for c in moved)
     _replace(graph, node, _evaluate(node, graph.opset_imports), quantized=quantized)
 
 
@@ -141,11 +137,7 @@ def _shape_of(node: ir.Node) -> npt.NDArray[np.int64] | None:
 def _check_size(node: ir.Node) -> None:
     """Refuse results that would take absurd amounts of memory."""
     for value in node.outputs:
-        dims = (
-            []
-            if value.shape is None
-            else [d for d in value.shape if isinstance(d, int)]
-        )
+        dims = [] if value.shape is None else [d for d in value.shape if isinstance(d, int)]
         if math.prod(dims) > MAX_ELEMENTS:
             found = f"{' x '.join(map(str, dims))} elements, at most {MAX_ELEMENTS} are supported"
             raise _Unfoldable("HW004", "a tensor is too large", found)
@@ -168,24 +160,14 @@ def _evaluate(node: ir.Node, opsets: Mapping[str, int]) -> list[npt.NDArray[Any]
     graph = onnx.helper.make_graph([proto], "constant", inputs, outputs)
     imports = [onnx.helper.make_opsetid("", opsets[""])]
     try:
-        with np.errstate(
-            all="ignore"
-        ):  # what is not finite is refused below, with its place
-            evaluator = ReferenceEvaluator(
-                onnx.helper.make_model(graph, opset_imports=imports)
-            )
+        with np.errstate(all="ignore"):  # what is not finite is refused below, with its place
+            evaluator = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=imports))
             results = [np.asarray(r) for r in evaluator.run(None, feeds)]
-    except (
-        Exception
-    ) as error:  # an operator the evaluator lacks, or operands that do not fit
+    except Exception as error:  # an operator the evaluator lacks, or operands that do not fit
         cause = error.__cause__ or error
-        raise _Unfoldable(
-            "HW032", "a constant cannot be evaluated", str(cause)
-        ) from error
+        raise _Unfoldable("HW032", "a constant cannot be evaluated", str(cause)) from error
     if any(r.dtype.kind == "f" and not np.isfinite(r).all() for r in results):
-        raise _Unfoldable(
-            "HW032", "a constant is computed that is not finite", node.op_type
-        )
+        raise _Unfoldable("HW032", "a constant is computed that is not finite", node.op_type)
     return results
 
 
@@ -201,7 +183,7 @@ def _replace(
         tensor = ir.tensor(stored.reshape(array.shape), name=old.name)
         new = ir.Value(
             name=old.name,
-            shape=tensor.shape,
+            shape=ir.Shape(array.shape),
             type=ir.TensorType(tensor.dtype),
             const_value=tensor,
         )

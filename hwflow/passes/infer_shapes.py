@@ -53,9 +53,7 @@ def _infer(model: QonnxModel) -> list[ir.Node]:
     """Run ONNX's inference once; return the nodes with results of unknown shape, in order."""
     proto = _skeleton(model)
     try:
-        inferred = onnx.shape_inference.infer_shapes(
-            proto, strict_mode=True, data_prop=True
-        )
+        inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
         finding = Diagnostic(
             code="HW030",
@@ -69,9 +67,7 @@ def _infer(model: QonnxModel) -> list[ir.Node]:
         for value in node.outputs:
             if value.name in known:
                 _record(value, known[value.name])
-    return [
-        n for n in model.ir.graph if any(not _is_static(v) for v in n.outputs if v.name)
-    ]
+    return [n for n in model.ir.graph if any(not _is_static(v) for v in n.outputs if v.name)]
 
 
 def _skeleton(model: QonnxModel) -> onnx.ModelProto:
@@ -148,9 +144,7 @@ def _is_static(value: ir.Value) -> bool:
 def _unknown(model: QonnxModel, nodes: list[ir.Node]) -> Iterator[Diagnostic]:
     """Yield the nodes at which inference stops; those behind them would only repeat it."""
     for node in nodes:
-        if all(
-            v is None or v.const_value is not None or _is_static(v) for v in node.inputs
-        ):
+        if all(v is None or v.const_value is not None or _is_static(v) for v in node.inputs):
             yield Diagnostic(
                 code="HW031",
                 title="the shape of a result cannot be inferred",

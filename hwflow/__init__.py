@@ -1,0 +1,47 @@
+"""hwflow: from quantisation-aware trained models to verified, estimated HLS projects.
+
+``load`` reads a model, ``compile`` makes a ``Design`` of it; a design can ``simulate``, ``verify``,
+``estimate``, ``write`` and ``report``. Heavy libraries are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwflow.design import Design, compile  # noqa: A004 - the public name
+    from hwflow.errors import CompileError, Diagnostic, HwflowError, ToolError
+    from hwflow.frontends import load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CompileError",
+    "Design",
+    "Diagnostic",
+    "HwflowError",
+    "ToolError",
+    "compile",
+    "load",
+]
+
+_HOME = {
+    "CompileError": "hwflow.errors",
+    "Design": "hwflow.design",
+    "Diagnostic": "hwflow.errors",
+    "HwflowError": "hwflow.errors",
+    "ToolError": "hwflow.errors",
+    "compile": "hwflow.design",
+    "load": "hwflow.frontends",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'hwflow' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

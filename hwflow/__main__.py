@@ -1,0 +1,5 @@
+"""``python -m hwflow``."""
+
+from hwflow.cli import main
+
+main()

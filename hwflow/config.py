@@ -1,0 +1,156 @@
+"""``hwflow.toml``: what a user may set, validated strictly and all at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hwflow.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.fixed import FixedType
+
+TYPE_SETTINGS = ("result_t", "accum_t", "table_t")
+"""Layer settings that hold a fixed-point type."""
+
+
+class TargetSettings(BaseModel):
+    """``[target]``: the device and how every layer is built unless it says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    board: str = "pynq-z2"
+    backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
+    io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
+    clock_period_ns: float | None = Field(None, gt=0, le=1000)
+    strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
+    reuse_factor: int = Field(1, ge=1)
+
+
+class InputSettings(BaseModel):
+    """``[input.NAME]``: the fixed-point type of an input port."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: str
+
+    @field_validator("type")
+    @classmethod
+    def _parses(cls, text: str) -> str:
+        FixedType.parse(text)
+        return text
+
+
+class _File(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    target: TargetSettings = TargetSettings()
+    input: dict[str, InputSettings] = {}
+    layer: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one compilation.
+
+    Attributes:
+        target: device and defaults.
+        inputs: type of an input port by its name in the model.
+        layers: settings by layer name, values as the operator's fields take them.
+        source: where the settings come from, for diagnostics.
+    """
+
+    target: TargetSettings = field(default_factory=TargetSettings)
+    inputs: Mapping[str, FixedType] = field(default_factory=dict)
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    source: str = "the defaults"
+
+
+def load_config(path: Path) -> Config:
+    """Return the settings in a TOML file.
+
+    Raises:
+        CompileError: the file cannot be read, is not TOML, or holds something that is not a
+            setting; carries every finding.
+    """
+    try:
+        return make_config(tomllib.loads(path.read_text("utf-8")), path.name)
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise CompileError([_finding("cannot read the settings", str(path), found)]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CompileError([_finding("not a TOML file", path.name, str(error))]) from error
+
+
+def make_config(settings: Mapping[str, Any], source: str = "the arguments") -> Config:
+    """Return settings given as nested dictionaries, in the form of ``hwflow.toml``.
+
+    Raises:
+        CompileError: carries every finding.
+    """
+    try:
+        parsed = _File.model_validate(dict(settings))
+    except ValidationError as error:
+        raise CompileError(list(_explain(error, source))) from None
+    findings: list[Diagnostic] = []
+    layers = {
+        name: dict(_layer(name, values, source, findings)) for name, values in parsed.layer.items()
+    }
+    if findings:
+        raise CompileError(findings)
+    inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
+    return Config(parsed.target, inputs, layers, source)
+
+
+def _layer(
+    name: str, values: Mapping[str, Any], source: str, findings: list[Diagnostic]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of a layer, types parsed."""
+    for key, value in values.items():
+        if key not in TYPE_SETTINGS:
+            yield key, value
+            continue
+        try:
+            yield key, FixedType.parse(str(value))
+        except (ValueError, OverflowError) as error:
+            where = f"[layer.{name}] in {source}"
+            findings.append(_finding("not a fixed-point type", where, f"{key}: {error}"))
+
+
+def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each of pydantic's findings."""
+    known = {
+        "": ["target", "input", "layer"],
+        "target": list(TargetSettings.model_fields),
+        "input": list(InputSettings.model_fields),
+    }
+    for item in error.errors():
+        path = [str(p) for p in item["loc"]]
+        found = f"{'.'.join(path)} = {item.get('input')!r}"
+        if item["type"] == "extra_forbidden":
+            names = known.get(path[0] if len(path) > 1 else "", [])
+            yield Diagnostic(
+                code="HW101",
+                title="unknown setting",
+                where=source,
+                found=found,
+                supported=", ".join(names),
+                help=did_you_mean(path[-1], names) or "remove it",
+            )
+        else:
+            yield _finding("illegal setting", source, f"{found}: {item['msg']}")
+
+
+def _finding(title: str, where: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW102",
+        title=title,
+        where=where,
+        found=found,
+        help="see docs/settings.md for every setting and its legal values",
+    )

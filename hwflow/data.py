@@ -1,0 +1,115 @@
+"""Data files: named arrays for the inputs, and labels; and made-up data where there is none."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.errors import CompileError, Diagnostic
+from hwflow.ir.graph import Graph
+from hwflow.simulate import original_shape
+
+Array = npt.NDArray[Any]
+
+LABEL_NAMES = ("y", "labels", "label", "targets")
+INPUT_NAMES = ("x", "inputs", "data")
+
+MAX_BYTES = 4 * 2**30
+"""Largest data file that is read into memory."""
+
+RANDOM_SAMPLES = 256
+"""Samples made up where no data is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a design is tried on.
+
+    Attributes:
+        inputs: by input name of the model, batch first.
+        labels: class of each sample, or None.
+        source: where it comes from, for the report.
+    """
+
+    inputs: Mapping[str, Array]
+    labels: Array | None
+    source: str
+
+
+def as_data(given: Data | Mapping[str, Array] | Array | str | Path | None, graph: Graph) -> Data:
+    """Return data in one form, whatever it was given as.
+
+    A single array is taken for the model's only input. In a file or mapping an array is found by
+    the input's name, or as ``x`` where there is one input; labels as ``y``.
+
+    Raises:
+        CompileError: the file cannot be read, or it is not clear which array is which.
+    """
+    if given is None:
+        return random_data(graph)
+    if isinstance(given, Data):
+        return given
+    if isinstance(given, (str, Path)):
+        return _assigned(_load(Path(given)), graph, Path(given).name)
+    if isinstance(given, np.ndarray):
+        return _assigned({INPUT_NAMES[0]: given}, graph, "the array")
+    return _assigned(dict(given), graph, "the arrays")
+
+
+def _load(path: Path) -> dict[str, Array]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CompileError([_finding(path.name, f"more than {MAX_BYTES >> 30} GiB")])
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {INPUT_NAMES[0]: loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise CompileError([_finding(path.name, str(error).split("\n")[0])]) from error
+
+
+def _assigned(arrays: dict[str, Array], graph: Graph, source: str) -> Data:
+    labels = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
+    names = [port.name for port in graph.inputs]
+    inputs = {name: arrays[name] for name in names if name in arrays}
+    if not inputs and len(names) == 1:
+        others = {n: a for n, a in arrays.items() if n not in LABEL_NAMES}
+        chosen = next((others[n] for n in INPUT_NAMES if n in others), None)
+        if chosen is None and len(others) == 1:
+            chosen = next(iter(others.values()))
+        if chosen is not None:
+            inputs = {names[0]: chosen}
+    return Data(inputs or arrays, labels, source)
+
+
+def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> Data:
+    """Return uniform data over a little more than the range of each input port, seeded."""
+    rng = np.random.default_rng(seed)
+    inputs = {}
+    for port in graph.inputs:
+        tensor = graph.types[port.value]
+        low, high = (b * tensor.dtype.step for b in tensor.bounds)
+        margin = (high - low) / 16
+        shape = original_shape(tensor.shape, port)
+        inputs[port.name] = rng.uniform(low - margin, high + margin, (samples, *shape)).astype(
+            np.float32
+        )
+    return Data(inputs, None, f"{samples} random samples, seed {seed}")
+
+
+def _finding(name: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW400",
+        title="cannot read the data",
+        where=name,
+        found=found,
+        supported=".npz with one array per input (and labels as `y`), or .npy",
+        help="save it with numpy.savez(path, x=inputs, y=labels)",
+    )

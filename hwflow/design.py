@@ -1,0 +1,315 @@
+"""The way from a model to a verified, estimated project; the command line is a thin shell over it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from hwflow import csim, frontends, verify
+from hwflow.board import Board, load_board
+from hwflow.codegen.project import Project
+from hwflow.config import Config, load_config, make_config
+from hwflow.data import Data, as_data
+from hwflow.errors import Diagnostic
+from hwflow.estimate import EstimateReport, estimate
+from hwflow.ir.graph import Graph
+from hwflow.ir.op import Target
+from hwflow.ir.qonnx import QonnxModel
+from hwflow.ir.text import print_graph
+from hwflow.passes import Context, run_pipeline
+from hwflow.passes.settle_inputs import input_warnings
+from hwflow.report.data import ReportData, report_data
+from hwflow.simulate import Simulation, simulate
+
+Progress = Callable[[str, float], None]
+"""Called with the name of a stage and the share of it that is done."""
+
+
+def _silent(stage: str, done: float) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(eq=False)
+class Design:
+    """A model compiled to a hardware graph, with all that can be done with it.
+
+    Attributes:
+        graph: the hardware graph.
+        target: what the hardware is generated for.
+        board: the device it is compared with.
+        config: the settings it was compiled with.
+        source: how the model is called in messages.
+        warnings: findings that do not stop a build.
+        seconds: time taken by stage.
+    """
+
+    graph: Graph
+    target: Target
+    board: Board
+    config: Config
+    source: str
+    warnings: tuple[Diagnostic, ...]
+    _model: Callable[[], QonnxModel]
+    _model_digest: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def project(self) -> Project:
+        """The generated HLS project, in memory."""
+        from hwflow.codegen.hls4ml import generate
+
+        with self._timed("generate"):
+            return generate(self.graph, self.target)
+
+    @cached_property
+    def csim(self) -> csim.Csim:
+        """The project compiled with g++; from the cache where nothing changed."""
+        project = self.project
+        with self._timed("compile C++"):
+            return csim.build(self.graph, project, self.target)
+
+    def simulate(self, data: Any = None, *, keep_layers: bool = False) -> Simulation:
+        """Run data through the hardware graph, bit for bit as the hardware does.
+
+        Args:
+            data: an array for a single input, arrays by input name, or the path of a data file;
+                None for random data.
+            keep_layers: return every layer's values as well.
+
+        Raises:
+            CompileError: the data does not suit the inputs.
+        """
+        given = as_data(data, self.graph)
+        return simulate(self.graph, given.inputs, keep=lambda name: keep_layers)
+
+    def verify(
+        self,
+        data: Any = None,
+        *,
+        cpp: bool = True,
+        reproducer: Path | None = None,
+        progress: Progress = _silent,
+    ) -> verify.Verification:
+        """Compare simulation, compiled C++ and the trained model on data.
+
+        Args:
+            data: as for ``simulate``; with labels (``y``) accuracies are given too.
+            cpp: compile the C++ and compare every layer with it.
+            reproducer: where to save the first differing sample.
+            progress: called as stages go on.
+
+        Raises:
+            CompileError: the data does not suit the inputs.
+            ToolError: g++ is missing, or the C++ does not compile or crashes.
+        """
+        given = as_data(data, self.graph)
+        with self._timed("simulate"):
+            simulation = verify.full_simulation(
+                self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
+            )
+        real = self._reference(given, progress)
+        lossless = verify.check_lossless(self.graph, simulation, real)
+        errors = tuple(
+            verify.output_error(port.name, simulation.outputs[port.name], real[port.name], given.labels)
+            for port in self.graph.outputs
+        )
+        faithful = None
+        if cpp:
+            progress("compile C++", 0.0)
+            built = self.csim
+            progress("compile C++", 1.0)
+            with self._timed("run C++"):
+                faithful = verify.check_faithful(
+                    self.graph, built, given.inputs, simulation, reproducer
+                )
+        return verify.Verification(
+            faithful, lossless, errors, simulation, given.source, dict(self.seconds)
+        )
+
+    def _reference(self, given: Data, progress: Progress) -> dict[str, Any]:
+        """Return the trained model's own values at every quantiser and output."""
+        from hwflow.passes.clean_model import clean_model
+        from hwflow.passes.infer_shapes import infer_shapes
+        from hwflow.reference import Reference
+        from hwflow.simulate import prepare_inputs, to_original
+
+        progress("float reference", 0.0)
+        with self._timed("float reference"):
+            model = infer_shapes(clean_model(self._model()))
+            arrays = prepare_inputs(self.graph, given.inputs)
+            feeds = {p.name: to_original(arrays[p.value], p) for p in self.graph.inputs}
+            values = quantized_values(model, self.graph)
+            found = Reference(model).run(feeds, values)
+        progress("float reference", 1.0)
+        return found
+
+    def estimate(self) -> EstimateReport:
+        """Return estimated resources and timing, per layer and in total, against the board."""
+        with self._timed("estimate"):
+            return estimate(self.graph, self.target, self.board)
+
+    def report(self, verification: verify.Verification | None = None) -> ReportData:
+        """Return everything known about the design, for ``to_html``, ``to_json``, ``to_markdown``."""
+        return report_data(
+            graph=self.graph,
+            target=self.target,
+            board=self.board,
+            estimate=self.estimate(),
+            verification=verification,
+            warnings=self.warnings,
+            digests={
+                "model": self._model_digest,
+                "config": _digest(repr(self.config).encode()),
+                "project": self.project.digest,
+            },
+            seconds=self.seconds,
+            source=self.source,
+        )
+
+    def write(self, folder: str | Path, verification: verify.Verification | None = None) -> Path:
+        """Write project, reports and the printed graph to a folder, all or nothing.
+
+        Args:
+            folder: new, empty, or written by hwflow before.
+            verification: what was found out with data, for the report.
+
+        Raises:
+            CompileError: the folder cannot be used.
+            ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
+        """
+        from hwflow.report.html import to_html
+        from hwflow.report.json import to_json
+        from hwflow.report.markdown import to_markdown
+
+        data = self.report(verification)
+        files = {f"hls/{path}": content for path, content in self.project.files.items()}
+        texts = {
+            "report.html": to_html(data),
+            "report.json": to_json(data),
+            "report.md": to_markdown(data),
+            "graph.txt": print_graph(self.graph),
+        }
+        files |= {path: text.encode() for path, text in texts.items()}
+        return Project(self.graph.name, files).write(Path(folder))
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(n.name)}</td><td>{n.op.kind}</td>"
+            f"<td>{'x'.join(map(str, self.graph.types[n.name].shape))}</td>"
+            f"<td><code>{escape(str(self.graph.types[n.name].dtype))}</code></td></tr>"
+            for n in self.graph.nodes
+        )
+        head = "<tr><th>layer</th><th>operator</th><th>shape</th><th>type</th></tr>"
+        title = f"<b>{escape(self.source)}</b> on {escape(self.board.name)}, {self.target.io_type}"
+        return f"{title}<table>{head}{rows}</table>"
+
+    def __repr__(self) -> str:
+        """Return the printed graph with a line about the target."""
+        return f"{self.source} on {self.board.name}, {self.target.io_type}\n{print_graph(self.graph)}"
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - started
+
+
+def quantized_values(model: QonnxModel, graph: Graph) -> list[str]:
+    """Return the ONNX values that the hardware holds and a quantiser gives."""
+    from hwflow.ir.qonnx import is_quantizer
+
+    held = {node.source.name for node in graph.nodes if node.source is not None}
+    return [
+        value.name
+        for node in model.ir.graph
+        if is_quantizer(node)
+        for value in node.outputs
+        if value.name and value.name in held
+    ]
+
+
+def compile(  # noqa: A001 - the name that users expect; the builtin has no place in this package
+    source: Any,
+    *,
+    example: Any = None,
+    board: str | Path | None = None,
+    config: Config | Mapping[str, Any] | str | Path | None = None,
+    **target: Any,
+) -> Design:
+    """Compile a model to a hardware design.
+
+    Args:
+        source: what ``load`` takes, or what it returned.
+        example: an input, for a live torch module.
+        board: name of a board profile, or path of one; overrides the settings.
+        config: settings as an object, nested dictionaries, or the path of a ``hwflow.toml``.
+        target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
+            ``clock_period_ns``, ``strategy``, ``reuse_factor``.
+
+    Raises:
+        CompileError: the model, the settings or the board cannot be used; carries every finding.
+    """
+    seconds: dict[str, float] = {}
+    settings = _settings(config, board, target)
+    device = load_board(settings.target.board)
+    started = time.perf_counter()
+    model = frontends.load(source, example)
+    again, digest = _again(source, model)
+    seconds["import"] = time.perf_counter() - started
+    machine = Target(
+        settings.target.backend,
+        settings.target.io_type,
+        device.part,
+        settings.target.clock_period_ns or device.clock_period_ns,
+    )
+    graph = run_pipeline(
+        model, Context(settings, machine), timed=lambda n, s: seconds.__setitem__(f"pass {n}", s)
+    )
+    warnings = (*model.warnings, *input_warnings(graph))
+    return Design(
+        graph, machine, device, settings, model.source, warnings, again, digest, seconds
+    )
+
+
+def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) -> Config:
+    if isinstance(config, (str, Path)):
+        settings = load_config(Path(config))
+    elif isinstance(config, Config):
+        settings = config
+    else:
+        settings = make_config(config or {})
+    overrides = {k: v for k, v in {**target, "board": board and str(board)}.items() if v is not None}
+    if not overrides:
+        return settings
+    merged = {**settings.target.model_dump(exclude_none=True), **overrides}
+    return replace(settings, target=make_config({"target": merged}).target)
+
+
+def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:
+    """Return how to get the model as it was before the passes, and a digest of it."""
+    if isinstance(source, (str, Path)):
+        return lambda: frontends.load(source), _digest(Path(source).read_bytes())
+    import onnx_ir
+
+    proto = onnx_ir.to_proto(model.ir)
+    content = proto.SerializeToString(deterministic=True)
+
+    def again() -> QonnxModel:
+        return frontends.load(onnx.ModelProto.FromString(content))
+
+    return again, _digest(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,321 @@
+"""Resources and timing of a whole graph, before any vendor tool runs.
+
+Everything here is *estimated*: "csynth" columns stand for what the HLS tool's C synthesis would
+report, "post-synthesis" ones for what logic synthesis would leave of it; ``docs/estimates.md``
+says how good both are. Nothing in this module is called synthesized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from hwflow.board import RESOURCES, Board
+from hwflow.errors import Diagnostic
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.op import Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._products import fifo_brams
+from hwflow.ops._spread import AREA
+
+UNROLL_LIMIT = 4096
+"""Elements per array and products per layer from which Vivado HLS stops unrolling ("Stop unrolling
+loop"; hls4ml FAQ) and Vitis HLS leaves sums unbalanced."""
+
+BOARD_COLUMN = {
+    "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k", "uram": "uram"
+}  # fmt: skip
+"""Which estimated figure stands against which resource of a board."""
+
+
+@dataclass(frozen=True)
+class LayerEstimate:
+    """One row of the table: a layer of the graph and its cost."""
+
+    name: str
+    origin: str
+    kind: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Share of one resource of a board.
+
+    Attributes:
+        resource: name of the resource.
+        used: post-synthesis-equivalent figure.
+        available: what the device has.
+        percent: ``used`` in per cent of it, with the interval.
+        fits: ``"yes"``, ``"no"``, or ``"borderline"`` when the interval straddles 100 %.
+    """
+
+    resource: str
+    used: Estimate
+    available: int
+    percent: Estimate
+    fits: str
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """Estimated cost of a graph on a target.
+
+    Attributes:
+        layers: one row per layer, in graph order.
+        total: sums of areas; latency and II of the whole design.
+        clock_period_ns: requested clock period.
+        latency_ns: total latency in time.
+        board: name of the board, or empty.
+        utilisation: one entry per resource of the board.
+        fits: the worst of the utilisations; empty without a board.
+        warnings: what an engineer wants to know before hours of synthesis.
+    """
+
+    layers: tuple[LayerEstimate, ...]
+    total: Cost
+    clock_period_ns: float
+    latency_ns: Estimate
+    board: str
+    utilisation: tuple[Utilisation, ...]
+    fits: str
+    warnings: tuple[Diagnostic, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain lists, dicts, strings and numbers, for JSON."""
+        return {
+            "kind": "estimated",
+            "clock_period_ns": self.clock_period_ns,
+            "latency_ns": interval_dict(self.latency_ns),
+            "layers": [
+                {
+                    "name": r.name,
+                    "origin": r.origin,
+                    "kind": r.kind,
+                    **cost_dict(r.cost),
+                }
+                for r in self.layers
+            ],
+            "total": cost_dict(self.total),
+            "board": self.board,
+            "fits": self.fits,
+            "utilisation": [
+                {
+                    "resource": u.resource,
+                    "used": interval_dict(u.used),
+                    "available": u.available,
+                    "percent": interval_dict(u.percent),
+                    "fits": u.fits,
+                }
+                for u in self.utilisation
+            ],
+            "warnings": [w.as_dict() for w in self.warnings],
+        }
+
+
+def interval_dict(figure: Estimate) -> dict[str, float]:
+    """Return value and ends of the interval, rounded to three decimals."""
+    return {end: round(float(getattr(figure, end)), 3) for end in ("value", "low", "high")}
+
+
+def cost_dict(cost: Cost) -> dict[str, Any]:
+    """Return a cost with column names that say what each figure stands for."""
+    columns = {
+        "lut_csynth_equivalent": cost.lut,
+        "lut_post_synthesis_equivalent": cost.lut_synth,
+        "ff_csynth_equivalent": cost.ff,
+        "ff_post_synthesis_equivalent": cost.ff_synth,
+        "dsp": cost.dsp,
+        "bram_18k": cost.bram_18k,
+        "latency_cycles": cost.latency_cycles,
+        "ii": cost.ii,
+    }
+    return {k: interval_dict(v) for k, v in columns.items()} | {"notes": list(cost.notes)}
+
+
+def estimate(graph: Graph, target: Target, board: Board | None = None) -> EstimateReport:
+    """Return the estimated cost of every layer and of the whole graph.
+
+    Args:
+        graph: the hardware graph.
+        target: backend, io type, part and clock.
+        board: what to compare with; None to compare with nothing.
+    """
+    rows = tuple(
+        LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
+    )
+    costs = {row.name: row.cost for row in rows}
+    total = total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target)
+    utilisation = tuple(board_utilisation(total, board)) if board else ()
+    return EstimateReport(
+        layers=rows,
+        total=total,
+        clock_period_ns=target.clock_period_ns,
+        latency_ns=total.latency_cycles.scaled(target.clock_period_ns),
+        board=board.name if board else "",
+        utilisation=utilisation,
+        fits=worst_fit([u.fits for u in utilisation]),
+        warnings=tuple(warn(graph, target, board, utilisation)),
+    )
+
+
+def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
+    """Return the cost of a layer, with the FIFOs of its result where values are streamed."""
+    cost = node.op.cost(target, *graph.input_types(node))
+    if not target.streams:
+        return cost
+    out = graph.types[node.name]
+    readers = len(graph.users[node.name])
+    return with_fifo(cost, out, readers, target.backend)
+
+
+def with_fifo(cost: Cost, out: TensorType, readers: int, backend: str) -> Cost:
+    """Return the cost of a streamed layer with a FIFO to each reader of its result."""
+    positions = prod(out.shape[:-1])
+    if positions == 1 or not readers:
+        return cost
+    blocks = readers * fifo_brams(positions, out.channels, out.dtype.width, backend)
+    return replace(cost, bram_18k=cost.bram_18k + Estimate.spread(blocks, (0.5, 1.5)))
+
+
+MODULE_CYCLES = {"Vivado": 0.5, "Vitis": 2.0}
+"""Cycles that a submodule of an io_parallel design adds to its own latency (13 designs)."""
+
+
+def total_cost(
+    nodes: Sequence[tuple[str, Sequence[str]]], costs: dict[str, Cost], target: Target
+) -> Cost:
+    """Return the cost of a whole design.
+
+    io_parallel: one pipeline; latency is the longest path, ``MODULE_CYCLES`` more for every
+    submodule that has logic; II is the largest. io_stream: all layers run at once (dataflow); II is the
+    largest, latency the largest II plus what each layer adds before its first output.
+
+    Args:
+        nodes: names and inputs, in topological order.
+        costs: cost by name.
+        target: backend, io type, part and clock.
+    """
+    area = {f: sum((getattr(c, f) for c in costs.values()), Estimate()) for f in AREA}
+    ii = Estimate(*(max((getattr(c.ii, e) for c in costs.values()), default=1.0) for e in _ENDS))
+    ends = (_path(nodes, costs, target, end, getattr(ii, end)) for end in _ENDS)
+    notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
+    return Cost(**area, ii=ii, latency_cycles=Estimate(*ends), notes=notes)
+
+
+_ENDS = ("value", "low", "high")
+
+
+def _path(
+    nodes: Sequence[tuple[str, Sequence[str]]],
+    costs: dict[str, Cost],
+    target: Target,
+    end: str,
+    ii: float,
+) -> float:
+    """Return the length of the longest path for one end of the interval."""
+    done: dict[str, float] = {}
+    for name, inputs in nodes:
+        cost = costs[name]
+        cycles = float(getattr(cost.latency_cycles, end))
+        if target.streams:
+            step = max(0.0, cycles - float(getattr(cost.ii, end)))
+        else:
+            step = cycles
+            if cost.lut.value + cost.dsp.value > 0:
+                step += MODULE_CYCLES[target.backend]
+        done[name] = max((done[i] for i in inputs), default=0.0) + step
+    longest = max(done.values(), default=0.0)
+    return longest + ii if target.streams else longest
+
+
+def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
+    """Yield the share of each resource that the design would take of a board."""
+    for resource in RESOURCES:
+        available = board.resources.count(resource)
+        used = getattr(total, BOARD_COLUMN[resource], Estimate())
+        if available == 0 and used.high == 0:
+            continue
+        percent = used.scaled(100.0 / available) if available else Estimate(*(_ABSENT,) * 3)
+        yield Utilisation(resource, used, available, percent, _fit(used, available))
+
+
+_ABSENT = 999.0
+"""Per cent shown for a resource that is needed and that the device does not have."""
+
+
+def _fit(used: Estimate, available: int) -> str:
+    if used.high <= available:
+        return "yes"
+    return "no" if used.low > available else "borderline"
+
+
+def worst_fit(fits: Sequence[str]) -> str:
+    """Return the worst of several answers; empty when there is none."""
+    return next((answer for answer in ("no", "borderline", "yes") if answer in fits), "")
+
+
+def warn(
+    graph: Graph,
+    target: Target,
+    board: Board | None,
+    utilisation: Sequence[Utilisation],
+) -> Iterator[Diagnostic]:
+    """Yield what would make synthesis fail or run for hours."""
+    for node in graph.nodes:
+        yield from _warn_node(graph, node, target)
+    if board and board.vendor != "amd":
+        yield Diagnostic(
+            code="HW513",
+            severity="warning",
+            title="estimates are for AMD devices",
+            found=f"board {board.name}: {board.family}, {board.vendor}",
+            help="take the figures as an order of magnitude; measure with Yosys and nextpnr",
+        )
+    for use in utilisation:
+        if use.fits != "yes":
+            percent = use.percent
+            yield Diagnostic(
+                code="HW512",
+                severity="warning",
+                title=f"{use.resource} {'does' if use.fits == 'no' else 'may'} not fit",
+                found=f"{percent.value:.0f} % of {use.available} "
+                f"({percent.low:.0f} to {percent.high:.0f} %)",
+                help="raise reuse_factor of the largest layers, use fewer bits, or choose a "
+                "larger board",
+            )
+
+
+def _warn_node(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
+    """Yield the warnings about one layer."""
+    where = f"{node.origin or node.name}: {node.op.kind}"
+    out = graph.types[node.name]
+    if not target.streams and out.size > UNROLL_LIMIT:
+        yield Diagnostic(
+            code="HW511",
+            severity="warning",
+            title="too many parallel values",
+            where=where,
+            found=f"{out.size} values in io_parallel",
+            supported=f"arrays of up to {UNROLL_LIMIT} elements are partitioned completely",
+            help='set io_type = "io_stream"',
+        )
+    layer = node.op.lower(*graph.input_types(node))
+    weight = layer.weights.get("weight")
+    if weight is None:
+        return
+    products = int((weight.raw != 0).sum()) / layer.reuse_factor
+    if layer.strategy == "latency" and products > UNROLL_LIMIT:
+        yield Diagnostic(
+            code="HW510",
+            severity="warning",
+            title="layer too large to unroll",
+            where=where,
+            found=f"{products:.0f} multiplications at once, strategy latency",
+            supported=f"about {UNROLL_LIMIT}; beyond, Vivado HLS stops unrolling and Vitis HLS "
+            "adds in long chains, both after hours",
+            help='raise reuse_factor, set strategy = "resource", or prune the layer',
+        )

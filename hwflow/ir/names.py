@@ -1,0 +1,62 @@
+"""Names that are safe in C++, Tcl, a shell and a path, made from names that may be hostile."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 48
+"""Longest name that is kept whole: paths with it stay well under file system limits."""
+
+_CPP = frozenset(
+    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl
+    concept const consteval constexpr constinit continue decltype default delete do double else
+    enum explicit export extern false float for friend goto if inline int long mutable namespace
+    new noexcept not not_eq nullptr operator or or_eq private protected public register requires
+    return short signed sizeof static struct switch template this throw true try typedef typeid
+    typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+    input output main nnet hls std ap_fixed ap_ufixed ap_int ap_uint firmware weights
+    traces sizes samples in out s i argc argv fail refused""".split()
+)
+"""C++ keywords, and identifiers that hls4ml's files or the simulation bench use."""
+
+_TAKEN = re.compile(r"layer\d+\w*|[a-z]\d+|config\d+|\w+_t|\w+_data|n_\w+", re.IGNORECASE)
+"""Forms of the identifiers that hls4ml makes up itself."""
+
+
+def sanitize(name: str, fallback: str = "layer") -> str:
+    """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, never a keyword or a generated name."""
+    text = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
+    if not text:
+        text = fallback
+    if text[0].isdigit():
+        text = f"{fallback}_{text}"
+    if text.lower() in _CPP or _TAKEN.fullmatch(text):
+        text = f"{fallback}_{text}"
+        if text.endswith(("_t", "_data")):
+            text += "x"
+    return text
+
+
+def graph_name(name: str) -> str:
+    """Return the name of the top function for a model."""
+    return sanitize(name, "net")
+
+
+class Namer:
+    """Hands out names that are unique, upper and lower case counted as the same."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """Return a safe name that was not handed out before."""
+        base = sanitize(name)
+        candidate, number = base, 2
+        while candidate.lower() in self._used:
+            candidate, number = f"{base}_{number}", number + 1
+        self._used.add(candidate.lower())
+        return candidate
+
+    def label(self, name: str, kind: str) -> str:
+        """Return ``name``, or ``name`` with the operator's kind where ``name`` is taken."""
+        return name if sanitize(name).lower() not in self._used else f"{name}_{kind.lower()}"

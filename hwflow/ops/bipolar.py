@@ -1,0 +1,71 @@
+"""One-bit activation: ``+level`` where ``x >= 0``, else ``-level``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._quant import quantizer_chain
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bipolar(Op):
+    """Sign with ``sign(0) = +1``, times a level, as QONNX's ``BipolarQuant`` has it.
+
+    Attributes:
+        level: > 0, shape ``()``, ``(channels,)`` or that of the input.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("BipolarQuant",)
+
+    level: FixedArray
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        return quantizer_chain(node)
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        full = np.broadcast_to(self.level.raw, x.shape).reshape(-1, x.channels)
+        low, high = full.min(axis=0), full.max(axis=0)
+        lo = np.where(x.lo >= 0, low, -high)
+        hi = np.where(x.hi < 0, -low, high)
+        return TensorType.exactly(x.shape, lo, hi, self.level.dtype.fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype
+        return FixedArray(np.where(x.raw >= 0, self.level.raw, -self.level.raw), full)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        level = FixedArray(self.level.raw.reshape(-1), self.level.dtype)
+        return HlsLayer(
+            class_name="HwflowKernel",
+            kernel="bipolar",
+            attributes={"output_shape": list(x.shape), "weight_names": ["level"]},
+            weights={"level": level},
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        return _cost.elementwise_cost(x, self.infer(x).dtype, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed, unsigned = FixedType(6, 2), FixedType(3, 1, signed=False)
+        one = FixedArray(np.array(1), FixedType(1, 1, signed=False))
+        powers = FixedArray(np.array([1, 2, 4]), FixedType(3, 1, signed=False))
+        yield Example("signed", cls(level=one), (TensorType.full((5,), signed),))
+        yield Example("unsigned", cls(level=one), (TensorType.full((5,), unsigned),))
+        yield Example(
+            "per_channel", cls(level=powers), (TensorType.full((2, 3), signed),)
+        )

@@ -1,0 +1,134 @@
+"""Clip between constant bounds: Clip, ReLU6, Hardtanh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._matvec import shift_left
+
+BOUND_BITS = 24
+"""Widest bound taken: beyond it, it is a float that nobody meant to be exact."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip(Op):
+    """The nearest value within ``lo .. hi``.
+
+    Attributes:
+        lo: lower bound, shape ``()``; None for none.
+        hi: upper bound, shape ``()``, at least ``lo``; None for none.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("Clip",)
+
+    lo: FixedArray | None = None
+    hi: FixedArray | None = None
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        bounds = [_bound(node, i, name) for i, name in ((1, "min"), (2, "max"))]
+        lo, hi = bounds
+        if lo is None and hi is None:
+            return []
+        if lo is not None and hi is not None and lo.values > hi.values:
+            lo = hi  # what ONNX defines for min > max
+        return [cls(lo=lo, hi=hi)]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        lo, hi, fractional = self._bounds(x)
+        ends = shift_left(np.stack([x.lo, x.hi]), fractional - x.dtype.fractional)
+        low, high = np.clip(ends, lo, hi)
+        return TensorType.exactly(x.shape, low, high, fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = TensorType.full(x.shape[1:], x.dtype)
+        lo, hi, fractional = self._bounds(full)
+        raw = x.raw << (fractional - x.dtype.fractional)
+        return FixedArray(np.clip(raw, lo, hi), self.exact(full).dtype)
+
+    def _bounds(self, x: TensorType) -> tuple[RawArray, RawArray, int]:
+        """Return both bounds on the grid that holds them and ``x``, and its fractional bits.
+
+        A bound beyond all values of ``x`` takes no part.
+        """
+        given = [b for b in (self.lo, self.hi) if b is not None]
+        fractional = max([x.dtype.fractional, *(b.dtype.fractional for b in given)])
+        ends = FixedArray(np.array([x.dtype.raw_min, x.dtype.raw_max]), x.dtype)
+        lo, hi = (
+            shift_left(b.raw, fractional - b.dtype.fractional)
+            for b in (self.lo or ends[0], self.hi or ends[1])
+        )
+        if self.lo is None:
+            lo = np.minimum(lo, hi)
+        if self.hi is None:
+            hi = np.maximum(lo, hi)
+        return lo, hi, fractional
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        lo, hi, fractional = self._bounds(x)
+        bound_t = FixedType.covering(int(min(lo, 0)), int(max(hi, 0)), fractional)
+        return HlsLayer(
+            class_name="HwflowKernel",
+            kernel="clip",
+            attributes={"output_shape": list(x.shape), "weight_names": ["lo", "hi"]},
+            weights={
+                "lo": FixedArray(np.reshape(lo, -1), bound_t),
+                "hi": FixedArray(np.reshape(hi, -1), bound_t),
+            },
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        return _cost.elementwise_cost(x, self.infer(x).dtype, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed, unsigned = FixedType(8, 4), FixedType(6, 4, signed=False)
+        rounded = FixedType(4, 3, rounding=signed.rounding.RND, overflow=signed.overflow.SAT)
+        for name, lo, hi in (
+            ("relu6", 0.0, 6.0),
+            ("hardtanh", -1.0, 1.0),
+            ("finer", -1.0625, 2.5),
+        ):
+            op = cls(lo=FixedArray.exactly(lo), hi=FixedArray.exactly(hi))
+            yield Example(f"{name}_signed", op, (TensorType.full((2, 3), signed),))
+            yield Example(f"{name}_unsigned", op, (TensorType.full((4,), unsigned),))
+        below = cls(lo=FixedArray.exactly(-0.375))
+        yield Example("below_only", below, (TensorType.full((4,), signed),))
+        above = cls(hi=FixedArray.exactly(2.0), result_t=rounded)
+        yield Example("above_only", above, (TensorType.full((4,), signed),))
+
+
+def _bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
+    """Return a bound given as an input (opset 11) or as an attribute (before), exactly."""
+    constant = node.constant(index)
+    if constant is None and index < len(node.inputs) and node.inputs[index] is not None:
+        raise node.refuse(f"Clip with {name} computed at run time", supported="constant bounds")
+    value = node.attributes.get(name) if constant is None else constant.values
+    if value is None or np.all(np.abs(value) >= np.finfo(np.float32).max):
+        return None
+    if np.size(value) != 1:
+        raise node.refuse(f"Clip with a {name} per channel", supported="one bound for all elements")
+    exact = FixedArray.exactly(np.float64(np.reshape(value, ())))
+    if exact.dtype.width <= BOUND_BITS:
+        return exact
+    near = np.rint(exact.values * 2**8) / 2**8
+    raise node.refuse(
+        f"Clip with a {name} that fixed point cannot hold",
+        code="HW217",
+        found=f"{name} = {float(exact.values):.9g}",
+        supported=f"multiples of a power of two, of at most {BOUND_BITS} bits",
+        help=f"use {near:.9g}, or drop Clip where a quantiser follows that has this range",
+    )

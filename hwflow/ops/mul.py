@@ -1,0 +1,78 @@
+"""Product of two activations; a constant operand becomes the factor of a ``ScaleBias``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._merge import (
+    check_merge,
+    common_shape,
+    example_types,
+    merge_layer,
+    product_bounds,
+    require_two,
+)
+from hwflow.ops.scale_bias import affine
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mul(Op):
+    """``a * b``, exactly, with ONNX broadcasting; claims ``Div`` by a constant too."""
+
+    onnx: ClassVar[tuple[str, ...]] = ("Mul", "Div")
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        left, right = (node.constant(i) for i in (0, 1))
+        if node.op_type == "Div" and (right is None or not np.all(right.values)):
+            raise node.refuse(
+                "division by an activation, or by zero",
+                found="a divisor that is not a constant other than 0",
+                supported="division by a constant",
+                help="multiply by a constant instead",
+            )
+        constant = left or right
+        if constant is not None and len(node.activations) == 1:
+            (x,) = node.activations
+            factor = 1 / constant.values if node.op_type == "Div" else constant.values
+            return [affine(node, x, factor, np.array(0.0))]
+        require_two(node)
+        return [cls()]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        a, b = inputs
+        fractional = a.dtype.fractional + b.dtype.fractional
+        return TensorType.exactly(common_shape(a, b), *product_bounds(a, b), fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        a, b = inputs
+        full = (TensorType.full(t.shape[1:], t.dtype) for t in inputs)
+        return FixedArray(a.raw * b.raw, self.exact(*full).dtype)
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        a, b = inputs
+        yield from check_merge(a, b)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        a, b = inputs
+        return merge_layer("multiply", "*", a, b)
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        a, b = inputs
+        wide, other = (TensorType.full(common_shape(a, b), t.dtype) for t in inputs)
+        return _cost.product_cost(wide, other, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        for name, result_t, inputs in example_types():
+            yield Example(name, cls(result_t=result_t), tuple(inputs))

@@ -1,0 +1,199 @@
+"""Constant factor and offset: ``y = scale * x + bias`` per tensor, channel or element."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._broadcast import along_channel, to_hardware
+from hwflow.ops._matvec import shift_left
+
+F64 = npt.NDArray[np.float64]
+
+SCALE_BITS = 32
+"""Widest scale that real numbers are turned into; float32 itself has 24 significant bits."""
+
+BIAS_BITS = 40
+"""Widest bias that real numbers are turned into."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScaleBias(Op):
+    """Factor and offset; exact inside, one cast at the end.
+
+    Attributes:
+        scale: shape ``()``, ``(channels,)`` or that of the input.
+        bias: likewise.
+        scale_t: type that the scale is cast to; None keeps it as it is.
+        bias_t: type that the bias is cast to; None keeps it as it is.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "scale_t", "bias_t")
+
+    scale: FixedArray
+    bias: FixedArray
+    scale_t: FixedType | None = None
+    bias_t: FixedType | None = None
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        x = node.inputs[0]
+        gamma, beta, mean, variance = (node.constant(i) for i in range(1, 5))
+        if not isinstance(x, TensorType) or not (gamma and beta and mean and variance):
+            raise node.refuse(
+                "batch normalisation with parameters computed at run time",
+                supported="constant scale, bias, mean and variance",
+            )
+        if node.attributes.get("training_mode", 0):
+            raise node.refuse(
+                "batch normalisation in training mode",
+                found="training_mode = 1",
+                help="call model.eval() before the export",
+            )
+        epsilon = float(node.attributes.get("epsilon", 1e-5))
+        scale = gamma.values / np.sqrt(variance.values + epsilon)
+        bias = beta.values - mean.values * scale
+        if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
+            raise node.refuse(
+                "batch normalisation divides by zero",
+                code="HW216",
+                found="a scale or bias that is not finite",
+                help="look at the running variance and epsilon of this layer",
+            )
+        return [affine(node, x, along_channel(node, scale), along_channel(node, bias))]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        scale, bias, up, fractional = self._aligned(x.dtype.fractional)
+        ends = np.stack([_along(x, x.lo) * scale, _along(x, x.hi) * scale])
+        _require_products(x, scale)
+        ends = shift_left(ends, up) + bias
+        lo, hi = ends.min(axis=0), ends.max(axis=0)
+        channels = (-1, x.channels)
+        lo, hi = lo.reshape(channels).min(axis=0), hi.reshape(channels).max(axis=0)
+        return TensorType.exactly(x.shape, lo, hi, fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        scale, bias, up, _ = self._aligned(x.dtype.fractional)
+        whole = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype
+        return FixedArray(((x.raw * scale) << up) + bias, whole)
+
+    def _constants(self) -> tuple[FixedArray, FixedArray]:
+        """Return scale and bias in the types that the hardware holds them in."""
+        scale = self.scale if self.scale_t is None else self.scale.cast(self.scale_t)
+        return scale, self.bias if self.bias_t is None else self.bias.cast(self.bias_t)
+
+    def _aligned(self, fractional: int) -> tuple[RawArray, RawArray, int, int]:
+        """Return scale, bias on the result's grid, the products' shift to it and its bits."""
+        scale, bias = self._constants()
+        product = fractional + scale.dtype.fractional
+        common = max(product, bias.dtype.fractional)
+        return (
+            scale.raw,
+            shift_left(bias.raw, common - bias.dtype.fractional),
+            common - product,
+            common,
+        )
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        scale, bias = self._constants()
+        per_element = max(scale.raw.ndim, bias.raw.ndim) > 1
+        shape = x.shape if per_element else (x.channels,)
+        full = [
+            FixedArray(np.broadcast_to(a.raw, shape).reshape(-1), a.dtype) for a in (scale, bias)
+        ]
+        return HlsLayer(
+            class_name="BatchNormalization",
+            attributes={"n_in": x.size, "n_filt": -1 if per_element else x.channels},
+            weights={"scale": full[0], "bias": full[1]},
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        scale = np.broadcast_to(self._constants()[0].raw, x.shape).reshape(-1, x.channels)
+        return _cost.scale_cost(scale[0], x, self.infer(x).dtype, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        rng = np.random.default_rng(0)
+        signed, unsigned = FixedType(7, 3), FixedType(5, 7, signed=False)
+        for name, shape, size in (("tensor", (6,), ()), ("channel", (3, 4), (4,)),
+                                  ("element", (2, 3, 4), (2, 3, 4))):  # fmt: skip
+            scale = FixedArray(rng.integers(-16, 16, size), FixedType(5, 1))
+            bias = FixedArray(rng.integers(-128, 128, size), FixedType(8, 6))
+            for sign, dtype in (("signed", signed), ("unsigned", unsigned)):
+                x = TensorType.full(shape, dtype)
+                yield Example(f"{name}_{sign}", cls(scale=scale, bias=bias), (x,))
+        two_bits = FixedArray(np.array([-2, -1, 0, 1]), FixedType(2, 2))
+        rounded = FixedType(6, 4, rounding=signed.rounding.RND_CONV, overflow=signed.overflow.SAT)
+        op = cls(scale=two_bits, bias=FixedArray(np.zeros((), np.int64), FixedType(1, 1)))
+        yield Example("two_bit_scale", op, (TensorType.full((4,), signed),))
+        op = cls(scale=scale, bias=bias, result_t=rounded)
+        yield Example("rounded", op, (TensorType.full((2, 3, 4), signed),))
+
+
+def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
+    """Return ``scale * x + bias`` for real constants in ONNX order of axes.
+
+    Values that fit ``SCALE_BITS`` and ``BIAS_BITS`` are kept exactly: what a quantiser gave, powers
+    of two, small integers. Other real numbers are rounded to float32, as the trained model holds
+    them, and where channels differ so much that this needs more bits, to those bits.
+
+    Raises:
+        Refused: the constants do not broadcast, or result and input together pass 62 bits.
+    """
+    op = ScaleBias(
+        scale=real_constant(to_hardware(node, x, scale), SCALE_BITS),
+        bias=real_constant(to_hardware(node, x, bias), BIAS_BITS),
+    )
+    try:
+        op.exact(x)
+    except OverflowError as error:
+        raise node.refuse(
+            "scale and bias need more than 62 bits",
+            code="HW216",
+            found=f"input {x.dtype}, scale {op.scale.dtype}, bias {op.bias.dtype}: {error}",
+            help="quantise the value before this layer to fewer bits",
+        ) from None
+    return op
+
+
+def real_constant(values: F64, bits: int) -> FixedArray:
+    """Return finite real numbers in at most ``bits`` bits, exactly where that is possible."""
+    for candidate in (values, values.astype(np.float32).astype(np.float64)):
+        try:
+            exact = FixedArray.exactly(candidate)
+        except OverflowError:
+            continue
+        if exact.dtype.width <= bits:
+            return exact
+    fractional = bits - 2 - int(np.floor(np.log2(np.abs(values).max())))
+    return FixedArray.exactly(narrowest_grid(values, fractional))
+
+
+def narrowest_grid(values: F64, fractional: int) -> F64:
+    """Return real numbers rounded, half to even, to multiples of ``2**-fractional``."""
+    return np.asarray(np.ldexp(np.rint(np.ldexp(values, fractional)), -fractional))
+
+
+def _along(x: TensorType, bounds: RawArray) -> RawArray:
+    """Return per-channel bounds over the whole shape of ``x``."""
+    return np.asarray(np.broadcast_to(bounds, x.shape))
+
+
+def _require_products(x: TensorType, scale: RawArray) -> None:
+    largest = max(abs(b) for b in x.bounds) * int(np.abs(scale).max(initial=0))
+    if largest.bit_length() > 62:
+        raise OverflowError("a product could pass 62 bits")

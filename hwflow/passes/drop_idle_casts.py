@@ -1,0 +1,22 @@
+"""A cast that changes no value that can occur is dropped.
+
+The proof is the range of the value before it: every mantissa in it survives the cast unchanged.
+"""
+
+from __future__ import annotations
+
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.rewrite import drop_nodes
+from hwflow.ops.cast import Cast
+
+
+def drop_idle_casts(graph: Graph) -> Graph:
+    """Return the graph without casts that change nothing."""
+
+    def idle(node: Node) -> bool:
+        if not isinstance(node.op, Cast) or node.op.result_t is None:
+            return False
+        before = graph.types[graph.by_name[node.name].inputs[0]]
+        return node.op.result_t.holds(*before.bounds, before.dtype.fractional)
+
+    return drop_nodes(graph, idle)

@@ -1,0 +1,49 @@
+"""A constant that is added right after a matrix product or convolution becomes its bias.
+
+``(x @ w + b) + c = x @ w + (b + c)`` holds exactly, so nothing changes but the layer count. It needs
+the sum to have no other user and no cast of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hwflow.debug import explain
+from hwflow.fixed import FixedArray
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.rewrite import merge_into_input
+from hwflow.ops.conv1d import Conv1D
+from hwflow.ops.conv2d import Conv2D
+from hwflow.ops.dense import Dense
+from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
+from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
+from hwflow.ops.scale_bias import ScaleBias
+
+WITH_BIAS = (Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D)
+
+
+def fuse_bias(graph: Graph) -> Graph:
+    """Return the graph with added constants moved into the biases before them."""
+    return merge_into_input(graph, _fused)
+
+
+def _fused(producer: Node, node: Node) -> Dense | Conv1D | Conv2D | None:
+    op, adder = producer.op, node.op
+    if not isinstance(op, WITH_BIAS) or not isinstance(adder, ScaleBias):
+        return None
+    if not (adder.scale.values == 1.0).all():
+        return None
+    if op.result_t is not None or op.accum_t is not None or adder.bias.raw.size not in (
+        1,
+        op.bias.raw.size,
+    ):
+        explain("fuse_bias", f"{node.name}: the product is cast, or the constant is not per channel")
+        return None
+    try:
+        total = FixedArray.exactly(op.bias.values + np.ravel(adder.bias.values))
+    except OverflowError:
+        explain("fuse_bias", f"{node.name}: the sum of both biases needs more than 62 bits")
+        return None
+    return replace(op, bias=total, result_t=adder.result_t)

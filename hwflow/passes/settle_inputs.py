@@ -1,0 +1,62 @@
+"""An input whose type nobody said takes the type of the quantiser behind it.
+
+Where all users of an input cast it to the same type, the cast is made where the data enters: the
+port has that type and the casts disappear. An input without a quantiser keeps the assumed type; the
+warnings say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedType
+from hwflow.ir.graph import Graph, Node
+from hwflow.ops.cast import Cast
+from hwflow.ops.input import Input
+
+
+def settle_inputs(graph: Graph) -> Graph:
+    """Return the graph with the types of its inputs taken from the quantisers behind them."""
+    settled: dict[str, tuple[FixedType, Node]] = {}
+    for node in graph.nodes:
+        if not isinstance(node.op, Input) or not node.op.assumed or node.name in graph.output_values:
+            continue
+        casts = graph.users[node.name]
+        types = {u.op.result_t for u in casts if isinstance(u.op, Cast)}
+        inside = not any(u.name in graph.output_values for u in casts)
+        if casts and all(isinstance(u.op, Cast) for u in casts) and len(types) == 1 and inside:
+            (dtype,) = types
+            if dtype is not None:
+                settled[node.name] = dtype, casts[0]
+    return graph.rebuild(_rewritten(graph, settled)) if settled else graph
+
+
+def _rewritten(graph: Graph, settled: dict[str, tuple[FixedType, Node]]) -> Iterator[Node]:
+    dropped: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.name in settled:
+            dtype, cast = settled[node.name]
+            dropped |= {user.name: node.name for user in graph.users[node.name]}
+            assert isinstance(node.op, Input)
+            source = cast.source and replace(cast.source, value=node.name)
+            yield replace(node, op=replace(node.op, dtype=dtype, assumed=False), source=source)
+        elif node.name not in dropped:
+            yield replace(node, inputs=tuple(dropped.get(i, i) for i in node.inputs))
+
+
+def input_warnings(graph: Graph) -> Iterator[Diagnostic]:
+    """Yield a warning for each input whose type is assumed."""
+    for port in graph.inputs:
+        op = graph.by_name[port.value].op
+        if isinstance(op, Input) and op.assumed:
+            yield Diagnostic(
+                code="HW230",
+                severity="warning",
+                title="input has no quantiser",
+                where=f"input {port.name!r}",
+                found=f"{op.dtype} was assumed",
+                help=f'say the type in hwflow.toml: [input.{port.name}] type = "fixed<16,6,RND_CONV,SAT>"'
+                ", or put a quantiser (Brevitas: QuantIdentity) at the model's input",
+            )

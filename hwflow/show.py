@@ -1,0 +1,331 @@
+"""What the command line prints: rich tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hwflow.errors import CompileError, HwflowError, ToolError
+
+if TYPE_CHECKING:
+    from hwflow.design import Design
+    from hwflow.estimate import EstimateReport
+    from hwflow.ir.cost import Estimate
+    from hwflow.simulate import Simulation
+    from hwflow.verify import Agreement, Verification
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """Print plain data as JSON on standard output; infinities become null."""
+    print(json_module.dumps(_finite(content), indent=2))  # noqa: T201
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(k): _finite(v) for k, v in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(v) for v in content]
+    if isinstance(content, float) and content in (float("inf"), float("-inf")):
+        return None
+    return content
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield a callback that shows each stage on standard error as it goes on."""
+    if quiet or not errors.is_terminal:
+        yield lambda stage, done: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, done: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=None if done == 0 else 1.0)
+            if done > 0:
+                bars.update(tasks[stage], total=1.0, completed=done)
+
+        yield update
+
+
+def error(problem: HwflowError, *, json: bool) -> None:
+    """Print a user error: on standard error, or as JSON on standard output."""
+    if json:
+        if isinstance(problem, CompileError):
+            print_json({"errors": [d.as_dict() for d in problem.diagnostics]})
+        elif isinstance(problem, ToolError):
+            parts = {k: getattr(problem, k) for k in ("tool", "message", "help", "log")}
+            print_json({"errors": [parts]})
+        else:
+            print_json({"errors": [{"title": str(problem)}]})
+        return
+    errors.print(escape(str(problem)), soft_wrap=True)
+    if isinstance(problem, CompileError):
+        count = len(problem.diagnostics)
+        errors.print(f"\n{count} error{'s' * (count > 1)}. Nothing was written.")
+
+
+def warnings(design: Design) -> None:
+    """Print the findings that did not stop the compilation."""
+    for finding in design.warnings:
+        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
+
+
+def status(verification: Verification) -> int:
+    """Return the exit status: 0 when simulation and C++ agree in every bit."""
+    return 0 if verification.faithful is not None and verification.faithful.holds else 1
+
+
+def layer_rows(design: Design) -> list[dict[str, Any]]:
+    """Return name, operator, shape, type and settings of every layer as plain data."""
+    graph = design.graph
+    rows = []
+    for node in graph.nodes:
+        tensor = graph.types[node.name]
+        low, high = tensor.bounds
+        settings = {
+            key: str(value)
+            for key in node.op.settings
+            if (value := getattr(node.op, key)) is not None and key != "result_t"
+        }
+        rows.append(
+            {
+                "name": node.name,
+                "origin": node.origin,
+                "operator": node.op.kind,
+                "inputs": list(node.inputs),
+                "shape": list(tensor.shape),
+                "result_t": str(tensor.dtype),
+                "range": [low * tensor.dtype.step, high * tensor.dtype.step],
+                "settings": settings,
+                "approximate": node.op.approximate,
+            }
+        )
+    return rows
+
+
+def inspect(design: Design, *, json: bool) -> None:
+    """Print the layers of a design."""
+    rows = layer_rows(design)
+    if json:
+        print_json(
+            {
+                "model": design.source,
+                "board": design.board.name,
+                "layers": rows,
+                "warnings": [w.as_dict() for w in design.warnings],
+            }
+        )
+        return
+    table = Table(title=f"{design.source}: {len(rows)} layers", title_justify="left")
+    for column in ("layer", "operator", "shape", "type", "range", "settings"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            escape(row["name"] + _origin(row)),
+            row["operator"],
+            "x".join(map(str, row["shape"])),
+            row["result_t"],
+            "{:g} .. {:g}".format(*row["range"]),
+            escape(", ".join(f"{k}={v}" for k, v in row["settings"].items())),
+        )
+    console.print(table)
+    warnings(design)
+
+
+def _origin(row: dict[str, Any]) -> str:
+    return f" ({row['origin']})" if row["origin"] not in ("", row["name"]) else ""
+
+
+def simulation_rows(design: Design, result: Simulation) -> list[dict[str, Any]]:
+    """Return the counters of every layer as plain data."""
+    return [
+        {
+            "name": node.name,
+            "elements": c.elements,
+            "saturated": c.saturated,
+            "wrapped": c.wrapped,
+            "near_ties": c.near_ties,
+            "observed": list(c.observed),
+        }
+        for node in design.graph.nodes
+        if (c := result.counters[node.name])
+    ]
+
+
+def simulation(design: Design, result: Simulation, *, json: bool) -> None:
+    """Print what the simulation counted."""
+    rows = simulation_rows(design, result)
+    if json:
+        outputs = {name: list(v.shape) for name, v in result.outputs.items()}
+        print_json({"samples": result.samples, "outputs": outputs, "layers": rows})
+        return
+    table = Table(title=f"{design.source}: {result.samples} samples", title_justify="left")
+    for column in ("layer", "values", "saturated", "wrapped", "near ties", "observed"):
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for row in rows:
+        counts = [row[k] for k in ("elements", "saturated", "wrapped", "near_ties")]
+        observed = "{:g} .. {:g}".format(*row["observed"])
+        table.add_row(escape(row["name"]), *(f"{c:,}" for c in counts), observed)
+    console.print(table)
+    warnings(design)
+
+
+def save_simulation(result: Simulation, path: Path) -> None:
+    """Save outputs, and layers where they were kept, as ``.npz``; whole or not at all."""
+    import os
+
+    import numpy as np
+
+    arrays = {f"output/{name}": values for name, values in result.outputs.items()}
+    arrays |= {f"layer/{name}": value.values for name, value in result.layers.items()}
+    staged = path.with_name(f".{path.name}.part")
+    try:
+        with staged.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(staged, path)
+    except OSError as problem:
+        staged.unlink(missing_ok=True)
+        raise ToolError("output", f"cannot write {path}: {problem.strerror}") from problem
+
+
+def agreement_dict(agreement: Agreement | None) -> dict[str, Any] | None:
+    """Return a comparison as plain data."""
+    if agreement is None:
+        return None
+    return {
+        "holds": agreement.holds,
+        "samples": agreement.samples,
+        "elements": sum(layer.elements for layer in agreement.layers),
+        "mismatches": agreement.mismatches,
+        "layers": [vars(layer) for layer in agreement.layers],
+        "first": None if agreement.first is None else vars(agreement.first),
+    }
+
+
+def verification_dict(verification: Verification) -> dict[str, Any]:
+    """Return everything that was found out with data, as plain data."""
+    return {
+        "data": verification.data,
+        "faithful": agreement_dict(verification.faithful),
+        "lossless": agreement_dict(verification.lossless),
+        "errors": [vars(e) for e in verification.errors],
+    }
+
+
+def verification(design: Design, found: Verification, *, json: bool) -> None:
+    """Print the two statements and the error against the float reference."""
+    if json:
+        print_json({"model": design.source, **verification_dict(found)})
+        return
+    warnings(design)
+    console.print(f"data      {escape(found.data)}, {found.simulation.samples} samples")
+    _statement("faithful", "simulation == C++", found.faithful)
+    _statement("lossless", "hardware == trained model", found.lossless)
+    for item in found.errors:
+        parts = [f"max |error| {item.max_abs:.3g}", f"SQNR {item.sqnr_db:.1f} dB"]
+        if item.argmax_agreement is not None:
+            parts.append(f"argmax agrees {item.argmax_agreement:.2%}")
+        if item.accuracy is not None:
+            parts.append(f"accuracy {item.accuracy:.2%} (reference {item.reference_accuracy:.2%})")
+        console.print(f"output    {escape(item.output)}: {', '.join(parts)}")
+
+
+def _statement(name: str, meaning: str, agreement: Agreement | None) -> None:
+    if agreement is None:
+        console.print(f"{name:<9} not checked")
+        return
+    elements = sum(layer.elements for layer in agreement.layers)
+    verdict = "[green]yes[/]" if agreement.holds else "[red]no[/]"
+    console.print(
+        f"{name:<9} {verdict}  {meaning}: {agreement.mismatches:,} of {elements:,} values differ, "
+        f"{len(agreement.layers)} layers"
+    )
+    first = agreement.first
+    if first is not None:
+        console.print(
+            f"          first in {escape(first.layer)} at {first.index}: "
+            f"{first.expected:.10g} against {first.found:.10g}\n          {escape(first.cause)}"
+        )
+        if first.reproducer:
+            console.print(f"          sample saved in {escape(first.reproducer)}")
+
+
+def _figure(figure: Estimate) -> str:
+    return f"{figure.value:,.0f} [dim]({figure.low:,.0f}-{figure.high:,.0f})[/]"
+
+
+COLUMNS = ("lut", "lut_synth", "ff", "ff_synth", "dsp", "bram_18k", "latency_cycles", "ii")
+TITLES = ("LUT csynth", "LUT synth", "FF csynth", "FF synth", "DSP", "BRAM18", "latency", "II")
+
+
+def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
+    """Print estimated resources and timing, each with its interval."""
+    if json:
+        print_json({"model": design.source, **found.to_dict()})
+        return
+    table = Table(
+        title=f"{design.source} on {design.board.name}, estimated", title_justify="left"
+    )
+    table.add_column("layer")
+    for title in TITLES:
+        table.add_column(title, justify="right")
+    for row in found.layers:
+        table.add_row(
+            escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS)
+        )
+    table.add_section()
+    table.add_row("total", *(_figure(getattr(found.total, c)) for c in COLUMNS))
+    console.print(table)
+    for entry in found.utilisation:
+        if entry.available:
+            used = f"{entry.percent.value:.1f} % ({entry.percent.low:.1f}-{entry.percent.high:.1f})"
+            console.print(f"{entry.resource:<9} {used} of {entry.available:,}: {entry.fits}")
+    console.print(
+        f"latency   {_figure(found.latency_ns)} ns at {found.clock_period_ns:g} ns; "
+        f"fits {design.board.name}: [bold]{found.fits}[/]"
+    )
+    warnings(design)
+    for finding in found.warnings:
+        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
+
+
+def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
+    """Print the outcome of a build."""
+    estimated = design.estimate()
+    if json:
+        print_json(
+            {
+                "model": design.source,
+                "folder": str(folder),
+                "digest": design.project.digest,
+                **verification_dict(found),
+                "estimate": estimated.to_dict(),
+                "warnings": [w.as_dict() for w in design.warnings],
+                "seconds": design.seconds,
+            }
+        )
+        return
+    verification(design, found, json=False)
+    total = estimated.total
+    console.print(
+        f"estimate  LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}, "
+        f"DSP {_figure(total.dsp)}, BRAM18 {_figure(total.bram_18k)}; "
+        f"latency {_figure(estimated.latency_ns)} ns; fits {design.board.name}: {estimated.fits}"
+    )
+    for finding in estimated.warnings:
+        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
+    console.print(f"project   {folder}/hls, report {folder}/report.html", soft_wrap=True)

@@ -1,0 +1,118 @@
+"""What the command line prints about hwflow itself: boards, operators, and what is installed."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.markup import escape
+from rich.table import Table
+
+from hwflow.show import console, print_json
+
+PACKAGES = {
+    "core": ("numpy", "onnx", "onnx-ir", "onnxruntime", "hls4ml", "jinja2", "pydantic", "typer"),
+    "torch": ("torch", "brevitas", "onnxscript", "onnxoptimizer"),
+    "keras": ("tensorflow", "tf-keras", "qkeras"),
+    "da": ("da4ml",),
+}
+"""Packages by the extra that brings them."""
+
+
+def boards(name: str | None, *, json: bool) -> None:
+    """Print all boards, or one with the source of each figure."""
+    from hwflow.board import RESOURCES, list_boards, load_board
+
+    chosen = [load_board(name)] if name else list_boards()
+    if json:
+        print_json([board.model_dump() for board in chosen])
+        return
+    if name:
+        board = chosen[0]
+        console.print(f"{board.name}: {board.part}, {board.family}, {board.memory}")
+        for resource in RESOURCES:
+            figure = getattr(board.resources, resource)
+            console.print(f"  {resource:<9} {figure.count:>10,}  {escape(figure.source)}")
+        console.print(f"  clock     {board.clock_period_ns:>8g} ns  {escape(board.notes)}")
+        return
+    table = Table(title=f"{len(chosen)} boards", title_justify="left")
+    for column in ("board", "part", *RESOURCES, "clock ns"):
+        table.add_column(column, justify="left" if column in ("board", "part") else "right")
+    for board in chosen:
+        counts = (f"{board.resources.count(r):,}" for r in RESOURCES)
+        table.add_row(board.name, board.part, *counts, f"{board.clock_period_ns:g}")
+    console.print(table)
+
+
+def operators(*, json: bool) -> None:
+    """Print all operators."""
+    from hwflow.ir.op import Op
+    from hwflow.ops import by_onnx
+
+    by_onnx()
+    rows = [
+        {
+            "name": name,
+            "onnx": list(op.onnx),
+            "settings": list(op.settings),
+            "approximate": op.approximate,
+            "summary": (op.__doc__ or "").strip().split("\n")[0],
+        }
+        for name, op in sorted(Op.registry.items())
+    ]
+    if json:
+        print_json(rows)
+        return
+    table = Table(title=f"{len(rows)} operators", title_justify="left")
+    for column in ("operator", "ONNX", "settings", "what"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            str(row["name"]), ", ".join(row["onnx"]), ", ".join(row["settings"]), escape(str(row["summary"]))
+        )
+    console.print(table)
+
+
+def doctor(*, json: bool) -> int:
+    """Print what is installed; return 0 when the main job can run, else 1."""
+    from hwflow.toolchain import CXX, TOOLS
+
+    packages = {
+        extra: {name: _version(name) for name in names} for extra, names in PACKAGES.items()
+    }
+    tools = {t.name: {"path": t.find() or "", "version": t.version()} for t in TOOLS}
+    ready = all(packages["core"].values()) and CXX.find() is not None
+    if json:
+        print_json(
+            {
+                "hwflow": _version("hwflow"),
+                "python": platform.python_version(),
+                "packages": packages,
+                "tools": tools,
+                "ready": ready,
+            }
+        )
+        return 0 if ready else 1
+    console.print(f"hwflow {_version('hwflow')}, Python {platform.python_version()}")
+    for extra, found in packages.items():
+        hint = "" if extra == "core" else f"  pip install 'hwflow\\[{extra}]'"
+        console.print(f"\n[bold]{extra}[/]" + ("" if all(found.values()) else hint))
+        for name, number in found.items():
+            console.print(f"  {name:<14} {number or '[red]missing[/]'}")
+    console.print("\n[bold]tools[/]")
+    for tool in TOOLS:
+        path = tool.find()
+        console.print(
+            f"  {tool.name:<14} {escape(tool.version() or path)}"
+            if path
+            else f"  {tool.name:<14} [yellow]not found[/]: {tool.purpose}; {tool.install}"
+        )
+    console.print("\nready" if ready else "\n[red]the main job cannot run: see above[/]")
+    return 0 if ready else 1
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,305 @@
+"""Two statements about a design, never mixed, and the error against the float reference.
+
+*Faithful*: the Python simulation and the compiled C++ agree in every bit of every layer.
+*Lossless*: the hardware's numbers are those of the trained model, at every quantiser and output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.csim import Csim
+from hwflow.ir.graph import Graph, Node
+from hwflow.ops.input import Input
+from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate, to_original
+
+
+@dataclass(frozen=True)
+class LayerMatch:
+    """How many values of one layer agree.
+
+    Attributes:
+        name: the layer.
+        origin: its framework name.
+        elements: values compared.
+        mismatches: values that differ.
+    """
+
+    name: str
+    origin: str
+    elements: int
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where two computations differ.
+
+    Attributes:
+        layer: name of the first layer, in order of computation, that differs.
+        origin: its framework name.
+        index: sample and position of the first differing element, channels last.
+        expected: what the simulation (or the trained model) has there.
+        found: what the C++ (or the hardware) has there.
+        cause: what this difference looks like.
+        reproducer: path of the saved inputs and values, or empty.
+    """
+
+    layer: str
+    origin: str
+    index: tuple[int, ...]
+    expected: float
+    found: float
+    cause: str
+    reproducer: str = ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The outcome of comparing two computations layer by layer.
+
+    Attributes:
+        holds: every compared value agrees.
+        samples: size of the batch.
+        layers: one entry per compared layer, in order.
+        first: where they first differ, or None.
+    """
+
+    holds: bool
+    samples: int
+    layers: tuple[LayerMatch, ...]
+    first: Divergence | None = None
+
+    @property
+    def mismatches(self) -> int:
+        """Number of differing values over all layers."""
+        return sum(layer.mismatches for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """Distance of one output from the float reference.
+
+    Attributes:
+        output: name in the original model.
+        max_abs: largest absolute difference.
+        mean_abs: mean absolute difference.
+        sqnr_db: signal to noise ratio in decibel; infinite when there is no difference.
+        argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
+        accuracy: share of samples whose largest entry is the label; None without labels.
+        reference_accuracy: the same for the float reference.
+        histogram: counts of absolute differences in ``edges``.
+        edges: limits of the bins, one more than counts.
+    """
+
+    output: str
+    max_abs: float
+    mean_abs: float
+    sqnr_db: float
+    argmax_agreement: float | None
+    accuracy: float | None
+    reference_accuracy: float | None
+    histogram: tuple[int, ...] = ()
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Everything that was found out with data.
+
+    Attributes:
+        faithful: simulation against C++; None where the C++ was not run.
+        lossless: hardware against the trained model; None where it was not compared.
+        errors: per output, hardware against float reference.
+        simulation: the simulation itself, with its counters.
+        data: where the data comes from.
+        seconds: time taken by step.
+    """
+
+    faithful: Agreement | None
+    lossless: Agreement | None
+    errors: tuple[OutputError, ...]
+    simulation: Simulation
+    data: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def check_faithful(
+    graph: Graph,
+    csim: Csim,
+    data: Mapping[str, npt.NDArray[Any]],
+    simulation: Simulation,
+    reproducer: Path | None = None,
+) -> Agreement:
+    """Compare every layer of a simulation with the compiled C++, bit for bit.
+
+    Args:
+        graph: the hardware graph.
+        csim: its project, compiled.
+        data: by input name of the original model.
+        simulation: of the same data, with all layers kept.
+        reproducer: where to save the offending sample if there is one.
+
+    Raises:
+        ToolError: the C++ crashed or took too long.
+    """
+    arrays = prepare_inputs(graph, data)
+    found = csim.run(arrays).layers
+    pairs = [
+        (node, simulation.layers[node.name].values, found[node.name])
+        for node in graph.nodes
+        if node.name in found
+    ]
+    agreement = _compare(pairs, simulation.samples, cause=_cpp_cause(graph))
+    if agreement.first is not None and reproducer is not None:
+        saved = _save_reproducer(graph, agreement.first, arrays, simulation, found, reproducer)
+        first = Divergence(**{**vars(agreement.first), "reproducer": saved})
+        agreement = Agreement(False, agreement.samples, agreement.layers, first)
+    return agreement
+
+
+def check_lossless(
+    graph: Graph, simulation: Simulation, reference: Mapping[str, npt.NDArray[Any]]
+) -> Agreement:
+    """Compare the hardware's values with the trained model's own, at quantisers and outputs.
+
+    Args:
+        graph: the hardware graph.
+        simulation: with all layers kept.
+        reference: values by ONNX value name, batch first, ONNX order of axes.
+    """
+    pairs = []
+    for node in graph.nodes:
+        source = node.source
+        if source is not None and source.name in reference:
+            real = np.asarray(reference[source.name], np.float64)
+            ours = to_original(simulation.layers[node.name].values, source)
+            pairs.append((node, real.reshape(ours.shape), ours))
+    return _compare(pairs, simulation.samples, cause=_model_cause(graph, simulation))
+
+
+def _compare(
+    pairs: Sequence[tuple[Node, FloatArray, FloatArray]], samples: int, cause: Any
+) -> Agreement:
+    layers: list[LayerMatch] = []
+    first: Divergence | None = None
+    for node, expected, found in pairs:
+        differs = expected != found
+        count = int(differs.sum())
+        layers.append(LayerMatch(node.name, node.origin, int(differs.size), count))
+        if count and first is None:
+            index = tuple(int(i) for i in np.argwhere(differs)[0])
+            first = Divergence(
+                node.name,
+                node.origin,
+                index,
+                float(expected[index]),
+                float(found[index]),
+                cause(node, float(expected[index]), float(found[index])),
+            )
+    return Agreement(first is None, samples, tuple(layers), first)
+
+
+def _cpp_cause(graph: Graph) -> Any:
+    def cause(node: Node, expected: float, found: float) -> str:
+        dtype = graph.types[node.name].dtype
+        steps = (found - expected) / dtype.step
+        if not np.isfinite(found):
+            return "the C++ gives no number: uninitialised memory or a crash inside the layer"
+        if abs(steps) == 1:
+            return "one step apart: rounding differs"
+        if abs(steps) >= 2 ** (dtype.width - 1):
+            return "apart by the type's range: overflow differs (wrap against saturation)"
+        if found == 0 and expected != 0:
+            return "the C++ gives 0: a weight, a bias or an input is not read"
+        return f"{steps:g} steps apart: the layer's arithmetic or its weights differ"
+
+    return cause
+
+
+def _model_cause(graph: Graph, simulation: Simulation) -> Any:
+    def cause(node: Node, expected: float, found: float) -> str:
+        counters = simulation.counters[node.name]
+        dtype = graph.types[node.name].dtype
+        if node.op.approximate:
+            return node.op.approximate
+        if isinstance(node.op, Input):
+            return f"the input port rounds the data to {dtype}"
+        if counters.wrapped:
+            return f"{counters.wrapped} values of this layer wrapped around"
+        if abs(found - expected) == dtype.step and counters.near_ties:
+            return f"rounding tie: {counters.near_ties} values lie next to a rounding boundary"
+        return "float32 arithmetic of the reference rounds differently, or a setting changes the layer"
+
+    return cause
+
+
+def _save_reproducer(
+    graph: Graph,
+    first: Divergence,
+    inputs: Mapping[str, FloatArray],
+    simulation: Simulation,
+    found: Mapping[str, FloatArray],
+    path: Path,
+) -> str:
+    """Save the one sample that differs: the inputs, and the layer's operands and both results."""
+    sample = first.index[0]
+    operands = graph.by_name[first.layer].inputs
+    content: dict[str, npt.NDArray[Any]] = {
+        f"input/{port.name}": inputs[port.value][sample : sample + 1] for port in graph.inputs
+    }
+    content |= {f"operand/{n}": simulation.layers[n].values[sample : sample + 1] for n in operands}
+    content["expected"] = simulation.layers[first.layer].values[sample : sample + 1]
+    content["found"] = found[first.layer][sample : sample + 1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **content)  # type: ignore[arg-type]
+    return str(path)
+
+
+BINS = 24
+"""Bins of the error histograms."""
+
+
+def output_error(
+    output: str, ours: FloatArray, real: npt.NDArray[Any], labels: npt.NDArray[Any] | None
+) -> OutputError:
+    """Return the distance of an output from the float reference.
+
+    Args:
+        output: name in the original model.
+        ours: the hardware's values, batch first.
+        real: the reference's, same shape.
+        labels: class of each sample, or None.
+    """
+    real = np.asarray(real, np.float64).reshape(ours.shape)
+    error = np.abs(ours - real)
+    noise, signal = float((error**2).sum()), float((real**2).sum())
+    counts, edges = np.histogram(error, bins=BINS)
+    classes = ours.reshape(len(ours), -1)
+    several = classes.shape[1] > 1
+    ours_top, real_top = classes.argmax(1), real.reshape(len(ours), -1).argmax(1)
+    known = labels if several and labels is not None and len(labels) == len(ours) else None
+    return OutputError(
+        output=output,
+        max_abs=float(error.max()),
+        mean_abs=float(error.mean()),
+        sqnr_db=float("inf") if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise)),
+        argmax_agreement=float((ours_top == real_top).mean()) if several else None,
+        accuracy=None if known is None else float((ours_top == known).mean()),
+        reference_accuracy=None if known is None else float((real_top == known).mean()),
+        histogram=tuple(int(c) for c in counts),
+        edges=tuple(float(e) for e in edges),
+    )
+
+
+def full_simulation(graph: Graph, data: Mapping[str, npt.NDArray[Any]], **options: Any) -> Simulation:
+    """Return a simulation that keeps every layer's values."""
+    return simulate(graph, data, keep=lambda name: True, **options)
+
+
