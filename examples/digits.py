@@ -17,7 +17,7 @@ TEST_SAMPLES = 360
 
 
 def load() -> tuple[Tensor, Tensor]:
-    """Return all 1797 images, float32 of shape (1797, 1, 8, 8) in steps of 1/16, and their labels."""
+    """Return all images, float32 of shape (1797, 1, 8, 8) in steps of 1/16, and their labels."""
     digits = load_digits()
     images = (digits.images / 16.0).astype(np.float32).reshape(-1, 1, 8, 8)
     return torch.from_numpy(images), torch.from_numpy(digits.target)
@@ -43,10 +43,10 @@ def train(model: nn.Module, x: Tensor, y: Tensor, epochs: int) -> float:
     return float(right.float().mean())
 
 
-def run(model: nn.Module, x: Tensor, y: Tensor, name: str, data: str, epochs: int) -> None:
-    """Train, print the accuracy, and write ``name.onnx`` and ``data.npz`` beside this file.
+def run(model: nn.Module, x: Tensor, y: Tensor, name: str, epochs: int) -> None:
+    """Train, print the accuracy, and write ``name.onnx`` and ``digits.npz`` beside this file.
 
-    The ``.npz`` holds ``x``, named as the model's input, and the labels ``y``.
+    The ``.npz`` holds all images as ``x``, (1797, 1, 8, 8), and their labels as ``y``.
     """
     accuracy = train(model, x, y, epochs)
     print(f"{name}: accuracy {accuracy:.1%} on {TEST_SAMPLES} held-out digits")
@@ -60,4 +60,5 @@ def run(model: nn.Module, x: Tensor, y: Tensor, name: str, data: str, epochs: in
             input_names=["x"],
             output_names=["logits"],
         )
-    np.savez_compressed(HERE / f"{data}.npz", x=x.numpy(), y=y.numpy().astype(np.int64))
+    images = x.numpy().reshape(-1, 1, 8, 8)
+    np.savez_compressed(HERE / "digits.npz", x=images, y=y.numpy().astype(np.int64))

@@ -1,4 +1,4 @@
-"""Trains the digits CNN with 4-bit weights and activations; all scales are powers of two.
+"""Trains the digits CNN, 4-bit weights and activations, power-of-two scales.
 
 Run ``python examples/train_digits_cnn.py``; it writes ``digits_cnn.onnx`` (QONNX) and
 ``digits.npz`` (``x``: (1797, 1, 8, 8), ``y``: labels) next to itself in about a minute.
@@ -64,4 +64,4 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the same sums, hence the same file, on every machine of one kind
     images, labels = digits.load()
-    digits.run(DigitsCNN(), images, labels, "digits_cnn", "digits", epochs=12)
+    digits.run(DigitsCNN(), images, labels, "digits_cnn", epochs=12)

@@ -1,7 +1,7 @@
-"""Trains the digits MLP (64-32-32-10) with 5-bit weights and activations; all scales are powers of two.
+"""Trains the digits MLP (64-32-32-10), 5-bit weights and activations, power-of-two scales.
 
 Run ``python examples/train_digits_mlp.py``; it writes ``digits_mlp.onnx`` (QONNX) and
-``digits_flat.npz`` (``x``: (1797, 64), ``y``: labels) next to itself in less than a minute.
+``digits.npz`` (``x``: (1797, 1, 8, 8), ``y``: labels) next to itself in less than a minute.
 """
 
 from __future__ import annotations
@@ -60,4 +60,4 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the same sums, hence the same file, on every machine of one kind
     images, labels = digits.load()
-    digits.run(DigitsMLP(), images.flatten(1), labels, "digits_mlp", "digits_flat", epochs=40)
+    digits.run(DigitsMLP(), images.flatten(1), labels, "digits_mlp", epochs=40)

@@ -27,7 +27,7 @@ from hwflow.ir.text import print_graph
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
 from hwflow.report.data import ReportData, report_data
-from hwflow.simulate import Simulation, simulate
+from hwflow.simulate import Simulation, original_inputs, simulate, to_original
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done."""
@@ -115,8 +115,8 @@ class Design:
             simulation = verify.full_simulation(
                 self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
             )
-        real = self._reference(given, progress)
-        lossless = verify.check_lossless(self.graph, simulation, real)
+        real, at_port = self._reference(given, simulation, progress)
+        lossless = verify.check_lossless(self.graph, simulation, at_port)
         errors = tuple(
             verify.output_error(port.name, simulation.outputs[port.name], real[port.name], given.labels)
             for port in self.graph.outputs
@@ -134,22 +134,35 @@ class Design:
             faithful, lossless, errors, simulation, given.source, dict(self.seconds)
         )
 
-    def _reference(self, given: Data, progress: Progress) -> dict[str, Any]:
-        """Return the trained model's own values at every quantiser and output."""
+    def _reference(
+        self, given: Data, simulation: Simulation, progress: Progress
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the trained model's values for the data as given, and as the ports round it.
+
+        Only an input that the model itself does not quantise makes the two differ.
+        """
         from hwflow.passes.clean_model import clean_model
         from hwflow.passes.infer_shapes import infer_shapes
         from hwflow.reference import Reference
-        from hwflow.simulate import prepare_inputs, to_original
 
         progress("float reference", 0.0)
         with self._timed("float reference"):
             model = infer_shapes(clean_model(self._model()))
-            arrays = prepare_inputs(self.graph, given.inputs)
-            feeds = {p.name: to_original(arrays[p.value], p) for p in self.graph.inputs}
             values = quantized_values(model, self.graph)
-            found = Reference(model).run(feeds, values)
+            reference = Reference(model)
+            raw = original_inputs(self.graph, given.inputs)
+            real = reference.run(raw, values)
+            rounded = {
+                p.name: to_original(simulation.layers[p.value].values, p) for p in self.graph.inputs
+            }
+            at_port = real if self._inputs_quantized(values) else reference.run(rounded, values)
         progress("float reference", 1.0)
-        return found
+        return real, at_port
+
+    def _inputs_quantized(self, values: list[str]) -> bool:
+        """Return whether every port carries the value of one of the model's quantisers."""
+        nodes = [self.graph.by_name[p.value] for p in self.graph.inputs]
+        return all(n.source is not None and n.source.name in values for n in nodes)
 
     def estimate(self) -> EstimateReport:
         """Return estimated resources and timing, per layer and in total, against the board."""

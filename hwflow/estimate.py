@@ -19,7 +19,7 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._products import fifo_brams
-from hwflow.ops._spread import AREA
+from hwflow.ops._total import total_cost
 
 UNROLL_LIMIT = 4096
 """Elements per array and products per layer from which Vivado HLS stops unrolling ("Stop unrolling
@@ -179,57 +179,6 @@ def with_fifo(cost: Cost, out: TensorType, readers: int, backend: str) -> Cost:
         return cost
     blocks = readers * fifo_brams(positions, out.channels, out.dtype.width, backend)
     return replace(cost, bram_18k=cost.bram_18k + Estimate.spread(blocks, (0.5, 1.5)))
-
-
-MODULE_CYCLES = {"Vivado": 0.5, "Vitis": 2.0}
-"""Cycles that a submodule of an io_parallel design adds to its own latency (13 designs)."""
-
-
-def total_cost(
-    nodes: Sequence[tuple[str, Sequence[str]]], costs: dict[str, Cost], target: Target
-) -> Cost:
-    """Return the cost of a whole design.
-
-    io_parallel: one pipeline; latency is the longest path, ``MODULE_CYCLES`` more for every
-    submodule that has logic; II is the largest. io_stream: all layers run at once (dataflow); II is the
-    largest, latency the largest II plus what each layer adds before its first output.
-
-    Args:
-        nodes: names and inputs, in topological order.
-        costs: cost by name.
-        target: backend, io type, part and clock.
-    """
-    area = {f: sum((getattr(c, f) for c in costs.values()), Estimate()) for f in AREA}
-    ii = Estimate(*(max((getattr(c.ii, e) for c in costs.values()), default=1.0) for e in _ENDS))
-    ends = (_path(nodes, costs, target, end, getattr(ii, end)) for end in _ENDS)
-    notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
-    return Cost(**area, ii=ii, latency_cycles=Estimate(*ends), notes=notes)
-
-
-_ENDS = ("value", "low", "high")
-
-
-def _path(
-    nodes: Sequence[tuple[str, Sequence[str]]],
-    costs: dict[str, Cost],
-    target: Target,
-    end: str,
-    ii: float,
-) -> float:
-    """Return the length of the longest path for one end of the interval."""
-    done: dict[str, float] = {}
-    for name, inputs in nodes:
-        cost = costs[name]
-        cycles = float(getattr(cost.latency_cycles, end))
-        if target.streams:
-            step = max(0.0, cycles - float(getattr(cost.ii, end)))
-        else:
-            step = cycles
-            if cost.lut.value + cost.dsp.value > 0:
-                step += MODULE_CYCLES[target.backend]
-        done[name] = max((done[i] for i in inputs), default=0.0) + step
-    longest = max(done.values(), default=0.0)
-    return longest + ii if target.streams else longest
 
 
 def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:

@@ -1,4 +1,4 @@
-"""Runs a QONNX model in float32 in stock ONNX Runtime: the reference that hardware is compared with.
+"""Runs a QONNX model in float32 in stock ONNX Runtime: what the hardware is compared with.
 
 Quantisers become functions in standard operators inside the model. Graph optimisation is off, since
 it reorders float arithmetic (ONNX Runtime documentation, "Graph Optimizations").
@@ -6,14 +6,14 @@ it reorders float arithmetic (ONNX Runtime documentation, "Graph Optimizations")
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx_ir as ir
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.ir.qonnx import QonnxModel, is_quantizer, printable
@@ -60,7 +60,7 @@ class Reference:
             for value in model.ir.graph.inputs
             if value.shape is not None
         }
-        self.batched = all(_keeps_batch(node) for node in model.ir.graph)
+        self.batched = _batches(model.ir.graph)
         add_quantizer_functions(self._proto)
         if self.batched:
             _free_batch(self._proto)
@@ -167,19 +167,36 @@ def _start(
         del proto.graph.output[own:]
 
 
-def _keeps_batch(node: ir.Node) -> bool:
+def _batches(graph: ir.Graph) -> bool:
+    """Return whether every node that depends on an input keeps the samples of a batch apart."""
+    fixed = {value.name for value in graph.initializers.values()}
+    for node in graph:
+        if all(v is None or v.name in fixed for v in node.inputs):
+            fixed |= {v.name for v in node.outputs}
+        elif not _keeps_batch(node, fixed):
+            return False
+    return True
+
+
+def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
     """Return whether a node provably treats each sample alone when the batch grows.
+
+    Args:
+        node: at least one of its operands depends on an input of the graph.
+        fixed: names of the values that do not.
 
     Together with the same statement about the nodes before it: the first axis of each operand that
     is not constant is the batch, and so is the first axis of the result.
     """
-    operands = [v for v in node.inputs if v is not None and v.const_value is None]
+    operands = [v for v in node.inputs if v is not None and v.name not in fixed]
     shapes = [_dims(v) for v in (*operands, *node.outputs)]
     if not operands or any(shape is None or shape[:1] != (1,) for shape in shapes):
         return False
     rank = len(shapes[0] or ())
     if is_quantizer(node) or (not node.domain and node.op_type in _POINTWISE):
-        return all(len(shape or ()) == rank for shape in shapes) and _constants_spread(node, rank)
+        return all(len(shape or ()) == rank for shape in shapes) and _constants_spread(
+            node, fixed, rank
+        )
     if node.domain or len(operands) != 1 or operands[0] is not node.inputs[0]:
         return node.op_type == "Concat" and not node.domain and _axis(node, rank, 0) != 0
     match node.op_type:
@@ -194,7 +211,9 @@ def _keeps_batch(node: ir.Node) -> bool:
         case "Transpose":
             return "perm" in node.attributes and node.attributes["perm"].as_ints()[0] == 0
         case "Reshape":
-            return 0 not in (_dims(node.outputs[0]) or ())
+            target = node.inputs[1]
+            has_values = target is not None and target.const_value is not None
+            return has_values and 0 not in (_dims(node.outputs[0]) or ())
     return node.op_type in _PER_SAMPLE
 
 
@@ -211,9 +230,9 @@ def _axis(node: ir.Node, rank: int, default: int) -> int:
     return axis % rank
 
 
-def _constants_spread(node: ir.Node, rank: int) -> bool:
+def _constants_spread(node: ir.Node, fixed: Set[str | None], rank: int) -> bool:
     """Return whether no constant operand has an extent along the batch axis."""
-    shapes = [_dims(v) for v in node.inputs if v is not None and v.const_value is not None]
+    shapes = [_dims(v) for v in node.inputs if v is not None and v.name in fixed]
     return all(s is not None and (len(s) < rank or s[0] == 1) for s in shapes)
 
 

@@ -163,6 +163,18 @@ def prepare_inputs(
     return arrays
 
 
+def original_inputs(
+    graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]
+) -> dict[str, FloatArray]:
+    """Return the data as float64 arrays by input name, in the original axes, after checking it.
+
+    Raises:
+        CompileError: as for ``prepare_inputs``.
+    """
+    arrays = prepare_inputs(graph, data)
+    return {port.name: to_original(arrays[port.value], port) for port in graph.inputs}
+
+
 def _problem(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Diagnostic | None:
     wanted = f"(N, {', '.join(map(str, shape))})"
     if array.dtype.kind not in "fiub":

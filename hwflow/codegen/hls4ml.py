@@ -25,11 +25,12 @@ from hwflow.errors import ToolError
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import HlsLayer, Target
+from hwflow.ops._move import copy_layer
+from hwflow.ops.dense import Dense
 
 # Names of hls4ml 1.3.0 optimizer passes, in the order of its own vivado:ip flow.
 STREAMING = (
     "vivado:inplace_stream_flatten",
-    "vivado:reshape_stream",
     "vivado:clone_output",
     "vivado:insert_zero_padding_before_conv1d",
     "vivado:insert_zero_padding_before_conv2d",
@@ -37,7 +38,6 @@ STREAMING = (
 OPTIMIZE = (
     "vivado:optimize_pointwise_conv",
     "vivado:inplace_parallel_reshape",
-    "vivado:inplace_stream_flatten",
     "vivado:distributed_arithmetic_codegen",
 )
 SPECIFIC_TYPES = (
@@ -86,8 +86,33 @@ def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") 
             }
     for path, (found, replacement) in CORRECTIONS.items():
         files[path] = files[path].replace(found, replacement)
-    files |= kernels.headers(node.op.lower(*graph.input_types(node)) for node in graph.nodes)
+    files |= kernels.headers(_lowered(graph, node, target) for node in graph.nodes)
     return Project(graph.name, files)
+
+
+def _lowered(graph: Graph, node: Node, target: Target) -> HlsLayer:
+    """Return a node's hls4ml layer; a view becomes a copy where hls4ml cannot do without."""
+    layer = node.op.lower(*graph.input_types(node))
+    if layer.class_name != "Reshape" or _view_is_free(graph, node, target):
+        return layer
+    return copy_layer(graph.types[node.name].shape)
+
+
+def _view_is_free(graph: Graph, node: Node, target: Target) -> bool:
+    """Return whether a reshape can be another name for its input's array or stream.
+
+    Arrays are flat, but an output needs one of its own. A stream keeps the packing of its input,
+    which of all readers only a lone dense layer can take.
+    """
+    if node.name in graph.output_values:
+        return False
+    if not target.streams:
+        return True
+    readers = graph.users[node.name]
+    alone = len(readers) == 1 == len(graph.users[node.inputs[0]])
+    alone = alone and node.inputs[0] not in graph.output_values
+    reads_flat = isinstance(readers[0].op, Dense) if readers else False
+    return alone and reads_flat and len(graph.types[node.name].shape) == 1
 
 
 def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
@@ -98,7 +123,7 @@ def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
     kernels.register()
     layers, configs = [], {}
     for node in graph.nodes:
-        layer = node.op.lower(*graph.input_types(node))
+        layer = _lowered(graph, node, target)
         layers.append(_layer_entry(node, layer))
         configs[node.name] = _layer_config(layer, graph.types[node.name].dtype)
     config = {
@@ -164,6 +189,7 @@ def _layer_config(layer: HlsLayer, result_t: FixedType) -> dict[str, Any]:
     types |= {name: array.dtype for name, array in layer.weights.items()}
     return {
         "Precision": {name: ap_type(t) for name, t in types.items()},
+        **{f"{name}_t": ap_type(t) for name, t in layer.types.items()},  # types of tables
         "ReuseFactor": layer.reuse_factor,
         "Strategy": layer.strategy,
         "Trace": True,

@@ -26,7 +26,7 @@ import onnx_ir as ir
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.qonnx import read_proto
 from hwflow.ir.qonnx import QonnxModel, is_quantizer, origin, printable
-from hwflow.ir.quantizer import InvalidQuantizer, read_quantizer
+from hwflow.ir.quantizer import InvalidQuantizerError, read_quantizer
 from hwflow.passes.clean_model import clean_model
 
 _NEEDED = ("brevitas", "onnxoptimizer", "onnxscript")
@@ -66,6 +66,7 @@ def read_module(module: Any, example: Any) -> QonnxModel:
         raise CompileError(findings)
     with _quiet():
         proto = _export(own, _arguments(example), name)
+        _remember_inputs(own, _arguments(example))
     model = clean_model(read_proto(proto, name))
     findings = list(_take_weights(own, model))
     if findings:
@@ -109,7 +110,7 @@ def _export(module: Any, inputs: tuple[Any, ...], name: str) -> onnx.ModelProto:
                     output_names=_output_names(module, inputs),
                 )
                 return onnx.load(path)
-            except Exception as error:  # noqa: BLE001 - the exporters raise whatever they meet
+            except Exception as error:
                 failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
     raise _error(
         "HW027",
@@ -136,6 +137,17 @@ def _output_names(module: Any, inputs: tuple[Any, ...]) -> list[str]:
     if hasattr(result, "quant_type") or hasattr(result, "value"):  # Brevitas' QuantTensor
         return ["output"]
     return [f"output_{i}" for i in range(len(result))]
+
+
+def _remember_inputs(module: Any, inputs: tuple[Any, ...]) -> None:
+    """Run once so that weight quantisers that depend on their layer's input know its type."""
+    import torch
+
+    for part in module.modules():
+        if hasattr(part, "cache_inference_quant_act"):
+            part.cache_inference_quant_act = True
+    with torch.no_grad():
+        module(*inputs)
 
 
 @contextlib.contextmanager
@@ -216,7 +228,8 @@ def _write(model: QonnxModel, node: ir.Node, layer: Any) -> str:
     if node.op_type != "FloatQuant":  # which the lowering refuses by its own message
         try:
             again = read_quantizer(node, model.where(node))(values.astype(np.float64))
-        except InvalidQuantizer as error:
+            again = again.astype(np.float32)
+        except InvalidQuantizerError as error:
             return error.diagnostics[0].title
         if not np.array_equal(again, values):
             count = int((again != values).sum())

@@ -6,22 +6,14 @@ findings are reported at once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import TensorProto, numpy_helper
 
 from hwflow.errors import Diagnostic
+from hwflow.frontends.tensor_checks import NUMERIC, check_size, check_tensors, node_label
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
-
-FloatArray = npt.NDArray[np.floating]
-
-MAX_ELEMENTS = 2**28
-"""Largest tensor that is read: 2 GiB as float64, far above what fits any FPGA."""
 
 QONNX_DOMAINS = frozenset(
     {QONNX_DOMAIN, "finn.custom_op.general", "onnx.brevitas", "qonnx", "brevitas"}
@@ -32,10 +24,7 @@ and newer Brevitas."""
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 
 OLDEST_OPSET = 9
-"""QONNX files in the wild begin here; ``Where`` and ``Sign``, which the reference needs, do, too."""
-
-_INFINITY_ALLOWED = frozenset({"Clip", "Min", "Max", "Pad"})
-"""Operators for which an infinite constant means "no limit"."""
+"""QONNX files in the wild begin here, and so do ``Where`` and ``Sign``, which are needed later."""
 
 
 def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
@@ -47,6 +36,9 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
     """
     graph = proto.graph
     where = f"in {source}"
+    if not all(isinstance(text, str) for text in _texts(proto)):  # protobuf then gives bytes
+        title = "not an ONNX model, or a damaged one"
+        return [Diagnostic(code="HW002", title=title, where=where, found="names are not UTF-8")]
     inputs = graph_inputs(graph)
     empty = [
         part
@@ -66,8 +58,26 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
         *_check_versions(proto, where),
         *_check_operators(graph, {(f.domain, f.name) for f in proto.functions}, where),
         *_check_inputs(inputs, where),
-        *_check_tensors(graph, where),
+        *check_tensors(graph, where),
     ]
+
+
+def _texts(proto: onnx.ModelProto) -> Iterator[str | bytes]:
+    """Yield all texts of a model that anything here or later reads."""
+    graph = proto.graph
+    yield graph.name
+    yield from (o.domain for o in proto.opset_import)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for tensor in (*graph.initializer, *(t.values for t in graph.sparse_initializer)):
+        yield tensor.name
+        yield from (text for e in tensor.external_data for text in (e.key, e.value))
+    for owner in (graph, *proto.functions):
+        for node in owner.node:
+            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+            yield from (attribute.name for attribute in node.attribute)
+            yield from (text for p in node.metadata_props for text in (p.key, p.value))
 
 
 def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
@@ -93,7 +103,7 @@ def _check_names(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     for node in graph.node:
         for name in node.input:
             if name and name not in defined:
-                yield _undefined(name, f"{_node(node)}, {where}")
+                yield _undefined(name, f"{node_label(node)}, {where}")
     for output in graph.output:
         if output.name not in defined:
             yield _undefined(output.name, f"graph output, {where}")
@@ -114,7 +124,7 @@ def _check_order(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
     try:
         TopologicalSorter(edges).prepare()
     except CycleError as error:
-        names = [_node(graph.node[i]) for i in error.args[1]]
+        names = [node_label(graph.node[i]) for i in error.args[1]]
         shown = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
         found = " -> ".join(reversed(shown))
         yield Diagnostic(code="HW008", title="the graph has a cycle", where=where, found=found)
@@ -140,7 +150,7 @@ def _check_operators(
 ) -> Iterator[Diagnostic]:
     """Yield operators of unknown domains, and nodes that hold graphs of their own."""
     for node in graph.node:
-        place = f"{_node(node)}, {where}"
+        place = f"{node_label(node)}, {where}"
         known = STANDARD_DOMAINS | QONNX_DOMAINS
         if node.domain not in known and (node.domain, node.op_type) not in functions:
             yield Diagnostic(
@@ -151,6 +161,7 @@ def _check_operators(
                 supported=f"standard ONNX operators, {QONNX_DOMAIN}",
                 help="export plain QONNX, before any backend-specific transformation",
             )
+        yield from _check_attributes(node, place)
         kinds = {a.type for a in node.attribute}
         if kinds & {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}:
             title = "control flow is not supported"
@@ -164,101 +175,31 @@ def _check_operators(
             )
 
 
+def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:
+    """Yield attributes of a type that ONNX does not define, and texts that are not UTF-8."""
+    plain = onnx.AttributeProto
+    known = {
+        plain.FLOAT, plain.INT, plain.STRING, plain.TENSOR, plain.FLOATS, plain.INTS,
+        plain.STRINGS, plain.TENSORS, plain.GRAPH, plain.GRAPHS,
+    }  # fmt: skip
+    for attribute in node.attribute:
+        problem = "" if attribute.type in known else "its type is not supported"
+        try:
+            for text in (attribute.s, *attribute.strings):
+                text.decode()
+        except UnicodeDecodeError:
+            problem = "its text is not UTF-8"
+        if problem:
+            title = "an attribute cannot be read"
+            found = f"{printable(attribute.name)}: {problem}"
+            yield Diagnostic(code="HW034", title=title, where=place, found=found)
+
+
 def _check_inputs(inputs: list[onnx.ValueInfoProto], where: str) -> Iterator[Diagnostic]:
     """Yield inputs that are no tensors of numbers, or larger than any tensor may be."""
-    numeric = {
-        TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16,
-        TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16,
-        TensorProto.INT32, TensorProto.INT64,
-    }  # fmt: skip
     for value in inputs:
         place = f"graph input {printable(value.name)!r}, {where}"
         tensor = value.type.tensor_type
-        if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in numeric:
+        if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in NUMERIC:
             yield Diagnostic(code="HW029", title="an input is not a tensor of numbers", where=place)
-        yield from _check_size([d.dim_value for d in tensor.shape.dim if d.dim_value > 0], place)
-
-
-def _check_size(dims: list[int], place: str) -> Iterator[Diagnostic]:
-    """Yield a diagnostic where a declared shape is too large to be meant."""
-    if math.prod(dims) > MAX_ELEMENTS:
-        found = f"{' x '.join(map(str, dims[:8]))} elements"
-        yield Diagnostic(
-            code="HW004",
-            title="a tensor is too large",
-            where=place,
-            found=found,
-            supported=f"up to {MAX_ELEMENTS} elements",
-        )
-
-
-def _check_tensors(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
-    """Yield constants whose shape is absurd or does not fit their data, and those not finite."""
-    for node in graph.node:
-        for attribute in node.attribute:
-            for tensor in [attribute.t] if attribute.HasField("t") else attribute.tensors:
-                place = f"{_node(node)}, attribute {printable(attribute.name)!r}, {where}"
-                name = node.output[0] if node.output else ""
-                yield from check_values(graph, tensor, place, name)
-    for tensor in graph.initializer:
-        place = f"initializer {printable(tensor.name)!r}, {where}"
-        yield from check_values(graph, tensor, place)
-    for sparse in graph.sparse_initializer:
-        place = f"initializer {printable(sparse.values.name)!r}, {where}"
-        title = "sparse initializers are not supported"
-        yield Diagnostic(code="HW015", title=title, where=place, help="store the tensor densely")
-
-
-def check_values(
-    graph: onnx.GraphProto, tensor: TensorProto, place: str, name: str = ""
-) -> Iterator[Diagnostic]:
-    """Yield what is wrong with one constant; nothing is asked of external data not yet loaded.
-
-    Args:
-        graph: where it is used.
-        tensor: the constant.
-        place: for the diagnostics.
-        name: the value that holds it, if not the tensor's own name.
-    """
-    dims = list(tensor.dims)
-    sizes = list(_check_size(dims, place))
-    if sizes or tensor.data_location == TensorProto.EXTERNAL:
-        yield from sizes
-        return
-    try:
-        if any(d < 0 for d in dims):
-            raise ValueError("negative dimension")
-        if tensor.data_type == TensorProto.STRING:
-            raise ValueError("strings are not numbers")
-        array = np.asarray(numpy_helper.to_array(tensor))
-    except Exception as error:  # noqa: BLE001 - a stranger's bytes may fail anywhere
-        title = "the data of a tensor does not fit its declaration"
-        found = f"shape {dims}: {printable(str(error))}"
-        yield Diagnostic(code="HW015", title=title, where=place, found=found)
-        return
-    bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, np.bool_)
-    if bad.any():
-        users = {n.op_type for n in graph.node if (name or tensor.name) in n.input}
-        if users and users <= _INFINITY_ALLOWED:
-            bad = np.isnan(array)
-    if bad.any():
-        yield _not_finite(array, bad, place)
-
-
-def _not_finite(array: FloatArray, bad: npt.NDArray[np.bool_], place: str) -> Diagnostic:
-    """Return a diagnostic with the count and the first place of values that are not finite."""
-    first = int(np.flatnonzero(bad)[0])
-    return Diagnostic(
-        code="HW011",
-        title="a constant is not finite",
-        where=place,
-        found=f"{int(bad.sum())} of {array.size} values; the first, {array.flat[first]}, "
-        f"at flat index {first}",
-        help="training has diverged; look for NaN in the loss",
-    )
-
-
-def _node(node: onnx.NodeProto) -> str:
-    """Return how a diagnostic calls a node of the protobuf."""
-    name = node.name or (node.output[0] if node.output else "")
-    return f"{printable(name)}: {printable(node.op_type)}" if name else printable(node.op_type)
+        yield from check_size([d.dim_value for d in tensor.shape.dim if d.dim_value > 0], place)

@@ -10,11 +10,11 @@ import onnx
 from onnx import TensorProto
 
 from hwflow.errors import Diagnostic
-from hwflow.frontends.checks import MAX_ELEMENTS, check_values
+from hwflow.frontends.tensor_checks import MAX_ELEMENTS, check_values
 from hwflow.ir.qonnx import printable
 
 
-class _Bad(Exception):
+class _BadDataError(Exception):
     """What is wrong with one tensor's external data."""
 
     def __init__(self, code: str, title: str, found: str) -> None:
@@ -43,7 +43,7 @@ def load_external_data(
             if math.prod(tensor.dims) <= MAX_ELEMENTS:  # else refused by its declared shape
                 _load(tensor, folder)
                 yield from check_values(proto.graph, tensor, where)
-        except _Bad as bad:
+        except _BadDataError as bad:
             yield Diagnostic(
                 code=bad.code,
                 title=bad.title,
@@ -59,7 +59,7 @@ def _load(tensor: TensorProto, folder: Path | None) -> None:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if folder is None:
-        raise _Bad("HW005", "a model in memory refers to a file", location)
+        raise _BadDataError("HW005", "a model in memory refers to a file", location)
     path = _inside(folder, location)
     itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     needed = math.prod(tensor.dims) * itemsize
@@ -69,13 +69,15 @@ def _load(tensor: TensorProto, folder: Path | None) -> None:
             int(entries.get("length", needed)),
         )
     except ValueError:
-        raise _Bad("HW006", "external data has no valid place in its file", location) from None
+        raise _BadDataError(
+            "HW006", "external data has no valid place in its file", location
+        ) from None
     if not path.is_file():
-        raise _Bad("HW006", "the file of external data is missing", location)
+        raise _BadDataError("HW006", "the file of external data is missing", location)
     size = path.stat().st_size
     if offset < 0 or length != needed or offset + length > size:
         found = f"{location}: {size} bytes; {length} bytes from {offset} are asked, {needed} needed"
-        raise _Bad("HW006", "external data is too short", found)
+        raise _BadDataError("HW006", "external data is too short", found)
     with path.open("rb") as file:
         file.seek(offset)
         tensor.raw_data = file.read(length)
@@ -88,8 +90,8 @@ def _inside(folder: Path, location: str) -> Path:
     title = "external data lies outside the model's folder"
     names = (PurePosixPath(location), PureWindowsPath(location))
     if not location or "\0" in location or any(n.anchor or ".." in n.parts for n in names):
-        raise _Bad("HW005", title, location)
+        raise _BadDataError("HW005", title, location)
     path = (folder / location).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise _Bad("HW005", title, f"{location}, a link")
+        raise _BadDataError("HW005", title, f"{location}, a link")
     return path

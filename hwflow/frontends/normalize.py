@@ -23,7 +23,8 @@ def normalize(model: QonnxModel) -> QonnxModel:
        quantiser is known here.
     3. Quantisers of all dialects get the domain ``qonnx.custom_op.general`` and their one name.
     4. Nodes are put in topological order.
-    5. The first axis of every graph input, where it is open, is the batch and becomes 1.
+    5. Recorded shapes and types of results are dropped: they may be stale, and are inferred later.
+    6. The first axis of every graph input, where it is open, is the batch and becomes 1.
 
     Raises:
         CompileError: HW014, an axis other than the batch is open; HW018, the batch is not 1;
@@ -34,6 +35,8 @@ def normalize(model: QonnxModel) -> QonnxModel:
     _expand_functions(model)
     for node in graph:
         _rename(node)
+        for value in node.outputs:
+            value.shape, value.type = None, None
     version = next((v for d, v in graph.opset_imports.items() if d in STANDARD_DOMAINS), 0)
     graph.opset_imports.clear()
     # Trunc's two versions are told apart by their number of inputs, which no import can contradict.

@@ -22,8 +22,8 @@ MAX_FILE_BYTES = 2**31
 """Protobuf's own limit for one message (protobuf documentation, "Total size of the message")."""
 
 _OTHER_FORMATS = {
-    ".pt": "a torch file holds no graph: build the module, load its state_dict and pass the module",
-    ".pth": "a torch file holds no graph: build the module, load its state_dict and pass the module",
+    ".pt": "a torch file holds no graph: build the module, load its state and pass the module",
+    ".pth": "a torch file holds no graph: build the module, load its state and pass the module",
     ".h5": "convert the Keras model to QONNX first",
     ".keras": "convert the Keras model to QONNX first",
     ".json": "convert the Keras model to QONNX first",

@@ -20,17 +20,23 @@ _CPP = frozenset(
 """C++ keywords, and identifiers that hls4ml's files or the simulation bench use."""
 
 _TAKEN = re.compile(r"layer\d+\w*|[a-z]\d+|config\d+|\w+_t|\w+_data|n_\w+", re.IGNORECASE)
-"""Forms of the identifiers that hls4ml makes up itself."""
+"""Forms of the identifiers that hls4ml makes up itself; a port must not look like one."""
 
 
-def sanitize(name: str, fallback: str = "layer") -> str:
-    """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, never a keyword or a generated name."""
+def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:
+    """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, and never a C++ keyword.
+
+    Args:
+        name: any text.
+        fallback: what to put before a name that cannot stand by itself.
+        port: the name becomes a C++ variable, so it must not be one that hls4ml makes up.
+    """
     text = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
     if not text:
         text = fallback
     if text[0].isdigit():
         text = f"{fallback}_{text}"
-    if text.lower() in _CPP or _TAKEN.fullmatch(text):
+    if text.lower() in _CPP or (port and _TAKEN.fullmatch(text)):
         text = f"{fallback}_{text}"
         if text.endswith(("_t", "_data")):
             text += "x"
@@ -39,7 +45,7 @@ def sanitize(name: str, fallback: str = "layer") -> str:
 
 def graph_name(name: str) -> str:
     """Return the name of the top function for a model."""
-    return sanitize(name, "net")
+    return sanitize(name, "net", port=True)
 
 
 class Namer:
@@ -48,9 +54,9 @@ class Namer:
     def __init__(self) -> None:
         self._used: set[str] = set()
 
-    def unique(self, name: str) -> str:
+    def unique(self, name: str, *, port: bool = False) -> str:
         """Return a safe name that was not handed out before."""
-        base = sanitize(name)
+        base = sanitize(name, "port" if port else "layer", port=port)
         candidate, number = base, 2
         while candidate.lower() in self._used:
             candidate, number = f"{base}_{number}", number + 1

@@ -1,4 +1,4 @@
-"""The QONNX level of the IR: standard ONNX operators plus ``Quant``, ``BipolarQuant`` and ``Trunc``.
+"""The QONNX level of the IR: standard ONNX operators plus ``Quant``, ``BipolarQuant``, ``Trunc``.
 
 A model at this level is an ``onnx_ir.Model`` that passes change in place; ``QonnxModel`` adds what
 diagnostics need. Constants that were computed from others carry their exact value and whether a

@@ -108,7 +108,8 @@ class Quantizer:
         The division is made in float32, as the trained model, qonnx and ONNX Runtime make it, so
         that the levels are the model's own for scales of any kind.
         """
-        scaled = x.astype(np.float32) / self.scale.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large is clamped
+            scaled = x.astype(np.float32) / self.scale.astype(np.float32)
         y: F64 = (scaled + self.zero_point.astype(np.float32)).astype(np.float64)
         if self.bipolar:
             return np.where(y >= 0, 1.0, -1.0)
@@ -129,7 +130,7 @@ class Quantizer:
         return (levels - zero) * self.output_scale
 
 
-class InvalidQuantizer(Exception):
+class InvalidQuantizerError(Exception):
     """Raised by ``read_quantizer`` with everything that is wrong with the node."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
@@ -160,7 +161,7 @@ def read_quantizer(node: ir.Node, where: str) -> Quantizer:
         where: for the diagnostics.
 
     Raises:
-        InvalidQuantizer: with codes HW020 (not constant), HW021 (scale), HW022 (bit width),
+        InvalidQuantizerError: with codes HW020 (not constant), HW021 (scale), HW022 (bit width),
             HW023 (rounding mode), HW024 (zero point), HW025 (number of inputs).
     """
     names = _INPUTS.get((node.op_type, len(node.inputs)))
@@ -168,7 +169,7 @@ def read_quantizer(node: ir.Node, where: str) -> Quantizer:
         counts = " or ".join(str(n) for op, n in _INPUTS if op == node.op_type)
         title = f"{node.op_type} has the wrong number of inputs"
         found = str(sum(value is not None for value in node.inputs))
-        raise InvalidQuantizer(
+        raise InvalidQuantizerError(
             [
                 Diagnostic(
                     code="HW025",
@@ -188,14 +189,14 @@ def read_quantizer(node: ir.Node, where: str) -> Quantizer:
         else:
             values[name] = constant.values
     if missing:
-        raise InvalidQuantizer(missing)
+        raise InvalidQuantizerError(missing)
     attrs = attributes(node)
     findings = [
         *_check_values(values, where),
         *_check_mode(attrs.get("rounding_mode"), where),
     ]
     if findings:
-        raise InvalidQuantizer(findings)
+        raise InvalidQuantizerError(findings)
     return _build(node.op_type, values, attrs)
 
 
@@ -229,9 +230,22 @@ def _check_values(values: dict[str, F64], where: str) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 code="HW022", title=title, where=where, found=shown, supported=supported
             )
+        if name == "output scale" and not _is_one_ratio(array, values["scale"]):
+            title = "output scale of a Trunc has no one ratio to its scale"
+            yield Diagnostic(code="HW021", title=title, where=where, found=shown)
         if name == "zero point" and not np.all(array == np.rint(array)):
             title = "zero point of a quantiser is not a whole number"
             yield Diagnostic(code="HW024", title=title, where=where, found=shown)
+
+
+def _is_one_ratio(array: F64, scale: F64) -> bool:
+    """Return whether one and the same power of two lies between two arrays of scales."""
+    if not (np.all(array > 0) and np.all(scale > 0)):
+        return True  # reported as a scale that is not positive
+    try:
+        return np.unique(np.rint(np.log2(array / scale))).size == 1
+    except ValueError:
+        return False
 
 
 def _is_width(array: F64) -> bool:
@@ -286,9 +300,7 @@ def _build(kind: str, values: dict[str, F64], attrs: dict[str, object]) -> Quant
     )
 
 
-def quantizer_of(
-    kind: str, parameters: Sequence[F64], attrs: Mapping[str, object]
-) -> Quantizer:
+def quantizer_of(kind: str, parameters: Sequence[F64], attrs: Mapping[str, object]) -> Quantizer:
     """Return what a quantiser node computes whose parameters were checked before.
 
     Args:

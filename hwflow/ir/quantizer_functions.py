@@ -113,7 +113,8 @@ def _limits(signed: bool, narrow: bool) -> str:
         lowest = "most = Neg(half_range)\nlowest = " + (
             "Add(most, one)" if narrow else "Add(most, zero)"
         )
-        return f"b_1 = Sub(b, one)\nhalf_range = Pow(two, b_1)\nhighest = Sub(half_range, one)\n{lowest}"
+        half = "b_1 = Sub(b, one)\nhalf_range = Pow(two, b_1)"
+        return f"{half}\nhighest = Sub(half_range, one)\n{lowest}"
     top = "all = Pow(two, b)\ntop = Sub(all, one)\nhighest = "
     return top + ("Sub(top, one)" if narrow else "Add(top, zero)") + "\nlowest = Add(zero, zero)"
 
@@ -153,8 +154,9 @@ def _trunc(name: str, count: int, mode: str, signed: bool, narrow: bool) -> str:
     rounded = _ROUNDING[mode]
     start = f"{_CONSTANTS}\nscaled = Div(x, s)\nshifted = Add(scaled, z)\n{whole}"
     if count == 5:
-        return f"""{name} (x, {_raw("s", "z", "b_in", "b")}) => (y) {{ {_cast("s", "z", "b_in", "b")}
-{start}
+        return f"""{name} (x, {_raw("s", "z", "b_in", "b")}) => (y) {{
+            {_cast("s", "z", "b_in", "b")}
+            {start}
             bits = Sub(b_in, b)
             divisor = Pow(two, bits)
             divided = Div(whole_x, divisor)
@@ -162,8 +164,9 @@ def _trunc(name: str, count: int, mode: str, signed: bool, narrow: bool) -> str:
             levels = Sub(rounded, z)
             y = Mul(levels, s)
         }}"""
-    return f"""{name} (x, {_raw("s", "z", "b_in", "s_out", "b")}) => (y) {{ {_cast("s", "z", "s_out", "b")}
-{start}
+    return f"""{name} (x, {_raw("s", "z", "b_in", "s_out", "b")}) => (y) {{
+        {_cast("s", "z", "s_out", "b")}
+        {start}
         ratio = Div(s_out, s)
         log_ratio = Log(ratio)
         log_two = Log(two)

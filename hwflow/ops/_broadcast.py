@@ -33,9 +33,7 @@ def to_hardware(node: OnnxNode, x: TensorType, values: F64) -> F64:
     if padded.ndim != rank or padded.shape[0] != 1:
         raise _mismatch(node, x, values)
     ordered = padded.transpose(0, *node.axes)[0]
-    if any(
-        have not in (1, want) for have, want in zip(ordered.shape, x.shape, strict=True)
-    ):
+    if any(have not in (1, want) for have, want in zip(ordered.shape, x.shape, strict=True)):
         raise _mismatch(node, x, values)
     return narrowest(np.broadcast_to(ordered, x.shape))
 

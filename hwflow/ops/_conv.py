@@ -95,9 +95,7 @@ class _Convolution(Op):
         """Return the range of the sum per output channel."""
         lo, hi = self._sum_bounds(*self.window(x.shape).tap_bounds(x.lo, x.hi))
         fractional = x.dtype.fractional + self.weight.dtype.fractional
-        return TensorType.exactly(
-            self.bias.shape, *add_bias(lo, hi, fractional, self.bias)
-        )
+        return TensorType.exactly(self.bias.shape, *add_bias(lo, hi, fractional, self.bias))
 
     def _sum_bounds(self, lo: RawArray, hi: RawArray) -> tuple[RawArray, RawArray]:
         """Return the range of the sum of products, from the range that each tap sees."""
@@ -108,16 +106,12 @@ class _Convolution(Op):
         window = self.window(x.shape[1:])
         total_t = self._exact_sum(TensorType.full(x.shape[1:], x.dtype)).dtype
         accum_t = self.accum_t or total_t
-        every_product = not accum_t.holds(
-            total_t.raw_min, total_t.raw_max, total_t.fractional
-        )
+        every_product = not accum_t.holds(total_t.raw_min, total_t.raw_max, total_t.fractional)
         padded = window.pad(x.raw)
         total = np.broadcast_to(
             self.bias.cast(accum_t).raw, (len(x.raw), *window.out, len(self.bias.raw))
         ).copy()
-        for tap in (
-            window.taps()
-        ):  # int64 wraps, and a wrapping accumulator keeps the low bits
+        for tap in window.taps():  # int64 wraps, and a wrapping accumulator keeps the low bits
             seen = FixedArray(window.at(padded, tap), x.dtype)
             total += self._tap(seen, self.weight.raw[tap], accum_t, every_product)
         return FixedArray(cast_raw(total, accum_t.fractional, accum_t), accum_t)
@@ -151,11 +145,7 @@ class _Convolution(Op):
         yield from check_accumulator(self.accum_t)
         window = self.window(x.shape)
         yield from self._check_parallel(target, prod(window.out))
-        if (
-            target.streams
-            and self.kernel[0] == 1 < prod(self.kernel)
-            and self.strides[0] > 1
-        ):
+        if target.streams and self.kernel[0] == 1 < prod(self.kernel) and self.strides[0] > 1:
             yield Diagnostic(
                 code="HW115",
                 title="flat kernel with a vertical stride in io_stream",
@@ -209,9 +199,7 @@ class _Convolution(Op):
             "data_format": "channels_last",
             "parallelization_factor": self.parallelization_factor,
         }
-        for axis, extent in enumerate(
-            reversed(("height", "width")[-len(self.strides) :])
-        ):
+        for axis, extent in enumerate(reversed(("height", "width")[-len(self.strides) :])):
             at = len(self.strides) - 1 - axis
             found |= {
                 f"in_{extent}": window.size[at],
@@ -219,10 +207,7 @@ class _Convolution(Op):
                 f"filt_{extent}": self.kernel[at],
                 f"stride_{extent}": self.strides[at],
             }
-            found |= {
-                f"pad_{side}": n
-                for side, n in zip(SIDES[axis], self.pads[at], strict=True)
-            }
+            found |= {f"pad_{side}": n for side, n in zip(SIDES[axis], self.pads[at], strict=True)}
         return found
 
 

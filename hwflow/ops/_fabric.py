@@ -67,7 +67,11 @@ STREAM_COPIES = 2.7
 """Registers per bit of the inputs that a streamed resource layer gathers (eight layers, 1 to 4)."""
 
 CHAIN_PRODUCTS = 4096
-"""Products from which Vitis HLS no longer balances the sums of a layer: they become chains."""
+"""Nonzero products from which Vitis HLS adds in a chain of two-term steps, not in a tree.
+
+Two layers of ArgyKokk/hls4ml_MLP_estimator with 5876 and 6839 took 48 and 192 cycles; six with up
+to 2648 took 3 to 6.
+"""
 
 
 def is_7_series(part: str) -> bool:
@@ -104,10 +108,13 @@ def adder_levels(fan_in: int) -> int:
 def cycles_unrolled(fan_in: int, products: Products, target: Target) -> float:
     """Return the cycles of an unrolled product: its delay over the usable clock period.
 
-    The delay is one multiplier and the levels of the adder tree.
+    The delay is one multiplier and the levels of the adder tree, or of the chain.
     """
     old = is_7_series(target.part)
-    delay = ADDER_NS[target.backend, old] * adder_levels(fan_in)
+    levels = float(adder_levels(fan_in))
+    if target.backend == "Vitis" and products.n - products.zeros > CHAIN_PRODUCTS:
+        levels = fan_in / 2.0
+    delay = ADDER_NS[target.backend, old] * levels
     delay += MULTIPLIER_NS[old] if products.dsp_products else 0.0
     return float(int(delay / (target.clock_period_ns * USABLE_PERIOD[target.backend])))
 
@@ -196,16 +203,16 @@ def lut_resource_small(n_in: int, n_out: int, multipliers: int, input_bits: int)
 def resource_cost(
     n_in: int,
     n_out: int,
+    n: int,
     input_bits: int,
     weight_bits: int,
     reuse_factor: int,
     part: str,
 ) -> Cost:
-    """Return the cost of a resource-strategy product with RF > 1.
+    """Return the cost of a resource-strategy product with RF > 1 and ``n`` stored weights.
 
     II = RF (871 of 871 layers of wa-hls4ml-search), latency RF + 1 or RF + 2 (95 %).
     """
-    n = n_in * n_out
     multipliers = ceil(n / reuse_factor)
     if reuse_factor > n_in and multipliers > 1:
         luts = lut_resource(n_in, n_out, n, reuse_factor)

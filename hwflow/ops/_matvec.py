@@ -34,9 +34,7 @@ def exact_matmul(x: RawArray, weight: RawArray) -> RawArray:
     Raises:
         OverflowError: a sum could pass 62 bits.
     """
-    largest = int(np.abs(x).max(initial=0)) * int(
-        np.abs(weight).sum(axis=0).max(initial=0)
-    )
+    largest = int(np.abs(x).max(initial=0)) * int(np.abs(weight).sum(axis=0).max(initial=0))
     if largest < 2**53:
         return (x.astype(np.float64) @ weight.astype(np.float64)).astype(np.int64)
     if largest >= 2**MAX_TYPE_WIDTH:
@@ -44,9 +42,7 @@ def exact_matmul(x: RawArray, weight: RawArray) -> RawArray:
     return x @ weight
 
 
-def sum_bounds(
-    lo: RawArray, hi: RawArray, weight: RawArray
-) -> tuple[RawArray, RawArray]:
+def sum_bounds(lo: RawArray, hi: RawArray, weight: RawArray) -> tuple[RawArray, RawArray]:
     """Return the least and greatest ``x @ weight`` over all ``lo <= x <= hi``.
 
     Args:
@@ -87,9 +83,7 @@ def shift_left(raw: RawArray, bits: int) -> RawArray:
         OverflowError: the result could pass 62 bits.
     """
     if int(np.abs(raw).max(initial=0)).bit_length() + bits > MAX_TYPE_WIDTH:
-        raise OverflowError(
-            f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits"
-        )
+        raise OverflowError(f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits")
     return raw << bits
 
 
@@ -121,9 +115,7 @@ def multiply_accumulate(
         total = cast_raw(exact_matmul(x.raw, weight), fractional, accum_t)
     else:
         total = np.zeros((*x.shape[:-1], weight.shape[1]), np.int64)
-        for i in range(
-            weight.shape[0]
-        ):  # one input at a time keeps memory at the output's size
+        for i in range(weight.shape[0]):  # one input at a time keeps memory at the output's size
             total += cast_raw(x.raw[..., i, None] * weight[i], fractional, accum_t)
     return FixedArray(cast_raw(total + start, accum_t.fractional, accum_t), accum_t)
 
@@ -190,11 +182,7 @@ def check_strategy(
     if max_reuse is not None:
         legal = [rf for rf in legal if rf <= max_reuse]
     if reuse_factor not in legal:
-        shown = (
-            ", ".join(map(str, legal))
-            if len(legal) <= 40
-            else f"{legal[0]} to {legal[-1]}"
-        )
+        shown = ", ".join(map(str, legal)) if len(legal) <= 40 else f"{legal[0]} to {legal[-1]}"
         yield Diagnostic(
             code="HW104",
             title="illegal reuse factor",

@@ -37,9 +37,7 @@ def quantizer_chain(node: OnnxNode) -> Sequence[Op]:
         Refused: a scale is not a power of two, or rounding is UP.
     """
     x = node.inputs[0]
-    values = [
-        c.values for c in (node.constant(i) for i in range(1, len(node.inputs))) if c
-    ]
+    values = [c.values for c in (node.constant(i) for i in range(1, len(node.inputs))) if c]
     if not isinstance(x, TensorType) or len(values) != len(node.inputs) - 1:
         raise node.refuse(
             "quantiser with parameters computed at run time",
@@ -51,11 +49,7 @@ def quantizer_chain(node: OnnxNode) -> Sequence[Op]:
             raise power_of_two_only(node, "activation")
     if quantizer.bipolar:
         return _bipolar(node, x, quantizer)
-    return (
-        _trunc(node, x, quantizer)
-        if quantizer.kind == "Trunc"
-        else _quant(node, x, quantizer)
-    )
+    return _trunc(node, x, quantizer) if quantizer.kind == "Trunc" else _quant(node, x, quantizer)
 
 
 def _quant(node: OnnxNode, x: TensorType, quantizer: Quantizer) -> Sequence[Op]:
@@ -129,9 +123,7 @@ def _rounded(node: OnnxNode, mode: str, lo: int, hi: int, scale: float) -> list[
     return [*([Clip(lo=limits[0], hi=limits[1])] if clips else []), _cast(to)]
 
 
-def _saturating(
-    lo: int, hi: int, step: int, rounding: Rounding
-) -> tuple[FixedType, bool]:
+def _saturating(lo: int, hi: int, step: int, rounding: Rounding) -> tuple[FixedType, bool]:
     """Return the type that rounds to multiples of ``2**step`` and saturates at ``lo`` and ``hi``.
 
     The second result says that its range is wider than that, so that a clip must come first.

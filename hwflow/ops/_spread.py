@@ -68,7 +68,7 @@ POOL = Spread(lut=(0.8, 2.2), ff=(0.5, 1.7), cycles=(0.7, 1.1), ii=(0.7, 1.1))
 """Pooling: 11 layers of 3 repositories."""
 
 SELECTION = Spread(lut=(0.3, 10.0), ff=(0.3, 10.0), cycles=(0.3, 2.0), ii=(0.3, 1.1))
-"""Selection of pixels in io_parallel convolutions: two layers of one repository, up to 10 times off."""
+"""Selection of pixels in io_parallel convolutions: two layers of one repository."""
 
 FF_SYNTH = 0.7
 """Post-synthesis over csynth flip-flops; eight designs and 24 networks give 0.2 to 1.25."""

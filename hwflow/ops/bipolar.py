@@ -66,6 +66,4 @@ class Bipolar(Op):
         powers = FixedArray(np.array([1, 2, 4]), FixedType(3, 1, signed=False))
         yield Example("signed", cls(level=one), (TensorType.full((5,), signed),))
         yield Example("unsigned", cls(level=one), (TensorType.full((5,), unsigned),))
-        yield Example(
-            "per_channel", cls(level=powers), (TensorType.full((2, 3), signed),)
-        )
+        yield Example("per_channel", cls(level=powers), (TensorType.full((2, 3), signed),))

@@ -18,6 +18,7 @@ from hwflow.ops._quant import quantizer_chain
 class Cast(Op):
     """Assign every element to ``result_t``, as ap_fixed does."""
 
+    pointwise: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Quant", "Trunc")
 
     @classmethod

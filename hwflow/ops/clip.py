@@ -28,6 +28,7 @@ class Clip(Op):
         hi: upper bound, shape ``()``, at least ``lo``; None for none.
     """
 
+    pointwise: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Clip",)
 
     lo: FixedArray | None = None

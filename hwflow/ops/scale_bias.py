@@ -98,13 +98,9 @@ class ScaleBias(Op):
         """Return scale, bias on the result's grid, the products' shift to it and its bits."""
         scale, bias = self._constants()
         product = fractional + scale.dtype.fractional
-        common = max(product, bias.dtype.fractional)
-        return (
-            scale.raw,
-            shift_left(bias.raw, common - bias.dtype.fractional),
-            common - product,
-            common,
-        )
+        common = max(product, bias.dtype.fractional) if bias.raw.any() else product
+        up = common - bias.dtype.fractional if bias.raw.any() else 0
+        return scale.raw, shift_left(bias.raw, up), common - product, common
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

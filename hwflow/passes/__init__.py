@@ -25,6 +25,7 @@ from hwflow.passes.fuse_casts import fuse_casts
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
+from hwflow.passes.narrow_biases import narrow_biases
 from hwflow.passes.settle_inputs import settle_inputs
 
 
@@ -66,6 +67,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),
     Pass("fuse_bias", lambda g, c: fuse_bias(g), "before casts are fused into the sum"),
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
+    Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
     Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),

@@ -22,7 +22,7 @@ from hwflow.ir.qonnx import (
     printable,
     set_constant,
 )
-from hwflow.ir.quantizer import InvalidQuantizer, Quantizer, read_quantizer
+from hwflow.ir.quantizer import InvalidQuantizerError, Quantizer, read_quantizer
 
 __all__ = ["MAX_ELEMENTS", "constants", "fold_constants"]
 
@@ -55,7 +55,8 @@ def fold_constants(model: QonnxModel) -> QonnxModel:
 
     Raises:
         CompileError: HW020 to HW025, all invalid quantisers; HW032, a constant cannot be evaluated
-            or is not finite; HW004, it is too large.
+            or is not finite; HW004, it is too large; HW030, a scale does not
+            fit the shape of its value.
     """
     findings: list[Diagnostic] = []
     for node in list(model.ir.graph):
@@ -63,9 +64,9 @@ def fold_constants(model: QonnxModel) -> QonnxModel:
             quantizer = _read(node, model)
             if not any(value.is_graph_output() for value in node.outputs):
                 _fold(model.ir.graph, node, quantizer)
-        except InvalidQuantizer as error:
+        except InvalidQuantizerError as error:
             findings += error.diagnostics
-        except _Unfoldable as error:
+        except _UnfoldableError as error:
             findings.append(error.diagnostic(model.where(node)))
     if findings:
         raise CompileError(findings)
@@ -73,7 +74,7 @@ def fold_constants(model: QonnxModel) -> QonnxModel:
     return model
 
 
-class _Unfoldable(Exception):
+class _UnfoldableError(Exception):
     """A constant node cannot be evaluated."""
 
     def __init__(self, code: str, title: str, found: str) -> None:
@@ -90,7 +91,23 @@ def _read(node: ir.Node, model: QonnxModel) -> Quantizer | None:
     """Return the quantiser that a node is, if it is one of integers."""
     if not is_quantizer(node) or node.op_type == "FloatQuant":
         return None
-    return read_quantizer(node, model.where(node))
+    quantizer = read_quantizer(node, model.where(node))
+    shape = None if node.inputs[0] is None else node.inputs[0].shape
+    if shape is not None and all(isinstance(d, int) for d in shape):
+        _check_spread(quantizer, tuple(int(d) for d in shape.numpy()))
+    return quantizer
+
+
+def _check_spread(quantizer: Quantizer, shape: tuple[int, ...]) -> None:
+    """Refuse a scale or zero point that does not broadcast to the shape of the quantised value."""
+    for name, array in (("scale", quantizer.scale), ("zero point", quantizer.zero_point)):
+        try:
+            fits = np.broadcast_shapes(array.shape, shape) == shape
+        except ValueError:
+            fits = False
+        if not fits:
+            found = f"{name} of shape {array.shape} for a value of shape {shape}"
+            raise _UnfoldableError("HW030", "shapes do not fit together", found)
 
 
 def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
@@ -107,6 +124,7 @@ def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
     if quantizer is not None:
         assert operands[0] is not None
         values = quantizer(operands[0].values)
+        _check_finite(node, values)
         _replace(
             graph,
             node,
@@ -140,7 +158,7 @@ def _check_size(node: ir.Node) -> None:
         dims = [] if value.shape is None else [d for d in value.shape if isinstance(d, int)]
         if math.prod(dims) > MAX_ELEMENTS:
             found = f"{' x '.join(map(str, dims))} elements, at most {MAX_ELEMENTS} are supported"
-            raise _Unfoldable("HW004", "a tensor is too large", found)
+            raise _UnfoldableError("HW004", "a tensor is too large", found)
 
 
 def _evaluate(node: ir.Node, opsets: Mapping[str, int]) -> list[npt.NDArray[Any]]:
@@ -165,10 +183,16 @@ def _evaluate(node: ir.Node, opsets: Mapping[str, int]) -> list[npt.NDArray[Any]
             results = [np.asarray(r) for r in evaluator.run(None, feeds)]
     except Exception as error:  # an operator the evaluator lacks, or operands that do not fit
         cause = error.__cause__ or error
-        raise _Unfoldable("HW032", "a constant cannot be evaluated", str(cause)) from error
-    if any(r.dtype.kind == "f" and not np.isfinite(r).all() for r in results):
-        raise _Unfoldable("HW032", "a constant is computed that is not finite", node.op_type)
+        raise _UnfoldableError("HW032", "a constant cannot be evaluated", str(cause)) from error
+    for result in results:
+        _check_finite(node, result)
     return results
+
+
+def _check_finite(node: ir.Node, values: npt.NDArray[Any]) -> None:
+    """Refuse results that are not numbers."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise _UnfoldableError("HW032", "a constant is computed that is not finite", node.op_type)
 
 
 def _replace(

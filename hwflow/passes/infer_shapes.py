@@ -22,7 +22,7 @@ from hwflow.passes.fold_constants import MAX_ELEMENTS, fold_constants
 def infer_shapes(model: QonnxModel) -> QonnxModel:
     """Infer the shape and element type of every value.
 
-    1. Shapes recorded in the file are dropped: they may be stale, or carry an open batch.
+    1. Shapes inferred before are dropped: a pass may have made them stale.
     2. ONNX's own shape inference runs, with each quantiser described to it as a function that
        returns its first input.
     3. Where a shape is computed (``Shape``, ``Gather``, ``Concat`` before a ``Reshape``), constants

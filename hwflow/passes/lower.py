@@ -51,7 +51,7 @@ class _Walk:
 
     def add(self, op: Op, inputs: tuple[str, ...], name: str, origin: str) -> str:
         """Append a node and return its name."""
-        node = Node(self.namer.unique(name), op, inputs, origin)
+        node = Node(self.namer.unique(name, port=isinstance(op, Input)), op, inputs, origin)
         self.types[node.name] = op.infer(*(self.types[i] for i in inputs))
         self.nodes.append(node)
         return node.name
@@ -144,11 +144,12 @@ def _lower_supported(walk: _Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
     if not inputs:
         raise view.refuse("node whose operands are all constant was not folded", code="HW218")
     name = origin(node)
-    last = ""
-    for op in cls.from_onnx(view):
-        last = walk.add(op, tuple(inputs), walk.namer.label(name, op.kind), name)
-        inputs = [last]
-    _publish(walk, result, last or inputs[0], cls.layout, axes, shape)
+    chain = cls.from_onnx(view)
+    for op in chain[:-1]:
+        inputs = [walk.add(op, tuple(inputs), f"{name}_{op.kind.lower()}", name)]
+    for op in chain[-1:]:
+        inputs = [walk.add(op, tuple(inputs), walk.namer.label(name, op.kind), name)]
+    _publish(walk, result, inputs[0], cls.layout, axes, shape)
 
 
 def _publish(

@@ -1,334 +1,25 @@
-"""How well the estimates meet public synthesis reports: ``python bench_estimate.py --calibration PATH``.
+"""How well the estimates meet public synthesis reports.
 
-The folder holds ``hls4ml_designs.json``, ``hls4ml_designs_weights.npz``, ``hls4ml_layers.csv`` and
+``python tests/benchmarks/bench_estimate.py --calibration PATH``; the folder holds
+``hls4ml_designs.json``, ``hls4ml_designs_weights.npz``, ``hls4ml_layers.csv`` and
 ``wa_search_single_dense.csv``; without it nothing is done. For every family of layers and every
 figure it prints the 5 %, 50 % and 95 % quantile of real over estimated (each repository counts
-once), the share of points inside the shipped interval, and the share inside an interval taken from
-the other repositories only.
+once), the mean error, the share of points inside the shipped interval, and the share inside an
+interval taken from the other repositories only.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from calibration_points import Point, all_points
 
-from hwflow.estimate import total_cost, with_fifo
-from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
-from hwflow.ir.cost import Cost, Estimate
-from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._fabric import resource_cost
-
-Layer = Mapping[str, Any]
-FIGURES = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram_18k": "bram18", "latency_cycles": "lat_max",
-           "ii": "ii_max"}  # fmt: skip
-UNROLLED_CONV = "conv2dRolled"
-"""A design of an hls4ml of 2020 that unrolled convolutions over all positions; no longer made."""
-UNUSABLE = (
-    "modified hls4ml templates",
-    "do not use",
-    "mislabelled",
-    "same figures as another",
+HEADER = (
+    "family              figure          points repos   5 %  50 %  95 %  MAPE%  inside held-out"
 )
-
-
-@dataclass(frozen=True)
-class Point:
-    """One figure of one report beside its estimate."""
-
-    family: str
-    figure: str
-    repo: str
-    real: float
-    estimate: Estimate
-    name: str
-
-    @property
-    def inside(self) -> bool:
-        """Whether the report falls in the shipped interval."""
-        return self.estimate.low - 0.5 <= self.real <= self.estimate.high + 0.5
-
-    @property
-    def ratio(self) -> float:
-        """Real over estimated; 1 where both are next to nothing."""
-        return (self.real + 0.5) / (self.estimate.value + 0.5)
-
-
-def fixed(text: Mapping[str, Any] | None, default: int = 16) -> FixedType:
-    """Return a type of the design file."""
-    if not text:
-        return FixedType(default, default)
-    modes = str(text.get("q", "")).replace("AP_", "").strip(",").split(",")
-    rounding = Rounding(modes[0]) if modes[0] else Rounding.TRN
-    overflow = Overflow(modes[1]) if len(modes) > 1 else Overflow.WRAP
-    return FixedType(min(text["w"], 60), text["i"], bool(text["signed"]), rounding, overflow)
-
-
-def target_of(design: Layer) -> Target:
-    """Return the target of a design; Vivado HLS became Vitis HLS with version 2020.2."""
-    old = str(design["tool"]) < "2020.2"
-    io_type = design["yml"].get("IOType") or next(
-        (layer["io_type"] for layer in design["layers"] if layer.get("io_type")),
-        "io_parallel",
-    )
-    return Target("Vivado" if old else "Vitis", io_type, design["part"], float(design["clk_ns"]))
-
-
-def matrix(layer: Layer, n_in: int, n_out: int, weights: Mapping[str, RawArray]) -> RawArray | None:
-    """Return the integer weights, ``(n_in, n_out)``; made up where only their width matters."""
-    names = [name for name in layer.get("data") or {} if name.startswith("w")]
-    strategy, reuse = layer.get("strategy"), int(layer.get("reuse_factor") or 1)
-    if names:
-        raw = weights[layer["data"][names[0]].replace("/", "__")].astype(np.int64)
-        if raw.size == n_in * n_out:
-            shaped = (
-                raw.reshape(n_out, n_in).T if strategy == "resource" else raw.reshape(n_in, n_out)
-            )
-            return widest(shaped, layer) if strategy == "resource" else shaped
-    if strategy == "resource" and reuse > 1 and "w" in layer:
-        return widest(np.ones((n_in, n_out), np.int64), layer)
-    return None
-
-
-def widest(raw: RawArray, layer: Layer) -> RawArray:
-    """Return the weights with one that needs the declared width."""
-    found = raw.copy()
-    found[0, 0] = -(2 ** (int(layer["w"]["w"]) - 1))
-    return found
-
-
-def layer_cost(layer: Layer, mult: Layer | None, target: Target, weights: Any) -> Cost | None:
-    """Return the estimated cost of one layer of a design, or None where it cannot be told."""
-    kind, call = layer["kind"], str(layer.get("call", ""))
-    in_t, out_t = fixed(layer.get("in")), fixed(layer.get("out"))
-    if kind == "dense_config" and call.startswith("dense"):
-        w = matrix(layer, layer["n_in"], layer["n_out"], weights)
-        x = TensorType.full((layer["n_in"],), in_t)
-        return None if w is None else _cost.matvec_cost(
-            w, x, fixed(layer.get("acc")), out_t, target=target, strategy=layer["strategy"],
-            reuse_factor=int(layer["reuse_factor"]),
-        )  # fmt: skip
-    if kind in ("conv1d_config", "conv2d_config") and mult:
-        return conv(layer, mult, target, weights)
-    if kind == "activ_config":
-        x = TensorType.full(activation_shape(layer), in_t)
-        if "softmax" in call:
-            return _cost.softmax_cost(x, 1024, 18, target=target)
-        if "relu" in call and "leaky" not in call:
-            return _cost.elementwise_cost(x, out_t, target=target)
-        return _cost.table_cost(x, 1024, 18, target=target) if call else None
-    channels = int(layer.get("n_chan") or layer.get("n_filt") or 1)
-    if kind.startswith("pooling"):
-        spatial = spatial_of(layer, "in")
-        window = tuple(int(layer.get(k) or 2) for k in ("filt_height", "filt_width"))[
-            -len(spatial) :
-        ]
-        wider = in_t if in_t.width >= out_t.width else out_t
-        x = TensorType.full((*spatial, channels), wider)
-        return _cost.pool_cost(x, (*spatial_of(layer, "out"), channels), window, target=target)
-    if kind.startswith("padding"):
-        return _cost.move_cost(
-            TensorType.full((*spatial_of(layer, "out"), channels), in_t), target=target
-        )
-    return None
-
-
-def activation_shape(layer: Layer) -> tuple[int, ...]:
-    """Return positions and channels of an activation; ``n_in`` is their product."""
-    channels = int(layer.get("channels") or layer["n_in"])
-    positions = int(layer["n_in"]) // channels
-    return (positions, channels) if positions > 1 else (channels,)
-
-
-def spatial_of(layer: Layer, side: str) -> tuple[int, ...]:
-    """Return height and width, or the length of a one-dimensional layer."""
-    width = int(layer.get(f"{side}_width") or layer.get("n_in" if side == "in" else "n_out") or 1)
-    height = layer.get(f"{side}_height")
-    return (int(height), width) if height else (width,)
-
-
-def conv(layer: Layer, mult: Layer, target: Target, weights: Any) -> Cost | None:
-    """Return the estimated cost of a convolution of a design."""
-    spatial = spatial_of(layer, "in")
-    kernel = tuple(int(layer[k]) for k in ("filt_height", "filt_width") if layer.get(k))[
-        -len(spatial) :
-    ]
-    n_in = prod(kernel) * int(layer["n_chan"])
-    settings = {**mult, "data": layer.get("data") or mult.get("data")}
-    w = matrix(settings, n_in, int(layer["n_filt"]), weights)
-    x = TensorType.full((*spatial, int(layer["n_chan"])), fixed(layer.get("in")))
-    return None if w is None else _cost.conv_cost(
-        w, x, fixed(mult.get("acc")), fixed(layer.get("out")), target=target, kernel=kernel,
-        out_positions=prod(spatial_of(layer, "out")), strategy=mult["strategy"],
-        reuse_factor=int(mult["reuse_factor"]), parallel=int(layer.get("parallelization_factor") or 1),
-    )  # fmt: skip
-
-
-def family_of(layer: Layer, mult: Layer | None, target: Target) -> str:
-    """Return the family that a layer's interval belongs to."""
-    kind, call = layer["kind"], str(layer.get("call", ""))
-    settings = mult or layer
-    if "conv" in kind or kind == "dense_config":
-        strategy = settings.get("strategy")
-        reuse = int(settings.get("reuse_factor") or 1)
-        core = "resource" if strategy == "resource" and reuse > 1 else (
-            "unrolled" if reuse == 1 else "reused")  # fmt: skip
-        return f"{'conv ' if 'conv' in kind else ''}{core}"
-    if "softmax" in call:
-        return "softmax"
-    return "pool" if kind.startswith("pool") else "simple"
-
-
-def pairs(design: Layer) -> list[tuple[Layer, Layer | None]]:
-    """Return the layers of a design in order, each convolution with its multiplier's settings."""
-    found: list[tuple[Layer, Layer | None]] = []
-    waiting: Layer | None = None
-    channels = 0
-    for layer in design["layers"]:
-        if layer["kind"] == "dense_config" and not str(layer.get("call", "")).startswith("dense"):
-            waiting = layer
-            continue
-        if "conv" in layer["kind"]:
-            channels = int(layer["n_filt"])
-        elif layer["kind"] == "dense_config":
-            channels = 0
-        elif layer["kind"] == "activ_config" and channels and layer["n_in"] % channels == 0:
-            layer = {**layer, "channels": channels}
-        found.append((layer, waiting if "conv" in layer["kind"] else None))
-    return found
-
-
-def usable(design: Layer) -> bool:
-    """Return whether the figures of a design stand for what stock hls4ml makes of its weights."""
-    flags = " ".join(design["flags"])
-    return (
-        not design["bind"]
-        and UNROLLED_CONV not in design["id"]
-        and not any(word in flags for word in UNUSABLE)
-    )
-
-
-def points_of(
-    family: str, repo: str, name: str, cost: Cost, real: Mapping[str, Any]
-) -> Iterator[Point]:
-    """Yield one point per figure that the report gives."""
-    for figure, column in FIGURES.items():
-        value = real.get(column)
-        if value not in (None, ""):
-            yield Point(family, figure, repo, float(value), getattr(cost, figure), name)
-
-
-def all_points(folder: Path) -> Iterator[Point]:
-    """Yield every figure of every usable layer and design."""
-    designs = [d for d in json.loads((folder / "hls4ml_designs.json").read_text()) if usable(d)]
-    weights = np.load(folder / "hls4ml_designs_weights.npz")
-    rows = defaultdict(list)
-    with (folder / "hls4ml_layers.csv").open() as file:
-        for row in csv.DictReader(file):
-            rows[row["repo"], row["project_dir"], row["tool"], row["part"], row["cfg"]].append(row)
-    for design in designs:
-        target = target_of(design)
-        costs: dict[str, Cost] = {}
-        chain: list[tuple[str, tuple[str, ...]]] = []
-        whole = True
-        for layer, mult in pairs(design):
-            cost = layer_cost(layer, mult, target, weights)
-            key = (
-                design["repo"],
-                design["project_dir"],
-                design["tool"],
-                design["part"],
-                layer["cfg"],
-            )
-            if cost is None:
-                whole = whole and layer["kind"] == "activ_config"
-                continue
-            for row in rows.get(key, ()):
-                yield from points_of(
-                    family_of(layer, mult, target),
-                    design["repo"],
-                    f"{design['repo']}:{layer.get('name') or layer['cfg']}",
-                    cost,
-                    row,
-                )
-            chain.append((layer["cfg"], (chain[-1][0],) if chain else ()))
-            costs[layer["cfg"]] = fifo(layer, cost, target)
-        if whole and costs:
-            total = total_cost(chain, costs, target)
-            yield from points_of(
-                f"design {target.io_type}",
-                design["repo"],
-                design["id"],
-                total,
-                design["hls"],
-            )
-            yield from synthesis(design, total)
-    yield from single_dense(folder)
-
-
-def fifo(layer: Layer, cost: Cost, target: Target) -> Cost:
-    """Return the cost with the FIFO of the layer's result."""
-    if not target.streams:
-        return cost
-    if layer["kind"] == "activ_config":
-        shape = activation_shape(layer)
-    else:
-        channels = int(layer.get("n_filt") or layer.get("n_chan") or layer.get("n_out") or 1)
-        shape = (
-            prod(spatial_of(layer, "out")) if layer["kind"] != "dense_config" else 1,
-            channels,
-        )
-    return with_fifo(cost, TensorType.full(shape, fixed(layer.get("out"))), 1, target.backend)
-
-
-def synthesis(design: Layer, total: Cost) -> Iterator[Point]:
-    """Yield the figures of logic synthesis, where a design has them."""
-    if design["vsynth"]:
-        for figure in ("lut", "ff"):
-            real = float(design["vsynth"][figure])
-            yield Point(
-                "design synthesis",
-                f"{figure}_synth",
-                design["repo"],
-                real,
-                getattr(total, f"{figure}_synth"),
-                design["id"],
-            )
-
-
-def single_dense(folder: Path) -> Iterator[Point]:
-    """Yield the resource layers of wa-hls4ml-search; no weights are needed for those."""
-    columns = {"lut": "LUT_hls", "ff": "FF_hls", "dsp": "DSP_hls", "bram18": "BRAM_18K_hls",
-               "lat_max": "WorstLatency_hls", "ii_max": "IntervalMax_hls"}  # fmt: skip
-    with (folder / "wa_search_single_dense.csv").open() as file:
-        for row in csv.DictReader(file):
-            if row["strategy"] == "resource" and int(row["rf"]) > 1:
-                cost = resource_cost(
-                    int(row["d_in"]),
-                    int(row["d_out"]),
-                    16,
-                    int(row["prec"]),
-                    int(row["rf"]),
-                    row["part"],
-                )
-                real = {name: row[column] for name, column in columns.items()}
-                yield from points_of(
-                    "resource",
-                    "wa-hls4ml-search",
-                    row["model_name"] + "/" + row["rf"],
-                    cost,
-                    real,
-                )
 
 
 def quantiles(points: list[Point]) -> tuple[float, float, float]:
@@ -345,7 +36,7 @@ def quantiles(points: list[Point]) -> tuple[float, float, float]:
 
 
 def held_out(points: list[Point]) -> float:
-    """Return the share of points inside the interval of the other repositories (mean per repository)."""
+    """Return the mean share, per repository, inside the interval of all other repositories."""
     shares = []
     for repo in {p.repo for p in points}:
         rest = [p for p in points if p.repo != repo]
@@ -359,6 +50,28 @@ def held_out(points: list[Point]) -> float:
     return float(np.mean(shares))
 
 
+def mean_inside(points: list[Point]) -> float:
+    """Return the mean share, per repository, inside the shipped intervals."""
+    by_repo: dict[str, list[bool]] = defaultdict(list)
+    for p in points:
+        by_repo[p.repo].append(p.inside)
+    return float(np.mean([np.mean(shares) for shares in by_repo.values()]))
+
+
+def row(family: str, figure: str, points: list[Point]) -> str:
+    """Return one line of the table."""
+    by_repo: dict[str, list[Point]] = defaultdict(list)
+    for p in points:
+        by_repo[p.repo].append(p)
+    groups = by_repo.values()
+    error = 100 * np.mean([np.mean([abs(1 - 1 / p.ratio) for p in g]) for g in groups])
+    low, mid, high = quantiles(points)
+    return (
+        f"{family:19} {figure:15} {len(points):5} {len(by_repo):5} {low:5.2f} {mid:5.2f} "
+        f"{high:5.2f} {error:6.0f} {100 * mean_inside(points):7.0f} {100 * held_out(points):8.0f}"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -369,25 +82,16 @@ def main() -> None:
         print("skipped: no --calibration PATH")
         return
     groups: dict[tuple[str, str], list[Point]] = defaultdict(list)
-    for point in all_points(options.calibration):
-        groups[point.family, point.figure].append(point)
-        if options.points and options.points == point.family:
-            print(
-                f"{point.figure:15} {point.real:10.0f} {point.estimate.value:10.0f} {point.ratio:6.2f} {'' if point.inside else 'OUT':3} {point.name[:90]}"
-            )
-    print(
-        "family              figure          points repos   5 %  50 %  95 %  MAPE%  inside  held-out"
-    )
+    for p in all_points(options.calibration):
+        groups[p.family, p.figure].append(p)
+        if options.points == p.family:
+            mark = "" if p.inside else "outside"
+            print(f"{p.figure:15} {p.real:9.0f} {p.estimate.value:9.0f} {mark:8} {p.name[:80]}")
+    print(HEADER)
     for (family, figure), points in sorted(groups.items()):
-        low, mid, high = quantiles(points)
-        by_repo = defaultdict(list)
-        for p in points:
-            by_repo[p.repo].append(p)
-        inside = np.mean([np.mean([p.inside for p in g]) for g in by_repo.values()])
-        mape = np.mean([np.mean([abs(1 - 1 / p.ratio) for p in g]) for g in by_repo.values()])
-        print(
-            f"{family:19} {figure:15} {len(points):5} {len(by_repo):5} {low:5.2f} {mid:5.2f} {high:5.2f} {100 * mape:6.0f} {100 * inside:7.0f} {100 * held_out(points):8.0f}"
-        )
+        print(row(family, figure, points))
+    found = [p for points in groups.values() for p in points]
+    print(f"{len(found)} figures, {100 * mean_inside(found):.0f} % inside the shipped intervals")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Makes the small QONNX models of the tests: random, seeded weights, calibrated, not trained.
 
 Run ``python tests/models/make.py``. It writes, beside itself, ``NAME.onnx`` for each entry of
-``VARIANTS``, and ``expected.npz`` with ``NAME.x`` (inputs, batch first) and ``NAME.y`` (what the torch
-module itself returns for them in float32).
+``VARIANTS``, and ``expected.npz`` with ``NAME.x`` (inputs, batch first) and ``NAME.y`` (what the
+torch module itself returns for them in float32).
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+# make demo   set up what the main job needs, and run it on two networks and real data
+# make test   set up everything and pass the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+N ?= 50
+
+.PHONY: demo test test-slow fuzz bench lint check clean
+
+demo: $(VENV)/.core
+	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
+	$(BIN)/hwflow build examples/digits_cnn.onnx --board zcu104 --io-type io_stream --data examples/digits.npz -o build/digits_cnn
+
+test: $(VENV)/.full lint
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.full
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/.full
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fuzz: $(VENV)/.full
+	$(BIN)/python -m tests.fuzz --networks $(N)
+
+bench: $(VENV)/.full
+	$(BIN)/python tests/benchmarks/bench_build.py
+
+check:
+	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing; install it: apt-get install g++"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.11"; exit 1; }
+
+$(BIN)/pip: | check
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[torch,keras,da,dev]'
+	touch $@ $(VENV)/.core
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,77 @@
+"""Figures of a whole design from those of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.op import Target
+from hwflow.ops._spread import AREA
+
+MODULE_CYCLES = {"Vivado": 0.5, "Vitis": 2.0}
+"""Cycles that a submodule of an io_parallel design adds to its own latency (13 designs)."""
+
+
+def total_cost(
+    nodes: Sequence[tuple[str, Sequence[str]]], costs: Mapping[str, Cost], target: Target
+) -> Cost:
+    """Return the cost of a whole design.
+
+    io_parallel: one pipeline; latency is the longest path, ``MODULE_CYCLES`` more for every
+    submodule that has logic; II is the largest. io_stream: all layers run at once (dataflow); II
+    is the largest, latency the largest II plus what each layer adds before its first output.
+
+    Args:
+        nodes: names and inputs, in topological order.
+        costs: cost by name.
+        target: backend, io type, part and clock.
+    """
+    area = {f: total_area([getattr(c, f) for c in costs.values()], f in COMMON) for f in AREA}
+    ii = Estimate(*(max((getattr(c.ii, e) for c in costs.values()), default=1.0) for e in _ENDS))
+    ends = (_path(nodes, costs, target, end, getattr(ii, end)) for end in _ENDS)
+    notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
+    return Cost(**area, ii=ii, latency_cycles=Estimate(*ends), notes=notes)
+
+
+COMMON = ("ff", "ff_synth")
+"""Figures whose errors are common to all layers: how deep the tool pipelines decides flip-flops."""
+
+
+def total_area(figures: Sequence[Estimate], common: bool) -> Estimate:
+    """Return the sum of a figure over layers.
+
+    Margins add end to end where the errors are common, else as independent errors do, by the root
+    of the sum of their squares; ``docs/estimates.md`` has the share of designs that this holds.
+    """
+    total = sum(figures, Estimate())
+    if common:
+        return total
+    below = sum((f.value - f.low) ** 2 for f in figures) ** 0.5
+    above = sum((f.high - f.value) ** 2 for f in figures) ** 0.5
+    return Estimate(total.value, max(0.0, total.value - below), total.value + above)
+
+
+_ENDS = ("value", "low", "high")
+
+
+def _path(
+    nodes: Sequence[tuple[str, Sequence[str]]],
+    costs: Mapping[str, Cost],
+    target: Target,
+    end: str,
+    ii: float,
+) -> float:
+    """Return the length of the longest path for one end of the interval."""
+    done: dict[str, float] = {}
+    for name, inputs in nodes:
+        cost = costs[name]
+        cycles = float(getattr(cost.latency_cycles, end))
+        if target.streams:
+            step = max(0.0, cycles - float(getattr(cost.ii, end)))
+        else:
+            step = cycles
+            if cost.lut.value + cost.dsp.value > 0:
+                step += MODULE_CYCLES[target.backend]
+        done[name] = max((done[i] for i in inputs), default=0.0) + step
+    longest = max(done.values(), default=0.0)
+    return longest + ii if target.streams else longest

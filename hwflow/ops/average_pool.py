@@ -1,0 +1,163 @@
+"""Mean over windows, and over whole axes, rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, overflow_raw
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._division import check_width, divide_round, reciprocal_parameters
+from hwflow.ops._matvec import shift_left
+from hwflow.ops._pool import _Pool, pool_window, reduction
+
+EXTRA_BITS = 10
+"""Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AveragePool(_Pool):
+    """Mean of each window.
+
+    A mean over a power of two of elements is exact. Any other is a fraction without end, which is
+    computed as an integer division and rounded **once**, to ``result_t``; so that the result is that
+    of a quantiser of this type right behind the exact mean. Without ``result_t`` it is rounded to
+    the nearest multiple of a step ``2**-EXTRA_BITS`` finer than an exact mean over the next power
+    of two.
+
+    Attributes:
+        counted: how many positions before and after each axis count as elements (zeros).
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("AveragePool", "GlobalAveragePool", "ReduceMean")
+    approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"
+
+    counted: tuple[tuple[int, int], ...] | None = None
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if node.op_type != "AveragePool":
+            return reduction(node, cls)
+        window, pads = pool_window(node)
+        counted = pads if node.attributes.get("count_include_pad", 0) else None
+        spread = tuple(zip(window.begin, window.end, strict=True))
+        return [cls(kernel=window.kernel, strides=window.strides, pads=spread, counted=counted)]
+
+    def divisors(self, shape: tuple[int, ...]) -> RawArray:
+        """Return the number of elements that each window's mean is over, shape ``out``."""
+        return self.window(shape).counts(include=self.counted)
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        divisors, present = self.divisors(x.shape), self.window(x.shape).counts()
+        sums = np.stack([x.lo, x.hi])[:, None] * present.reshape(1, -1, 1)
+        dtype = self._dtype(x)
+        means = self._mean(sums, x.dtype.fractional, dtype, divisors.reshape(1, -1, 1))
+        lo, hi = means[0].min(axis=0), means[1].max(axis=0)
+        if dtype is None:
+            return TensorType.exactly(self.out_shape(x), lo, hi, self._fractional(x, divisors))
+        return TensorType.exactly(self.out_shape(x), lo, hi, dtype.fractional).cast(dtype)
+
+    def _dtype(self, x: TensorType) -> FixedType | None:
+        """Return the type that means are rounded to, or None where they are exact."""
+        divisors = self.divisors(x.shape)
+        if not (divisors & (divisors - 1)).any():
+            return None
+        if self.result_t is not None:
+            return self.result_t
+        fractional = self._fractional(x, divisors) + EXTRA_BITS
+        up = fractional - x.dtype.fractional
+        lo, hi = x.dtype.raw_min << up, x.dtype.raw_max << up
+        return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
+
+    def _fractional(self, x: TensorType, divisors: RawArray) -> int:
+        """Return the fractional bits of a mean over the next power of two of elements."""
+        return x.dtype.fractional + int(divisors.max() - 1).bit_length()
+
+    def _mean(
+        self, sums: RawArray, fractional: int, dtype: FixedType | None, divisors: RawArray
+    ) -> RawArray:
+        """Return the mantissas of the means, before the overflow of ``dtype``."""
+        if dtype is None:
+            largest = int(divisors.max())
+            check_width(sums, largest.bit_length())
+            return sums * (largest // divisors)
+        up = dtype.fractional - fractional
+        scaled = shift_left(sums, max(up, 0))
+        return divide_round(scaled, divisors << max(-up, 0), dtype.rounding)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = TensorType.full(x.shape[1:], x.dtype)
+        window, divisors = self.window(full.shape), self.divisors(full.shape)
+        check_width(x.raw, int(divisors.max()).bit_length())
+        padded = window.pad(x.raw)
+        total = np.zeros((len(x.raw), *window.out, full.channels), np.int64)
+        for tap in window.taps():
+            total += window.at(padded, tap)
+        dtype = self._dtype(full)
+        raw = self._mean(total, x.dtype.fractional, dtype, divisors[..., None])
+        if self.squeeze:
+            raw = raw.reshape(len(raw), -1)
+        if dtype is not None:
+            return FixedArray(overflow_raw(raw, dtype), dtype)
+        lo, hi = full.dtype.raw_min, full.dtype.raw_max
+        scale = int(divisors.max())
+        fractional = self._fractional(full, divisors)
+        return FixedArray(raw, FixedType.covering(lo * scale, hi * scale, fractional))
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        layer = super().lower(x)
+        to = self.infer(x).dtype
+        return replace(layer, attributes={**layer.attributes, "mean": self._division(x, to)})
+
+    def _division(self, x: TensorType, to: FixedType) -> dict[str, Any]:
+        """Return the constants of the kernel's division."""
+        lo, hi = x.bounds
+        elements = int(self.window(x.shape).counts().max())
+        sums = FixedType.covering(lo * elements, hi * elements, x.dtype.fractional, signed=True)
+        up = to.fractional - x.dtype.fractional
+        divisors = np.unique(self.divisors(x.shape))
+        if len(divisors) > 1:
+            divisors = self.divisors(x.shape).ravel()
+        width = sums.width + max(up, 0) + 1
+        return {
+            "sum_width": sums.width,
+            "up": max(up, 0),
+            "width": width,
+            "fractional": to.fractional,
+            **reciprocal_parameters(divisors << max(-up, 0), width, to.rounding),
+        }
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        return self._cost(target, inputs[0], average=True)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed = TensorType.full((5, 7, 2), FixedType(5, 2))
+        unsigned = TensorType.full((6, 5, 3), FixedType(4, 1, signed=False))
+        line = TensorType.full((9, 2), FixedType(5, 2))
+        none = ((0, 0), (0, 0))
+        one = ((1, 1), (1, 1))
+        yield Example("exact", cls(kernel=(2, 2), strides=(2, 2), pads=none), (signed,))
+        small = FixedType(4, 2, True, Rounding.RND_CONV, Overflow.SAT)
+        square = cls(kernel=(2, 2), strides=(1, 2), pads=none, result_t=small)
+        yield Example("exact_cast", square, (signed,))
+        nine = cls(kernel=(3, 3), strides=(2, 2), pads=one)
+        yield Example("unknown_type", nine, (unsigned,))
+        for rounding in Rounding:
+            to = FixedType(4, 2, True, rounding, Overflow.SAT)
+            op = replace(nine, result_t=to, counted=one if rounding == "RND" else None)
+            yield Example(f"{rounding.lower()}", op, (signed,))
+        fine = FixedType(9, 1, False, Rounding.RND_CONV, Overflow.SAT)
+        yield Example("global", replace(cls.over_all((6, 5), squeeze=True), result_t=fine), (unsigned,))
+        coarse = FixedType(3, 3, True, Rounding.RND_CONV)
+        six = cls(kernel=(6,), strides=(3,), pads=((0, 0),), result_t=coarse)
+        yield Example("line", six, (line,))
+        yield Example("global_line", cls.over_all((9,), squeeze=False), (line,))

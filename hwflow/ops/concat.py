@@ -1,0 +1,98 @@
+"""Concatenation of activations along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._merge import on_common_grid
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concat(Op):
+    """Activations one after the other along an axis, in a type that holds all of them.
+
+    Attributes:
+        axis: of the hardware shape, at least 0.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("Concat",)
+
+    axis: int
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if len(node.activations) != len(node.inputs):
+            raise node.refuse(
+                "concatenation with a constant",
+                supported="activations only",
+                help="pad the activation instead (ONNX Pad)",
+            )
+        axis = int(node.attributes.get("axis", 1)) % (len(node.axes) + 1)
+        if axis == 0:
+            raise node.refuse("concatenation along the batch", found="axis = 0")
+        return [cls(axis=node.axes.index(axis))] if len(node.inputs) > 1 else []
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        bounds, fractional = on_common_grid(*inputs)
+        shape = list(inputs[0].shape)
+        shape[self.axis] = sum(t.shape[self.axis] for t in inputs)
+        if self.axis == len(shape) - 1:
+            lo, hi = (np.concatenate([b[i] for b in bounds]) for i in (0, 1))
+        else:
+            lo = np.min([b[0] for b in bounds], axis=0)
+            hi = np.max([b[1] for b in bounds], axis=0)
+        return TensorType.exactly(tuple(shape), lo, hi, fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        full = self.exact(*(TensorType.full(x.shape[1:], x.dtype) for x in inputs)).dtype
+        aligned = [x.raw << (full.fractional - x.dtype.fractional) for x in inputs]
+        return FixedArray(np.concatenate(aligned, axis=self.axis + 1), full)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        shape = inputs[0].shape
+        if len(inputs) == 2 and len(shape) <= 3:
+            # hls4ml counts the batch axis, in the configuration and in the kernel's choice alike
+            return HlsLayer(
+                class_name="Concatenate",
+                attributes={"axis": self.axis + 1, "op": f"concatenate{len(shape)}d"},
+            )
+        out = list(shape)
+        out[self.axis] = sum(t.shape[self.axis] for t in inputs)
+        return HlsLayer(
+            class_name="HwflowKernel",
+            kernel="concat",
+            attributes={
+                "output_shape": out,
+                "within": self.axis == len(shape) - 1,
+                "outer": prod(shape[: self.axis]),
+                "chunks": [prod(t.shape[self.axis :]) for t in inputs],
+            },
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        return _cost.move_cost(self.infer(*inputs), target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed, unsigned, coarse = FixedType(6, 2), FixedType(5, 3, signed=False), FixedType(4, 6)
+        for rank in (1, 2, 3, 4):
+            for axis in range(rank):
+                shapes = [[2, 3, 2, 4][4 - rank :] for _ in range(3)]
+                for i, shape in enumerate(shapes):
+                    shape[axis] += i
+                x, y, z = (
+                    TensorType.full(tuple(s), t)
+                    for s, t in zip(shapes, (signed, unsigned, coarse), strict=True)
+                )
+                yield Example(f"two_rank{rank}_axis{axis}", cls(axis=axis), (x, y))
+                yield Example(f"three_rank{rank}_axis{axis}", cls(axis=axis), (z, x, y))

@@ -1,0 +1,117 @@
+"""Rectifiers with a slope below zero: LeakyRelu, PRelu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._broadcast import to_hardware
+from hwflow.ops._matvec import shift_left
+
+SLOPE_BITS = 24
+"""Widest slope taken: the significand of a float32."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeakyRelu(Op):
+    """``x`` where ``x > 0``, else ``slope * x``, exactly.
+
+    Attributes:
+        slope: shape ``()``, ``(channels,)`` or that of the input.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("LeakyRelu", "PRelu")
+
+    slope: FixedArray
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        x = node.activations[0]
+        values = np.array(float(node.attributes.get("alpha", 0.01)))
+        if node.op_type == "PRelu":
+            slope = node.constant(1)
+            if slope is None:
+                raise node.refuse("PRelu with a slope computed at run time")
+            values = to_hardware(node, x, slope.values)
+        exact = FixedArray.exactly(values)
+        if exact.dtype.width > SLOPE_BITS:
+            near = np.ldexp(np.rint(np.ldexp(values, 8)), -8).ravel()[:4]
+            raise node.refuse(
+                f"{node.op_type} with a slope that fixed point cannot hold",
+                code="HW217",
+                found=f"slope {', '.join(f'{v:.9g}' for v in values.ravel()[:4])}",
+                supported=f"multiples of a power of two, of at most {SLOPE_BITS} bits",
+                help=f"use {', '.join(f'{v:.9g}' for v in near)}",
+            )
+        return [cls(slope=exact)]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        if (max(map(abs, x.bounds)) * int(np.abs(self.slope.raw).max())).bit_length() > 62:
+            raise OverflowError("a product could pass 62 bits")
+        zero = np.clip(0, x.lo, x.hi)  # where the slope changes, if that is within the range
+        points = np.broadcast_to(
+            np.stack([x.lo, x.hi, zero])[:, None], (3, x.size // x.channels, x.channels)
+        )
+        values, fractional = self._apply(points.reshape(3, *x.shape), x.dtype.fractional)
+        values = values.reshape(-1, x.channels)
+        return TensorType.exactly(x.shape, values.min(axis=0), values.max(axis=0), fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        values, _ = self._apply(x.raw, x.dtype.fractional)
+        return FixedArray(values, self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype)
+
+    def _apply(self, raw: RawArray, fractional: int) -> tuple[RawArray, int]:
+        """Return the results for mantissas of shape ``(n, *shape)`` and their fractional bits."""
+        product = fractional + self.slope.dtype.fractional
+        common = max(fractional, product)
+        above = shift_left(np.maximum(raw, 0), common - fractional)
+        below = shift_left(np.minimum(raw, 0) * self.slope.raw, common - product)
+        return np.where(raw > 0, above, below), common
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        if self.slope.raw.ndim == 0:
+            return HlsLayer(
+                class_name="LeakyReLU",
+                attributes={
+                    "n_in": x.size,
+                    "activation": "leaky_relu",
+                    "activ_param": float(self.slope.values),
+                },
+                types={"param": self.slope.dtype},
+            )
+        full = np.broadcast_to(self.slope.raw, x.shape).reshape(-1)
+        return HlsLayer(
+            class_name="PReLU",
+            attributes={"n_in": x.size, "activation": "prelu"},
+            weights={"param": FixedArray(full, self.slope.dtype)},
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        slope = np.broadcast_to(self.slope.raw, x.shape).reshape(-1, x.channels)
+        return _cost.scale_cost(slope[0], x, self.infer(x).dtype, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        rng = np.random.default_rng(0)
+        signed, unsigned = FixedType(7, 3), FixedType(5, 3, signed=False)
+        rounded = FixedType(5, 3, True, Rounding.RND, Overflow.SAT)
+        for name, value in (("eighth", 0.125), ("negative", -0.375), ("steep", 2.0)):
+            slope = FixedArray.exactly(np.array(value))
+            yield Example(name, cls(slope=slope), (TensorType.full((2, 3), signed),))
+        yield Example("unsigned", cls(slope=slope), (TensorType.full((4,), unsigned),))
+        for name, shape, size in (("channel", (2, 3), (3,)), ("element", (2, 3), (2, 3))):
+            slope = FixedArray(rng.integers(-8, 8, size), FixedType(4, 1))
+            op = cls(slope=slope, result_t=rounded)
+            yield Example(name, op, (TensorType.full(shape, signed),))

@@ -1,0 +1,65 @@
+"""Maximum over windows, and over whole axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._pool import _Pool, pool_window, reduction
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPool(_Pool):
+    """Greatest element of each window; padding never wins."""
+
+    onnx: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool", "ReduceMax")
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if node.op_type != "MaxPool":
+            return reduction(node, cls)
+        window, _ = pool_window(node)
+        pads = tuple(zip(window.begin, window.end, strict=True))
+        return [cls(kernel=window.kernel, strides=window.strides, pads=pads)]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        return TensorType(self.out_shape(x), x.dtype, x.lo, x.hi)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        window = self.window(x.shape[1:])
+        padded = window.pad(x.raw, x.dtype.raw_min)
+        taps = window.taps()
+        best = window.at(padded, next(taps)).copy()
+        for tap in taps:
+            np.maximum(best, window.at(padded, tap), out=best)
+        return FixedArray(best[:, *(0,) * len(self.kernel)] if self.squeeze else best, x.dtype)
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        return self._cost(target, inputs[0], average=False)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed = TensorType.full((5, 7, 2), FixedType(5, 2))
+        unsigned = TensorType.full((6, 5, 3), FixedType(4, 1, signed=False))
+        line = TensorType.full((9, 2), FixedType(5, 2))
+        none = ((0, 0), (0, 0))
+        yield Example("plain", cls(kernel=(2, 2), strides=(2, 2), pads=none), (signed,))
+        pads = ((1, 1), (1, 1))
+        yield Example("overlap", cls(kernel=(3, 3), strides=(2, 2), pads=pads), (unsigned,))
+        pads = ((1, 0), (0, 1))
+        yield Example("ceil", cls(kernel=(2, 2), strides=(2, 2), pads=pads), (signed,))
+        yield Example("sparse", cls(kernel=(2, 1), strides=(3, 2), pads=none), (unsigned,))
+        cast = FixedType(3, 1)
+        line_op = cls(kernel=(3,), strides=(2,), pads=((1, 0),), result_t=cast)
+        yield Example("line", line_op, (line,))
+        yield Example("global", cls.over_all((5, 7), squeeze=False), (signed,))
+        yield Example("global_line", cls.over_all((9,), squeeze=True), (line,))

@@ -1,0 +1,121 @@
+"""Pad: elements around a value, constant or copied from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from hwflow.fixed import FixedType, RawArray
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._move import FILL, _Move, flat_index
+
+Mode = Literal["constant", "reflect", "edge", "wrap"]
+MODES: tuple[Mode, ...] = ("constant", "reflect", "edge", "wrap")
+"""ONNX's names, which numpy shares."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pad(_Move):
+    """Pads; zeros around spatial axes stream through, anything else is buffered in io_stream.
+
+    Attributes:
+        pads: elements before and after, for each axis without the batch.
+        mode: where they come from.
+        value: the constant of mode ``constant``.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("Pad",)
+
+    pads: tuple[tuple[int, int], ...]
+    mode: Mode = "constant"
+    value: float = 0.0
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        mode = next((m for m in MODES if m == node.attributes.get("mode", "constant")), None)
+        if mode is None:
+            raise node.refuse("unknown padding mode", code="HW217",
+                found=f"mode = {node.attributes['mode']!r}", supported=", ".join(MODES))  # fmt: skip
+        before, after = _pads(node)
+        if min(*before, *after) < 0:
+            raise node.refuse("negative padding", code="HW217", found=f"pads = {before + after}",
+                supported="0 or more", help="use a slice to cut elements off")  # fmt: skip
+        if before[0] or after[0]:
+            raise node.refuse("padding of the batch axis", code="HW216",
+                found=f"pads = {before + after}")  # fmt: skip
+        constant = node.constant(2)
+        value = node.attributes.get("value", 0.0)
+        if constant is not None and constant.values.size:
+            value = constant.values.flat[0]
+        if not np.isfinite(value):
+            raise node.refuse("padding with a value that is not finite", code="HW217",
+                found=f"value = {value}", help="give MaxPool its own padding instead")  # fmt: skip
+        if not any(before) and not any(after):
+            return []
+        pads = tuple((before[a], after[a]) for a in node.axes)
+        return [cls(pads=pads, mode=mode, value=float(value))]
+
+    @property
+    def fill(self) -> float:
+        """The constant that stands where no input element goes."""
+        return self.value
+
+    def sources(self, shape: tuple[int, ...]) -> RawArray:
+        index = flat_index(shape)
+        if self.mode == "constant":
+            return np.pad(index, self.pads, constant_values=FILL)
+        return np.pad(index, self.pads, mode=self.mode)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        zeros = self.mode == "constant" and self.value == 0 and self.pads[-1] == (0, 0)
+        if not zeros or len(x.shape) not in (2, 3) or self.infer(x).dtype != x.dtype:
+            return super().lower(x)
+        out = self.infer(x).shape
+        left, right = self.pads[-2]
+        attributes = {
+            "in_width": x.shape[-2], "out_width": out[-2], "n_chan": x.channels,
+            "pad_left": left, "pad_right": right, "data_format": "channels_last",
+        }  # fmt: skip
+        if len(x.shape) == 3:
+            top, bottom = self.pads[0]
+            attributes |= {
+                "in_height": x.shape[0], "out_height": out[0], "pad_top": top, "pad_bottom": bottom,
+            }  # fmt: skip
+        return HlsLayer(class_name=f"ZeroPadding{len(x.shape) - 1}D", attributes=attributes)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        x = TensorType.full((3, 4, 2), FixedType(5, 2))
+        unsigned = TensorType.full((5, 3), FixedType(4, 1, signed=False))
+        spatial = ((1, 0), (2, 1), (0, 0))
+        yield Example("zeros", cls(pads=spatial), (x,))
+        yield Example("zeros_1d", cls(pads=((2, 3), (0, 0))), (unsigned,))
+        yield Example("zeros_cast", cls(pads=spatial, result_t=FixedType(4, 2)), (x,))
+        yield Example("channels", cls(pads=((0, 0), (0, 0), (0, 2))), (x,))
+        yield Example("finer", cls(pads=((1, 1), (0, 1)), value=-0.0625), (unsigned,))
+        yield Example("reflect", cls(pads=((1, 2), (2, 1), (0, 0)), mode="reflect"), (x,))
+        yield Example("edge", cls(pads=((1, 1), (0, 0)), mode="edge"), (unsigned,))
+
+
+def _pads(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the padding before and after each ONNX axis, batch included."""
+    rank = len(node.axes) + 1
+    constant = node.constant(1)
+    given = node.attributes.get("pads", None if constant is None else constant.values.ravel())
+    if given is None:
+        raise node.refuse("padding that is computed at run time", code="HW217")
+    pads = [int(p) for p in given]
+    chosen = node.constant(3)
+    axes = list(range(rank)) if chosen is None else [int(a) % rank for a in chosen.values.ravel()]
+    if len(pads) != 2 * len(axes):
+        raise node.refuse("invalid pads", code="HW217", found=f"pads = {tuple(pads)}",
+            supported=f"{2 * len(axes)} numbers")  # fmt: skip
+    before, after = [0] * rank, [0] * rank
+    for i, axis in enumerate(axes):
+        before[axis], after[axis] = pads[i], pads[len(axes) + i]
+    return tuple(before), tuple(after)

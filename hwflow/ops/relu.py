@@ -1,0 +1,55 @@
+"""Rectified linear unit: ``max(x, 0)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relu(Op):
+    """``max(x, 0)``; the result is unsigned."""
+
+    onnx: ClassVar[tuple[str, ...]] = ("Relu",)
+    pointwise: ClassVar[bool] = True
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        return [cls()]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        lo, hi = np.maximum(x.lo, 0), np.maximum(x.hi, 0)
+        return TensorType.exactly(x.shape, lo, hi, x.dtype.fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = TensorType.full(x.shape[1:], x.dtype)
+        return FixedArray(np.maximum(x.raw, 0), self.exact(full).dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        return HlsLayer(class_name="Activation", attributes={"n_in": x.size, "activation": "relu"})
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        return _cost.elementwise_cost(x, self.infer(x).dtype, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed, unsigned = FixedType(7, 3), FixedType(5, 3, signed=False)
+        rounded = FixedType(4, 2, False, Rounding.RND_CONV, Overflow.SAT)
+        for name, dtype, result_t in (
+            ("signed", signed, None), ("unsigned", unsigned, None), ("rounded", signed, rounded),
+            ("integers", FixedType(6, 8), rounded),
+        ):  # fmt: skip
+            yield Example(name, cls(result_t=result_t), (TensorType.full((2, 3), dtype),))

@@ -1,0 +1,202 @@
+"""Softmax over the last axis of the hardware, by hls4ml's max-normalised tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding, quantize_values
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._tables import c_float_function, saturating
+
+EXP_SIZE = 1024
+"""Entries of the table of exponentials unless told otherwise."""
+
+INV_SIZE = 2048
+"""Entries of the table of reciprocals unless told otherwise."""
+
+DEFAULT_TABLE = saturating(18, 1, signed=False)
+"""Holds exp(0) = 1 exactly, in the width of a block RAM."""
+
+EXP_SPAN_BITS = 4
+"""Differences to the maximum saturate at 2**4: exp(-16) is below half a step of 18-bit tables."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Softmax(Op):
+    """``exp(x - max) / sum(exp(x - max))``, as hls4ml's "stable" implementation computes it.
+
+    The difference to the maximum is taken in a type that cannot wrap (hls4ml's default type does,
+    https://github.com/fastmachinelearning/hls4ml/issues/1512), and all of its bits address the
+    table of exponentials. The sum is exact; its rounded leading bits address the table of
+    reciprocals (nnet_activation.h, ``softmax_stable``).
+
+    Attributes:
+        table_size: entries of the table of exponentials, a power of two.
+        inv_table_size: entries of the table of reciprocals, a power of two.
+        table_t: type of the entries of both tables.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("Softmax",)
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "inv_table_size", "table_t")
+    approximate: ClassVar[str] = "tables of exp(-x) and of 1/x"
+
+    table_size: int = EXP_SIZE
+    inv_table_size: int = INV_SIZE
+    table_t: FixedType = DEFAULT_TABLE
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        rank = len(node.axes) + 1
+        axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1)) % rank
+        if axis == 0 or node.axes[-1] != axis or (node.opset < 13 and axis != rank - 1):
+            raise node.refuse(
+                "softmax over another axis than the last",
+                code="HW222",
+                found=f"axis = {axis} of {rank}; the hardware keeps ONNX axis {node.axes[-1]} last",
+                supported="the last axis, or the channels of an image",
+                help="transpose before the softmax",
+            )
+        return [cls()]
+
+    def difference_t(self, x: TensorType) -> FixedType:
+        """Return the type of the difference to the maximum: unsigned, saturating."""
+        lo, hi = x.bounds
+        bits = max((hi - lo).bit_length(), 1)
+        integer = min(bits - x.dtype.fractional, EXP_SPAN_BITS)
+        width = min(integer + x.dtype.fractional, self.table_size.bit_length() - 1)
+        return FixedType(max(width, 1), integer, False, Rounding.TRN, Overflow.SAT)
+
+    def sum_t(self, channels: int) -> FixedType:
+        """Return the type of the sum of exponentials, exact."""
+        more = max(channels - 1, 1).bit_length()
+        table_t = self.table_t
+        return FixedType(table_t.width + more, table_t.integer + more, table_t.signed)
+
+    def inverse_input_t(self, channels: int) -> FixedType:
+        """Return the type that addresses the reciprocals: from 0 to the number of channels."""
+        width = self.inv_table_size.bit_length() - 1
+        return FixedType(width, channels.bit_length(), False, Rounding.RND, Overflow.SAT)
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        exponentials, inverses = self._tables(x)
+        hi = int(exponentials.raw.max()) * int(inverses.raw[self._reachable(x.channels) :].max())
+        lo = min(0, -hi if self.table_t.signed else 0)
+        full = TensorType.exactly(x.shape, np.array(lo), np.array(hi), 2 * self.table_t.fractional)
+        return full if self.result_t is not None else full.cast(self.table_t)
+
+    def _reachable(self, channels: int) -> int:
+        """Return the least address of the reciprocals: the maximum itself contributes exp(0)."""
+        top = quantize_values(np.ones(1), self.table_t)
+        return int(FixedArray(top, self.table_t).cast(self.inverse_input_t(channels)).raw[0])
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = TensorType.full(x.shape[1:], x.dtype)
+        exponentials, inverses = self._tables(full)
+        gap = FixedArray(x.raw.max(axis=-1, keepdims=True) - x.raw, x.dtype)
+        each = exponentials.raw[gap.cast(self.difference_t(full)).raw]
+        total = FixedArray(each.sum(axis=-1, keepdims=True), self.sum_t(full.channels))
+        inverse = inverses.raw[total.cast(self.inverse_input_t(full.channels)).raw]
+        product_t = FixedType.covering(
+            int((each * inverse).min()), int((each * inverse).max()), 2 * self.table_t.fractional
+        )
+        product = FixedArray(each * inverse, product_t)
+        return product if self.result_t is not None else product.cast(self.table_t)
+
+    def _tables(self, x: TensorType) -> tuple[FixedArray, FixedArray]:
+        return (
+            _exponentials(self.difference_t(x), self.table_t),
+            _reciprocals(self.inverse_input_t(x.channels), self.table_t),
+        )
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        (x,) = inputs
+        if x.channels < 2:
+            yield Diagnostic(
+                code="HW222", title="softmax over a single value", found=f"shape {x.shape}",
+                help="remove the softmax: its result is 1",
+            )  # fmt: skip
+        for name in ("table_size", "inv_table_size"):
+            size = getattr(self, name)
+            if size & (size - 1) or not 2 * x.channels <= size <= 2**16:
+                yield Diagnostic(
+                    code="HW107",
+                    title="illegal table size",
+                    found=f"{name} = {size}",
+                    supported=f"powers of two from {2 << x.channels.bit_length()} to 65536",
+                    help=f"remove {name} from this layer",
+                )
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        exponentials, inverses = self._tables(x)
+        return HlsLayer(
+            class_name="Softmax",
+            attributes={
+                "n_in": x.size,
+                "activation": "softmax",
+                "implementation": "stable",
+                "axis": -1,
+                "n_outer": prod(x.shape[:-1]),
+                "n_inner": 1,
+                "parallelization_factor": prod(x.shape[:-1]),
+                "exp_table_size": exponentials.shape[0],
+                "inv_table_size": inverses.shape[0],
+                "table_size": exponentials.shape[0],
+            },
+            types={
+                "exp_table": self.table_t,
+                "inv_table": self.table_t,
+                "accum": self.sum_t(x.channels),
+                "inv_inp": self.inverse_input_t(x.channels),
+                "inp_norm": self.difference_t(x),
+            },
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        size = max(t.shape[0] for t in self._tables(x))
+        return _cost.softmax_cost(x, size, self.table_t.width, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        coarse = saturating(8, 0, signed=False)
+        rounded = saturating(12, 1, signed=False)
+        kinds: list[tuple[str, tuple[int, ...], FixedType, dict[str, object]]] = [
+            ("five", (5,), FixedType(6, 3), {"result_t": coarse}),
+            ("ten_wide", (10,), FixedType(16, 6), {"result_t": rounded}),
+            ("unsigned", (3,), FixedType(12, 3, signed=False), {}),
+            ("integers", (4,), FixedType(5, 7), {"result_t": rounded}),
+            ("rows", (3, 4), FixedType(8, 3), {"result_t": coarse}),
+            ("image", (2, 2, 3), FixedType(9, 4), {}),
+            ("small_tables", (4,), FixedType(10, 4),
+             {"table_size": 64, "inv_table_size": 128, "table_t": FixedType(12, 3)}),
+        ]  # fmt: skip
+        for name, shape, dtype, fields in kinds:
+            yield Example(name, cls(**fields), (TensorType.full(shape, dtype),))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _exponentials(x: FixedType, to: FixedType) -> FixedArray:
+    """Return exp(-x) at every value of ``x``, by the C library's float function."""
+    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
+    return FixedArray(quantize_values(c_float_function("expf")(-points).astype(np.float64), to), to)
+
+
+@lru_cache(maxsize=64)
+def _reciprocals(x: FixedType, to: FixedType) -> FixedArray:
+    """Return 1/x at every value of ``x``, a float quotient as in hls4ml."""
+    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        return FixedArray(quantize_values((np.float32(1) / points).astype(np.float64), to), to)

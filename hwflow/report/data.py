@@ -1,0 +1,271 @@
+"""Gathers what a report says from the graph, its verification and its estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import hwflow
+from hwflow.board import Board
+from hwflow.errors import Diagnostic
+from hwflow.estimate import EstimateReport
+from hwflow.fixed import FixedArray
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.op import Target
+from hwflow.ir.qonnx import printable
+from hwflow.report.schema import (
+    BoardData,
+    ConstantData,
+    CostData,
+    CountersData,
+    Digest,
+    DivergenceData,
+    EstimateData,
+    Interval,
+    LayerData,
+    MatchData,
+    OutputErrorData,
+    PortData,
+    Range,
+    ReportData,
+    Stage,
+    StatementData,
+    TargetData,
+    UtilisationData,
+    Version,
+    WarningData,
+)
+from hwflow.simulate import Counters, original_shape
+from hwflow.verify import Agreement, OutputError, Verification
+
+__all__ = ["ReportData", "report_data"]
+
+PACKAGES = ("hls4ml", "numpy", "onnx", "onnx-ir", "onnxruntime")
+"""Libraries whose version can change a result."""
+
+
+def report_data(
+    *,
+    graph: Graph,
+    target: Target,
+    board: Board | None,
+    estimate: EstimateReport,
+    verification: Verification | None,
+    warnings: Iterable[Diagnostic],
+    digests: Mapping[str, str],
+    seconds: Mapping[str, float],
+    source: str,
+) -> ReportData:
+    """Return everything a report says; equal inputs give equal reports.
+
+    Args:
+        graph: the hardware graph.
+        target: what it was generated for.
+        board: what it is compared with, or None.
+        estimate: of the same graph and target.
+        verification: what was found out with data, or None.
+        warnings: of all stages; those of ``estimate`` are added where they are missing.
+        digests: SHA-256 in hexadecimal by what was hashed.
+        seconds: time by stage.
+        source: the model file or object, for people.
+    """
+    seen = dict.fromkeys((*warnings, *estimate.warnings))
+    return ReportData(
+        name=graph.name,
+        source=printable(source),
+        digests=tuple(Digest(name, digest) for name, digest in digests.items()),
+        versions=tuple(_versions()),
+        target=TargetData(target.backend, target.io_type, target.part, target.clock_period_ns),
+        board=None
+        if board is None
+        else BoardData(board.name, board.part, board.family, board.memory),
+        inputs=tuple(_port(graph, port) for port in graph.inputs),
+        outputs=tuple(_port(graph, port) for port in graph.outputs),
+        layers=tuple(_layers(graph, estimate, verification)),
+        faithful=_statement(graph, verification.faithful if verification else None),
+        lossless=_statement(graph, verification.lossless if verification else None),
+        errors=tuple(_error(graph, e) for e in (verification.errors if verification else ())),
+        estimate=_estimate(estimate),
+        warnings=tuple(_warning(w) for w in seen),
+        stages=tuple(Stage(name, round(time, 3)) for name, time in seconds.items()),
+    )
+
+
+def _versions() -> Iterable[Version]:
+    yield Version("hwflow", hwflow.__version__)
+    for package in PACKAGES:
+        try:
+            yield Version(package, version(package))
+        except PackageNotFoundError:
+            yield Version(package, "not installed")
+
+
+def _port(graph: Graph, port: Port) -> PortData:
+    value = graph.types[port.value]
+    shape = original_shape(value.shape, port)
+    return PortData(printable(port.name), port.value, shape, str(value.dtype))
+
+
+def _layers(
+    graph: Graph, estimate: EstimateReport, verification: Verification | None
+) -> Iterable[LayerData]:
+    """Yield one record per node, in graph order."""
+    costs = {row.name: row.cost for row in estimate.layers}
+    counters = verification.simulation.counters if verification else {}
+    faithful = _matches(verification.faithful if verification else None)
+    lossless = _matches(verification.lossless if verification else None)
+    for node in graph.nodes:
+        value = graph.types[node.name]
+        step, dtype = value.dtype.step, value.dtype
+        lo, hi = value.bounds
+        yield LayerData(
+            name=node.name,
+            origin=printable(node.origin or node.name),
+            operator=node.op.kind,
+            inputs=node.inputs,
+            input_shapes=tuple(t.shape for t in graph.input_types(node)),
+            output_shape=value.shape,
+            result_t=str(dtype),
+            **_lowered(graph, node),
+            type_range=Range(dtype.raw_min * step, dtype.raw_max * step),
+            proven_range=Range(lo * step, hi * step),
+            counters=_counters(counters.get(node.name)),
+            faithful=faithful.get(node.name),
+            lossless=lossless.get(node.name),
+            cost=_cost(costs[node.name]),
+        )
+
+
+def _lowered(graph: Graph, node: Node) -> dict[str, Any]:
+    """Return the fields of a layer that its hls4ml layer knows."""
+    layer = node.op.lower(*graph.input_types(node))
+    chooses = "strategy" in node.op.settings
+    accum = layer.types.get("accum")
+    return {
+        "accum_t": None if accum is None else str(accum),
+        "constants": tuple(_constant(name, array) for name, array in layer.weights.items()),
+        "strategy": layer.strategy if chooses else None,
+        "reuse_factor": layer.reuse_factor if chooses else None,
+    }
+
+
+def _constant(name: str, array: FixedArray) -> ConstantData:
+    raw, step = array.raw, array.dtype.step
+    return ConstantData(
+        name=name,
+        type=str(array.dtype),
+        shape=array.shape,
+        range=Range(int(raw.min()) * step, int(raw.max()) * step) if raw.size else None,
+        zeros=int((raw == 0).sum()),
+        elements=int(raw.size),
+    )
+
+
+def _counters(counters: Counters | None) -> CountersData | None:
+    if counters is None or counters.elements == 0:
+        return None
+    return CountersData(
+        counters.elements,
+        counters.saturated,
+        counters.wrapped,
+        counters.near_ties,
+        Range(*counters.observed),
+    )
+
+
+def _matches(agreement: Agreement | None) -> dict[str, MatchData]:
+    layers = agreement.layers if agreement else ()
+    return {layer.name: MatchData(layer.elements, layer.mismatches) for layer in layers}
+
+
+def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | None:
+    if agreement is None:
+        return None
+    first = agreement.first
+    divergence = None
+    if first is not None:
+        finite = math.isfinite(first.found)
+        steps = (first.found - first.expected) / graph.types[first.layer].dtype.step
+        divergence = DivergenceData(
+            layer=first.layer,
+            origin=printable(first.origin or first.layer),
+            index=first.index,
+            expected=first.expected,
+            found=first.found if finite else None,
+            steps=steps if finite else None,
+            cause=first.cause,
+            reproducer=first.reproducer,
+        )
+    return StatementData(
+        holds=agreement.holds,
+        samples=agreement.samples,
+        layers=len(agreement.layers),
+        elements=sum(layer.elements for layer in agreement.layers),
+        mismatches=agreement.mismatches,
+        first=divergence,
+    )
+
+
+def _error(graph: Graph, error: OutputError) -> OutputErrorData:
+    value = next(port.value for port in graph.outputs if port.name == error.output)
+    return OutputErrorData(
+        output=printable(error.output),
+        step=graph.types[value].dtype.step,
+        max_abs=error.max_abs,
+        mean_abs=error.mean_abs,
+        sqnr_db=error.sqnr_db if math.isfinite(error.sqnr_db) else None,
+        argmax_agreement=error.argmax_agreement,
+        accuracy=error.accuracy,
+        reference_accuracy=error.reference_accuracy,
+        histogram=error.histogram,
+        edges=error.edges,
+    )
+
+
+def _estimate(report: EstimateReport) -> EstimateData:
+    return EstimateData(
+        total=_cost(report.total),
+        latency_ns=_interval(report.latency_ns),
+        inferences_per_s=_throughput(report.total.ii, report.clock_period_ns),
+        utilisation=tuple(
+            UtilisationData(
+                u.resource, _interval(u.used), u.available, _interval(u.percent), u.fits
+            )
+            for u in report.utilisation
+        ),
+        fits=report.fits or None,
+    )
+
+
+def _throughput(ii: Estimate, clock_period_ns: float) -> Interval:
+    """Return inferences per second: one is started every ``ii`` cycles."""
+    rates = (1e9 / (max(cycles, 1.0) * clock_period_ns) for cycles in (ii.value, ii.high, ii.low))
+    return Interval(*(round(rate, 3) for rate in rates))
+
+
+def _cost(cost: Cost) -> CostData:
+    return CostData(
+        lut_csynth_equivalent=_interval(cost.lut),
+        lut_post_synthesis_equivalent=_interval(cost.lut_synth),
+        ff_csynth_equivalent=_interval(cost.ff),
+        ff_post_synthesis_equivalent=_interval(cost.ff_synth),
+        dsp=_interval(cost.dsp),
+        bram_18k=_interval(cost.bram_18k),
+        latency_cycles=_interval(cost.latency_cycles),
+        ii=_interval(cost.ii),
+        notes=cost.notes,
+    )
+
+
+def _interval(figure: Estimate) -> Interval:
+    ends = (figure.value, figure.low, figure.high)
+    return Interval(*(round(float(end), 3) for end in ends))
+
+
+def _warning(diagnostic: Diagnostic) -> WarningData:
+    parts = diagnostic.as_dict()
+    parts.pop("severity")
+    return WarningData(**parts)

@@ -1,0 +1,161 @@
+"""The report as a page of Markdown, for the summary of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hwflow.report.schema import DivergenceData, LayerData, ReportData
+from hwflow.report.words import (
+    RESOURCE_NAMES,
+    count,
+    divergence,
+    ends,
+    error_facts,
+    key_figures,
+    use,
+    verdicts,
+)
+
+WORST = 5
+"""How many layers and warnings are shown; the HTML report has all."""
+
+_ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~!"})
+
+
+def to_markdown(data: ReportData) -> str:
+    """Return a short summary in GitHub's Markdown: verdicts, worst layers, resources, warnings."""
+    sections = (
+        _head(data),
+        _divergences(data),
+        _worst_layers(data),
+        _errors(data),
+        _resources(data),
+        _warnings(data),
+    )
+    return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown shows as it is: every character with a meaning is escaped."""
+    safe = " ".join(text.split()).translate(_ESCAPED)
+    return safe.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield a table; the first column is text, the others are figures where ``head`` ends in :."""
+    names = list(head)
+    yield "| " + " | ".join(name.removesuffix(":") for name in names) + " |"
+    yield "|" + "|".join("--:" if name.endswith(":") else "---" for name in names) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _head(data: ReportData) -> Iterator[str]:
+    board = f"{plain(data.board.name)}, " if data.board else ""
+    target = data.target
+    yield f"## hwflow: {plain(data.name)}"
+    yield ""
+    yield (
+        f"{plain(data.source)} for {board}{plain(target.part)}, {plain(target.backend)}, "
+        f"{plain(target.io_type)}, {target.clock_period_ns:g} ns"
+    )
+    yield ""
+    yield from _table(
+        ("", "Verdict", "Basis"),
+        ((plain(v.title), f"**{v.answer}**", plain(v.detail)) for v in verdicts(data)),
+    )
+    yield ""
+    yield "; ".join(f"{f.label} **{f.value}** ({f.detail})" for f in key_figures(data))
+
+
+def _divergences(data: ReportData) -> Iterator[str]:
+    if data.faithful and data.faithful.first:
+        first = data.faithful.first
+        yield from _divergence("Simulation and C++ first differ", first, "simulation", "C++")
+    if data.lossless and data.lossless.first:
+        first = data.lossless.first
+        yield from _divergence("Model and hardware first differ", first, "model", "hardware")
+
+
+def _divergence(title: str, first: DivergenceData, expected: str, found: str) -> Iterator[str]:
+    yield f"- **{title}** in {plain(first.origin)} ({plain(first.layer)}),"
+    yield f"  {plain(divergence(first, expected, found))}. Probable cause: {plain(first.cause)}."
+    if first.reproducer:
+        yield f"  Reproducer: {plain(first.reproducer)}"
+
+
+def _worst_layers(data: ReportData) -> Iterator[str]:
+    """Yield the layers with the most differing, wrapped or saturated values, if there are any."""
+    found = sorted(data.layers, key=_badness, reverse=True)[:WORST]
+    found = [layer for layer in found if any(_badness(layer))]
+    if not found:
+        return
+    yield "### Layers to look at"
+    yield ""
+    head = ("Layer", "Type", "Differs from C++:", "Differs from model:", "Wrapped:", "Saturated:")
+    yield from _table(head, ((plain(n.origin), plain(n.result_t), *_counts(n)) for n in found))
+
+
+def _badness(layer: LayerData) -> tuple[int, int, int, int]:
+    return (
+        layer.faithful.mismatches if layer.faithful else 0,
+        layer.lossless.mismatches if layer.lossless else 0,
+        layer.counters.wrapped if layer.counters else 0,
+        layer.counters.saturated if layer.counters else 0,
+    )
+
+
+def _counts(layer: LayerData) -> Iterator[str]:
+    known = (layer.faithful, layer.lossless, layer.counters, layer.counters)
+    for number, source in zip(_badness(layer), known, strict=True):
+        yield "–" if source is None else count(number)
+
+
+def _errors(data: ReportData) -> Iterator[str]:
+    if data.errors:
+        yield "### Error against the float reference"
+        yield ""
+    for error in data.errors:
+        facts = "; ".join(f"{label}: {value}" for label, value in error_facts(error))
+        yield f"- {plain(error.output)} – {facts}"
+
+
+def _resources(data: ReportData) -> Iterator[str]:
+    """Yield the estimated resources, against the board where there is one."""
+    total = data.estimate.total
+    yield "### Resources (estimated, post-synthesis equivalent)"
+    yield ""
+    if data.estimate.utilisation:
+        rows = (
+            (
+                RESOURCE_NAMES[u.resource],
+                count(u.used.value),
+                ends(u.used),
+                count(u.available),
+                use(u)[0],
+                u.fits,
+            )
+            for u in data.estimate.utilisation
+        )
+        yield from _table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), rows)
+        return
+    figures = {
+        "LUT": total.lut_post_synthesis_equivalent,
+        "FF": total.ff_post_synthesis_equivalent,
+        "DSP": total.dsp,
+        "BRAM 18k": total.bram_18k,
+    }
+    rows_of = ((name, count(f.value), ends(f)) for name, f in figures.items())
+    yield from _table(("", "Used:", "Interval:"), rows_of)
+
+
+def _warnings(data: ReportData) -> Iterator[str]:
+    if not data.warnings:
+        return
+    yield "### Warnings"
+    yield ""
+    for warning in data.warnings[:WORST]:
+        parts = [p for p in (warning.where, warning.found, warning.help) if p]
+        yield f"- {warning.code} **{plain(warning.title)}**: {plain('; '.join(parts))}"
+    if len(data.warnings) > WORST:
+        yield f"- and {len(data.warnings) - WORST} more, see the HTML report"

@@ -1,0 +1,424 @@
+"""The report as plain data: what the HTML, the Markdown and the JSON are all made from.
+
+Every field is a string, a number, a truth value, None, or a tuple of such records, so that the
+JSON form is this structure and nothing else. ``docs/report.md`` describes it for readers of the
+JSON; ``schema.json`` beside this file is the same for programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimated figure.
+
+    Attributes:
+        value: best single figure.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Range:
+    """A closed range of real numbers.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What identifies one input or product of the compilation.
+
+    Attributes:
+        subject: what was hashed, e.g. ``model``, ``project``, ``config``.
+        sha256: the digest in hexadecimal.
+    """
+
+    subject: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """Version of a program or library that took part.
+
+    Attributes:
+        name: name of the package.
+        version: its version, or ``"not installed"``.
+    """
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Time that one stage took.
+
+    Attributes:
+        name: the stage.
+        seconds: wall-clock time.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TargetData:
+    """What the hardware is generated for.
+
+    Attributes:
+        backend: hls4ml backend.
+        io_type: ``io_parallel`` or ``io_stream``.
+        part: the FPGA part.
+        clock_period_ns: requested clock period.
+    """
+
+    backend: str
+    io_type: str
+    part: str
+    clock_period_ns: float
+
+
+@dataclass(frozen=True)
+class BoardData:
+    """The board that the design is compared with.
+
+    Attributes:
+        name: as printed on the board.
+        part: its device.
+        family: the device family.
+        memory: memory beside the device.
+    """
+
+    name: str
+    part: str
+    family: str
+    memory: str
+
+
+@dataclass(frozen=True)
+class PortData:
+    """A graph input or output as seen from outside.
+
+    Attributes:
+        name: name in the original model.
+        layer: the layer that holds the value.
+        shape: in the original order of axes, without the batch axis.
+        type: fixed-point type of the port.
+    """
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    type: str
+
+
+@dataclass(frozen=True)
+class ConstantData:
+    """Weights, biases or other constants of a layer.
+
+    Attributes:
+        name: ``weight``, ``bias``, ...
+        type: their fixed-point type.
+        shape: as stored in the project.
+        range: smallest and largest value; None where there are no values.
+        zeros: how many of the values are 0.
+        elements: how many there are.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    range: Range | None
+    zeros: int
+    elements: int
+
+
+@dataclass(frozen=True)
+class CountersData:
+    """What happened to a layer's values over the data.
+
+    Attributes:
+        elements: values that the layer gave.
+        saturated: values out of range and clipped.
+        wrapped: values out of range and wrapped around.
+        near_ties: values within 1/64 of a step of a rounding boundary.
+        observed: smallest and largest result.
+    """
+
+    elements: int
+    saturated: int
+    wrapped: int
+    near_ties: int
+    observed: Range
+
+
+@dataclass(frozen=True)
+class MatchData:
+    """How many values of one layer agree in a comparison.
+
+    Attributes:
+        elements: values compared.
+        mismatches: values that differ.
+    """
+
+    elements: int
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class CostData:
+    """Estimated resources and timing; csynth and post-synthesis figures are never mixed.
+
+    Attributes:
+        lut_csynth_equivalent: look-up tables as C synthesis would report them.
+        lut_post_synthesis_equivalent: look-up tables that logic synthesis would leave.
+        ff_csynth_equivalent: flip-flops as C synthesis would report them.
+        ff_post_synthesis_equivalent: flip-flops that logic synthesis would leave.
+        dsp: DSP blocks.
+        bram_18k: 18 kbit block RAMs.
+        latency_cycles: clock cycles from first input to last output.
+        ii: cycles between two inferences.
+        notes: what the figures rest on.
+    """
+
+    lut_csynth_equivalent: Interval
+    lut_post_synthesis_equivalent: Interval
+    ff_csynth_equivalent: Interval
+    ff_post_synthesis_equivalent: Interval
+    dsp: Interval
+    bram_18k: Interval
+    latency_cycles: Interval
+    ii: Interval
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LayerData:
+    """One layer of the hardware graph.
+
+    Attributes:
+        name: as in the generated C++.
+        origin: as in the framework; equal to ``name`` where nothing else is known.
+        operator: what it computes.
+        inputs: the layers whose results it takes.
+        input_shapes: shapes of those, without the batch axis, channels last.
+        output_shape: shape of the result, the same way.
+        result_t: type of the result.
+        accum_t: type of the accumulator; None where there is none.
+        constants: weights, biases and other constants.
+        strategy: how multiplications are laid out; None where the operator has no such choice.
+        reuse_factor: multiplications per multiplier; None where the operator has no such choice.
+        type_range: what the result's type can hold.
+        proven_range: what the result can be for any input, by interval arithmetic.
+        counters: what the data did to the layer; None without data.
+        faithful: simulation against C++; None where the layer was not compared.
+        lossless: hardware against trained model; None where the layer was not compared.
+        cost: estimated cost.
+    """
+
+    name: str
+    origin: str
+    operator: str
+    inputs: tuple[str, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shape: tuple[int, ...]
+    result_t: str
+    accum_t: str | None
+    constants: tuple[ConstantData, ...]
+    strategy: str | None
+    reuse_factor: int | None
+    type_range: Range
+    proven_range: Range
+    counters: CountersData | None
+    faithful: MatchData | None
+    lossless: MatchData | None
+    cost: CostData
+
+
+@dataclass(frozen=True)
+class DivergenceData:
+    """The first place where two computations differ.
+
+    Attributes:
+        layer: name of the first layer that differs, in order of computation.
+        origin: its framework name.
+        index: sample and position of the element, channels last.
+        expected: value in the simulation, or in the trained model.
+        found: value in the C++, or in the hardware; None where it is not a finite number.
+        steps: ``found - expected`` in steps of the layer's type; None likewise.
+        cause: what this difference looks like.
+        reproducer: file with the saved inputs and values, or empty.
+    """
+
+    layer: str
+    origin: str
+    index: tuple[int, ...]
+    expected: float
+    found: float | None
+    steps: float | None
+    cause: str
+    reproducer: str
+
+
+@dataclass(frozen=True)
+class StatementData:
+    """One of the two statements about the design.
+
+    Attributes:
+        holds: every compared value agrees.
+        samples: size of the data.
+        layers: how many layers were compared.
+        elements: how many values were compared.
+        mismatches: how many of them differ.
+        first: where they first differ; None where they do not.
+    """
+
+    holds: bool
+    samples: int
+    layers: int
+    elements: int
+    mismatches: int
+    first: DivergenceData | None
+
+
+@dataclass(frozen=True)
+class OutputErrorData:
+    """Distance of one output from the float reference.
+
+    Attributes:
+        output: name in the original model.
+        step: value of the last bit of the output's type.
+        max_abs: largest absolute difference.
+        mean_abs: mean absolute difference.
+        sqnr_db: signal to noise ratio in decibel; None where there is no difference.
+        argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
+        accuracy: share of samples whose largest entry is the label; None without labels.
+        reference_accuracy: the same for the float reference.
+        histogram: counts of absolute differences in the bins.
+        edges: limits of the bins, one more than counts.
+    """
+
+    output: str
+    step: float
+    max_abs: float
+    mean_abs: float
+    sqnr_db: float | None
+    argmax_agreement: float | None
+    accuracy: float | None
+    reference_accuracy: float | None
+    histogram: tuple[int, ...]
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class UtilisationData:
+    """Share of one resource of the board; ``used`` is post-synthesis-equivalent.
+
+    Attributes:
+        resource: ``lut``, ``ff``, ``dsp``, ``bram_18k`` or ``uram``.
+        used: estimated figure.
+        available: what the device has.
+        percent: ``used`` in per cent of it.
+        fits: ``yes``, ``borderline`` or ``no``.
+    """
+
+    resource: str
+    used: Interval
+    available: int
+    percent: Interval
+    fits: str
+
+
+@dataclass(frozen=True)
+class EstimateData:
+    """Estimated cost of the whole design; nothing here was synthesized.
+
+    Attributes:
+        total: sums over layers; latency and II of the whole.
+        latency_ns: total latency in time.
+        inferences_per_s: throughput at the requested clock.
+        utilisation: one entry per resource of the board; empty without a board.
+        fits: worst of the utilisations; None without a board.
+    """
+
+    total: CostData
+    latency_ns: Interval
+    inferences_per_s: Interval
+    utilisation: tuple[UtilisationData, ...]
+    fits: str | None
+
+
+@dataclass(frozen=True)
+class WarningData:
+    """One warning: a diagnostic's parts, each empty where not set.
+
+    Attributes:
+        code: ``HWnnn``.
+        title: what it is about.
+        where: the layer or file.
+        found: the offending value.
+        supported: the legal values.
+        help: what to do.
+    """
+
+    code: str
+    title: str
+    where: str
+    found: str
+    supported: str
+    help: str
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report says.
+
+    Attributes:
+        name: name of the design, that of the generated top function.
+        source: the model file or object it was made from.
+        digests: what identifies the model, the settings and the generated project.
+        versions: of the programs that took part.
+        target: what the hardware is generated for.
+        board: what it is compared with; None when with nothing.
+        inputs: ports that data comes in by.
+        outputs: ports that results leave by.
+        layers: in order of computation.
+        faithful: simulation against compiled C++, every layer; None where it was not run.
+        lossless: hardware against the trained model; None where it was not compared.
+        errors: per output, hardware against float reference; empty without data.
+        estimate: resources and timing.
+        warnings: what the reader should know.
+        stages: time by stage; empty where the caller gives none.
+    """
+
+    name: str
+    source: str
+    digests: tuple[Digest, ...]
+    versions: tuple[Version, ...]
+    target: TargetData
+    board: BoardData | None
+    inputs: tuple[PortData, ...]
+    outputs: tuple[PortData, ...]
+    layers: tuple[LayerData, ...]
+    faithful: StatementData | None
+    lossless: StatementData | None
+    errors: tuple[OutputErrorData, ...]
+    estimate: EstimateData
+    warnings: tuple[WarningData, ...]
+    stages: tuple[Stage, ...]

@@ -1,0 +1,232 @@
+"""How the report puts its figures and verdicts into words; shared by HTML and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwflow.report.schema import (
+    DivergenceData,
+    EstimateData,
+    Interval,
+    OutputErrorData,
+    Range,
+    ReportData,
+    StatementData,
+    UtilisationData,
+)
+
+RESOURCE_NAMES = {
+    "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram_18k": "BRAM 18k", "uram": "URAM"
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One answer at the head of the report.
+
+    Attributes:
+        title: the question in a word or two.
+        answer: ``Yes``, ``No``, ...
+        tone: ``good``, ``warn``, ``bad`` or ``unknown``.
+        detail: what the answer rests on, in one sentence or two.
+    """
+
+    title: str
+    answer: str
+    tone: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number worth a headline.
+
+    Attributes:
+        label: what it is.
+        value: the number with its unit.
+        detail: interval or comparison.
+    """
+
+    label: str
+    value: str
+    detail: str
+
+
+def count(value: float) -> str:
+    """Return a number rounded to a whole one, thousands set apart."""
+    return f"{value:,.0f}".replace("-", "−")
+
+
+def real(value: float) -> str:
+    """Return a number with up to five significant digits."""
+    text = f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.5g}"
+    return text.replace("-", "−")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share between 0 and 1 in per cent; only nothing is 0 %, and only all is 100 %."""
+    text = f"{100 * share:.{digits}f}"
+    smallest = 10.0**-digits
+    if share > 0 and float(text) == 0:
+        return f"<{smallest:.{digits}f} %"
+    if share < 1 and float(text) == 100:
+        return f">{100 - smallest:.{digits}f} %"
+    return f"{text} %"
+
+
+def ends(figure: Interval) -> str:
+    """Return the interval of a whole-numbered figure, e.g. ``120–180``; empty when it has none."""
+    low, high = count(figure.low), count(figure.high)
+    return "" if low == high == count(figure.value) else f"{low}–{high}"
+
+
+def between(values: Range) -> str:
+    """Return a range of real numbers, e.g. ``−8 … 7.5``."""
+    return f"{real(values.low)} … {real(values.high)}"
+
+
+def shape(axes: Sequence[int]) -> str:
+    """Return a shape, e.g. ``8 × 8 × 4``."""
+    return " × ".join(map(str, axes)) or "scalar"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun, e.g. ``1 layer``, ``3 layers``."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(nanoseconds: float) -> str:
+    """Return a time in the unit that suits its size."""
+    for unit, factor in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
+        if nanoseconds < 1000 * factor:
+            return f"{nanoseconds / factor:.3g} {unit}"
+    return f"{nanoseconds / 1e9:.3g} s"
+
+
+def rate(per_second: float) -> str:
+    """Return inferences per second in the unit that suits their number."""
+    for unit, factor in (("/s", 1.0), ("k/s", 1e3), ("M/s", 1e6)):
+        if per_second < 1000 * factor:
+            return f"{per_second / factor:.3g} {unit}"
+    return f"{per_second / 1e9:.3g} G/s"
+
+
+def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
+    """Return the three headline answers: faithful, lossless, fits."""
+    return _faithful(data.faithful), _lossless(data.lossless), _fits(data)
+
+
+def _faithful(statement: StatementData | None) -> Verdict:
+    if statement is None:
+        return Verdict("Faithful", "Not checked", "unknown", "The generated C++ was not run on data.")
+    if statement.holds:
+        detail = (
+            f"Simulation and compiled C++ agree bit for bit in all {count(statement.elements)} "
+            f"values of {plural(statement.layers, 'layer')}, on "
+            f"{plural(statement.samples, 'sample')}."
+        )
+        return Verdict("Faithful", "Yes", "good", detail)
+    return Verdict("Faithful", "No", "bad", _differing(statement, "between simulation and C++"))
+
+
+def _lossless(statement: StatementData | None) -> Verdict:
+    if statement is None:
+        detail = "The hardware was not compared with the trained model."
+        return Verdict("Lossless", "Not checked", "unknown", detail)
+    if statement.holds:
+        detail = (
+            f"The hardware gives the trained model's own numbers: all {count(statement.elements)} "
+            f"values of {plural(statement.layers, 'layer')} with a counterpart in the model agree, "
+            f"on {plural(statement.samples, 'sample')}."
+        )
+        return Verdict("Lossless", "Yes", "good", detail)
+    return Verdict("Lossless", "No", "warn", _differing(statement, "from the trained model"))
+
+
+def _differing(statement: StatementData, where: str) -> str:
+    share = statement.mismatches / max(statement.elements, 1)
+    text = (
+        f"{count(statement.mismatches)} of {count(statement.elements)} values "
+        f"({percent(share, 2)}) differ {where}, on {plural(statement.samples, 'sample')}."
+    )
+    return f"{text} First in {statement.first.origin}." if statement.first else text
+
+
+def _fits(data: ReportData) -> Verdict:
+    if data.board is None or data.estimate.fits is None:
+        return Verdict("Fits board", "No board", "unknown", "No board was chosen to compare with.")
+    answer, tone = {"yes": ("Yes", "good"), "borderline": ("Borderline", "warn")}.get(
+        data.estimate.fits, ("No", "bad")
+    )
+    tightest = max(data.estimate.utilisation, key=lambda u: u.percent.value)
+    share, figures = use(tightest)
+    detail = f"Tightest is {RESOURCE_NAMES[tightest.resource]}, estimated: {share}, {figures}."
+    return Verdict(f"Fits {data.board.name}", answer, tone, detail)
+
+
+def use(entry: UtilisationData) -> tuple[str, str]:
+    """Return the share of a resource of the board, and the figures behind it."""
+    if entry.available == 0:
+        return "none available", f"{count(entry.used.value)} needed"
+    figures = f"{count(entry.used.value)} of {count(entry.available)}"
+    low, high = count(entry.percent.low), count(entry.percent.high)
+    interval = "" if low == high else f" ({low}–{high} %)"
+    return f"{count(entry.percent.value)} %", f"{figures}{interval}"
+
+
+def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
+    """Return the numbers that stand below the verdicts."""
+    figures = list(_timing(data.estimate))
+    for error in data.errors:
+        if error.accuracy is not None and error.reference_accuracy is not None:
+            detail = f"float reference {percent(error.reference_accuracy)}"
+            figures.append(KeyFigure("Accuracy", percent(error.accuracy), detail))
+            break
+        if error.argmax_agreement is not None:
+            agreement = percent(error.argmax_agreement)
+            figures.append(KeyFigure("Same class", agreement, "as the float reference"))
+            break
+    return tuple(figures)
+
+
+def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
+    total, time, speed = estimate.total, estimate.latency_ns, estimate.inferences_per_s
+    cycles = total.latency_cycles
+    return (
+        KeyFigure(
+            "Latency",
+            duration(time.value),
+            f"{count(cycles.value)} cycles" + (f" ({ends(cycles)})" if ends(cycles) else ""),
+        ),
+        KeyFigure(
+            "Initiation interval",
+            plural(round(total.ii.value), "cycle"),
+            f"one inference every {duration(1e9 / speed.value)}",
+        ),
+        KeyFigure("Throughput", rate(speed.value), f"{rate(speed.low)} to {rate(speed.high)}"),
+    )
+
+
+def divergence(first: DivergenceData, expected: str, found: str) -> str:
+    """Return where two computations first differ, in one sentence."""
+    index = ", ".join(map(str, first.index))
+    value = "no finite number" if first.found is None else real(first.found)
+    steps = "" if first.steps is None else f", off by {real(first.steps)} steps of the type"
+    return f"element [{index}]: {expected} {real(first.expected)}, {found} {value}{steps}"
+
+
+def error_facts(error: OutputErrorData) -> tuple[tuple[str, str], ...]:
+    """Return labels and values that describe the error of an output."""
+    steps = f"{real(error.max_abs / error.step)} steps of {real(error.step)}"
+    facts = [
+        ("Largest difference", f"{real(error.max_abs)} ({steps})" if error.max_abs else "0"),
+        ("Mean difference", real(error.mean_abs)),
+        ("SQNR", "no difference" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"),
+    ]
+    if error.argmax_agreement is not None:
+        facts.append(("Same class as the reference", percent(error.argmax_agreement)))
+    if error.accuracy is not None and error.reference_accuracy is not None:
+        facts.append(("Accuracy, hardware", percent(error.accuracy)))
+        facts.append(("Accuracy, float reference", percent(error.reference_accuracy)))
+    return tuple(facts)

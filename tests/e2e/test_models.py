@@ -1,0 +1,124 @@
+"""Trained and made models through the whole flow: faithful and lossless, or refused for a reason."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwflow
+from hwflow.data import random_data
+from hwflow.design import Design
+from hwflow.errors import CompileError
+from tests.cppsim import compare_with_cpp, merged
+
+ROOT = Path(__file__).parents[2]
+MODELS = sorted((ROOT / "tests" / "models").glob("*.onnx"))
+
+REFUSED = {"float_scale": "HW213"}
+"""Models that cannot be computed exactly, with the code that says so."""
+
+NOT_LOSSLESS = {
+    "softmax": "tables",
+    "sigmoid": "tables",
+    "tanh": "tables",
+}
+"""Models with layers that approximate by nature; the reason that the comparison gives."""
+
+
+def compiled(path: Path, **target: str) -> Design | None:
+    try:
+        return hwflow.compile(path, **target)
+    except CompileError as refusal:
+        codes = {d.code for d in refusal.diagnostics}
+        assert codes == {REFUSED.get(path.stem)}, str(refusal)
+        return None
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
+def test_hardware_has_the_models_own_numbers(path: Path) -> None:
+    design = compiled(path)
+    assert (design is None) == (path.stem in REFUSED)
+    if design is None:
+        return
+    found = design.verify(random_data(design.graph, 2000), cpp=False).lossless
+    assert found is not None
+    if path.stem not in NOT_LOSSLESS:
+        assert found.mismatches == 0, found.first
+
+
+TARGETS = [
+    ("Vitis", "io_parallel"),
+    ("Vitis", "io_stream"),
+    ("Vivado", "io_parallel"),
+    ("Vivado", "io_stream"),
+]
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(("backend", "io_type"), TARGETS)
+def test_all_models_agree_with_their_cpp(backend: str, io_type: str) -> None:
+    designs = {}
+    for path in MODELS:
+        try:
+            design = compiled(path, backend=backend, io_type=io_type)
+        except AssertionError:
+            continue  # refused for this target only; the table of constructs lists those
+        if design is not None:
+            designs[path.stem] = design
+    assert len(designs) >= len(MODELS) - len(REFUSED) - 3
+    graph = merged({key: d.graph for key, d in designs.items()})
+    target = next(iter(designs.values())).target
+    found = compare_with_cpp(graph, target, random_data(graph, 100).inputs)
+    assert [m for m in found.layers if m.mismatches] == []
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", "digits_cnn"])
+def test_digits_are_lossless_on_all_samples(name: str) -> None:
+    design = hwflow.compile(ROOT / "examples" / f"{name}.onnx")
+    found = design.verify(ROOT / "examples" / "digits.npz", cpp=False)
+    assert found.lossless is not None
+    assert found.lossless.mismatches == 0
+    assert found.lossless.samples == 1797
+    assert found.errors[0].accuracy == found.errors[0].reference_accuracy
+    assert found.errors[0].max_abs == 0
+
+
+CASES = [
+    ("digits_mlp", backend, io_type, strategy)
+    for backend, io_type in TARGETS
+    for strategy in ("latency", "resource", "distributed_arithmetic")
+] + [
+    ("digits_cnn", backend, io_type, strategy)
+    for backend, io_type in TARGETS
+    for strategy in ("latency", "resource")
+]
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "backend", "io_type", "strategy"), CASES)
+def test_digits_are_faithful_on_every_target(
+    name: str, backend: str, io_type: str, strategy: str
+) -> None:
+    design = hwflow.compile(
+        ROOT / "examples" / f"{name}.onnx", backend=backend, io_type=io_type, strategy=strategy
+    )
+    with np.load(ROOT / "examples" / "digits.npz") as data:
+        found = design.verify(data["x"][:200]).faithful
+    assert found is not None
+    assert found.mismatches == 0, found.first
+
+
+@pytest.mark.cpp
+def test_build_writes_project_and_report(tmp_path: Path) -> None:
+    design = hwflow.compile(ROOT / "examples" / "digits_mlp.onnx")
+    found = design.verify(ROOT / "examples" / "digits.npz")
+    folder = design.write(tmp_path / "out", found)
+    assert found.faithful is not None
+    assert found.faithful.mismatches == 0
+    report = json.loads((folder / "report.json").read_text())
+    assert report["schema"] == "hwflow-report/1"
+    assert (folder / "hls" / "firmware" / "digits_mlp.cpp").exists()
+    assert "<html" in (folder / "report.html").read_text()
+    assert "faithful" in (folder / "report.md").read_text().lower()

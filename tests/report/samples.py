@@ -1,0 +1,136 @@
+"""A small residual network with fixed costs, so that golden reports depend on the report alone."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hwflow.board import load_board
+from hwflow.errors import Diagnostic
+from hwflow.estimate import EstimateReport, LayerEstimate, Utilisation
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.op import Target
+from hwflow.ops.add import Add
+from hwflow.ops.dense import Dense
+from hwflow.ops.input import Input
+from hwflow.report.data import report_data
+from hwflow.report.schema import ReportData, Version
+from hwflow.verify import (
+    Agreement,
+    Divergence,
+    LayerMatch,
+    OutputError,
+    Verification,
+    full_simulation,
+)
+
+HOSTILE = '</title><script>alert("x")</script>|`[a](//evil)\n\u202e'
+"""A layer name that a stranger might choose."""
+
+_IN = FixedType(6, 2, True, Rounding.RND_CONV, Overflow.SAT)
+_OUT = FixedType(5, 2, True, Rounding.RND, Overflow.SAT)
+SAMPLES = 20
+
+
+def graph(origin: str = "block.fc2") -> Graph:
+    rng = np.random.default_rng(7)
+
+    def dense(n_in: int, n_out: int, **settings: Any) -> Dense:
+        weight = FixedArray(rng.integers(-8, 8, (n_in, n_out)), FixedType(4, 1))
+        bias = FixedArray(rng.integers(-32, 32, n_out), FixedType(6, 1))
+        return Dense(weight=weight, bias=bias, **settings)
+
+    nodes = [
+        Node("x", Input(shape=(6,), dtype=_IN), origin="image"),
+        Node("fc1", dense(6, 4, result_t=_OUT), ("x",), "block.fc1", Port("fc1", "q1", (1,))),
+        Node("fc2", dense(4, 4, result_t=_OUT, strategy="resource", reuse_factor=4), ("fc1",),
+             origin, Port("fc2", "q2", (1,))),
+        Node("add", Add(), ("fc1", "fc2"), "block.add"),
+        Node("head", dense(4, 3), ("add",), "head", Port("head", "logits", (1,))),
+    ]  # fmt: skip
+    return Graph.build("tiny", nodes, [Port("x", "image", (1,))], [Port("head", "logits", (1,))])
+
+
+def simulation_input() -> dict[str, np.ndarray]:
+    return {"image": np.random.default_rng(3).normal(size=(SAMPLES, 6))}
+
+
+def estimate_of(net: Graph, fits: str = "yes") -> EstimateReport:
+    def cost(size: float) -> Cost:
+        figure = Estimate.spread(size, (0.5, 2.0))
+        return Cost(figure, figure, Estimate(), Estimate(), figure.scaled(0.5), figure.scaled(0.75),
+                    Estimate(3, 2, 5), notes=("a rule of thumb",))  # fmt: skip
+
+    rows = tuple(
+        LayerEstimate(n.name, n.origin, n.op.kind, cost(100.0 * i)) for i, n in enumerate(net.nodes)
+    )
+    total = replace(cost(1000.0), latency_cycles=Estimate(9, 6, 15), ii=Estimate(4, 4, 4))
+    share = {"yes": 20.0, "borderline": 90.0, "no": 300.0}[fits]
+    used = Estimate.spread(share * 532.0, (0.5, 1.5))
+    return EstimateReport(
+        layers=rows,
+        total=total,
+        clock_period_ns=5.0,
+        latency_ns=total.latency_cycles.scaled(5.0),
+        board="PYNQ-Z2",
+        utilisation=(
+            Utilisation("lut", used, 53200, used.scaled(100 / 53200), fits),
+            Utilisation("dsp", Estimate(), 220, Estimate(), "yes"),
+        ),
+        fits=fits,
+        warnings=(),
+    )
+
+
+def agreement(net: Graph, differing: dict[str, int], found: float = 0.5) -> Agreement:
+    layers = tuple(
+        LayerMatch(n.name, n.origin, SAMPLES * net.types[n.name].size, differing.get(n.name, 0))
+        for n in net.nodes[1:]
+    )
+    if not differing:
+        return Agreement(True, SAMPLES, layers)
+    layer = next(iter(differing))
+    first = Divergence(layer, net.by_name[layer].origin, (3, 1), 0.25, found, "rounding differs")
+    return Agreement(False, SAMPLES, layers, first)
+
+
+def error() -> OutputError:
+    return OutputError("logits", 0.5, 0.0625, 31.25, 0.95, 0.9, 0.95, (40, 15, 5),
+                       (0.0, 0.25, 0.375, 0.5))  # fmt: skip
+
+
+def report(
+    *,
+    faithful: dict[str, int] | None = None,
+    lossless: dict[str, int] | None = None,
+    fits: str = "yes",
+    origin: str = "block.fc2",
+    data: bool = True,
+) -> ReportData:
+    """Return a report; ``faithful`` and ``lossless`` give differing values by layer."""
+    net = graph(origin)
+    verification = Verification(
+        agreement(net, faithful or {}),
+        agreement(net, lossless or {}),
+        (error(),),
+        full_simulation(net, simulation_input()),
+    )
+    made = report_data(
+        graph=net,
+        target=Target(clock_period_ns=5.0),
+        board=load_board("pynq-z2") if data else None,
+        estimate=estimate_of(net, fits)
+        if data
+        else replace(estimate_of(net), board="", utilisation=(), fits=""),
+        verification=verification if data else None,
+        warnings=[
+            Diagnostic(code="HW301", severity="warning", title="input type assumed", where=origin,
+                       found="no quantiser", help="set [input.image] type")
+        ],
+        digests={"model": "ab" * 32, "project": "cd" * 32},
+        seconds={"compile": 0.25, "csim": 6.5},
+        source="tiny.onnx",
+    )  # fmt: skip
+    return replace(made, versions=(Version("hwflow", "1.2.3"), Version("numpy", "2.0")))

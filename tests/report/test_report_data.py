@@ -1,0 +1,147 @@
+"""The report's data is right, complete, deterministic, and its JSON keeps to the schema."""
+
+import json
+import math
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from hwflow.fixed import FixedArray
+from hwflow.report import schema
+from hwflow.report.json import SCHEMA, to_json
+from hwflow.report.schema import LayerData, Range, ReportData
+from hwflow.verify import full_simulation, output_error
+from tests.report.samples import SAMPLES, graph, report, simulation_input
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_FILE = Path(schema.__file__).with_name("schema.json")
+
+
+def generated_schema() -> str:
+    """Return the JSON Schema of ``ReportData``, every object closed."""
+    found = TypeAdapter(ReportData).json_schema(mode="serialization")
+    found["properties"] = {"schema": {"const": SCHEMA}, **found["properties"]}
+    found["required"] = ["schema", *found["required"]]
+    for part in (found, *found["$defs"].values()):
+        part["additionalProperties"] = False
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def layers() -> dict[str, LayerData]:
+    return {layer.name: layer for layer in report().layers}
+
+
+def test_the_schema_file_describes_the_data(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--update-golden"):
+        SCHEMA_FILE.write_text(generated_schema(), "utf-8")
+    assert SCHEMA_FILE.read_text("utf-8") == generated_schema()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        report(),
+        report(faithful={"fc2": 3}, lossless={"head": 1}, fits="no"),
+        report(data=False),
+    ],
+    ids=["good", "bad", "no data"],
+)
+def test_the_json_keeps_to_the_schema(made: ReportData) -> None:
+    content = json.loads(to_json(made))
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text("utf-8"))).validate(content)
+    assert content["schema"] == SCHEMA
+
+
+def test_the_schema_refuses_what_is_not_a_report() -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text("utf-8")))
+    content = json.loads(to_json(report()))
+    assert not validator.is_valid({**content, "more": 1})
+    assert not validator.is_valid({**content, "schema": "hwflow-report/2"})
+    assert not validator.is_valid({k: v for k, v in content.items() if k != "faithful"})
+    content["layers"][0]["extra"] = 1
+    assert not validator.is_valid(content)
+
+
+def test_the_documentation_names_every_field() -> None:
+    text = (ROOT / "docs" / "report.md").read_text("utf-8")
+    found = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    for part in (found, *found["$defs"].values()):
+        for name in part["properties"]:
+            assert f"`{name}`" in text, f"docs/report.md does not describe {name!r}"
+
+
+def test_equal_inputs_give_equal_reports() -> None:
+    assert to_json(report()) == to_json(report())
+
+
+def test_ranges_are_those_of_the_simulated_values() -> None:
+    net = graph()
+    simulation = full_simulation(net, simulation_input())
+    for name, layer in layers().items():
+        values = simulation.layers[name].values
+        assert layer.counters is not None
+        assert layer.counters.observed == Range(values.min(), values.max())
+        assert layer.counters.elements == values.size
+        assert layer.type_range.low <= layer.proven_range.low <= values.min()
+        assert layer.type_range.high >= layer.proven_range.high >= values.max()
+
+
+def test_type_range_is_what_the_type_holds() -> None:
+    assert layers()["fc1"].type_range == Range(-2.0, 1.875)  # fixed<5,2>: -16/8 to 15/8
+
+
+def test_constants_and_settings_are_those_of_the_layer() -> None:
+    fc2, add = layers()["fc2"], layers()["add"]
+    op = graph().by_name["fc2"].op
+    weight = op.weight  # type: ignore[attr-defined]
+    assert isinstance(weight, FixedArray)
+    found = {constant.name: constant for constant in fc2.constants}["weight"]
+    assert found.range == Range(weight.values.min(), weight.values.max())
+    assert (found.zeros, found.elements) == (int(np.sum(weight.raw == 0)), weight.raw.size)
+    assert (fc2.strategy, fc2.reuse_factor, fc2.accum_t is None) == ("resource", 4, False)
+    assert (add.strategy, add.reuse_factor, add.constants) == (None, None, ())
+    assert add.input_shapes == ((4,), (4,))
+
+
+def test_statements_are_separate_and_counted() -> None:
+    made = report(faithful={"fc2": 3}, lossless={})
+    assert made.faithful is not None
+    assert made.lossless is not None
+    assert (made.faithful.holds, made.lossless.holds) == (False, True)
+    assert (made.faithful.mismatches, made.faithful.samples) == (3, SAMPLES)
+    assert made.faithful.elements == SAMPLES * (4 + 4 + 4 + 3)
+    assert made.faithful.first is not None
+    assert made.faithful.first.steps == 0.25 / 2**-3
+    by_name = {layer.name: layer for layer in made.layers}
+    assert by_name["fc2"].faithful is not None
+    assert by_name["fc2"].lossless is not None
+    assert (by_name["fc2"].faithful.mismatches, by_name["fc2"].lossless.mismatches) == (3, 0)
+
+
+def test_without_data_nothing_is_claimed() -> None:
+    made = report(data=False)
+    assert (made.faithful, made.lossless, made.errors, made.board) == (None, None, (), None)
+    assert made.estimate.fits is None
+    assert all(layer.counters is layer.faithful is layer.lossless is None for layer in made.layers)
+
+
+def test_numbers_that_json_cannot_say_become_null() -> None:
+    from hwflow.report import data
+    from tests.report.samples import agreement
+
+    net = graph()
+    same = np.ones((4, 3))
+    error = data._error(net, output_error("logits", same, same, None))
+    assert (error.sqnr_db, error.max_abs) == (None, 0.0)
+    statement = data._statement(net, agreement(net, {"fc1": 1}, found=math.nan))
+    assert statement is not None
+    assert statement.first is not None
+    assert (statement.first.found, statement.first.steps) == (None, None)
+
+
+def test_throughput_follows_from_ii_and_clock() -> None:
+    assert report().estimate.inferences_per_s.value == 1e9 / (4 * 5.0)

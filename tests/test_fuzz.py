@@ -1,0 +1,32 @@
+"""A short run of the fuzzer in the default suite; ``make fuzz N=...`` runs long ones."""
+
+import pytest
+
+from tests.fuzz import TARGETS, Outcome, check_lossless, compiled, fuzz
+
+
+@pytest.mark.cpp
+def test_random_networks_agree_with_their_cpp() -> None:
+    outcome = fuzz(networks=12, seed=20_000, quiet=True)
+    assert outcome.failures == []
+    assert outcome.networks >= 6, outcome.refused
+
+
+def test_random_networks_are_lossless() -> None:
+    outcome = Outcome()
+    designs = 0
+    for seed in range(30_000, 30_060):
+        design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome)
+        if design is not None:
+            check_lossless(seed, design, outcome)
+            designs += 1
+    assert outcome.failures == []
+    assert designs >= 40, outcome.refused
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+def test_many_random_networks_agree_with_their_cpp() -> None:
+    outcome = fuzz(networks=320, seed=40_000)
+    assert outcome.failures == []
+    assert outcome.networks >= 200, outcome.refused

@@ -1,0 +1,121 @@
+"""The checks notice what they are there for: each test breaks one thing on purpose.
+
+A mutation is put into the generated project or into the compiler, and the comparison that a user
+gets must fail, at the mutated layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwflow
+from hwflow import csim, verify
+from hwflow.codegen.project import Project
+from hwflow.data import random_data
+from hwflow.design import Design
+from hwflow.passes import fold_constants as fold_module
+from tests.fixtures import table_network
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def mlp() -> Design:
+    return hwflow.compile(EXAMPLES / "digits_mlp.onnx")
+
+
+def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement:
+    """Compare the simulation with the C++ of a project some of whose text is changed."""
+    files = dict(design.project.files)
+    for path, content in design.project.files.items():
+        if path.startswith("firmware/") and path.count("/") <= 2:
+            files[path] = change(path, content.decode()).encode()
+    assert files != design.project.files, "the mutation found nothing to change"
+    mutant = Project(design.project.name, files)
+    built = csim.build(design.graph, mutant, design.target)
+    data = random_data(design.graph, 400).inputs
+    simulation = verify.full_simulation(design.graph, data)
+    return verify.check_faithful(design.graph, built, data, simulation)
+
+
+@pytest.mark.cpp
+def test_a_wrong_rounding_mode_is_noticed() -> None:
+    found = check(
+        mlp(),
+        lambda path, text: text.replace("AP_RND_CONV", "AP_TRN") if path.endswith("defines.h") else text,
+    )
+    assert not found.holds
+    assert found.first is not None
+
+
+@pytest.mark.cpp
+def test_one_wrong_rounding_mode_at_ties_only_is_noticed() -> None:
+    found = check(
+        mlp(),
+        lambda path, text: text.replace("AP_RND_CONV", "AP_RND") if path.endswith("defines.h") else text,
+    )
+    assert not found.holds
+    assert found.first is not None
+    assert "one step apart" in found.first.cause
+
+
+@pytest.mark.cpp
+def test_a_transposed_weight_is_noticed() -> None:
+    design = mlp()
+    weight = design.graph.by_name["fc2"].op.weight.raw
+    assert weight.shape[0] == weight.shape[1]
+
+    def transposed(path: str, text: str) -> str:
+        if not path.endswith("weights/w4.txt"):
+            return text
+        values = np.array(text.replace("\n", "").split(", "))
+        return ", ".join(values.reshape(weight.shape).T.ravel())
+
+    found = check(design, transposed)
+    assert found.first is not None
+    assert found.first.layer == "fc2"
+
+
+@pytest.mark.cpp
+def test_a_dropped_bias_is_noticed() -> None:
+    def dropped(path: str, text: str) -> str:
+        if not path.endswith("weights/b2.txt"):
+            return text
+        return ", ".join("0" for _ in text.split(","))
+
+    found = check(mlp(), dropped)
+    assert found.first is not None
+    assert found.first.layer == "fc1"
+
+
+def test_a_dropped_bias_quantiser_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hardware is right about the wrong bias; only the comparison with the model can tell."""
+    folded = fold_module._fold
+
+    def forgetful(graph: object, node: object, quantizer: object) -> None:
+        is_bias = quantizer is not None and len(node.inputs[0].shape or ()) == 1  # type: ignore[attr-defined]
+        if is_bias:
+            wide = quantizer.bit_width + 6  # type: ignore[attr-defined]
+            quantizer = replace(quantizer, bit_width=wide, scale=quantizer.scale / 64)  # type: ignore
+        folded(graph, node, quantizer)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fold_module, "_fold", forgetful)
+    found = mlp().verify(EXAMPLES / "digits.npz", cpp=False).lossless
+    assert found is not None
+    assert not found.holds
+
+
+@pytest.mark.cpp
+def test_an_off_by_one_table_index_is_noticed() -> None:
+    design = hwflow.compile(table_network())
+
+    def shifted(path: str, text: str) -> str:
+        if not path.endswith("nnet_utils/nnet_activation.h"):
+            return text
+        return text.replace("index = data_round + 8 * CONFIG_T::table_size / 16;",
+                            "index = data_round + 8 * CONFIG_T::table_size / 16 + 1;")
+
+    found = check(design, shifted)
+    assert not found.holds
