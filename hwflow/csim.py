@@ -131,7 +131,7 @@ def _bench(
     environment = Environment(
         loader=FileSystemLoader(sim_dir()),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - C++ text of sanitised names
+        autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -183,7 +183,6 @@ def _compile(project: Project, bench: str, program: Path) -> None:
                 "-Ifirmware/ap_types",
                 '-DWEIGHTS_DIR="weights"',
                 "bench.cpp",
-                f"firmware/{project.name}.cpp",
                 "-o",
                 "bench",
             ],
@@ -194,4 +193,4 @@ def _compile(project: Project, bench: str, program: Path) -> None:
         program.parent.mkdir(parents=True, exist_ok=True)
         staged = program.with_name(f"bench-{os.getpid()}")
         shutil.copy2(folder / "bench", staged)
-        os.replace(staged, program)
+        staged.replace(program)

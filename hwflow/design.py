@@ -1,4 +1,4 @@
-"""The way from a model to a verified, estimated project; the command line is a thin shell over it."""
+"""From a model to a verified, estimated project; the command line is a thin shell over this."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx
 
-from hwflow import csim, frontends, verify
+from hwflow import csim, frontends
 from hwflow.board import Board, load_board
 from hwflow.codegen.project import Project
 from hwflow.config import Config, load_config, make_config
@@ -28,6 +28,13 @@ from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
 from hwflow.report.data import ReportData, report_data
 from hwflow.simulate import Simulation, original_inputs, simulate, to_original
+from hwflow.verify import (
+    Verification,
+    check_faithful,
+    check_lossless,
+    full_simulation,
+    output_error,
+)
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done."""
@@ -97,7 +104,7 @@ class Design:
         cpp: bool = True,
         reproducer: Path | None = None,
         progress: Progress = _silent,
-    ) -> verify.Verification:
+    ) -> Verification:
         """Compare simulation, compiled C++ and the trained model on data.
 
         Args:
@@ -112,14 +119,14 @@ class Design:
         """
         given = as_data(data, self.graph)
         with self._timed("simulate"):
-            simulation = verify.full_simulation(
+            simulation = full_simulation(
                 self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
             )
         real, at_port = self._reference(given, simulation, progress)
-        lossless = verify.check_lossless(self.graph, simulation, at_port)
+        lossless = check_lossless(self.graph, simulation, at_port)
         errors = tuple(
-            verify.output_error(port.name, simulation.outputs[port.name], real[port.name], given.labels)
-            for port in self.graph.outputs
+            output_error(p.name, simulation.outputs[p.name], real[p.name], given.labels)
+            for p in self.graph.outputs
         )
         faithful = None
         if cpp:
@@ -127,10 +134,8 @@ class Design:
             built = self.csim
             progress("compile C++", 1.0)
             with self._timed("run C++"):
-                faithful = verify.check_faithful(
-                    self.graph, built, given.inputs, simulation, reproducer
-                )
-        return verify.Verification(
+                faithful = check_faithful(self.graph, built, given.inputs, simulation, reproducer)
+        return Verification(
             faithful, lossless, errors, simulation, given.source, dict(self.seconds)
         )
 
@@ -169,8 +174,8 @@ class Design:
         with self._timed("estimate"):
             return estimate(self.graph, self.target, self.board)
 
-    def report(self, verification: verify.Verification | None = None) -> ReportData:
-        """Return everything known about the design, for ``to_html``, ``to_json``, ``to_markdown``."""
+    def report(self, verification: Verification | None = None) -> ReportData:
+        """Return everything known about the design; ``hwflow.report`` renders it."""
         return report_data(
             graph=self.graph,
             target=self.target,
@@ -187,7 +192,7 @@ class Design:
             source=self.source,
         )
 
-    def write(self, folder: str | Path, verification: verify.Verification | None = None) -> Path:
+    def write(self, folder: str | Path, verification: Verification | None = None) -> Path:
         """Write project, reports and the printed graph to a folder, all or nothing.
 
         Args:
@@ -229,7 +234,8 @@ class Design:
 
     def __repr__(self) -> str:
         """Return the printed graph with a line about the target."""
-        return f"{self.source} on {self.board.name}, {self.target.io_type}\n{print_graph(self.graph)}"
+        head = f"{self.source} on {self.board.name}, {self.target.io_type}"
+        return f"{head}\n{print_graph(self.graph)}"
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -290,9 +296,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         model, Context(settings, machine), timed=lambda n, s: seconds.__setitem__(f"pass {n}", s)
     )
     warnings = (*model.warnings, *input_warnings(graph))
-    return Design(
-        graph, machine, device, settings, model.source, warnings, again, digest, seconds
-    )
+    return Design(graph, machine, device, settings, model.source, warnings, again, digest, seconds)
 
 
 def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) -> Config:
@@ -302,7 +306,8 @@ def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) 
         settings = config
     else:
         settings = make_config(config or {})
-    overrides = {k: v for k, v in {**target, "board": board and str(board)}.items() if v is not None}
+    given = {**target, "board": board and str(board)}
+    overrides = {k: v for k, v in given.items() if v is not None}
     if not overrides:
         return settings
     merged = {**settings.target.model_dump(exclude_none=True), **overrides}

@@ -148,7 +148,8 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
         LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
     )
     costs = {row.name: row.cost for row in rows}
-    total = total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target)
+    one_shot = {n.name for n in graph.nodes if all(len(t.shape) == 1 for t in graph.input_types(n))}
+    total = total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target, one_shot)
     utilisation = tuple(board_utilisation(total, board)) if board else ()
     return EstimateReport(
         layers=rows,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +89,8 @@ class FixedType:
         if not self.signed:
             return 0
         if self.overflow is Overflow.SAT_SYM:
-            return -(2 ** (self.width - 1)) + 1
-        return -(2 ** (self.width - 1))
+            return -(1 << (self.width - 1)) + 1
+        return -(1 << (self.width - 1))
 
     @property
     def raw_max(self) -> int:
@@ -103,7 +103,7 @@ class FixedType:
         return replace(self, rounding=Rounding.TRN, overflow=Overflow.WRAP)
 
     def holds(self, lo: int, hi: int, fractional: int) -> bool:
-        """Return whether all mantissas ``lo..hi`` at ``fractional`` bits survive a cast unchanged."""
+        """Return whether mantissas ``lo..hi`` at ``fractional`` bits survive a cast unchanged."""
         if self.fractional < fractional:
             return False
         shift = self.fractional - fractional
@@ -131,8 +131,9 @@ class FixedType:
         if match is None:
             raise ValueError(f"{text!r} is not of the form fixed<W,I[,ROUNDING[,OVERFLOW]]>")
         fields = [f.strip().removeprefix("AP_") for f in match[3].split(",")]
-        wanted = range(1, 2) if match[2] == "int" else range(2, 5)
-        if len(fields) not in wanted or not all(re.fullmatch(r"-?\d+", f) for f in fields[:2][: wanted.start]):
+        numbers, most = (1, 1) if match[2] == "int" else (2, 4)
+        are_numbers = all(re.fullmatch(r"-?\d+", f) for f in fields[:numbers])
+        if not numbers <= len(fields) <= most or not are_numbers:
             raise ValueError(f"{text!r} is not of the form fixed<W,I[,ROUNDING[,OVERFLOW]]>")
         width = int(fields[0])
         integer = width if match[2] == "int" else int(fields[1])
@@ -141,7 +142,9 @@ class FixedType:
         return cls(width, integer, not match[1], rounding, overflow)
 
     @classmethod
-    def covering(cls, lo: int, hi: int, fractional: int, *, signed: bool | None = None) -> FixedType:
+    def covering(
+        cls, lo: int, hi: int, fractional: int, *, signed: bool | None = None
+    ) -> FixedType:
         """Return the narrowest exact type holding the mantissas ``lo..hi`` at ``fractional`` bits.
 
         Raises:
@@ -191,7 +194,9 @@ def overflow_raw(raw: RawArray, to: FixedType) -> RawArray:
     match to.overflow:
         case Overflow.WRAP:
             low_bits = raw & np.int64(2**to.width - 1)
-            return np.where(low_bits > hi, low_bits - np.int64(2**to.width), low_bits) if to.signed else low_bits
+            if not to.signed:
+                return low_bits
+            return np.where(low_bits > hi, low_bits - np.int64(2**to.width), low_bits)
         case Overflow.SAT_ZERO:
             return np.where((raw < lo) | (raw > hi), 0, raw)
         case _:
@@ -224,9 +229,9 @@ class FixedArray:
         """Return the numbers assigned to ``to``: round, then overflow, as ap_fixed does."""
         return FixedArray(cast_raw(self.raw, self.dtype.fractional, to), to)
 
-    def __getitem__(self, key: object) -> FixedArray:
+    def __getitem__(self, key: Any) -> FixedArray:
         """Return the selected numbers, with the same type."""
-        return FixedArray(np.asarray(self.raw[key]), self.dtype)  # type: ignore[index]
+        return FixedArray(np.asarray(self.raw[key]), self.dtype)
 
     @classmethod
     def from_values(cls, values: npt.ArrayLike, dtype: FixedType) -> FixedArray:
@@ -252,6 +257,38 @@ class FixedArray:
         lo, hi = (int(raw.min()), int(raw.max())) if raw.size else (0, 0)
         return cls(raw, FixedType.covering(lo, hi, fractional))
 
+    @classmethod
+    def narrowest(cls, raw: RawArray, fractional: int) -> FixedArray:
+        """Return mantissas at ``fractional`` bits in the narrowest type that holds them exactly."""
+        lowest = int(np.bitwise_or.reduce(raw, axis=None)) if raw.size else 0
+        spare = (lowest & -lowest).bit_length() - 1 if lowest else 0
+        raw = raw >> spare
+        lo, hi = (int(raw.min()), int(raw.max())) if raw.size else (0, 0)
+        return cls(raw, FixedType.covering(lo, hi, fractional - spare if lowest else 0))
+
+    def __add__(self, other: FixedArray) -> FixedArray:
+        """Return the exact sum in the narrowest type, with numpy's broadcasting.
+
+        Raises:
+            OverflowError: the common grid would need more than 62 bits.
+        """
+        common = max(self.dtype.fractional, other.dtype.fractional)
+        total = shift_left(self.raw, common - self.dtype.fractional) + shift_left(
+            other.raw, common - other.dtype.fractional
+        )
+        return FixedArray.narrowest(total, common)
+
+
+def shift_left(raw: RawArray, bits: int) -> RawArray:
+    """Return ``raw * 2**bits``.
+
+    Raises:
+        OverflowError: the result could pass 62 bits.
+    """
+    if int(np.abs(raw).max(initial=0)).bit_length() + bits > MAX_TYPE_WIDTH - 1:
+        raise OverflowError(f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits")
+    return raw << bits
+
 
 def needed_fractional(values: npt.NDArray[np.float64]) -> int:
     """Return the fewest fractional bits (may be negative) that represent all values exactly."""
@@ -275,7 +312,8 @@ def cast_raw(raw: RawArray, fractional: int, to: FixedType) -> RawArray:
         return overflow_raw(shift_round(raw, -shift, to.rounding), to)
     if to.overflow is Overflow.WRAP:
         # only the low bits survive, and a left shift modulo 2**64 keeps those right
-        return overflow_raw(np.left_shift(raw, min(shift, 63)) if shift < 64 else np.zeros_like(raw), to)
+        shifted = raw << shift if shift < 64 else np.zeros_like(raw)
+        return overflow_raw(shifted, to)
     limit = 2**MAX_TYPE_WIDTH >> shift
     clipped = np.clip(raw, -limit, limit)
     if to.overflow is Overflow.SAT_ZERO or limit <= to.raw_max >> shift:
@@ -312,7 +350,7 @@ def quantize_values(values: npt.NDArray[np.float64], to: FixedType) -> RawArray:
         case Rounding.RND_CONV:
             rounded = floor + ((rest > 0.5) | ((rest == 0.5) & odd))
     if to.overflow is Overflow.WRAP:
-        wrapped = np.mod(rounded, 2.0**to.width)  # exact: both are doubles, the modulus a power of 2
+        wrapped = np.mod(rounded, 2.0**to.width)  # exact: the modulus is a power of two
         return overflow_raw(wrapped.astype(np.int64), to)
     limit = 2.0**MAX_TYPE_WIDTH
     return overflow_raw(np.clip(rounded, -limit, limit).astype(np.int64), to)

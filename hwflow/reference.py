@@ -89,7 +89,8 @@ class Reference:
         parts: list[list[Array]] = []
         for start in range(0, size, step):
             chunk = {name: array[start : start + step] for name, array in feeds.items()}
-            parts.append(session.run(names, chunk))
+            samples = min(step, size - start)
+            parts.append([_per_sample(array, samples) for array in session.run(names, chunk)])
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
     def _feeds(self, data: Mapping[str, Array]) -> dict[str, Array]:
@@ -134,6 +135,13 @@ class Reference:
         if values not in self._sessions:
             self._sessions[values] = _start(self._proto, values, self._source)
         return self._sessions[values]
+
+
+def _per_sample(array: Array, samples: int) -> Array:
+    """Return a result with its batch axis; one that depends on no input is the same for all."""
+    if array.shape[:1] == (samples,):
+        return array
+    return np.broadcast_to(array, (samples, *array.shape))
 
 
 def _start(

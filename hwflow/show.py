@@ -152,18 +152,7 @@ def _origin(row: dict[str, Any]) -> str:
 
 def simulation_rows(design: Design, result: Simulation) -> list[dict[str, Any]]:
     """Return the counters of every layer as plain data."""
-    return [
-        {
-            "name": node.name,
-            "elements": c.elements,
-            "saturated": c.saturated,
-            "wrapped": c.wrapped,
-            "near_ties": c.near_ties,
-            "observed": list(c.observed),
-        }
-        for node in design.graph.nodes
-        if (c := result.counters[node.name])
-    ]
+    return [{"name": node.name, **vars(result.counters[node.name])} for node in design.graph.nodes]
 
 
 def simulation(design: Design, result: Simulation, *, json: bool) -> None:
@@ -186,8 +175,6 @@ def simulation(design: Design, result: Simulation, *, json: bool) -> None:
 
 def save_simulation(result: Simulation, path: Path) -> None:
     """Save outputs, and layers where they were kept, as ``.npz``; whole or not at all."""
-    import os
-
     import numpy as np
 
     arrays = {f"output/{name}": values for name, values in result.outputs.items()}
@@ -196,7 +183,7 @@ def save_simulation(result: Simulation, path: Path) -> None:
     try:
         with staged.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(staged, path)
+        staged.replace(path)
     except OSError as problem:
         staged.unlink(missing_ok=True)
         raise ToolError("output", f"cannot write {path}: {problem.strerror}") from problem
@@ -277,16 +264,12 @@ def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
     if json:
         print_json({"model": design.source, **found.to_dict()})
         return
-    table = Table(
-        title=f"{design.source} on {design.board.name}, estimated", title_justify="left"
-    )
+    table = Table(title=f"{design.source} on {design.board.name}, estimated", title_justify="left")
     table.add_column("layer")
     for title in TITLES:
         table.add_column(title, justify="right")
     for row in found.layers:
-        table.add_row(
-            escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS)
-        )
+        table.add_row(escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS))
     table.add_section()
     table.add_row("total", *(_figure(getattr(found.total, c)) for c in COLUMNS))
     console.print(table)

@@ -67,9 +67,8 @@ def operators(*, json: bool) -> None:
     for column in ("operator", "ONNX", "settings", "what"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(
-            str(row["name"]), ", ".join(row["onnx"]), ", ".join(row["settings"]), escape(str(row["summary"]))
-        )
+        lists = (", ".join(row[key]) for key in ("onnx", "settings"))
+        table.add_row(str(row["name"]), *lists, escape(str(row["summary"])))
     console.print(table)
 
 

@@ -145,19 +145,34 @@ def prepare_inputs(
         shape = original_shape(graph.types[port.value].shape, port)
         array = data.get(port.name)
         if array is None:
-            findings.append(_finding("HW401", "data for an input is missing", port.name,
-                found=f"arrays {sorted(data)}", help=f"add an array {port.name!r} of shape (N, {', '.join(map(str, shape))})"))
+            wanted = f"(N, {', '.join(map(str, shape))})"
+            findings.append(
+                _finding(
+                    "HW401",
+                    "data for an input is missing",
+                    f"input {port.name!r}",
+                    found=f"arrays {sorted(data)}",
+                    help=f"add an array {port.name!r} of shape {wanted}",
+                )
+            )
             continue
         problem = _problem(array, shape)
         if problem is not None:
             findings.append(replace(problem, where=f"input {port.name!r}"))
             continue
-        array = array.reshape(len(array), *shape).astype(np.float64)
+        real = array.reshape(len(array), *shape).astype(np.float64)
         lengths[port.name] = len(array)
-        arrays[port.value] = array.transpose(0, *port.axes)
+        arrays[port.value] = channels_last(real, port)
     if len(set(lengths.values())) > 1:
-        findings.append(_finding("HW404", "inputs differ in the number of samples", "data",
-            found=", ".join(f"{n}: {k}" for n, k in lengths.items()), help="give every input the same first axis"))
+        findings.append(
+            _finding(
+                "HW404",
+                "inputs differ in the number of samples",
+                "data",
+                found=", ".join(f"{n}: {k}" for n, k in lengths.items()),
+                help="give every input the same first axis",
+            )
+        )
     if findings:
         raise CompileError(findings)
     return arrays
@@ -178,17 +193,35 @@ def original_inputs(
 def _problem(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Diagnostic | None:
     wanted = f"(N, {', '.join(map(str, shape))})"
     if array.dtype.kind not in "fiub":
-        return _finding("HW402", "data is not numeric", "", found=f"dtype {array.dtype}",
-            supported="floating-point, integer or boolean arrays")
+        return _finding(
+            "HW402",
+            "data is not numeric",
+            "",
+            found=f"dtype {array.dtype}",
+            supported="floating-point, integer or boolean arrays",
+        )
     size = int(np.prod(shape))
-    if array.ndim < 2 or array.shape[0] == 0 or array[0].size != size or (
-        array.ndim == len(shape) + 1 and array.shape[1:] != shape
+    if (
+        array.ndim < 2
+        or array.shape[0] == 0
+        or array[0].size != size
+        or (array.ndim == len(shape) + 1 and array.shape[1:] != shape)
     ):
-        return _finding("HW403", "data has the wrong shape", "", found=f"shape {array.shape}",
-            supported=f"shape {wanted}, or (N, {size}) in the same order, with N of at least 1")
+        return _finding(
+            "HW403",
+            "data has the wrong shape",
+            "",
+            found=f"shape {array.shape}",
+            supported=f"shape {wanted}, or (N, {size}) in the same order, with N of at least 1",
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return _finding("HW405", "data holds NaN or infinity", "", found=f"{int((~np.isfinite(array)).sum())} such values",
-            help="clean the data: fixed-point hardware has no such values")
+        return _finding(
+            "HW405",
+            "data holds NaN or infinity",
+            "",
+            found=f"{int((~np.isfinite(array)).sum())} such values",
+            help="clean the data: fixed-point hardware has no such values",
+        )
     return None
 
 
@@ -200,6 +233,11 @@ def original_shape(shape: tuple[int, ...], port: Port) -> tuple[int, ...]:
     """Return a hardware shape (no batch) in the original order of axes."""
     order = np.argsort(port.axes)
     return tuple(shape[i] for i in order)
+
+
+def channels_last(values: FloatArray, port: Port) -> FloatArray:
+    """Return batch-first values in the original order of axes as the hardware orders them."""
+    return values.transpose(0, *port.axes)
 
 
 def to_original(values: FloatArray, port: Port) -> FloatArray:
@@ -246,8 +284,8 @@ def _count_values(real: FloatArray, value: FixedArray) -> Counters:
 def _near_ties(scaled: FloatArray, to: FixedType) -> int:
     """Count values so close to a rounding boundary that float arithmetic may decide otherwise."""
     truncates = to.rounding in (Rounding.TRN, Rounding.TRN_ZERO)
-    distance = scaled - np.floor(scaled) - (0.0 if truncates else 0.5)
-    distance = np.minimum(np.abs(distance), np.abs(distance - 1.0)) if truncates else np.abs(distance)
+    rest = scaled - np.floor(scaled)
+    distance = np.minimum(rest, 1.0 - rest) if truncates else np.abs(rest - 0.5)
     on_grid = (scaled == np.floor(scaled)) if truncates else np.zeros(scaled.shape, bool)
     inside = (scaled > to.raw_min - 1) & (scaled < to.raw_max + 1)
     return int(((distance < 1 / 64) & inside & ~on_grid).sum())

@@ -169,8 +169,9 @@ def check_lossless(
     """Compare the hardware's values with the trained model's own, at quantisers and outputs.
 
     The reference has seen the data as the input ports round it; what that rounding costs is part of
-    the error against the float reference. The reference holds float32 numbers; where the hardware has more than their 24 significant
-    bits (an output that nobody quantised), its value is rounded to float32 before the comparison.
+    the error against the float reference. It holds float32 numbers; where the hardware has more
+    than their 24 significant bits (an output that nobody quantised), its value is rounded to
+    float32 before the comparison.
 
     Args:
         graph: the hardware graph.
@@ -238,7 +239,9 @@ def _model_cause(graph: Graph, simulation: Simulation) -> Any:
             return f"{counters.wrapped} values of this layer wrapped around"
         if abs(found - expected) == dtype.step and counters.near_ties:
             return f"rounding tie: {counters.near_ties} values lie next to a rounding boundary"
-        return "float32 arithmetic of the reference rounds differently, or a setting changes the layer"
+        return (
+            "the reference's float32 arithmetic rounds differently, or a setting changes the layer"
+        )
 
     return cause
 
@@ -304,8 +307,8 @@ def output_error(
     )
 
 
-def full_simulation(graph: Graph, data: Mapping[str, npt.NDArray[Any]], **options: Any) -> Simulation:
+def full_simulation(
+    graph: Graph, data: Mapping[str, npt.NDArray[Any]], **options: Any
+) -> Simulation:
     """Return a simulation that keeps every layer's values."""
     return simulate(graph, data, keep=lambda name: True, **options)
-
-

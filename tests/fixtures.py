@@ -7,7 +7,9 @@ from onnx import TensorProto, helper
 from tests.networks import DOMAIN, Builder
 
 
-def model(b: Builder, output: str, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> onnx.ModelProto:
+def model(
+    b: Builder, output: str, shape_in: tuple[int, ...], shape_out: tuple[int, ...]
+) -> onnx.ModelProto:
     """Return the model that a builder collected; its input is called ``x``."""
     graph = helper.make_graph(
         b.nodes,
@@ -31,7 +33,7 @@ def table_network() -> onnx.ModelProto:
 
 
 def deep_cnn(layers: int, size: int = 16, channels: int = 8) -> onnx.ModelProto:
-    """Return a CNN of ``layers`` convolutions, each with bias, relu and quantiser, and a dense end."""
+    """Return a CNN of ``layers`` convolutions with bias, relu and quantiser, and a dense end."""
     b = Builder(np.random.default_rng(layers))
     x = b.quant("x", 6, 1 / 16, signed=True)
     shape = (1, 1, size, size)

@@ -1,7 +1,7 @@
 """Random networks: Python simulation against compiled C++ against ONNX Runtime, every bit.
 
-``make fuzz N=300``, or ``python -m tests.fuzz --networks 1 --seed 17`` to look at one again. Several
-networks share one C++ build. Ends with status 1 when a single value differs.
+``make fuzz N=300``, or ``python -m tests.fuzz --networks 1 --seed 17`` to look at one again.
+Several networks share one C++ build. Ends with status 1 when a single value differs.
 """
 
 import argparse

@@ -33,20 +33,35 @@ class Builder:
     def node(self, op: str, inputs: list[str], domain: str = "", **attributes: Any) -> str:
         out = self.name("v")
         self.nodes.append(
-            helper.make_node(op, inputs, [out], name=self.name(op.lower()), domain=domain, **attributes)
+            helper.make_node(
+                op, inputs, [out], name=self.name(op.lower()), domain=domain, **attributes
+            )
         )
         return out
 
     def quant(
-        self, x: str, bits: int, scale: npt.ArrayLike, *, signed: bool, rounding: str = "ROUND",
+        self,
+        x: str,
+        bits: int,
+        scale: npt.ArrayLike,
+        *,
+        signed: bool,
+        rounding: str = "ROUND",
         narrow: bool = False,
     ) -> str:
         operands = [x, self.constant(scale), self.constant(0.0), self.constant(float(bits))]
         return self.node(
-            "Quant", operands, DOMAIN, signed=int(signed), narrow=int(narrow), rounding_mode=rounding
+            "Quant",
+            operands,
+            DOMAIN,
+            signed=int(signed),
+            narrow=int(narrow),
+            rounding_mode=rounding,
         )
 
-    def weight(self, shape: tuple[int, ...], bits: int, scale: float, axis: int | None = None) -> str:
+    def weight(
+        self, shape: tuple[int, ...], bits: int, scale: float, axis: int | None = None
+    ) -> str:
         raw = self.rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape)
         scales = np.float32(scale)
         if axis is not None:
@@ -87,7 +102,9 @@ def dense(b: Builder, x: str, n_in: int) -> tuple[str, int]:
     """Append a dense layer as MatMul, MatMul and Add, or Gemm."""
     n_out = int(b.rng.integers(2, 9))
     axis = [None, 1][int(b.rng.integers(2))]
-    weight = b.weight((n_in, n_out), int(b.rng.integers(2, 7)), 2.0 ** -int(b.rng.integers(1, 4)), axis)
+    weight = b.weight(
+        (n_in, n_out), int(b.rng.integers(2, 7)), 2.0 ** -int(b.rng.integers(1, 4)), axis
+    )
     form = b.rng.integers(3)
     if form == 0:
         return b.node("Gemm", [x, weight, b.bias(n_out)]), n_out
@@ -95,15 +112,21 @@ def dense(b: Builder, x: str, n_in: int) -> tuple[str, int]:
     return (b.node("Add", [x, b.bias(n_out)]) if form == 1 else x), n_out
 
 
-def conv(b: Builder, x: str, channels: int, sizes: tuple[int, ...]) -> tuple[str, int, tuple[int, ...]]:
+def conv(
+    b: Builder, x: str, channels: int, sizes: tuple[int, ...]
+) -> tuple[str, int, tuple[int, ...]]:
     """Append a convolution with random kernel, stride, pads, dilation and groups."""
     rank = len(sizes)
     kernel = tuple(int(k) for k in b.rng.integers(1, 4, rank))
     stride = tuple(int(s) for s in b.rng.integers(1, 3, rank))
     pads = [int(p) for p in b.rng.integers(0, 2, 2 * rank)]
-    dilation = tuple(int(d) for d in (b.rng.integers(1, 3, rank) if b.rng.random() < 0.2 else [1] * rank))
+    dilation = tuple(
+        int(d) for d in (b.rng.integers(1, 3, rank) if b.rng.random() < 0.2 else [1] * rank)
+    )
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(s + pads[i] + pads[rank + i] < r for i, (s, r) in enumerate(zip(sizes, reach, strict=True))):
+    if any(
+        s + pads[i] + pads[rank + i] < r for i, (s, r) in enumerate(zip(sizes, reach, strict=True))
+    ):
         return x, channels, sizes
     kind = b.rng.choice(["plain", "plain", "depthwise", "grouped"])
     groups = {"depthwise": channels, "grouped": 2 if channels % 2 == 0 else 1}.get(str(kind), 1)
@@ -113,7 +136,13 @@ def conv(b: Builder, x: str, channels: int, sizes: tuple[int, ...]) -> tuple[str
     weight = b.weight(shape, int(b.rng.integers(2, 6)), 2.0 ** -int(b.rng.integers(1, 4)), axis)
     operands = [x, weight] + ([b.bias(filters)] if b.rng.integers(2) else [])
     out = b.node(
-        "Conv", operands, kernel_shape=kernel, strides=stride, pads=pads, dilations=dilation, group=groups
+        "Conv",
+        operands,
+        kernel_shape=kernel,
+        strides=stride,
+        pads=pads,
+        dilations=dilation,
+        group=groups,
     )
     result = tuple(
         (s + pads[i] + pads[rank + i] - r) // stride[i] + 1

@@ -82,6 +82,8 @@ def test_streamed_layers_overlap() -> None:
     total = total_cost(nodes, costs, STREAM)
     assert total.ii == exact(100)
     assert total.latency_cycles == exact(100 + 4 + 2 + 2)
+    waits = total_cost(nodes, costs, STREAM, one_shot={"c"})
+    assert waits.latency_cycles == exact(100 + 4 + 2 + 3)
 
 
 def test_an_empty_design_costs_nothing() -> None:

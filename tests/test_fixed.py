@@ -146,9 +146,7 @@ def test_every_mode_is_that_of_the_ap_fixed_headers(tmp_path: Path) -> None:
     headers = Path(found.origin).parent / "templates" / "vivado" / "ap_types"
     targets = [
         FixedType(*shape, signed, rounding, overflow)
-        for shape, signed, rounding, overflow in product(
-            TYPES, (True, False), Rounding, Overflow
-        )
+        for shape, signed, rounding, overflow in product(TYPES, (True, False), Rounding, Overflow)
         if not (overflow is Overflow.SAT_SYM and signed and shape[0] == 1)
     ]
     calls = [f"  all<{_cpp_type(s)}, {_cpp_type(t)}>();" for s in SOURCES for t in targets]

@@ -4,6 +4,7 @@ A mutation is put into the generated project or into the compiler, and the compa
 gets must fail, at the mutated layer.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from hwflow import csim, verify
 from hwflow.codegen.project import Project
 from hwflow.data import random_data
 from hwflow.design import Design
-from hwflow.passes import fold_constants as fold_module
 from tests.fixtures import table_network
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -44,7 +44,9 @@ def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement
 def test_a_wrong_rounding_mode_is_noticed() -> None:
     found = check(
         mlp(),
-        lambda path, text: text.replace("AP_RND_CONV", "AP_TRN") if path.endswith("defines.h") else text,
+        lambda path, text: (
+            text.replace("AP_RND_CONV", "AP_TRN") if path.endswith("defines.h") else text
+        ),
     )
     assert not found.holds
     assert found.first is not None
@@ -54,7 +56,9 @@ def test_a_wrong_rounding_mode_is_noticed() -> None:
 def test_one_wrong_rounding_mode_at_ties_only_is_noticed() -> None:
     found = check(
         mlp(),
-        lambda path, text: text.replace("AP_RND_CONV", "AP_RND") if path.endswith("defines.h") else text,
+        lambda path, text: (
+            text.replace("AP_RND_CONV", "AP_RND") if path.endswith("defines.h") else text
+        ),
     )
     assert not found.holds
     assert found.first is not None
@@ -92,6 +96,7 @@ def test_a_dropped_bias_is_noticed() -> None:
 
 def test_a_dropped_bias_quantiser_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hardware is right about the wrong bias; only the comparison with the model can tell."""
+    fold_module = importlib.import_module("hwflow.passes.fold_constants")
     folded = fold_module._fold
 
     def forgetful(graph: object, node: object, quantizer: object) -> None:
@@ -114,8 +119,10 @@ def test_an_off_by_one_table_index_is_noticed() -> None:
     def shifted(path: str, text: str) -> str:
         if not path.endswith("nnet_utils/nnet_activation.h"):
             return text
-        return text.replace("index = data_round + 8 * CONFIG_T::table_size / 16;",
-                            "index = data_round + 8 * CONFIG_T::table_size / 16 + 1;")
+        return text.replace(
+            "index = data_round + 8 * CONFIG_T::table_size / 16;",
+            "index = data_round + 8 * CONFIG_T::table_size / 16 + 1;",
+        )
 
     found = check(design, shifted)
     assert not found.holds

@@ -1,0 +1,1 @@
+"""The hls4ml project: from the hardware graph to files in memory."""

@@ -193,6 +193,8 @@ def _layer_config(layer: HlsLayer, result_t: FixedType) -> dict[str, Any]:
         "ReuseFactor": layer.reuse_factor,
         "Strategy": layer.strategy,
         "Trace": True,
+        # hls4ml reads it from the attributes of some layers, from the configuration of others
+        "ParallelizationFactor": layer.attributes.get("parallelization_factor", 1),
     }
 
 

@@ -22,7 +22,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(templates_dir() / "ops"),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - C++ text; names are sanitised before they get here
+        autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -87,14 +86,14 @@ class Project:
 def _swap(staging: Path, folder: Path) -> None:
     """Put ``staging`` in the place of ``folder``, by renames."""
     if not folder.exists():
-        os.rename(staging, folder)
+        staging.rename(folder)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    os.rename(folder, old / "project")
+    folder.rename(old / "project")
     try:
-        os.rename(staging, folder)
+        staging.rename(folder)
     except OSError:
-        os.rename(old / "project", folder)
+        (old / "project").rename(folder)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
@@ -116,5 +115,5 @@ def _os_failure(folder: Path, error: OSError) -> Diagnostic:
         title="cannot write the output",
         where=str(folder),
         found=error.strerror or str(error),
-        help="choose a folder that you may write to, with enough free space; nothing was left there",
+        help="choose a folder that you may write to, with enough free space; nothing was left",
     )

@@ -19,14 +19,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-import onnx_ir as ir
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends.brevitas_checks import (
+    ambiguous_biases,
+    input_scales,
+    take_weights,
+    unwritable,
+)
 from hwflow.frontends.qonnx import read_proto
-from hwflow.ir.qonnx import QonnxModel, is_quantizer, origin, printable
-from hwflow.ir.quantizer import InvalidQuantizerError, read_quantizer
+from hwflow.ir.qonnx import QonnxModel, printable
 from hwflow.passes.clean_model import clean_model
 
 _NEEDED = ("brevitas", "onnxoptimizer", "onnxscript")
@@ -61,14 +64,15 @@ def read_module(module: Any, example: Any) -> QonnxModel:
             help="hwflow.load(module, example), with an example input of any batch",
         )
     own = copy.deepcopy(module).eval()
-    findings = list(_unwritable(own, name))
+    own.register_forward_hook(lambda _module, _inputs, result: _plain(result))
+    findings = list(unwritable(own, name))
     if findings:
         raise CompileError(findings)
     with _quiet():
         proto = _export(own, _arguments(example), name)
-        _remember_inputs(own, _arguments(example))
+        scales = input_scales(own, _arguments(example))
     model = clean_model(read_proto(proto, name))
-    findings = list(_take_weights(own, model))
+    findings = [*take_weights(own, model), *ambiguous_biases(own, scales, model)]
     if findings:
         raise CompileError(findings)
     return model
@@ -85,6 +89,17 @@ def _arguments(example: Any) -> tuple[Any, ...]:
 
     inputs = example if isinstance(example, tuple) else (example,)
     return tuple(torch.as_tensor(x)[:1].detach().float() for x in inputs)
+
+
+def _plain(result: Any) -> Any:
+    """Return what a module returns as tensors; a Brevitas ``QuantTensor`` also holds its scale."""
+    from brevitas.quant_tensor import QuantTensor
+
+    if isinstance(result, QuantTensor):
+        return result.value
+    if isinstance(result, (tuple, list)):
+        return tuple(_plain(part) for part in result)
+    return result
 
 
 def _export(module: Any, inputs: tuple[Any, ...], name: str) -> onnx.ModelProto:
@@ -129,25 +144,10 @@ def _input_names(module: Any, count: int) -> list[str]:
 
 def _output_names(module: Any, inputs: tuple[Any, ...]) -> list[str]:
     """Return ``output``, or numbered names where the module returns several."""
-    from torch import Tensor
-
     result = copy.deepcopy(module)(*inputs)
-    if isinstance(result, Tensor) or not isinstance(result, (tuple, list)):
-        return ["output"]
-    if hasattr(result, "quant_type") or hasattr(result, "value"):  # Brevitas' QuantTensor
-        return ["output"]
-    return [f"output_{i}" for i in range(len(result))]
-
-
-def _remember_inputs(module: Any, inputs: tuple[Any, ...]) -> None:
-    """Run once so that weight quantisers that depend on their layer's input know its type."""
-    import torch
-
-    for part in module.modules():
-        if hasattr(part, "cache_inference_quant_act"):
-            part.cache_inference_quant_act = True
-    with torch.no_grad():
-        module(*inputs)
+    if isinstance(result, tuple):
+        return [f"output_{i}" for i in range(len(result))]
+    return ["output"]
 
 
 @contextlib.contextmanager
@@ -165,97 +165,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(previous)
-
-
-def _unwritable(module: Any, name: str) -> Iterator[Diagnostic]:
-    """Yield activations of one bit that the exporter writes as -1/+1 although they are not."""
-    from brevitas.inject.enum import QuantType
-    from brevitas.proxy import ActQuantProxyFromInjector
-
-    for path, proxy in module.named_modules():
-        if not isinstance(proxy, ActQuantProxyFromInjector) or not proxy.is_quant_enabled:
-            continue
-        width = proxy.bit_width()
-        binary = getattr(proxy.quant_injector, "quant_type", None) == QuantType.BINARY
-        if width is not None and float(width) == 1 and not binary:
-            layer = path.rpartition(".")[0] or path
-            yield Diagnostic(
-                code="HW026",
-                title="the exporter writes this activation of 1 bit as -1/+1",
-                where=f"{layer}: {type(module.get_submodule(layer)).__name__}, in {name}",
-                supported="activations of 2 bits or more, or binary (-1/+1) quantisers",
-                help="train with bit_width=2, or with a binary activation quantiser",
-            )
-
-
-def _take_weights(module: Any, model: QonnxModel) -> Iterator[Diagnostic]:
-    """Write the module's own quantised weights into the model; yield those that do not fit."""
-    layers = dict(module.named_modules())
-    written = set()
-    for node in model.ir.graph:
-        if not is_quantizer(node) or "weight_quant" not in _scopes(node):
-            continue
-        name = origin(node)
-        layer = layers.get(name)
-        if layer is None or not hasattr(layer, "quant_weight") or node.inputs[0] is None:
-            yield _mismatch(name, model, "no layer of this name has quantised weights")
-            continue
-        written.add(name)
-        problem = _write(model, node, layer)
-        if problem:
-            yield _mismatch(name, model, problem)
-    for name, layer in layers.items():
-        enabled = getattr(getattr(layer, "weight_quant", None), "is_quant_enabled", False)
-        if enabled and hasattr(layer, "quant_weight") and name not in written:
-            yield _mismatch(name, model, "its weight quantiser is not in the exported file")
-
-
-def _scopes(node: ir.Node) -> str:
-    """Return the recorded scopes of a node of either exporter."""
-    return (node.name or "") + node.metadata_props.get("pkg.torch.onnx.name_scopes", "")
-
-
-def _write(model: QonnxModel, node: ir.Node, layer: Any) -> str:
-    """Put a layer's quantised weights before its quantiser; return what does not fit, or nothing.
-
-    A quantiser gives back values that are already on its grid, so the model then computes what the
-    module does, whatever way the module's own quantiser rounds.
-    """
-    values = layer.quant_weight().value.detach().cpu().numpy().astype(np.float32)
-    old = node.inputs[0]
-    if old is None or old.const_value is None or tuple(old.const_value.shape) != values.shape:
-        return f"the file has no weights of shape {values.shape}"
-    if node.op_type != "FloatQuant":  # which the lowering refuses by its own message
-        try:
-            again = read_quantizer(node, model.where(node))(values.astype(np.float64))
-            again = again.astype(np.float32)
-        except InvalidQuantizerError as error:
-            return error.diagnostics[0].title
-        if not np.array_equal(again, values):
-            count = int((again != values).sum())
-            return f"{count} of {values.size} weights are not on the grid of the exported quantiser"
-    if np.array_equal(old.const_value.numpy(), values):
-        return ""
-    name = f"{origin(node)}.weight" if len(old.uses()) == 1 else f"{node.outputs[0].name}_weight"
-    tensor = ir.tensor(values, name=name)
-    new = ir.Value(
-        name=name,
-        shape=ir.Shape(values.shape),
-        type=ir.TensorType(tensor.dtype),
-        const_value=tensor,
-    )
-    node.replace_input_with(0, new)
-    if not old.uses():
-        del model.ir.graph.initializers[old.name or ""]
-    model.ir.graph.register_initializer(new)
-    return ""
-
-
-def _mismatch(name: str, model: QonnxModel, found: str) -> Diagnostic:
-    return Diagnostic(
-        code="HW026",
-        title="the exported weights are not those of the module",
-        where=f"{printable(name)}, in {model.source}",
-        found=found,
-        help="export the model to a file by hand and compare it with the module",
-    )

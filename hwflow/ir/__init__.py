@@ -1,0 +1,1 @@
+"""The intermediate representations: the QONNX model and the hardware graph."""

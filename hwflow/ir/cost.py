@@ -20,12 +20,6 @@ class Estimate:
     high: float = 0.0
 
     @classmethod
-    def within(cls, value: float, relative: float, absolute: float = 0.0) -> Estimate:
-        """Return ``value`` with a relative plus an absolute error on either side, never below 0."""
-        margin = value * relative + absolute
-        return cls(value, max(0.0, value - margin), value + margin)
-
-    @classmethod
     def spread(cls, value: float, factors: tuple[float, float], absolute: float = 0.0) -> Estimate:
         """Return ``value`` between two multiples of it, ``absolute`` wider; never below 0.
 

@@ -124,6 +124,4 @@ class Graph:
 
     def replace_ops(self, ops: Mapping[str, Op]) -> Graph:
         """Return the graph with some nodes' operators exchanged."""
-        return self.rebuild(
-            replace(n, op=ops[n.name]) if n.name in ops else n for n in self.nodes
-        )
+        return self.rebuild(replace(n, op=ops[n.name]) if n.name in ops else n for n in self.nodes)

@@ -7,16 +7,17 @@ import re
 LONGEST = 48
 """Longest name that is kept whole: paths with it stay well under file system limits."""
 
-_CPP = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl
-    concept const consteval constexpr constinit continue decltype default delete do double else
-    enum explicit export extern false float for friend goto if inline int long mutable namespace
-    new noexcept not not_eq nullptr operator or or_eq private protected public register requires
-    return short signed sizeof static struct switch template this throw true try typedef typeid
-    typename union unsigned using virtual void volatile wchar_t while xor xor_eq
-    input output main nnet hls std ap_fixed ap_ufixed ap_int ap_uint firmware weights
-    traces sizes samples in out s i argc argv fail refused""".split()
-)
+_WORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
+const consteval constexpr constinit continue decltype default delete do double else enum
+explicit export extern false float for friend goto if inline int long mutable namespace new
+noexcept not not_eq nullptr operator or or_eq private protected public register requires return
+short signed sizeof static struct switch template this throw true try typedef typeid typename
+union unsigned using virtual void volatile wchar_t while xor xor_eq input output main nnet hls
+std ap_fixed ap_ufixed ap_int ap_uint firmware weights traces sizes samples in out s i argc argv
+fail refused
+"""
+_CPP = frozenset(_WORDS.split())
 """C++ keywords, and identifiers that hls4ml's files or the simulation bench use."""
 
 _TAKEN = re.compile(r"layer\d+\w*|[a-z]\d+|config\d+|\w+_t|\w+_data|n_\w+", re.IGNORECASE)

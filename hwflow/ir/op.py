@@ -101,12 +101,12 @@ class OnnxNode:
         value = self.inputs[index] if index < len(self.inputs) else None
         return value if isinstance(value, Constant) else None
 
-    def refuse(self, title: str, *, code: str = "HW210", **parts: str) -> Refused:
+    def refuse(self, title: str, *, code: str = "HW210", **parts: str) -> RefusedError:
         """Return the exception that says why this node cannot become hardware."""
-        return Refused(Diagnostic(code=code, title=title, **parts))
+        return RefusedError(Diagnostic(code=code, title=title, **parts))
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Raised by ``Op.from_onnx``; the lowering pass adds where, and collects."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -193,7 +193,7 @@ class Op(ABC):
         The first takes all activations of the node, each other one the result before it.
 
         Raises:
-            Refused: the node cannot be computed exactly; says why and what to do.
+            RefusedError: the node cannot be computed exactly; says why and what to do.
         """
         raise node.refuse("operator is not created from ONNX")
 

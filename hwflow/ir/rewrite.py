@@ -1,4 +1,4 @@
-"""The rewrite that most graph passes share: a node disappears into the one it takes its input from."""
+"""The rewrites that graph passes share: a node disappears into the one before it, or altogether."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def merge_into_input(graph: Graph, rule: Rule) -> Graph:
     for node in graph.nodes:
         inputs = tuple(renamed.get(i, i) for i in node.inputs)
         producer = nodes[inputs[0]] if len(inputs) == 1 else None
-        if producer is not None and users[node.inputs[0]] == 1 and not _leaves(graph, node.inputs[0]):
+        before = node.inputs[0] if producer is not None else ""
+        if producer is not None and users[before] == 1 and before not in graph.output_values:
             op = rule(producer, node)
             if op is not None:
                 source = node.source and replace(node.source, value=producer.name)
@@ -60,10 +61,6 @@ def drop_nodes(graph: Graph, unnecessary: Callable[[Node], bool]) -> Graph:
     if len({p.value for p in outputs}) < len(outputs):
         return graph  # two ports on one value: hls4ml needs a layer for each
     return graph.rebuild(nodes.values(), outputs=outputs)
-
-
-def _leaves(graph: Graph, name: str) -> bool:
-    return name in graph.output_values
 
 
 def _moved(ports: tuple[Port, ...], renamed: dict[str, str]) -> tuple[Port, ...]:

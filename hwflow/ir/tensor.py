@@ -74,9 +74,7 @@ class TensorType:
         if wraps and not _stays(lo, hi, shift, to):
             return TensorType.full(self.shape, to)
         frac = self.dtype.fractional
-        return TensorType(
-            self.shape, to, cast_raw(self.lo, frac, to), cast_raw(self.hi, frac, to)
-        )
+        return TensorType(self.shape, to, cast_raw(self.lo, frac, to), cast_raw(self.hi, frac, to))
 
     def __str__(self) -> str:
         """Return e.g. ``[8x8x4] ufixed<6,0> in 0..63``."""
@@ -85,7 +83,7 @@ class TensorType:
 
 
 def _stays(lo: int, hi: int, shift: int, to: FixedType) -> bool:
-    """Return whether mantissas ``lo..hi`` shifted right by ``shift`` and rounded up stay in range."""
+    """Return whether mantissas ``lo..hi``, shifted right and rounded, stay in range."""
     if shift <= 0:
         return to.raw_min <= lo << -shift and hi << -shift <= to.raw_max
     rounded_hi = (hi >> shift) + (1 if hi & ((1 << shift) - 1) and to.rounding != "TRN" else 0)

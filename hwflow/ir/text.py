@@ -24,7 +24,8 @@ def print_node(graph: Graph, node: Node) -> str:
     )
     operands = ", ".join(node.inputs)
     origin = f"  # {node.origin}" if node.origin and node.origin != node.name else ""
-    return f"{node.name} = {node.op.kind}({operands}) {{{parameters}}} : {graph.types[node.name]}{origin}"
+    call = f"{node.op.kind}({operands}) {{{parameters}}}"
+    return f"{node.name} = {call} : {graph.types[node.name]}{origin}"
 
 
 def _value(value: Any) -> str:

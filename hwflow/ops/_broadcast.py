@@ -26,7 +26,7 @@ def to_hardware(node: OnnxNode, x: TensorType, values: F64) -> F64:
         last axis only, else ``x.shape``.
 
     Raises:
-        Refused: the constant has another size than the activation along some axis.
+        RefusedError: the constant has another size than the activation along some axis.
     """
     rank = len(x.shape) + 1
     padded = values.reshape((1,) * (rank - values.ndim) + values.shape)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.fixed import FixedArray
-from hwflow.ir.op import Constant, OnnxNode, Refused
+from hwflow.ir.op import Constant, OnnxNode, RefusedError
 
 MAX_WEIGHT_WIDTH = 24
 """Widest weight taken: beyond it the weights are floats that nobody quantised."""
@@ -16,7 +16,7 @@ def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
     """Return weights exactly, in the narrowest type that holds them all.
 
     Raises:
-        Refused: the weights are not quantised, or to scales that are not powers of two.
+        RefusedError: the weights are not quantised, or to scales that are not powers of two.
     """
     try:
         exact = FixedArray.exactly(weight.values)
@@ -40,7 +40,7 @@ def bias_constant(node: OnnxNode, bias: npt.NDArray[np.float64]) -> FixedArray:
     """Return a bias exactly; float32 values that nobody quantised keep all their bits.
 
     Raises:
-        Refused: the values span more than 62 bits.
+        RefusedError: the values span more than 62 bits.
     """
     try:
         return FixedArray.exactly(bias)
@@ -54,7 +54,7 @@ def bias_constant(node: OnnxNode, bias: npt.NDArray[np.float64]) -> FixedArray:
         ) from None
 
 
-def power_of_two_only(node: OnnxNode, what: str) -> Refused:
+def power_of_two_only(node: OnnxNode, what: str) -> RefusedError:
     """Return the refusal of a scale that is not a power of two."""
     return node.refuse(
         f"{what}: scale is not a power of two",

@@ -116,18 +116,26 @@ def conv_cost(
         bias=bias, groups=groups,
     )  # fmt: skip
     core = with_luts(core, weight.shape[1] * fabric.lut_narrowing(out_t))
-    width = x.dtype.width
     if not target.streams:
-        return _parallel_conv(core, prod(kernel) * x.channels * width, out_positions, parallel)
-    lines = fabric.line_buffer_luts(x.shape, kernel, width)
-    # a window and the copy that the unrolled product keeps while the next pixel comes in
-    held = prod(kernel) * x.channels * width * (1 if strategy == "resource" else 2)
+        window_bits = prod(kernel) * x.channels * x.dtype.width
+        return _parallel_conv(core, window_bits, out_positions, parallel)
     step = fabric.cycles_per_pixel(
         strategy, reuse_factor, weight.size // groups, core.ii.value, target.backend
     )
+    return _streamed_conv(core, x, kernel, strategy, step)
+
+
+def _streamed_conv(
+    core: Cost, x: TensorType, kernel: tuple[int, ...], strategy: str, step: float
+) -> Cost:
+    """Return the cost of a product with line buffers and a window, ``step`` cycles a pixel."""
+    width = x.dtype.width
     cycles = prod(x.shape[:-1]) * step
-    spread = REUSED if strategy != "resource" and reuse_factor > 1 else SIMPLE
+    spread = REUSED if strategy != "resource" and core.ii.value > 1 else SIMPLE
+    lines = fabric.line_buffer_luts(x.shape, kernel, width)
     buffers = make_cost(spread, lut=300.0 + lines, ff=0.0, cycles=cycles, ii=cycles)
+    # a window and the copy that the unrolled product keeps while the next pixel comes in
+    held = prod(kernel) * x.channels * width * (1 if strategy == "resource" else 2)
     total = gathered(side_by_side(core, buffers), held, strategy)
     return replace(
         total, ii=buffers.ii, latency_cycles=buffers.latency_cycles + core.latency_cycles
@@ -163,7 +171,7 @@ def scale_cost(scale: RawArray, x: TensorType, out_t: FixedType, *, target: Targ
 def product_cost(a: TensorType, b: TensorType, *, target: Target) -> Cost:
     """Return the cost of an elementwise product of two variable tensors of the same shape."""
     blocks = products.dsp_per_multiplier(a.dtype.width, b.dtype.width)
-    in_lut = 0.0 if blocks else 1.1 * a.dtype.width * b.dtype.width
+    in_lut = 0.0 if blocks else fabric.LUT_PER_PRODUCT_BIT * a.dtype.width * b.dtype.width
     channels = a.channels
     cycles = 3.0 if blocks and fabric.is_7_series(target.part) else 1.0
     cost = make_cost(

@@ -25,9 +25,7 @@ class _Depthwise(_Convolution):
         """Weights as the block-diagonal matrix of a full convolution."""
         channels = self.weight.shape[-1]
         taps = self.weight.raw.reshape(-1, channels)
-        return (taps[:, :, None] * np.eye(channels, dtype=np.int64)).reshape(
-            -1, channels
-        )
+        return (taps[:, :, None] * np.eye(channels, dtype=np.int64)).reshape(-1, channels)
 
     def _sum_bounds(self, lo: RawArray, hi: RawArray) -> tuple[RawArray, RawArray]:
         taps = self.weight.raw.reshape(-1, self.weight.shape[-1])
@@ -72,9 +70,7 @@ class _Depthwise(_Convolution):
         products = prod(self.kernel) * channels
         if self.strategy != "resource":
             return list(range(1, products + 1))
-        return [
-            rf for rf in legal_reuse_factors(products, channels) if products % rf == 0
-        ]
+        return [rf for rf in legal_reuse_factors(products, channels) if products % rf == 0]
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
@@ -95,10 +91,7 @@ def _multiply(x: RawArray, weight: RawArray) -> RawArray:
     Raises:
         OverflowError: a product could pass 62 bits.
     """
-    bits = (
-        int(np.abs(x).max(initial=0)).bit_length()
-        + int(np.abs(weight).max()).bit_length()
-    )
+    bits = int(np.abs(x).max(initial=0)).bit_length() + int(np.abs(weight).max()).bit_length()
     if bits > 62:
         raise OverflowError("a product could pass 62 bits")
     return x * weight

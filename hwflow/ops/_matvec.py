@@ -15,6 +15,7 @@ from hwflow.fixed import (
     Overflow,
     RawArray,
     cast_raw,
+    shift_left,
 )
 from hwflow.ir.tensor import TensorType
 
@@ -74,17 +75,6 @@ def add_bias(
     up = shift_left(np.stack([lo, hi]), common - fractional)
     offset = shift_left(bias.raw, common - bias.dtype.fractional)
     return up[0] + offset, up[1] + offset, common
-
-
-def shift_left(raw: RawArray, bits: int) -> RawArray:
-    """Return ``raw * 2**bits``.
-
-    Raises:
-        OverflowError: the result could pass 62 bits.
-    """
-    if int(np.abs(raw).max(initial=0)).bit_length() + bits > MAX_TYPE_WIDTH:
-        raise OverflowError(f"shifting left by {bits} bits would pass {MAX_TYPE_WIDTH} bits")
-    return raw << bits
 
 
 def multiply_accumulate(

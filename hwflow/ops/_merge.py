@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from hwflow.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.op import HlsLayer, OnnxNode
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._matvec import shift_left
 
 KERNEL_AXES = 4
 """Axes that the broadcasting kernel loops over."""
@@ -20,7 +19,7 @@ def require_two(node: OnnxNode) -> tuple[TensorType, TensorType]:
     """Return both activations of a node, after checking that ONNX broadcasts them.
 
     Raises:
-        Refused: there are not two, or their axes do not match.
+        RefusedError: there are not two, or their axes do not match.
     """
     if len(node.activations) != 2 or len(node.inputs) != 2:
         raise node.refuse(

@@ -1,4 +1,4 @@
-"""What all operators share that only move elements: each result element is an input or a constant."""
+"""What operators share that only move elements: each result is an input or a constant."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from math import prod
 
 import numpy as np
 
-from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional
+from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._matvec import shift_left
 
 FILL = -1
 """Source of an element that is the constant."""

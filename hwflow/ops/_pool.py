@@ -1,7 +1,7 @@
 """What pooling operators share: their window, the one C++ kernel, and reductions as pooling.
 
-hls4ml 1.3.0's pooling takes no padding and no overlap in io_stream, pads unsigned maps with a large
-value and truncates means twice, so that hwflow has a kernel of its own (``templates/ops/pool.h.j2``).
+hls4ml 1.3.0's pooling takes no padding and no overlap in io_stream, pads unsigned maps with a
+large value and truncates means twice, so that hwflow has its own (``templates/ops/pool.h.j2``).
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class _Pool(Op):
     def over_all(cls, spatial: tuple[int, ...], *, squeeze: bool) -> Self:
         """Return the pooling whose one window is the whole map."""
         rank = len(spatial)
-        return cls(
-            kernel=spatial, strides=(1,) * rank, pads=((0, 0),) * rank, squeeze=squeeze
-        )
+        return cls(kernel=spatial, strides=(1,) * rank, pads=((0, 0),) * rank, squeeze=squeeze)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
@@ -83,7 +81,7 @@ def pool_window(node: OnnxNode) -> tuple[Window, tuple[tuple[int, int], ...]]:
     """Return the window of a pooling node, and the padding that the node itself asks for.
 
     Raises:
-        Refused: the node is dilated, pads as much as its window, or has another number of axes.
+        RefusedError: dilation, padding as large as the window, or other than 1 or 2 spatial axes.
     """
     (x, *_) = node.activations
     rank = len(x.shape) - 1
@@ -103,7 +101,8 @@ def pool_window(node: OnnxNode) -> tuple[Window, tuple[tuple[int, int], ...]]:
     if any(max(p) >= k for p, k in zip(pads, kernel, strict=True)):
         raise node.refuse(
             "padding as large as the window", code="HW215",
-            found=f"kernel_shape = {kernel}, padding {pads}", supported="padding below kernel_shape",
+            found=f"kernel_shape = {kernel}, padding {pads}",
+            supported="padding below kernel_shape",
         )  # fmt: skip
     return window, pads
 
@@ -112,7 +111,7 @@ def reduction(node: OnnxNode, cls: type[_Pool]) -> Sequence[Op]:
     """Return the chain that reduces axes of a value: pooling with one window over all of them.
 
     Raises:
-        Refused: the batch axis is reduced, or no axis is left.
+        RefusedError: the batch axis is reduced, or no axis is left.
     """
     (x, *_) = node.activations
     axes, keep = _reduced_axes(node)

@@ -56,7 +56,7 @@ def csd_digits(raw: RawArray) -> npt.NDArray[np.int64]:
     "On binary representations of integers with digits -1, 0, 1", 2000).
     """
     magnitude = np.abs(raw.astype(np.int64))
-    return np.bitwise_count(magnitude ^ (3 * magnitude)).astype(np.int64)
+    return np.asarray(np.bitwise_count(magnitude ^ (3 * magnitude)), np.int64)
 
 
 def constant_bits(raw: RawArray) -> npt.NDArray[np.int64]:
@@ -158,8 +158,8 @@ def dsp_per_multiplier(input_bits: int, weight_bits: int) -> int:
 def multiplier_limit(products: Products, reuse_factor: int) -> int:
     """Return how many multipliers hls4ml allows a layer of the latency strategy.
 
-    ``DIV_ROUNDUP(n, RF) - zeros / RF`` in the configuration that hls4ml 1.3 writes (vivado/passes/core_templates.py).
-    At least one.
+    ``DIV_ROUNDUP(n, RF) - zeros / RF`` in the configuration that hls4ml 1.3 writes
+    (vivado/passes/core_templates.py); at least one.
     """
     return max(ceil(products.n / reuse_factor) - products.zeros // reuse_factor, 1)
 

@@ -34,7 +34,7 @@ def quantizer_chain(node: OnnxNode) -> Sequence[Op]:
     and clamping commute, since the bounds are integers.
 
     Raises:
-        Refused: a scale is not a power of two, or rounding is UP.
+        RefusedError: a scale is not a power of two, or a parameter is not constant.
     """
     x = node.inputs[0]
     values = [c.values for c in (node.constant(i) for i in range(1, len(node.inputs))) if c]
@@ -57,10 +57,10 @@ def _quant(node: OnnxNode, x: TensorType, quantizer: Quantizer) -> Sequence[Op]:
     scale = to_hardware(node, x, quantizer.scale)
     lo, hi = quantizer.raw_min, quantizer.raw_max
     if scale.ndim == 0 and not zero.any():
-        return _rounded(node, quantizer.rounding, lo, hi, float(scale))
+        return _rounded(quantizer.rounding, lo, hi, float(scale))
     return [
         *_shift(node, x, 1 / quantizer.scale, quantizer.zero_point),
-        *_rounded(node, quantizer.rounding, lo, hi, 1.0),
+        *_rounded(quantizer.rounding, lo, hi, 1.0),
         *_shift(node, x, quantizer.scale, -quantizer.zero_point * quantizer.scale),
     ]
 
@@ -92,14 +92,15 @@ def _trunc(node: OnnxNode, x: TensorType, quantizer: Quantizer) -> Sequence[Op]:
         *start,
         *to_grid,
         *_shift(node, x, np.array(1 / dropped), np.array(0.0)),
-        *_rounded(node, quantizer.rounding, lo, hi, 1.0),
+        *_rounded(quantizer.rounding, lo, hi, 1.0),
         *_shift(node, x, quantizer.output_scale, -back * quantizer.output_scale),
     ]
 
 
-def _rounded(node: OnnxNode, mode: str, lo: int, hi: int, scale: float) -> list[Op]:
+def _rounded(mode: str, lo: int, hi: int, scale: float) -> list[Op]:
     """Return rounding to multiples of a power of two, limited to ``lo .. hi`` of them."""
     from hwflow.ops.clip import Clip
+    from hwflow.ops.round_away import RoundAway
     from hwflow.ops.scale_bias import ScaleBias
 
     step = int(np.log2(scale))
@@ -110,15 +111,9 @@ def _rounded(node: OnnxNode, mode: str, lo: int, hi: int, scale: float) -> list[
             scale=FixedArray(np.array(-1), FixedType(1, 1)),
             bias=FixedArray(np.array(0), FixedType(1, 1, signed=False)),
         )
-        return [minus, *_rounded(node, "FLOOR", -hi, -lo, scale), minus]
-    if mode not in ROUNDING:
-        raise node.refuse(
-            f"rounding mode {mode} of an activation",
-            code="HW215",
-            found=f'rounding_mode = "{mode}"',
-            supported=", ".join((*ROUNDING, "CEIL")),
-            help='use rounding_mode = "ROUND"',
-        )
+        return [minus, *_rounded("FLOOR", -hi, -lo, scale), minus]
+    if mode == "UP":
+        return [RoundAway(fractional=-step), *_rounded("DOWN", lo, hi, scale)]
     to, clips = _saturating(lo, hi, step, ROUNDING[mode])
     return [*([Clip(lo=limits[0], hi=limits[1])] if clips else []), _cast(to)]
 

@@ -73,11 +73,11 @@ def _toward_zero(raw: RawArray, divisor: int) -> RawArray:
     return np.asarray(np.sign(raw) * (np.abs(raw) // divisor))
 
 
-def bits_of(x: TensorType) -> RawArray:
+def bits_of(x: FixedType) -> RawArray:
     """Return the mantissa of every bit pattern of the type, in the order of the patterns."""
-    patterns = np.arange(2**x.dtype.width, dtype=np.int64)
-    top = 2 ** (x.dtype.width - 1)
-    return np.where(patterns >= top, patterns - 2 * top, patterns) if x.dtype.signed else patterns
+    patterns = np.arange(2**x.width, dtype=np.int64)
+    top = 2 ** (x.width - 1)
+    return np.where(patterns >= top, patterns - 2 * top, patterns) if x.signed else patterns
 
 
 def lookup_layer(x: TensorType, table: FixedArray) -> HlsLayer:
@@ -240,6 +240,6 @@ def _filled(
     if direct is None:
         values = cls.entries(table_points(size, cls.span)).astype(np.float64)
     else:
-        x = TensorType.full((1,), direct)
-        values = cls.real(np.ldexp(bits_of(x).astype(np.float64), -direct.fractional))
+        points = np.ldexp(bits_of(direct).astype(np.float64), -direct.fractional)
+        values = cls.real(points)
     return FixedArray(quantize_values(values, to), to)

@@ -36,16 +36,13 @@ class Window:
     @property
     def padded(self) -> tuple[int, ...]:
         """Spatial extents with padding."""
-        return tuple(
-            b + n + e for n, b, e in zip(self.size, self.begin, self.end, strict=True)
-        )
+        return tuple(b + n + e for n, b, e in zip(self.size, self.begin, self.end, strict=True))
 
     @property
     def out(self) -> tuple[int, ...]:
         """Number of windows along each axis."""
         return tuple(
-            (n - k) // s + 1
-            for n, k, s in zip(self.padded, self.kernel, self.strides, strict=True)
+            (n - k) // s + 1 for n, k, s in zip(self.padded, self.kernel, self.strides, strict=True)
         )
 
     @property
@@ -92,8 +89,8 @@ class Window:
             Two arrays of shape ``(prod(kernel), channels)``.
         """
         inside = self.inside()
-        some = _outer([axis.any(axis=0) for axis in inside]).ravel()[:, None]
-        always = _outer([axis.all(axis=0) for axis in inside]).ravel()[:, None]
+        some = _outer([np.logical_or.reduce(axis) for axis in inside]).ravel()[:, None]
+        always = _outer([np.logical_and.reduce(axis) for axis in inside]).ravel()[:, None]
         low = np.where(some, np.where(always, lo, np.minimum(lo, 0)), 0)
         high = np.where(some, np.where(always, hi, np.maximum(hi, 0)), 0)
         return low, high
@@ -139,7 +136,7 @@ def window_from_onnx(
         The window, and the padding that the node itself asks for: before and after each axis.
 
     Raises:
-        Refused: an attribute has the wrong length, is out of range or is unknown.
+        RefusedError: an attribute has the wrong length, is out of range or is unknown.
     """
     rank = len(size)
     strides = _ints(node, "strides", rank, 1)

@@ -8,12 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, overflow_raw
+from hwflow.fixed import (
+    FixedArray,
+    FixedType,
+    Overflow,
+    RawArray,
+    Rounding,
+    overflow_raw,
+    shift_left,
+)
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._division import check_width, divide_round, reciprocal_parameters
-from hwflow.ops._matvec import shift_left
 from hwflow.ops._pool import _Pool, pool_window, reduction
 
 EXTRA_BITS = 10
@@ -25,10 +32,9 @@ class AveragePool(_Pool):
     """Mean of each window.
 
     A mean over a power of two of elements is exact. Any other is a fraction without end, which is
-    computed as an integer division and rounded **once**, to ``result_t``; so that the result is that
-    of a quantiser of this type right behind the exact mean. Without ``result_t`` it is rounded to
-    the nearest multiple of a step ``2**-EXTRA_BITS`` finer than an exact mean over the next power
-    of two.
+    computed as an integer division and rounded **once**, to ``result_t``: the result is that of a
+    quantiser of this type right behind the exact mean. Without ``result_t`` it is rounded to the
+    nearest multiple of a step ``2**-EXTRA_BITS`` of that of a mean over the next power of two.
 
     Attributes:
         counted: how many positions before and after each axis count as elements (zeros).
@@ -121,7 +127,8 @@ class AveragePool(_Pool):
         """Return the constants of the kernel's division."""
         lo, hi = x.bounds
         elements = int(self.window(x.shape).counts().max())
-        sums = FixedType.covering(lo * elements, hi * elements, x.dtype.fractional, signed=True)
+        lo, hi = min(lo * elements, -1), hi * elements  # the kernel's sum is signed
+        sums = FixedType.covering(lo, hi, x.dtype.fractional)
         up = to.fractional - x.dtype.fractional
         divisors = np.unique(self.divisors(x.shape))
         if len(divisors) > 1:
@@ -156,7 +163,9 @@ class AveragePool(_Pool):
             op = replace(nine, result_t=to, counted=one if rounding == "RND" else None)
             yield Example(f"{rounding.lower()}", op, (signed,))
         fine = FixedType(9, 1, False, Rounding.RND_CONV, Overflow.SAT)
-        yield Example("global", replace(cls.over_all((6, 5), squeeze=True), result_t=fine), (unsigned,))
+        yield Example(
+            "global", replace(cls.over_all((6, 5), squeeze=True), result_t=fine), (unsigned,)
+        )
         coarse = FixedType(3, 3, True, Rounding.RND_CONV)
         six = cls(kernel=(6,), strides=(3,), pads=((0, 0),), result_t=coarse)
         yield Example("line", six, (line,))

@@ -1,4 +1,4 @@
-"""Clip between constant bounds: Clip, ReLU6, Hardtanh."""
+"""Clip between constant bounds: Clip, ReLU6, Hardtanh; HardSigmoid as a clipped line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._matvec import shift_left
+from hwflow.ops.scale_bias import affine
 
 BOUND_BITS = 24
 """Widest bound taken: beyond it, it is a float that nobody meant to be exact."""
@@ -29,13 +29,19 @@ class Clip(Op):
     """
 
     pointwise: ClassVar[bool] = True
-    onnx: ClassVar[tuple[str, ...]] = ("Clip",)
+    onnx: ClassVar[tuple[str, ...]] = ("Clip", "HardSigmoid")
 
     lo: FixedArray | None = None
     hi: FixedArray | None = None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if node.op_type == "HardSigmoid":
+            (x,) = node.activations
+            alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+            unit = [FixedArray.exactly(v) for v in (0.0, 1.0)]
+            line = affine(node, x, np.array(float(alpha)), np.array(float(beta)))
+            return [line, cls(lo=unit[0], hi=unit[1])]
         bounds = [_bound(node, i, name) for i, name in ((1, "min"), (2, "max"))]
         lo, hi = bounds
         if lo is None and hi is None:
@@ -79,7 +85,7 @@ class Clip(Op):
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         lo, hi, fractional = self._bounds(x)
-        bound_t = FixedType.covering(int(min(lo, 0)), int(max(hi, 0)), fractional)
+        bound_t = FixedType.covering(min(int(lo), 0), max(int(hi), 0), fractional)
         return HlsLayer(
             class_name="HwflowKernel",
             kernel="clip",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class Dense(Op):
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         n_in, n_out = self.weight.shape
-        common = {
+        common: dict[str, Any] = {
             "types": {"accum": self.exact(x).dtype},
             "strategy": self.strategy,
             "reuse_factor": self.reuse_factor,
@@ -152,7 +152,7 @@ class Dense(Op):
 
 
 def pointwise_layer(
-    shape: tuple[int, ...], weight: FixedArray, bias: FixedArray, **common: object
+    shape: tuple[int, ...], weight: FixedArray, bias: FixedArray, **common: Any
 ) -> HlsLayer:
     """Return the hls4ml 1 x 1 convolution that applies a dense layer at each position.
 
@@ -164,22 +164,33 @@ def pointwise_layer(
     """
     n_in, n_out = weight.shape
     attributes: dict[str, object] = {
-        "in_width": shape[-2], "out_width": shape[-2], "n_chan": n_in, "n_filt": n_out,
-        "filt_width": 1, "stride_width": 1, "pad_left": 0, "pad_right": 0,
+        "in_width": shape[-2],
+        "out_width": shape[-2],
+        "n_chan": n_in,
+        "n_filt": n_out,
+        "filt_width": 1,
+        "stride_width": 1,
+        "pad_left": 0,
+        "pad_right": 0,
         "data_format": "channels_last",
     }
     kernel_shape: tuple[int, ...] = (1, n_in, n_out)
     if len(shape) == 3:
         attributes |= {
-            "in_height": shape[0], "out_height": shape[0], "filt_height": 1,
-            "stride_height": 1, "pad_top": 0, "pad_bottom": 0,
+            "in_height": shape[0],
+            "out_height": shape[0],
+            "filt_height": 1,
+            "stride_height": 1,
+            "pad_top": 0,
+            "pad_bottom": 0,
         }
         kernel_shape = (1, 1, n_in, n_out)
     return HlsLayer(
         class_name=f"Conv{len(shape) - 1}D",
         attributes=attributes,
         weights={
-            "weight": FixedArray(weight.raw.reshape(kernel_shape), weight.dtype), "bias": bias
+            "weight": FixedArray(weight.raw.reshape(kernel_shape), weight.dtype),
+            "bias": bias,
         },
-        **common,  # type: ignore[arg-type]
+        **common,
     )

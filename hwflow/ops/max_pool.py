@@ -41,7 +41,7 @@ class MaxPool(_Pool):
         best = window.at(padded, next(taps)).copy()
         for tap in taps:
             np.maximum(best, window.at(padded, tap), out=best)
-        return FixedArray(best[:, *(0,) * len(self.kernel)] if self.squeeze else best, x.dtype)
+        return FixedArray(best.reshape(len(best), -1) if self.squeeze else best, x.dtype)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         return self._cost(target, inputs[0], average=False)

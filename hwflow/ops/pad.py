@@ -39,7 +39,8 @@ class Pad(_Move):
         mode = next((m for m in MODES if m == node.attributes.get("mode", "constant")), None)
         if mode is None:
             raise node.refuse("unknown padding mode", code="HW217",
-                found=f"mode = {node.attributes['mode']!r}", supported=", ".join(MODES))  # fmt: skip
+                found=f"mode = {node.attributes['mode']!r}",
+                supported=", ".join(MODES))  # fmt: skip
         before, after = _pads(node)
         if min(*before, *after) < 0:
             raise node.refuse("negative padding", code="HW217", found=f"pads = {before + after}",

@@ -9,13 +9,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._broadcast import along_channel, to_hardware
-from hwflow.ops._matvec import shift_left
 
 F64 = npt.NDArray[np.float64]
 
@@ -148,7 +147,7 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
     them, and where channels differ so much that this needs more bits, to those bits.
 
     Raises:
-        Refused: the constants do not broadcast, or result and input together pass 62 bits.
+        RefusedError: the constants do not broadcast, or result and input together pass 62 bits.
     """
     op = ScaleBias(
         scale=real_constant(to_hardware(node, x, scale), SCALE_BITS),

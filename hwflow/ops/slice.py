@@ -11,6 +11,9 @@ from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._move import _Move, flat_index
 
+ALL = 2**31 - 1
+"""Ends from here on mean "to the end" whatever the length, as exporters write it."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slice(_Move):
@@ -38,6 +41,8 @@ class Slice(_Move):
         sizes = dict(zip(node.axes, x.shape, strict=True))
         picks = {axis: (0, size, 1) for axis, size in sizes.items()}
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+            if axis == 0 and (start, step) == (0, 1) and end >= ALL:
+                continue
             if axis == 0 or step == 0:
                 raise node.refuse("slice of the batch axis", code="HW216",
                     found=f"axes = {axes}, steps = {steps}")  # fmt: skip

@@ -68,13 +68,11 @@ class Softmax(Op):
             )
         return [cls()]
 
-    def difference_t(self, x: TensorType) -> FixedType:
+    def difference_t(self, x: FixedType) -> FixedType:
         """Return the type of the difference to the maximum: unsigned, saturating."""
-        lo, hi = x.bounds
-        bits = max((hi - lo).bit_length(), 1)
-        integer = min(bits - x.dtype.fractional, EXP_SPAN_BITS)
-        width = min(integer + x.dtype.fractional, self.table_size.bit_length() - 1)
-        return FixedType(max(width, 1), integer, False, Rounding.TRN, Overflow.SAT)
+        integer = min(x.integer, EXP_SPAN_BITS)
+        width = min(integer + x.fractional, self.table_size.bit_length() - 1)
+        return FixedType(max(width, 1), integer, False, Rounding.RND, Overflow.SAT)
 
     def sum_t(self, channels: int) -> FixedType:
         """Return the type of the sum of exponentials, exact."""
@@ -89,7 +87,7 @@ class Softmax(Op):
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs
-        exponentials, inverses = self._tables(x)
+        exponentials, inverses = self._tables(x.dtype, x.channels)
         hi = int(exponentials.raw.max()) * int(inverses.raw[self._reachable(x.channels) :].max())
         lo = min(0, -hi if self.table_t.signed else 0)
         full = TensorType.exactly(x.shape, np.array(lo), np.array(hi), 2 * self.table_t.fractional)
@@ -102,22 +100,22 @@ class Softmax(Op):
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
-        full = TensorType.full(x.shape[1:], x.dtype)
-        exponentials, inverses = self._tables(full)
+        channels = x.shape[-1]
+        exponentials, inverses = self._tables(x.dtype, channels)
         gap = FixedArray(x.raw.max(axis=-1, keepdims=True) - x.raw, x.dtype)
-        each = exponentials.raw[gap.cast(self.difference_t(full)).raw]
-        total = FixedArray(each.sum(axis=-1, keepdims=True), self.sum_t(full.channels))
-        inverse = inverses.raw[total.cast(self.inverse_input_t(full.channels)).raw]
+        each = exponentials.raw[gap.cast(self.difference_t(x.dtype)).raw]
+        total = FixedArray(each.sum(axis=-1, keepdims=True), self.sum_t(channels))
+        inverse = inverses.raw[total.cast(self.inverse_input_t(channels)).raw]
         product_t = FixedType.covering(
             int((each * inverse).min()), int((each * inverse).max()), 2 * self.table_t.fractional
         )
         product = FixedArray(each * inverse, product_t)
         return product if self.result_t is not None else product.cast(self.table_t)
 
-    def _tables(self, x: TensorType) -> tuple[FixedArray, FixedArray]:
+    def _tables(self, x: FixedType, channels: int) -> tuple[FixedArray, FixedArray]:
         return (
             _exponentials(self.difference_t(x), self.table_t),
-            _reciprocals(self.inverse_input_t(x.channels), self.table_t),
+            _reciprocals(self.inverse_input_t(channels), self.table_t),
         )
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
@@ -127,20 +125,21 @@ class Softmax(Op):
                 code="HW222", title="softmax over a single value", found=f"shape {x.shape}",
                 help="remove the softmax: its result is 1",
             )  # fmt: skip
+        least = 1 << (2 * x.channels - 1).bit_length()
         for name in ("table_size", "inv_table_size"):
             size = getattr(self, name)
-            if size & (size - 1) or not 2 * x.channels <= size <= 2**16:
+            if size & (size - 1) or not least <= size <= 2**16:
                 yield Diagnostic(
                     code="HW107",
                     title="illegal table size",
                     found=f"{name} = {size}",
-                    supported=f"powers of two from {2 << x.channels.bit_length()} to 65536",
+                    supported=f"powers of two from {least} to 65536",
                     help=f"remove {name} from this layer",
                 )
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
-        exponentials, inverses = self._tables(x)
+        exponentials, inverses = self._tables(x.dtype, x.channels)
         return HlsLayer(
             class_name="Softmax",
             attributes={
@@ -160,13 +159,13 @@ class Softmax(Op):
                 "inv_table": self.table_t,
                 "accum": self.sum_t(x.channels),
                 "inv_inp": self.inverse_input_t(x.channels),
-                "inp_norm": self.difference_t(x),
+                "inp_norm": self.difference_t(x.dtype),
             },
         )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        size = max(t.shape[0] for t in self._tables(x))
+        size = max(t.shape[0] for t in self._tables(x.dtype, x.channels))
         return _cost.softmax_cost(x, size, self.table_t.width, target=target)
 
     @classmethod

@@ -20,6 +20,7 @@ from hwflow.passes.apply_settings import apply_settings
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.drop_idle_casts import drop_idle_casts
 from hwflow.passes.fold_constants import fold_constants
+from hwflow.passes.fuse_affine import fuse_affine
 from hwflow.passes.fuse_bias import fuse_bias
 from hwflow.passes.fuse_casts import fuse_casts
 from hwflow.passes.infer_shapes import infer_shapes
@@ -62,6 +63,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
     Pass("fold_constants", lambda m, c: fold_constants(m), "weights become numbers"),
     Pass("infer_shapes_2", lambda m, c: infer_shapes(m), "shapes that waited for the constants"),
+    Pass("fuse_affine", lambda m, c: fuse_affine(m), "before each constant takes its own bits"),
     Pass("lower", lambda m, c: lower(m, c.config), "from ONNX nodes to hardware operators"),
     Pass("settle_inputs", lambda g, c: settle_inputs(g), "the ports get their types"),
     Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),

@@ -75,7 +75,7 @@ def _permuted(graph: Graph, dense: Dense, transpose: Node) -> Dense:
 
 
 def _behind(graph: Graph, node: Node, dropped: dict[str, str]) -> bool:
-    """Return whether a node's value is in another order than before: between transpose and dense."""
+    """Return whether a node stands between transpose and dense: its value changes its order."""
     while len(node.inputs) == 1 and not isinstance(node.op, Dense):
         if node.inputs[0] in dropped:
             return True

@@ -1,7 +1,7 @@
-"""A constant that is added right after a matrix product or convolution becomes its bias.
+"""A constant that is added right after a product, convolution or scaling becomes its bias.
 
-``(x @ w + b) + c = x @ w + (b + c)`` holds exactly, so nothing changes but the layer count. It needs
-the sum to have no other user and no cast of its own.
+``(x @ w + b) + c = x @ w + (b + c)`` holds exactly, so nothing changes but the layer count. It
+needs the sum to have no other user and no cast of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from hwflow.debug import explain
-from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph, Node
+from hwflow.ir.op import Op
 from hwflow.ir.rewrite import merge_into_input
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
@@ -22,6 +22,7 @@ from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.scale_bias import ScaleBias
 
 WITH_BIAS = (Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D)
+"""Operators that accumulate and add one bias per output channel."""
 
 
 def fuse_bias(graph: Graph) -> Graph:
@@ -29,20 +30,18 @@ def fuse_bias(graph: Graph) -> Graph:
     return merge_into_input(graph, _fused)
 
 
-def _fused(producer: Node, node: Node) -> Dense | Conv1D | Conv2D | None:
+def _fused(producer: Node, node: Node) -> Op | None:
     op, adder = producer.op, node.op
-    if not isinstance(op, WITH_BIAS) or not isinstance(adder, ScaleBias):
+    if not isinstance(op, (*WITH_BIAS, ScaleBias)) or not isinstance(adder, ScaleBias):
         return None
     if not (adder.scale.values == 1.0).all():
         return None
-    if op.result_t is not None or op.accum_t is not None or adder.bias.raw.size not in (
-        1,
-        op.bias.raw.size,
-    ):
-        explain("fuse_bias", f"{node.name}: the product is cast, or the constant is not per channel")
+    per_channel = np.broadcast_shapes(op.bias.shape, adder.bias.shape) == op.bias.shape
+    if op.result_t is not None or not per_channel:
+        explain("fuse_bias", f"{node.name}: the sum is cast, or the constant is not per channel")
         return None
     try:
-        total = FixedArray.exactly(op.bias.values + np.ravel(adder.bias.values))
+        total = op.bias + adder.bias
     except OverflowError:
         explain("fuse_bias", f"{node.name}: the sum of both biases needs more than 62 bits")
         return None

@@ -26,14 +26,15 @@ def legalize(graph: Graph, target: Target, config: Config) -> Graph:
     findings = [
         _located(finding, graph, node, config)
         for node in graph.nodes
-        for finding in (*node.op.check(target, *graph.input_types(node)), *_check(graph, node, target))
+        for finding in _findings(graph, node, target)
     ]
     if findings:
         raise CompileError(findings)
     return graph
 
 
-def _check(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
+def _findings(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
+    yield from node.op.check(target, *graph.input_types(node))
     dtype = graph.types[node.name].dtype
     if dtype.width > MAX_COMPARED_WIDTH:
         yield Diagnostic(
@@ -56,16 +57,17 @@ def _check(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
 
 def _located(finding: Diagnostic, graph: Graph, node: Node, config: Config) -> Diagnostic:
     """Add which layer a finding is about, and where the offending value was set."""
-    shapes = " x ".join("x".join(map(str, t.shape)) for t in graph.input_types(node))
+    shapes = ", ".join("x".join(map(str, t.shape)) for t in graph.input_types(node))
+    result = "x".join(map(str, graph.types[node.name].shape))
     shown = f"{node.origin or node.name}: {node.op.kind}"
-    where = f"{shown} ({shapes} -> {'x'.join(map(str, graph.types[node.name].shape))}), layer {node.name!r}"
+    where = f"{shown} ({shapes} -> {result}), layer {node.name!r}"
     key = finding.found.split(" = ")[0]
     if node.name in config.layers or node.origin in config.layers:
         layer = node.name if node.name in config.layers else node.origin
         if key in config.layers[layer]:
-            return replace(
-                finding, where=where, found=f"{finding.found}, set in {config.source}, [layer.{layer}]"
-            )
+            found = f"{finding.found}, set in {config.source}, [layer.{layer}]"
+            return replace(finding, where=where, found=found)
     if key in ("strategy", "reuse_factor"):
-        return replace(finding, where=where, found=f"{finding.found}, set in {config.source}, [target]")
+        found = f"{finding.found}, set in {config.source}, [target]"
+        return replace(finding, where=where, found=found)
     return replace(finding, where=where)

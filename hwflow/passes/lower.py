@@ -16,7 +16,7 @@ from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.names import Namer, graph_name
-from hwflow.ir.op import Constant, Layout, OnnxNode, Op, Refused
+from hwflow.ir.op import Constant, Layout, OnnxNode, Op, RefusedError
 from hwflow.ir.qonnx import QonnxModel, attributes, constants, is_quantizer, origin
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import by_onnx
@@ -110,13 +110,14 @@ def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
 
 
 def _lower_node(walk: _Walk, node: onnx_ir.Node) -> None:
-    cls = by_onnx().get(node.op_type) if node.domain in ("", "ai.onnx") or is_quantizer(node) else None
+    known = node.domain in ("", "ai.onnx") or is_quantizer(node)
+    cls = by_onnx().get(node.op_type) if known else None
     try:
         if cls is None:
-            raise Refused(_unsupported(node))
+            raise RefusedError(_unsupported(node))
         _lower_supported(walk, node, cls)
-    except (Refused, OverflowError) as problem:
-        finding = problem.diagnostic if isinstance(problem, Refused) else _too_wide(problem)
+    except (RefusedError, OverflowError) as problem:
+        finding = problem.diagnostic if isinstance(problem, RefusedError) else _too_wide(problem)
         walk.findings.append(replace(finding, where=walk.model.where(node)))
         _stand_in(walk, node)
 
@@ -134,11 +135,9 @@ def _lower_supported(walk: _Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
             inputs.append(_laid_out(walk, value, axes))
             operands.append(walk.types[inputs[-1]])
     result = node.outputs[0]
-    shape = tuple(int(d) for d in result.shape or ())
+    shape = _shape(result)
     opset = walk.model.ir.opset_imports.get(node.domain, 1)
-    view = OnnxNode(
-        node.op_type, attributes(node), tuple(operands), axes, shape, opset
-    )
+    view = OnnxNode(node.op_type, attributes(node), tuple(operands), axes, shape, opset)
     if len([o for o in node.outputs if o.uses() or o.is_graph_output()]) > 1:
         raise view.refuse("node with several results", found=f"{len(node.outputs)} results")
     if not inputs:
@@ -198,14 +197,14 @@ def _laid_out(walk: _Walk, value: onnx_ir.Value, axes: Axes) -> str:
 def _stand_in(walk: _Walk, node: onnx_ir.Node) -> None:
     """Give the results of a refused node some value, so that the nodes after it can be examined."""
     for result in node.outputs:
-        shape = tuple(int(d) for d in result.shape or ())
+        shape = _shape(result)
         op = Input(shape=shape[1:] or (1,), dtype=DEFAULT_INPUT, assumed=True)
         name = walk.add(op, (), "refused", "")
         walk.values[result.name or ""] = name, _identity(max(len(shape), 2))
 
 
 def _outputs(walk: _Walk) -> list[Port]:
-    ports = []
+    ports: list[Port] = []
     for value in walk.model.ir.graph.outputs:
         held = walk.values.get(value.name or "")
         if held is None or any(p.value == held[0] for p in ports):
@@ -231,7 +230,8 @@ def _unsupported(node: onnx_ir.Node) -> Diagnostic:
         title="operator not supported",
         found=f"ONNX operator {node.op_type}{domain}",
         supported=f"{len(known)} operators, listed by `hwflow ops`",
-        help=ALTERNATIVES.get(node.op_type) or did_you_mean(node.op_type, known)
+        help=ALTERNATIVES.get(node.op_type)
+        or did_you_mean(node.op_type, known)
         or "replace it in the model, or add an operator (docs/adding-an-operator.md)",
     )
 
@@ -265,7 +265,8 @@ def _too_wide(problem: OverflowError) -> Diagnostic:
 
 
 def _shape(value: onnx_ir.Value) -> tuple[int, ...]:
-    return tuple(int(d) for d in value.shape or ())
+    """Return a static shape, batch axis included; ``infer_shapes`` has made sure it is one."""
+    return tuple(int(d) for d in value.shape.numpy()) if value.shape is not None else ()
 
 
 def _identity(rank: int) -> Axes:

@@ -1,9 +1,10 @@
 """A bias finer than the sum it is added to loses the bits that no later rounding can see.
 
 Let the sum of products be a multiple of ``g`` and the next rounding have all its thresholds on
-multiples of ``g``. A bias strictly between two multiples of ``g`` puts every sum strictly between two
-multiples too, where rounding is constant; so the midpoint between them does as well as the bias itself,
-and needs one bit below ``g``. A relu in between changes nothing: its kink, 0, is a multiple of ``g``.
+multiples of ``g``. A bias strictly between two multiples of ``g`` puts every sum strictly between
+two multiples too, where rounding is constant; so the midpoint between them does as well as the bias
+itself, and needs one bit below ``g``. A relu in between changes nothing: its kink, 0, is a multiple
+of ``g``.
 
 Unquantised float32 biases (Brevitas' default) shrink from about 30 fractional bits to a few.
 """
@@ -11,8 +12,6 @@ Unquantised float32 biases (Brevitas' default) shrink from about 30 fractional b
 from __future__ import annotations
 
 from dataclasses import replace
-
-import numpy as np
 
 from hwflow.debug import explain
 from hwflow.fixed import FixedArray, FixedType, Rounding
@@ -62,4 +61,4 @@ def _narrowed(bias: FixedArray, grid: int) -> FixedArray:
     below = bias.dtype.fractional - grid
     floor = bias.raw >> below
     inside = (floor << below) != bias.raw
-    return FixedArray.exactly(np.ldexp((2 * floor + inside).astype(np.float64), -grid - 1))
+    return FixedArray.narrowest(2 * floor + inside, grid + 1)

@@ -21,7 +21,9 @@ def settle_inputs(graph: Graph) -> Graph:
     """Return the graph with the types of its inputs taken from the quantisers behind them."""
     settled: dict[str, tuple[FixedType, Node]] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, Input) or not node.op.assumed or node.name in graph.output_values:
+        if not isinstance(node.op, Input) or not node.op.assumed:
+            continue
+        if node.name in graph.output_values:
             continue
         casts = graph.users[node.name]
         types = {u.op.result_t for u in casts if isinstance(u.op, Cast)}
@@ -57,6 +59,6 @@ def input_warnings(graph: Graph) -> Iterator[Diagnostic]:
                 title="input has no quantiser",
                 where=f"input {port.name!r}",
                 found=f"{op.dtype} was assumed",
-                help=f'say the type in hwflow.toml: [input.{port.name}] type = "fixed<16,6,RND_CONV,SAT>"'
-                ", or put a quantiser (Brevitas: QuantIdentity) at the model's input",
+                help=f'set [input.{port.name}] type = "fixed<16,6,RND_CONV,SAT>" in hwflow.toml, '
+                "or put a quantiser (Brevitas: QuantIdentity) at the model's input",
             )

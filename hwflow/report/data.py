@@ -16,26 +16,28 @@ from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import printable
-from hwflow.report.schema import (
+from hwflow.report.parts import (
     BoardData,
     ConstantData,
     CostData,
     CountersData,
     Digest,
-    DivergenceData,
-    EstimateData,
     Interval,
-    LayerData,
     MatchData,
-    OutputErrorData,
     PortData,
     Range,
-    ReportData,
     Stage,
-    StatementData,
     TargetData,
-    UtilisationData,
     Version,
+)
+from hwflow.report.schema import (
+    DivergenceData,
+    EstimateData,
+    LayerData,
+    OutputErrorData,
+    ReportData,
+    StatementData,
+    UtilisationData,
     WarningData,
 )
 from hwflow.simulate import Counters, original_shape
@@ -76,6 +78,7 @@ def report_data(
     return ReportData(
         name=graph.name,
         source=printable(source),
+        data=_one_line(verification.data) if verification else "",
         digests=tuple(Digest(name, digest) for name, digest in digests.items()),
         versions=tuple(_versions()),
         target=TargetData(target.backend, target.io_type, target.part, target.clock_period_ns),
@@ -196,8 +199,8 @@ def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | Non
             expected=first.expected,
             found=first.found if finite else None,
             steps=steps if finite else None,
-            cause=first.cause,
-            reproducer=first.reproducer,
+            cause=_one_line(first.cause),
+            reproducer=_one_line(first.reproducer),
         )
     return StatementData(
         holds=agreement.holds,
@@ -266,6 +269,11 @@ def _interval(figure: Estimate) -> Interval:
 
 
 def _warning(diagnostic: Diagnostic) -> WarningData:
-    parts = diagnostic.as_dict()
+    parts = {name: _one_line(text) for name, text in diagnostic.as_dict().items()}
     parts.pop("severity")
     return WarningData(**parts)
+
+
+def _one_line(text: str) -> str:
+    """Return a text of any length without line breaks and characters that cannot be seen."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hwflow.report.schema import DivergenceData, LayerData, ReportData
 from hwflow.report.words import (
+    DASH,
     RESOURCE_NAMES,
     count,
     divergence,
@@ -18,6 +19,9 @@ from hwflow.report.words import (
 
 WORST = 5
 """How many layers and warnings are shown; the HTML report has all."""
+
+SATURATION = 0.01
+"""Share of clipped values from which a layer is worth a look; a few are what clipping is for."""
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~!"})
 
@@ -58,6 +62,7 @@ def _head(data: ReportData) -> Iterator[str]:
     yield (
         f"{plain(data.source)} for {board}{plain(target.part)}, {plain(target.backend)}, "
         f"{plain(target.io_type)}, {target.clock_period_ns:g} ns"
+        + (f"; data: {plain(data.data)}" if data.data else "")
     )
     yield ""
     yield from _table(
@@ -87,13 +92,19 @@ def _divergence(title: str, first: DivergenceData, expected: str, found: str) ->
 def _worst_layers(data: ReportData) -> Iterator[str]:
     """Yield the layers with the most differing, wrapped or saturated values, if there are any."""
     found = sorted(data.layers, key=_badness, reverse=True)[:WORST]
-    found = [layer for layer in found if any(_badness(layer))]
+    found = [layer for layer in found if _is_bad(layer)]
     if not found:
         return
     yield "### Layers to look at"
     yield ""
     head = ("Layer", "Type", "Differs from C++:", "Differs from model:", "Wrapped:", "Saturated:")
     yield from _table(head, ((plain(n.origin), plain(n.result_t), *_counts(n)) for n in found))
+
+
+def _is_bad(layer: LayerData) -> bool:
+    *errors, saturated = _badness(layer)
+    elements = layer.counters.elements if layer.counters else 0
+    return any(errors) or saturated > SATURATION * elements
 
 
 def _badness(layer: LayerData) -> tuple[int, int, int, int]:
@@ -108,7 +119,7 @@ def _badness(layer: LayerData) -> tuple[int, int, int, int]:
 def _counts(layer: LayerData) -> Iterator[str]:
     known = (layer.faithful, layer.lossless, layer.counters, layer.counters)
     for number, source in zip(_badness(layer), known, strict=True):
-        yield "–" if source is None else count(number)
+        yield DASH if source is None else count(number)
 
 
 def _errors(data: ReportData) -> Iterator[str]:
@@ -117,7 +128,7 @@ def _errors(data: ReportData) -> Iterator[str]:
         yield ""
     for error in data.errors:
         facts = "; ".join(f"{label}: {value}" for label, value in error_facts(error))
-        yield f"- {plain(error.output)} – {facts}"
+        yield f"- {plain(error.output)} {DASH} {facts}"
 
 
 def _resources(data: ReportData) -> Iterator[str]:

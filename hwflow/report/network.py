@@ -9,6 +9,7 @@ from markupsafe import Markup
 from hwflow.report.layout import Column, Edge, Spot, lay_out
 from hwflow.report.schema import LayerData, ReportData
 from hwflow.report.svg import element, picture, text
+from hwflow.report.words import shape
 
 BOX_WIDTH, BOX_HEIGHT = 204.0, 62.0
 GAP_X, GAP_Y = 20.0, 24.0
@@ -36,9 +37,7 @@ def _family(layer: LayerData) -> str:
     return "weights" if layer.strategy is not None else "plain"
 
 
-def _draw(
-    column: Column, layers: Mapping[str, LayerData], classes: Mapping[str, str]
-) -> Markup:
+def _draw(column: Column, layers: Mapping[str, LayerData], classes: Mapping[str, str]) -> Markup:
     width = 2 * MARGIN + column.lanes * (BOX_WIDTH + GAP_X) - GAP_X + column.thin_lanes * THIN
     above = STUB if column.comes_from else 0.0
     below = STUB if column.goes_to else 0.0
@@ -108,11 +107,11 @@ def _stub(x: float, y1: float, y2: float, label: str, *, arriving: bool) -> list
 
 
 def _box(layer: LayerData, x: float, y: float, class_: str) -> Markup:
-    shape = " × ".join(map(str, layer.output_shape)) or "scalar"
-    title = f"{layer.origin} ({layer.name}): {layer.operator}, {shape}, {layer.result_t}"
+    axes = shape(layer.output_shape)
+    title = f"{layer.origin} ({layer.name}): {layer.operator}, {axes}, {layer.result_t}"
     lines = (
         text(0.0, 20.0, fit(layer.origin, 21), "box-name"),
-        text(0.0, 36.0, fit(f"{layer.operator} · {shape}", 30), "box-kind"),
+        text(0.0, 36.0, fit(f"{layer.operator} · {axes}", 30), "box-kind"),
         text(0.0, 52.0, fit(layer.result_t, 28), "box-type"),
     )
     return element(

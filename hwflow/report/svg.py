@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from hwflow.report.schema import Interval, Range
+from hwflow.report.parts import Interval, Range
 
 _MINIMUM = 1.5
 """Narrowest bar in pixels: something that is there must be seen."""
@@ -47,10 +47,13 @@ def picture(width: float, height: float, label: str, *children: str, class_: str
 
 
 def _bar(x: float, y: float, width: float, height: float, class_: str) -> Markup:
-    return element("rect", x=x, y=y, width=width, height=height, rx=min(2.0, height / 2), class_=class_)
+    return element(
+        "rect", x=x, y=y, width=width, height=height, rx=min(2.0, height / 2), class_=class_
+    )
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    """Return a straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
@@ -95,19 +98,19 @@ def use_bar(percent: Interval, fits: str, label: str) -> Markup:
     """
     scale = USE_WIDTH / max(100.0, percent.high * 1.04)
     limit = 100.0 * scale
-    low, high = percent.low * scale, max(percent.high * scale, percent.low * scale + _MINIMUM)
-    return picture(
-        USE_WIDTH,
-        22.0,
-        label,
-        _bar(0.0, 4.0, limit, 14.0, "use-track"),
-        _bar(0.0, 4.0, max(_MINIMUM, percent.value * scale), 14.0, f"use-bar {fits}"),
-        line(low, 11.0, high, 11.0, "whisker"),
-        line(low, 7.5, low, 14.5, "whisker"),
-        line(high, 7.5, high, 14.5, "whisker"),
-        line(limit - 0.75, 0.0, limit - 0.75, 22.0, "use-limit"),
-        class_="use",
-    )
+    parts = [_bar(0.0, 4.0, limit, 14.0, "use-track")]
+    if percent.high > 0:
+        low = percent.low * scale
+        high = max(percent.high * scale, low + _MINIMUM)
+        width = max(_MINIMUM, percent.value * scale)
+        parts += [
+            _bar(0.0, 4.0, width, 14.0, f"use-bar {fits}"),
+            line(low, 11.0, high, 11.0, "whisker"),
+            line(low, 7.5, low, 14.5, "whisker"),
+            line(high, 7.5, high, 14.5, "whisker"),
+        ]
+    parts.append(line(limit - 0.75, 0.0, limit - 0.75, 22.0, "use-limit"))
+    return picture(USE_WIDTH, 22.0, label, *parts, class_="use")
 
 
 SHARE_WIDTH = 72.0
@@ -164,4 +167,5 @@ def _marks(most: int) -> list[int]:
 
 
 def text(x: float, y: float, content: str, class_: str) -> Markup:
+    """Return a text that starts at a point, or as its class says."""
     return element("text", content, x=x, y=y, class_=class_)

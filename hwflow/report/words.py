@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwflow.report.parts import Interval, Range
 from hwflow.report.schema import (
     DivergenceData,
     EstimateData,
-    Interval,
     OutputErrorData,
-    Range,
     ReportData,
     StatementData,
     UtilisationData,
 )
+
+MINUS, DASH, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
+"""Typographer's signs: what stands before a negative number, between two ends, and in shapes."""
 
 RESOURCE_NAMES = {
     "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram_18k": "BRAM 18k", "uram": "URAM"
@@ -55,13 +57,13 @@ class KeyFigure:
 
 def count(value: float) -> str:
     """Return a number rounded to a whole one, thousands set apart."""
-    return f"{value:,.0f}".replace("-", "−")
+    return f"{value:,.0f}".replace("-", MINUS)
 
 
 def real(value: float) -> str:
     """Return a number with up to five significant digits."""
     text = f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.5g}"
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -76,19 +78,19 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def ends(figure: Interval) -> str:
-    """Return the interval of a whole-numbered figure, e.g. ``120–180``; empty when it has none."""
+    """Return the interval of a whole-numbered figure; empty where all three are the same."""
     low, high = count(figure.low), count(figure.high)
-    return "" if low == high == count(figure.value) else f"{low}–{high}"
+    return "" if low == high == count(figure.value) else f"{low}{DASH}{high}"
 
 
 def between(values: Range) -> str:
-    """Return a range of real numbers, e.g. ``−8 … 7.5``."""
+    """Return a range of real numbers by its ends."""
     return f"{real(values.low)} … {real(values.high)}"
 
 
 def shape(axes: Sequence[int]) -> str:
-    """Return a shape, e.g. ``8 × 8 × 4``."""
-    return " × ".join(map(str, axes)) or "scalar"
+    """Return a shape with its axes multiplied."""
+    return f" {TIMES} ".join(map(str, axes)) or "scalar"
 
 
 def plural(number: int, noun: str) -> str:
@@ -119,7 +121,9 @@ def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
 
 def _faithful(statement: StatementData | None) -> Verdict:
     if statement is None:
-        return Verdict("Faithful", "Not checked", "unknown", "The generated C++ was not run on data.")
+        return Verdict(
+            "Faithful", "Not checked", "unknown", "The generated C++ was not run on data."
+        )
     if statement.holds:
         detail = (
             f"Simulation and compiled C++ agree bit for bit in all {count(statement.elements)} "
@@ -171,7 +175,7 @@ def use(entry: UtilisationData) -> tuple[str, str]:
         return "none available", f"{count(entry.used.value)} needed"
     figures = f"{count(entry.used.value)} of {count(entry.available)}"
     low, high = count(entry.percent.low), count(entry.percent.high)
-    interval = "" if low == high else f" ({low}–{high} %)"
+    interval = "" if low == high else f" ({low}{DASH}{high} %)"
     return f"{count(entry.percent.value)} %", f"{figures}{interval}"
 
 
@@ -192,19 +196,17 @@ def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
 
 def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
     total, time, speed = estimate.total, estimate.latency_ns, estimate.inferences_per_s
-    cycles = total.latency_cycles
+    cycles, ii = total.latency_cycles, total.ii
+    interval = f" ({ends(cycles)})" if ends(cycles) else ""
+    span = f"{rate(speed.low)} to {rate(speed.high)}"
     return (
-        KeyFigure(
-            "Latency",
-            duration(time.value),
-            f"{count(cycles.value)} cycles" + (f" ({ends(cycles)})" if ends(cycles) else ""),
-        ),
+        KeyFigure("Latency", duration(time.value), f"{count(cycles.value)} cycles{interval}"),
         KeyFigure(
             "Initiation interval",
-            plural(round(total.ii.value), "cycle"),
-            f"one inference every {duration(1e9 / speed.value)}",
+            plural(round(ii.value), "cycle"),
+            ends(ii) or "between inferences",
         ),
-        KeyFigure("Throughput", rate(speed.value), f"{rate(speed.low)} to {rate(speed.high)}"),
+        KeyFigure("Throughput", rate(speed.value), span if ends(ii) else "inferences per second"),
     )
 
 

@@ -1,7 +1,6 @@
 """Time by stage and peak memory of a build, without its C++ compilation.
 
-``make bench``; each model runs in a process of its own, so that the peak is its own. Prints, beside the
-stages, the time of ONNX Runtime's float run of the same data as the peer. With
+``make bench``; each model runs in a process of its own, so that the peak is its own. With
 ``--shared FOLDER`` the jets MLP in ``FOLDER/models`` is measured too.
 """
 

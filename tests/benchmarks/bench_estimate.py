@@ -11,15 +11,141 @@ interval taken from the other repositories only.
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from calibration_points import Point, all_points
+from calibration_points import (
+    FIGURES,
+    Layer,
+    Point,
+    activation_shape,
+    family_of,
+    fixed,
+    layer_cost,
+    pairs,
+    spatial_of,
+    target_of,
+    usable,
+)
+
+from hwflow.estimate import with_fifo
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._fabric import resource_cost
+from hwflow.ops._total import total_cost
 
 HEADER = (
     "family              figure          points repos   5 %  50 %  95 %  MAPE%  inside held-out"
 )
+
+
+def points_of(
+    family: str, repo: str, name: str, cost: Cost, real: Mapping[str, Any]
+) -> Iterator[Point]:
+    """Yield one point per figure that the report gives."""
+    for figure, column in FIGURES.items():
+        value = real.get(column)
+        if value not in (None, ""):
+            yield Point(family, figure, repo, float(value), getattr(cost, figure), name)
+
+
+def all_points(folder: Path) -> Iterator[Point]:
+    """Yield every figure of every usable layer and design."""
+    designs = [d for d in json.loads((folder / "hls4ml_designs.json").read_text()) if usable(d)]
+    weights = np.load(folder / "hls4ml_designs_weights.npz")
+    rows = defaultdict(list)
+    with (folder / "hls4ml_layers.csv").open() as file:
+        for row in csv.DictReader(file):
+            rows[row["repo"], row["project_dir"], row["tool"], row["part"], row["cfg"]].append(row)
+    for design in designs:
+        yield from design_points(design, rows, weights)
+    yield from single_dense(folder)
+
+
+def design_points(design: Layer, rows: Mapping[Any, list[Layer]], weights: Any) -> Iterator[Point]:
+    """Yield the figures of one design and of its layers."""
+    target, repo = target_of(design), design["repo"]
+    costs: dict[str, Cost] = {}
+    one_shot: set[str] = set()
+    whole = True
+    for layer, mult in pairs(design):
+        cost, name = layer_cost(layer, mult, target, weights), layer["cfg"]
+        if cost is None:
+            whole = whole and layer["kind"] == "activ_config"
+            continue
+        for row in rows.get(
+            (repo, design["project_dir"], design["tool"], design["part"], name), ()
+        ):
+            title = f"{repo}:{layer.get('name') or name}"
+            yield from points_of(family_of(layer, mult, target), repo, title, cost, row)
+        costs[name] = fifo(layer, cost, target)
+        single = layer["kind"] == "activ_config" and len(activation_shape(layer)) == 1
+        if layer["kind"] == "dense_config" or single:
+            one_shot.add(name)
+    if whole and costs:
+        names = list(costs)
+        chain = [(n, names[max(i - 1, 0) : i]) for i, n in enumerate(names)]
+        total = total_cost(chain, costs, target, one_shot)
+        family = f"design {target.io_type}"
+        yield from points_of(family, repo, design["id"], total, design["hls"])
+        yield from synthesis(design, total)
+
+
+def fifo(layer: Layer, cost: Cost, target: Target) -> Cost:
+    """Return the cost with the FIFO of the layer's result."""
+    if not target.streams:
+        return cost
+    if layer["kind"] == "activ_config":
+        shape = activation_shape(layer)
+    else:
+        channels = int(layer.get("n_filt") or layer.get("n_chan") or layer.get("n_out") or 1)
+        shape = (
+            prod(spatial_of(layer, "out")) if layer["kind"] != "dense_config" else 1,
+            channels,
+        )
+    return with_fifo(cost, TensorType.full(shape, fixed(layer.get("out"))), 1, target.backend)
+
+
+def synthesis(design: Layer, total: Cost) -> Iterator[Point]:
+    """Yield the figures of logic synthesis, where a design has them."""
+    if design["vsynth"]:
+        for figure in ("lut", "ff"):
+            real = float(design["vsynth"][figure])
+            yield Point(
+                "design synthesis",
+                f"{figure}_synth",
+                design["repo"],
+                real,
+                getattr(total, f"{figure}_synth"),
+                design["id"],
+            )
+
+
+def single_dense(folder: Path) -> Iterator[Point]:
+    """Yield the resource layers of wa-hls4ml-search; no weights are needed for those."""
+    columns = {"lut": "LUT_hls", "ff": "FF_hls", "dsp": "DSP_hls", "bram18": "BRAM_18K_hls",
+               "lat_max": "WorstLatency_hls", "ii_max": "IntervalMax_hls"}  # fmt: skip
+    with (folder / "wa_search_single_dense.csv").open() as file:
+        for row in csv.DictReader(file):
+            if row["strategy"] == "resource" and int(row["rf"]) > 1:
+                n_in, n_out, bits = int(row["d_in"]), int(row["d_out"]), int(row["prec"])
+                rf = int(row["rf"])
+                cost = resource_cost(n_in, n_out, n_in * n_out, 16, bits, rf, row["part"])
+                real = {name: row[column] for name, column in columns.items()}
+                yield from points_of(
+                    "resource",
+                    "wa-hls4ml-search",
+                    row["model_name"] + "/" + row["rf"],
+                    cost,
+                    real,
+                )
 
 
 def quantiles(points: list[Point]) -> tuple[float, float, float]:

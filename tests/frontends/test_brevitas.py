@@ -22,7 +22,13 @@ pytestmark = [
 ]
 
 
-def network(*, seed: int = 0, in_quant: dict[str, Any] | None = None, **weights: Any) -> Any:
+def network(
+    *,
+    seed: int = 0,
+    in_quant: dict[str, Any] | None = None,
+    quant_output: bool = False,
+    **weights: Any,
+) -> Any:
     """Return a calibrated two-layer network, in training mode."""
     pytest.importorskip("brevitas")
     import brevitas.nn as qnn
@@ -32,6 +38,8 @@ def network(*, seed: int = 0, in_quant: dict[str, Any] | None = None, **weights:
         Int8WeightPerTensorFixedPoint,
         Uint8ActPerTensorFixedPoint,
     )
+
+    last = {"output_quant": Int8ActPerTensorFixedPoint, "return_quant_tensor": True}
 
     class TwoLayers(torch.nn.Module):
         def __init__(self) -> None:
@@ -43,7 +51,9 @@ def network(*, seed: int = 0, in_quant: dict[str, Any] | None = None, **weights:
                 qnn.QuantLinear(8, 6, bias=True, **(settings | weights)),
                 qnn.QuantReLU(act_quant=Uint8ActPerTensorFixedPoint, bit_width=4),
             )
-            self.last = qnn.QuantLinear(6, 3, bias=False, **settings)
+            self.last = qnn.QuantLinear(
+                6, 3, bias=False, **settings, **(last if quant_output else {})
+            )
 
         def forward(self, features: Any) -> Any:
             return self.last(self.hidden(self.inp(features)))
@@ -62,7 +72,7 @@ def both(module: Any, model: QonnxModel) -> tuple[np.ndarray, np.ndarray]:
     found = Reference(fold_constants(infer_shapes(clean_model(model)))).run({"features": x})
     with torch.no_grad():
         expected = module.eval()(torch.from_numpy(x))
-    return found["output"], expected.numpy()
+    return found["output"], getattr(expected, "value", expected).numpy()
 
 
 @pytest.mark.parametrize("mode", ["ROUND", "FLOOR", "CEIL", "ROUND_TO_ZERO"])
@@ -112,6 +122,13 @@ def test_names_and_the_module_are_kept() -> None:
     assert names == ["inp", "hidden.0", "hidden.1", "hidden.1", "last"]
 
 
+def test_a_module_may_return_a_quant_tensor() -> None:
+    module = network(quant_output=True)
+    model = load(module, np.zeros((1, 8)))
+    assert [v.name for v in model.ir.graph.outputs] == ["output"]
+    np.testing.assert_array_equal(*both(module, model))
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     load(network(), np.zeros((1, 8)))
     assert capfd.readouterr() == ("", "")
@@ -130,3 +147,29 @@ def test_a_module_that_does_not_run_is_a_clear_error() -> None:
 def test_one_bit_activations_that_the_exporter_changes_are_refused() -> None:
     with pytest.raises(CompileError, match=r"HW026(.|\n)*inp: QuantIdentity"):
         load(network(in_quant={"bit_width": 1}), np.zeros((1, 8)))
+
+
+def test_a_layer_used_on_inputs_of_different_scales_is_refused() -> None:
+    pytest.importorskip("brevitas")
+    import brevitas.nn as qnn
+    import torch
+    from brevitas.quant import Int8ActPerTensorFixedPoint, Int8WeightPerTensorFixedPoint, Int16Bias
+
+    class Twice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            act = {"act_quant": Int8ActPerTensorFixedPoint, "return_quant_tensor": True}
+            self.first = qnn.QuantIdentity(bit_width=6, **act)
+            self.second = qnn.QuantIdentity(bit_width=3, **act)
+            self.fc = qnn.QuantLinear(
+                4, 4, bias=True, weight_quant=Int8WeightPerTensorFixedPoint, bias_quant=Int16Bias
+            )
+
+        def forward(self, x: Any) -> Any:
+            return self.fc(self.second(self.fc(self.first(x))))
+
+    torch.manual_seed(0)
+    module = Twice().train()
+    module(torch.randn(64, 4))
+    with pytest.raises(CompileError, match=r"HW026(.|\n)*fc: QuantLinear"):
+        load(module, np.zeros((1, 4)))

@@ -16,7 +16,8 @@ from hwflow.ops.add import Add
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.report.data import report_data
-from hwflow.report.schema import ReportData, Version
+from hwflow.report.parts import Version
+from hwflow.report.schema import ReportData
 from hwflow.verify import (
     Agreement,
     Divergence,
@@ -116,6 +117,7 @@ def report(
         agreement(net, lossless or {}),
         (error(),),
         full_simulation(net, simulation_input()),
+        "images.npz, 20 samples",
     )
     made = report_data(
         graph=net,

@@ -10,7 +10,8 @@ from hwflow.estimate import RESOURCES
 from hwflow.report import words
 from hwflow.report.html import to_html
 from hwflow.report.markdown import plain, to_markdown
-from hwflow.report.schema import Interval, Range, UtilisationData
+from hwflow.report.parts import Interval, Range
+from hwflow.report.schema import UtilisationData
 from hwflow.report.svg import histogram, range_bar, use_bar
 from tests.report.samples import HOSTILE, report
 
@@ -102,7 +103,9 @@ def test_hostile_names_stay_text() -> None:
     assert "\n\n\u202e" not in summary
 
 
-@pytest.mark.parametrize("text", ["<b>", "a|b", "`x`", "@team", "https://evil", "[a](b)", "![i](u)"])
+@pytest.mark.parametrize(
+    "text", ["<b>", "a|b", "`x`", "@team", "https://evil", "[a](b)", "![i](u)"]
+)
 def test_markdown_escapes_everything_with_a_meaning(text: str) -> None:
     escaped = plain(text)
     assert not re.search(r"(?<!\\)[<>|`\[\]!*]|@|://", escaped)
@@ -143,6 +146,7 @@ def test_range_bar_is_to_scale() -> None:
 def test_use_bar_is_to_scale_and_keeps_the_limit_inside() -> None:
     inside = widths(use_bar(Interval(50.0, 25.0, 75.0), "yes", "a"))
     assert inside == [("use-track", 0.0, 560.0), ("use-bar yes", 0.0, 280.0)]
+    assert widths(use_bar(Interval(0.0, 0.0, 0.0), "yes", "a")) == [("use-track", 0.0, 560.0)]
     (_, _, limit), (_, _, bar) = widths(use_bar(Interval(400.0, 200.0, 1000.0), "no", "a"))
     assert bar == pytest.approx(4 * limit, abs=0.3)
     assert limit < 560.0
@@ -154,7 +158,12 @@ def test_histogram_draws_every_filled_bin() -> None:
 
 
 def test_numbers_are_put_into_words() -> None:
-    assert [words.duration(ns) for ns in (5, 1500, 2.5e6, 3e9)] == ["5 ns", "1.5 µs", "2.5 ms", "3 s"]
+    assert [words.duration(ns) for ns in (5, 1500, 2.5e6, 3e9)] == [
+        "5 ns",
+        "1.5 µs",
+        "2.5 ms",
+        "3 s",
+    ]
     assert [words.rate(r) for r in (10, 2000, 5e6, 2e9)] == ["10 /s", "2 k/s", "5 M/s", "2 G/s"]
-    assert words.real(-59692.4) == "−59,692"
+    assert words.real(-59692.4) == f"{words.MINUS}59,692"
     assert words.ends(Interval(3.0, 3.0, 3.0)) == ""

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from hwflow.fixed import FixedArray
 from hwflow.report import schema
 from hwflow.report.json import SCHEMA, to_json
-from hwflow.report.schema import LayerData, Range, ReportData
+from hwflow.report.parts import Range
+from hwflow.report.schema import LayerData, ReportData
 from hwflow.verify import full_simulation, output_error
 from tests.report.samples import SAMPLES, graph, report, simulation_input
 
@@ -125,6 +126,7 @@ def test_statements_are_separate_and_counted() -> None:
 def test_without_data_nothing_is_claimed() -> None:
     made = report(data=False)
     assert (made.faithful, made.lossless, made.errors, made.board) == (None, None, (), None)
+    assert made.data == ""
     assert made.estimate.fits is None
     assert all(layer.counters is layer.faithful is layer.lossless is None for layer in made.layers)
 

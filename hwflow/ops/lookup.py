@@ -1,0 +1,176 @@
+"""Any function of one value that has few bits: a table with an entry for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import erf, sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.fixed import FixedArray, FixedType, quantize_values
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import _cost
+from hwflow.ops._tables import F64, bits_of, lookup_layer, saturating
+
+WIDEST = 12
+"""Widest input: 4096 entries."""
+
+ENTRY_BITS = 18
+"""Width of the entries where nothing else is said and they are not exact in fewer bits."""
+
+Parameters = Mapping[str, float]
+
+
+def _erf(x: F64) -> F64:
+    return np.array([erf(v) for v in x])
+
+
+FUNCTIONS: dict[str, Callable[[F64, Parameters], F64]] = {
+    "Abs": lambda x, p: np.abs(x),
+    "Celu": lambda x, p: np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0) / p["alpha"])),
+    "Elu": lambda x, p: np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0))),
+    "Erf": lambda x, p: _erf(x),
+    "Exp": lambda x, p: np.exp(x),
+    "Gelu": lambda x, p: (
+        0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        if p["tanh"]
+        else 0.5 * x * (1 + _erf(x / sqrt(2)))
+    ),
+    "HardSwish": lambda x, p: x * np.clip(x / 6 + 0.5, 0, 1),
+    "Log": lambda x, p: np.log(x),
+    "Mish": lambda x, p: x * np.tanh(np.logaddexp(0, x)),
+    "Reciprocal": lambda x, p: 1 / x,
+    "Selu": lambda x, p: p["gamma"] * np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0))),
+    "Softsign": lambda x, p: x / (1 + np.abs(x)),
+    "Sqrt": lambda x, p: np.sqrt(x),
+    "ThresholdedRelu": lambda x, p: np.where(x > p["alpha"], x, 0),
+}
+"""The functions as ONNX defines them (https://onnx.ai/onnx/operators/), in float64."""
+
+DEFAULTS: dict[str, Parameters] = {
+    "Celu": {"alpha": 1.0},
+    "Elu": {"alpha": 1.0},
+    "Gelu": {"tanh": 0.0},
+    "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+    "ThresholdedRelu": {"alpha": 1.0},
+}
+"""ONNX's default attributes."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lookup(Op):
+    """A function by table; every entry holds the true function, rounded once.
+
+    Attributes:
+        function: a key of ``FUNCTIONS``.
+        constants: its parameters.
+        table_t: type of the entries; None for ``result_t``, or else an exact or wide enough type.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = tuple(FUNCTIONS)
+    pointwise: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t")
+    approximate: ClassVar[str] = "a table of the function, rounded"
+
+    function: str
+    constants: Parameters = field(default_factory=dict)
+    table_t: FixedType | None = None
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        (x,) = node.activations
+        if x.dtype.width > WIDEST:
+            raise node.refuse(
+                f"{node.op_type} of a value with many bits",
+                code="HW221",
+                found=f"an input of type {x.dtype}",
+                supported=f"inputs of at most {WIDEST} bits, which get one table entry per value",
+                help="quantise the value before this layer",
+            )
+        defaults = DEFAULTS.get(node.op_type, {})
+        constants = {k: float(node.attributes.get(k, v)) for k, v in defaults.items()}
+        if node.op_type == "Gelu":
+            constants["tanh"] = float(node.attributes.get("approximate", "none") == "tanh")
+        op = cls(function=node.op_type, constants=constants)
+        least, most = (bound * x.dtype.step for bound in x.bounds)
+        inside = np.arange(x.bounds[0], x.bounds[1] + 1) & (2**x.dtype.width - 1)
+        if not np.isfinite(op.values(x.dtype)[inside]).all():
+            raise node.refuse(
+                f"{node.op_type} is not defined for all values of its input",
+                code="HW221",
+                found=f"inputs from {least:g} to {most:g}",
+                help="keep the input within the function's domain by a quantiser or Clip",
+            )
+        return [op]
+
+    def values(self, x: FixedType) -> F64:
+        """Return the function at every bit pattern; not finite outside the function's domain.
+
+        Raises:
+            OverflowError: the table would be too large.
+        """
+        if x.width > WIDEST:
+            raise OverflowError(f"a table for {x} would have more than {2**WIDEST} entries")
+        points = np.ldexp(bits_of(x).astype(np.float64), -x.fractional)
+        with np.errstate(all="ignore"):
+            return FUNCTIONS[self.function](points, self.constants)
+
+    def table(self, x: FixedType) -> FixedArray:
+        """Return the entries in the order of bit patterns, 0 outside the function's domain.
+
+        They depend on the type of the input alone, not on its range.
+        """
+        values = np.nan_to_num(self.values(x), nan=0.0, posinf=0.0, neginf=0.0)
+        to = self.table_t or self.result_t or _entry_type(values)
+        return FixedArray(quantize_values(values, to), to)
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        table, mask = self.table(x.dtype), 2**x.dtype.width - 1
+        reached = [
+            table.raw[np.arange(lo, hi + 1) & mask] for lo, hi in zip(x.lo, x.hi, strict=True)
+        ]
+        lo, hi = (np.array([f(r) for r in reached]) for f in (np.min, np.max))
+        return TensorType.exactly(x.shape, lo, hi, table.dtype.fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        table = self.table(x.dtype)
+        return FixedArray(np.asarray(table.raw[x.raw & (2**x.dtype.width - 1)]), table.dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        return lookup_layer(x, self.table(x.dtype))
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        table = self.table(x.dtype)
+        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        signed, unsigned = FixedType(7, 4), FixedType(6, 3, signed=False)
+        for function in FUNCTIONS:
+            op = cls(function=function, constants=DEFAULTS.get(function, {}))
+            dtype = unsigned if function in ("Log", "Reciprocal", "Sqrt") else signed
+            yield Example(function.lower(), op, (TensorType.full((2, 3), dtype),))
+        coarse = saturating(6, 3, signed=True)
+        op = cls(function="Gelu", constants={"tanh": 1.0}, result_t=coarse)
+        yield Example("gelu_rounded", op, (TensorType.full((2, 3), signed),))
+
+
+def _entry_type(values: F64) -> FixedType:
+    """Return a type that holds all values exactly in few bits, or else rounds and saturates."""
+    try:
+        exact = FixedArray.exactly(values).dtype
+    except OverflowError:
+        exact = None
+    if exact is not None and exact.width <= ENTRY_BITS:
+        return exact
+    signed = bool((values < 0).any())
+    integer = int(np.floor(np.log2(np.abs(values).max()))) + 1 + signed
+    return saturating(ENTRY_BITS, integer, signed=signed)

@@ -1,0 +1,203 @@
+"""The small records that the report's data is put together from; see ``schema``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimated figure.
+
+    Attributes:
+        value: best single figure.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Range:
+    """A closed range of real numbers.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What identifies one input or product of the compilation.
+
+    Attributes:
+        subject: what was hashed, e.g. ``model``, ``project``, ``config``.
+        sha256: the digest in hexadecimal.
+    """
+
+    subject: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """Version of a program or library that took part.
+
+    Attributes:
+        name: name of the package.
+        version: its version, or ``"not installed"``.
+    """
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Time that one stage took.
+
+    Attributes:
+        name: the stage.
+        seconds: wall-clock time.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TargetData:
+    """What the hardware is generated for.
+
+    Attributes:
+        backend: hls4ml backend.
+        io_type: ``io_parallel`` or ``io_stream``.
+        part: the FPGA part.
+        clock_period_ns: requested clock period.
+    """
+
+    backend: str
+    io_type: str
+    part: str
+    clock_period_ns: float
+
+
+@dataclass(frozen=True)
+class BoardData:
+    """The board that the design is compared with.
+
+    Attributes:
+        name: as printed on the board.
+        part: its device.
+        family: the device family.
+        memory: memory beside the device.
+    """
+
+    name: str
+    part: str
+    family: str
+    memory: str
+
+
+@dataclass(frozen=True)
+class PortData:
+    """A graph input or output as seen from outside.
+
+    Attributes:
+        name: name in the original model.
+        layer: the layer that holds the value.
+        shape: in the original order of axes, without the batch axis.
+        type: fixed-point type of the port.
+    """
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    type: str
+
+
+@dataclass(frozen=True)
+class ConstantData:
+    """Weights, biases or other constants of a layer.
+
+    Attributes:
+        name: ``weight``, ``bias``, ...
+        type: their fixed-point type.
+        shape: as stored in the project.
+        range: smallest and largest value; None where there are no values.
+        zeros: how many of the values are 0.
+        elements: how many there are.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    range: Range | None
+    zeros: int
+    elements: int
+
+
+@dataclass(frozen=True)
+class CountersData:
+    """What happened to a layer's values over the data.
+
+    Attributes:
+        elements: values that the layer gave.
+        saturated: values out of range and clipped.
+        wrapped: values out of range and wrapped around.
+        near_ties: values within 1/64 of a step of a rounding boundary.
+        observed: smallest and largest result.
+    """
+
+    elements: int
+    saturated: int
+    wrapped: int
+    near_ties: int
+    observed: Range
+
+
+@dataclass(frozen=True)
+class MatchData:
+    """How many values of one layer agree in a comparison.
+
+    Attributes:
+        elements: values compared.
+        mismatches: values that differ.
+    """
+
+    elements: int
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class CostData:
+    """Estimated resources and timing; csynth and post-synthesis figures are never mixed.
+
+    Attributes:
+        lut_csynth_equivalent: look-up tables as C synthesis would report them.
+        lut_post_synthesis_equivalent: look-up tables that logic synthesis would leave.
+        ff_csynth_equivalent: flip-flops as C synthesis would report them.
+        ff_post_synthesis_equivalent: flip-flops that logic synthesis would leave.
+        dsp: DSP blocks.
+        bram_18k: 18 kbit block RAMs.
+        latency_cycles: clock cycles from first input to last output.
+        ii: cycles between two inferences.
+        notes: what the figures rest on.
+    """
+
+    lut_csynth_equivalent: Interval
+    lut_post_synthesis_equivalent: Interval
+    ff_csynth_equivalent: Interval
+    ff_post_synthesis_equivalent: Interval
+    dsp: Interval
+    bram_18k: Interval
+    latency_cycles: Interval
+    ii: Interval
+    notes: tuple[str, ...]
