@@ -101,7 +101,7 @@ def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> D
         inputs[port.name] = rng.uniform(low - margin, high + margin, (samples, *shape)).astype(
             np.float32
         )
-    return Data(inputs, None, f"{samples} random samples, seed {seed}")
+    return Data(inputs, None, f"a uniform distribution over the ports' ranges, seed {seed}")
 
 
 def _finding(name: str, found: str) -> Diagnostic:

@@ -219,7 +219,7 @@ def verification(design: Design, found: Verification, *, json: bool) -> None:
         print_json({"model": design.source, **verification_dict(found)})
         return
     warnings(design)
-    console.print(f"data      {escape(found.data)}, {found.simulation.samples} samples")
+    console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
     _statement("faithful", "simulation == C++", found.faithful)
     _statement("lossless", "hardware == trained model", found.lossless)
     for item in found.errors:

@@ -289,7 +289,7 @@ def output_error(
     real = np.asarray(real, np.float64).reshape(ours.shape)
     error = np.abs(ours - real)
     noise, signal = float((error**2).sum()), float((real**2).sum())
-    counts, edges = np.histogram(error, bins=BINS)
+    counts, edges = np.histogram(error, bins=BINS, range=(0.0, float(error.max()) or 1.0))
     classes = ours.reshape(len(ours), -1)
     several = classes.shape[1] > 1
     ours_top, real_top = classes.argmax(1), real.reshape(len(ours), -1).argmax(1)

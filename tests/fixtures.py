@@ -22,12 +22,12 @@ def model(
     return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
 
-def table_network() -> onnx.ModelProto:
-    """Return a dense layer with a quantised sigmoid behind it."""
+def table_network(bits: int) -> onnx.ModelProto:
+    """Return a dense layer with a quantised sigmoid of ``bits`` wide inputs behind it."""
     b = Builder(np.random.default_rng(5))
     x = b.quant("x", 6, 1 / 8, signed=True)
     x = b.node("MatMul", [x, b.weight((4, 6), 4, 1 / 4)])
-    x = b.quant(x, 8, 1 / 16, signed=True)
+    x = b.quant(x, bits, 2.0 ** (4 - bits), signed=True)
     x = b.quant(b.node("Sigmoid", [x]), 6, 1 / 64, signed=False)
     return model(b, x, (1, 4), (1, 6))
 

@@ -112,17 +112,28 @@ def test_a_dropped_bias_quantiser_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     assert not found.holds
 
 
+OFF_BY_ONE = {
+    8: (
+        "nnet_utils/hwflow_lookup.h",
+        "return bits.to_uint();",
+        "return bits.to_uint() > 0 ? bits.to_uint() - 1 : 0;",
+    ),
+    14: (
+        "nnet_utils/nnet_activation.h",
+        "index = data_round + 8 * CONFIG_T::table_size / 16;",
+        "index = data_round + 8 * CONFIG_T::table_size / 16 + 1;",
+    ),
+}
+"""By input width: narrow inputs have a table of their own, wide ones hls4ml's."""
+
+
 @pytest.mark.cpp
-def test_an_off_by_one_table_index_is_noticed() -> None:
-    design = hwflow.compile(table_network())
-
-    def shifted(path: str, text: str) -> str:
-        if not path.endswith("nnet_utils/nnet_activation.h"):
-            return text
-        return text.replace(
-            "index = data_round + 8 * CONFIG_T::table_size / 16;",
-            "index = data_round + 8 * CONFIG_T::table_size / 16 + 1;",
-        )
-
-    found = check(design, shifted)
-    assert not found.holds
+@pytest.mark.parametrize("bits", OFF_BY_ONE)
+def test_an_off_by_one_table_index_is_noticed(bits: int) -> None:
+    file, right, wrong = OFF_BY_ONE[bits]
+    found = check(
+        hwflow.compile(table_network(bits)),
+        lambda path, text: text.replace(right, wrong) if path.endswith(file) else text,
+    )
+    assert found.first is not None
+    assert found.first.layer.startswith("sigmoid")
