@@ -63,8 +63,10 @@ def build(
     Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
     """
     from hwflow import show
+    from hwflow.codegen.project import check_folder
 
     folder = out or Path("build") / model.stem
+    check_folder(folder)
     with show.progress(quiet=json) as progress:
         progress("compile", 0.0)
         design = _compile(model, board, config, io_type, backend)

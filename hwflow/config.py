@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,11 @@ def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
                 supported=", ".join(names),
                 help=did_you_mean(path[-1], names) or "remove it",
             )
+        elif item["type"] == "string_pattern_mismatch":
+            legal = item["ctx"]["pattern"].strip("^()$").split("|")
+            finding = _finding("illegal setting", source, found)
+            guess = did_you_mean(str(item["input"]), legal)
+            yield replace(finding, supported=", ".join(legal), help=guess or finding.help)
         else:
             yield _finding("illegal setting", source, f"{found}: {item['msg']}")
 

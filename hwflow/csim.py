@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hwflow import toolchain
 from hwflow.codegen.project import Project
 from hwflow.debug import cache_dir
+from hwflow.errors import ToolError
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.resources import sim_dir
@@ -112,7 +113,8 @@ def build(graph: Graph, project: Project, target: Target) -> Csim:
     """Compile a generated project, or find it in the cache.
 
     Raises:
-        ToolError: g++ is missing, or the generated C++ does not compile.
+        ToolError: g++ is missing, the generated C++ does not compile, or the cache cannot be
+            written.
     """
     top = project.text(f"firmware/{project.name}.cpp")
     traced = set(re.findall(r'nnet::save_layer_output<[^;]*?, "(\w+)", ', top))
@@ -190,7 +192,14 @@ def _compile(project: Project, bench: str, program: Path) -> None:
             timeout_s=BUILD_TIMEOUT_S,
             what="compiling the generated C++",
         )
-        program.parent.mkdir(parents=True, exist_ok=True)
-        staged = program.with_name(f"bench-{os.getpid()}")
-        shutil.copy2(folder / "bench", staged)
-        staged.replace(program)
+        try:
+            program.parent.mkdir(parents=True, exist_ok=True)
+            staged = program.with_name(f"bench-{os.getpid()}")
+            shutil.copy2(folder / "bench", staged)
+            staged.replace(program)
+        except OSError as error:
+            raise ToolError(
+                "cache",
+                f"cannot keep the compiled simulation in {program.parent}: {error.strerror}",
+                help="set HWFLOW_CACHE to a folder that can be written",
+            ) from error

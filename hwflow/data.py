@@ -76,8 +76,9 @@ def _load(path: Path) -> dict[str, Array]:
 
 
 def _assigned(arrays: dict[str, Array], graph: Graph, source: str) -> Data:
-    labels = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
     names = [port.name for port in graph.inputs]
+    kept = [n for n in LABEL_NAMES if n in arrays and n not in names]
+    labels = _classes(arrays[kept[0]], kept[0], source) if kept else None
     inputs = {name: arrays[name] for name in names if name in arrays}
     if not inputs and len(names) == 1:
         others = {n: a for n, a in arrays.items() if n not in LABEL_NAMES}
@@ -86,7 +87,32 @@ def _assigned(arrays: dict[str, Array], graph: Graph, source: str) -> Data:
             chosen = next(iter(others.values()))
         if chosen is not None:
             inputs = {names[0]: chosen}
+    sizes = {len(array) for array in inputs.values() if array.ndim}
+    if labels is not None and len(sizes) == 1 and len(labels) not in sizes:
+        found = f"{len(labels)} labels for {sizes.pop()} samples"
+        raise CompileError([_bad_labels(source, found)])
     return Data(inputs or arrays, labels, source)
+
+
+def _classes(labels: Array, name: str, source: str) -> Array:
+    """Return the class of each sample, from class numbers or from one column per class."""
+    if labels.ndim == 2 and labels.dtype.kind in "fiub":
+        return labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "fiub":
+        found = f"{name}: shape {labels.shape}, dtype {labels.dtype}"
+        raise CompileError([_bad_labels(source, found)])
+    return labels
+
+
+def _bad_labels(source: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW406",
+        title="labels do not fit the data",
+        where=source,
+        found=found,
+        supported="one class number per sample, shape (N,), or one column per class, (N, classes)",
+        help=f"save them as `y`; the names {', '.join(LABEL_NAMES)} are taken for labels",
+    )
 
 
 def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> Data:

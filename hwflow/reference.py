@@ -77,7 +77,7 @@ class Reference:
             float32 (or what the graph computes), batch axis first, by value name.
 
         Raises:
-            CompileError: HW401 or HW402, the data does not fit the inputs; HW033, ONNX Runtime
+            CompileError: HW401 or HW403, the data does not fit the inputs; HW033, ONNX Runtime
                 refuses the model.
             KeyError: a value that no node computes is asked for.
         """
@@ -123,7 +123,7 @@ class Reference:
             found = np.shape(data[name])
             if found[1:] != shape or len(sizes) != 1 or not all(sizes):
                 yield Diagnostic(
-                    code="HW402",
+                    code="HW403",
                     title="the shape of the data does not fit the model",
                     where=f"graph input {printable(name)!r}, {where}",
                     found=str(found),

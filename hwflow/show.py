@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def print_json(content: Any) -> None:
-    """Print plain data as JSON on standard output; infinities become null."""
+    """Print plain data as JSON on standard output; what is not finite becomes null."""
     print(json_module.dumps(_finite(content), indent=2))  # noqa: T201
 
 
@@ -35,7 +36,7 @@ def _finite(content: Any) -> Any:
         return {str(k): _finite(v) for k, v in content.items()}
     if isinstance(content, (list, tuple)):
         return [_finite(v) for v in content]
-    if isinstance(content, float) and content in (float("inf"), float("-inf")):
+    if isinstance(content, float) and not isfinite(content):
         return None
     return content
 

@@ -207,12 +207,13 @@ def _problem(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Diagnost
         or array[0].size != size
         or (array.ndim == len(shape) + 1 and array.shape[1:] != shape)
     ):
+        flat = f", or (N, {size}) in the same order" if len(shape) > 1 else ""
         return _finding(
             "HW403",
             "data has the wrong shape",
             "",
             found=f"shape {array.shape}",
-            supported=f"shape {wanted}, or (N, {size}) in the same order, with N of at least 1",
+            supported=f"shape {wanted}{flat}, with N of at least 1",
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return _finding(

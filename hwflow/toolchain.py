@@ -112,6 +112,8 @@ def _run(
             check=False,
             stdin=subprocess.DEVNULL,
         )
+    except OSError as error:
+        raise ToolError(name, f"{command[0]} cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired:
         raise ToolError(
             name, f"{what} took longer than {timeout_s:g} s", help="use fewer samples or layers"

@@ -47,7 +47,7 @@ class Divergence:
         expected: what the simulation (or the trained model) has there.
         found: what the C++ (or the hardware) has there.
         cause: what this difference looks like.
-        reproducer: path of the saved inputs and values, or empty.
+        reproducer: path of the saved inputs and values, why they were not saved, or empty.
     """
 
     layer: str
@@ -263,8 +263,11 @@ def _save_reproducer(
     content |= {f"operand/{n}": simulation.layers[n].values[sample : sample + 1] for n in operands}
     content["expected"] = simulation.layers[first.layer].values[sample : sample + 1]
     content["found"] = found[first.layer][sample : sample + 1]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **content)  # type: ignore[arg-type]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **content)  # type: ignore[arg-type]
+    except OSError as error:  # the finding matters more than its file
+        return f"not saved: {path}: {error.strerror}"
     return str(path)
 
 

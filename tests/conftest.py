@@ -1,9 +1,13 @@
-"""What all tests share: the option that rewrites golden files."""
+"""What all tests share: golden files, a cache of their own, and what absent tools mean."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from hwflow.toolchain import CXX
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -21,7 +25,45 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     def check(name: str, text: str) -> None:
         path = GOLDEN / name
         if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
         assert path.read_text("utf-8") == text, f"{name} differs; see --update-golden"
 
     return check
+
+
+@pytest.fixture(autouse=True)
+def own_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Build C++ into a cache of this run, unless ``HWFLOW_CACHE`` names one."""
+    if "HWFLOW_CACHE" in os.environ:
+        yield
+        return
+    os.environ["HWFLOW_CACHE"] = str(tmp_path_factory.getbasetemp() / "hwflow-cache")
+    yield
+    del os.environ["HWFLOW_CACHE"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what needs a tool that is absent."""
+    absent = {
+        "cpp": None if CXX.find() else f"no C++ compiler: {CXX.install}",
+        "torch": None if find_spec("brevitas") else "no Brevitas: pip install hwflow[torch]",
+    }
+    for item in items:
+        for marker, reason in absent.items():
+            if reason is not None and item.get_closest_marker(marker) is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a skip as a failure in CI, where every tool is there."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report

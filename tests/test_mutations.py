@@ -72,7 +72,7 @@ def test_a_transposed_weight_is_noticed() -> None:
     assert weight.shape[0] == weight.shape[1]
 
     def transposed(path: str, text: str) -> str:
-        if not path.endswith("weights/w4.txt"):
+        if not path.endswith("weights/w3.txt"):
             return text
         values = np.array(text.replace("\n", "").split(", "))
         return ", ".join(values.reshape(weight.shape).T.ravel())

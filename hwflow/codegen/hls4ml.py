@@ -20,20 +20,17 @@ from typing import Any
 import numpy as np
 
 from hwflow.codegen import kernels
+from hwflow.codegen.layers import NamedLayer, layers_of
 from hwflow.codegen.project import Project
 from hwflow.errors import ToolError
 from hwflow.fixed import FixedArray, FixedType
-from hwflow.ir.graph import Graph, Node
+from hwflow.ir.graph import Graph
 from hwflow.ir.op import HlsLayer, Target
-from hwflow.ops._move import copy_layer
-from hwflow.ops.dense import Dense
 
 # Names of hls4ml 1.3.0 optimizer passes, in the order of its own vivado:ip flow.
 STREAMING = (
     "vivado:inplace_stream_flatten",
     "vivado:clone_output",
-    "vivado:insert_zero_padding_before_conv1d",
-    "vivado:insert_zero_padding_before_conv2d",
 )
 OPTIMIZE = (
     "vivado:optimize_pointwise_conv",
@@ -86,33 +83,10 @@ def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") 
             }
     for path, (found, replacement) in CORRECTIONS.items():
         files[path] = files[path].replace(found, replacement)
-    files |= kernels.headers(_lowered(graph, node, target) for node in graph.nodes)
+    files |= kernels.headers(
+        named.layer for node in graph.nodes for named in layers_of(graph, node, target)
+    )
     return Project(graph.name, files)
-
-
-def _lowered(graph: Graph, node: Node, target: Target) -> HlsLayer:
-    """Return a node's hls4ml layer; a view becomes a copy where hls4ml cannot do without."""
-    layer = node.op.lower(*graph.input_types(node))
-    if layer.class_name != "Reshape" or _view_is_free(graph, node, target):
-        return layer
-    return copy_layer(graph.types[node.name].shape)
-
-
-def _view_is_free(graph: Graph, node: Node, target: Target) -> bool:
-    """Return whether a reshape can be another name for its input's array or stream.
-
-    Arrays are flat, but an output needs one of its own. A stream keeps the packing of its input,
-    which of all readers only a lone dense layer can take.
-    """
-    if node.name in graph.output_values:
-        return False
-    if not target.streams:
-        return True
-    readers = graph.users[node.name]
-    alone = len(readers) == 1 == len(graph.users[node.inputs[0]])
-    alone = alone and node.inputs[0] not in graph.output_values
-    reads_flat = isinstance(readers[0].op, Dense) if readers else False
-    return alone and reads_flat and len(graph.types[node.name].shape) == 1
 
 
 def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
@@ -123,9 +97,10 @@ def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
     kernels.register()
     layers, configs = [], {}
     for node in graph.nodes:
-        layer = _lowered(graph, node, target)
-        layers.append(_layer_entry(node, layer))
-        configs[node.name] = _layer_config(layer, graph.types[node.name].dtype)
+        for named in layers_of(graph, node, target):
+            layers.append(_layer_entry(named))
+            traced = named.name in graph.types
+            configs[named.name] = _layer_config(named.layer, named.result_t, traced=traced)
     config = {
         "Backend": target.backend,
         "ProjectName": graph.name,
@@ -171,11 +146,12 @@ def _flows() -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _layer_entry(node: Node, layer: HlsLayer) -> dict[str, Any]:
-    entry: dict[str, Any] = {"class_name": layer.class_name, "name": node.name}
-    if node.inputs:
-        entry["inputs"] = list(node.inputs)
-    entry["outputs"] = [node.name]
+def _layer_entry(named: NamedLayer) -> dict[str, Any]:
+    layer = named.layer
+    entry: dict[str, Any] = {"class_name": layer.class_name, "name": named.name}
+    if named.inputs:
+        entry["inputs"] = list(named.inputs)
+    entry["outputs"] = [named.name]
     entry |= layer.attributes
     for name, array in layer.weights.items():
         entry[f"{name}_data"] = array.values
@@ -184,7 +160,7 @@ def _layer_entry(node: Node, layer: HlsLayer) -> dict[str, Any]:
     return entry
 
 
-def _layer_config(layer: HlsLayer, result_t: FixedType) -> dict[str, Any]:
+def _layer_config(layer: HlsLayer, result_t: FixedType, *, traced: bool) -> dict[str, Any]:
     types = {"result": result_t, **layer.types}
     types |= {name: array.dtype for name, array in layer.weights.items()}
     return {
@@ -192,7 +168,7 @@ def _layer_config(layer: HlsLayer, result_t: FixedType) -> dict[str, Any]:
         **{f"{name}_t": ap_type(t) for name, t in layer.types.items()},  # types of tables
         "ReuseFactor": layer.reuse_factor,
         "Strategy": layer.strategy,
-        "Trace": True,
+        "Trace": traced,
         # hls4ml reads it from the attributes of some layers, from the configuration of others
         "ParallelizationFactor": layer.attributes.get("parallelization_factor", 1),
     }

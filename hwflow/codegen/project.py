@@ -55,11 +55,7 @@ class Project:
             CompileError: the folder holds something that hwflow did not write, or the file
                 system refuses (read-only, full).
         """
-        folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise CompileError([_not_ours(folder, "a file of that name exists")])
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).exists():
-            raise CompileError([_not_ours(folder, "the folder holds files not written by hwflow")])
+        check_folder(folder)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -81,6 +77,21 @@ class Project:
                 target.chmod(0o755)
         (staging / MARKER).write_text(self.digest + "\n")
         staging.chmod(0o755)
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a folder is new, empty, or written by hwflow before.
+
+    Raises:
+        CompileError: it is not, or it cannot be looked into.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise CompileError([_not_ours(folder, "a file of that name exists")])
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).exists():
+            raise CompileError([_not_ours(folder, "the folder holds files not written by hwflow")])
+    except OSError as error:
+        raise CompileError([_os_failure(folder, error)]) from error
 
 
 def _swap(staging: Path, folder: Path) -> None:

@@ -14,14 +14,21 @@ explicit export extern false float for friend goto if inline int long mutable na
 noexcept not not_eq nullptr operator or or_eq private protected public register requires return
 short signed sizeof static struct switch template this throw true try typedef typeid typename
 union unsigned using virtual void volatile wchar_t while xor xor_eq input output main nnet hls
-std ap_fixed ap_ufixed ap_int ap_uint firmware weights traces sizes samples in out s i argc argv
+std firmware weights traces sizes samples in out s i argc argv
 fail refused
+alloca assert assert_perror errno issubnormal linux math_errhandling offsetof sched_priority stderr
+stdin stdout strdupa strndupa unix
 """
 _CPP = frozenset(_WORDS.split())
-"""C++ keywords, and identifiers that hls4ml's files or the simulation bench use."""
+"""C++ keywords, macros in small letters, identifiers of hls4ml's files or the simulation bench."""
 
-_TAKEN = re.compile(r"layer\d+\w*|[a-z]\d+|config\d+|\w+_t|\w+_data|n_\w+", re.IGNORECASE)
-"""Forms of the identifiers that hls4ml makes up itself; a port must not look like one."""
+_TAKEN = re.compile(
+    r"layer\d+\w*|[a-z]\d+|config\d+|\w+_t|\w+_data|n_\w+"
+    r"|ap_\w+|(?-i:[A-Z0-9_]+|[A-Z]_\w+)|pthread_\w+|[bl]e\d+toh|hto[bl]e\d+",
+    re.IGNORECASE,
+)
+"""Forms of the identifiers that hls4ml makes up itself, and of macros in the headers it includes;
+a port must look like neither."""
 
 
 def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:

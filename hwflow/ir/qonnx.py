@@ -158,6 +158,23 @@ def constant_of(value: ir.Value) -> Constant | None:
     return Constant(value.const_value.numpy().astype(np.float64), quantized=False)
 
 
+def add_constant(model: QonnxModel, name: str, values: npt.ArrayLike) -> ir.Value:
+    """Return a new initializer that holds float64 values exactly, under a name not used before."""
+    exact = np.asarray(values, np.float64)
+    known = model.ir.graph.initializers
+    unique = next(n for n in (f"{name}{'_' * i}" for i in range(len(known) + 1)) if n not in known)
+    tensor = ir.tensor(exact.astype(np.float32), name=unique)
+    value = ir.Value(
+        name=unique,
+        shape=ir.Shape(exact.shape),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
+    )
+    set_constant(value, Constant(exact, quantized=False))
+    model.ir.graph.register_initializer(value)
+    return value
+
+
 def constants(model: QonnxModel) -> Mapping[str, Constant]:
     """Return all initializers by name, as float64 in ONNX order of axes."""
     found = {}

@@ -235,7 +235,9 @@ def _check_values(values: dict[str, F64], where: str) -> Iterator[Diagnostic]:
             yield Diagnostic(code="HW021", title=title, where=where, found=shown)
         if name == "zero point" and not np.all(array == np.rint(array)):
             title = "zero point of a quantiser is not a whole number"
-            yield Diagnostic(code="HW024", title=title, where=where, found=shown)
+            yield Diagnostic(
+                code="HW024", title=title, where=where, found=shown, supported="whole numbers"
+            )
 
 
 def _is_one_ratio(array: F64, scale: F64) -> bool:

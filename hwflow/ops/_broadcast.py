@@ -55,7 +55,7 @@ def along_channel(node: OnnxNode, values: F64) -> F64:
 def _mismatch(node: OnnxNode, x: TensorType, values: F64) -> Exception:
     return node.refuse(
         "constant does not broadcast to the activation",
-        code="HW214",
+        code="HW223",
         found=f"a constant of shape {values.shape} with an activation of {len(x.shape)} axes "
         f"beside the batch, {x.shape} in the hardware's order",
         supported="sizes of 1 or of the activation along each axis, and 1 along the batch",

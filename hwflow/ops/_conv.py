@@ -142,7 +142,7 @@ class _Convolution(Op):
         yield from self._check_common(target, x)
 
     def _check_common(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
-        yield from check_accumulator(self.accum_t)
+        yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
         window = self.window(x.shape)
         yield from self._check_parallel(target, prod(window.out))
         if target.streams and self.kernel[0] == 1 < prod(self.kernel) and self.strides[0] > 1:
@@ -176,8 +176,16 @@ class _Convolution(Op):
             self.matrix, padded, self.exact(x).dtype, self.infer(x).dtype,
             target=target, kernel=self.kernel, out_positions=prod(window.out),
             strategy=self.strategy, reuse_factor=self.reuse_factor, bias=self.bias.raw,
-            parallel=self.parallelization_factor, groups=self.groups,
+            parallel=self.parallelization_factor, groups=self._blocks(),
         )  # fmt: skip
+
+    def _blocks(self) -> int:
+        """Return how many equal blocks of the matrix the hardware holds, and nothing beside them.
+
+        Zeros between groups cost no multiplier of their own, but the resource kernel stores and
+        multiplies them like any weight.
+        """
+        return 1 if self.strategy == "resource" else self.groups
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -72,6 +72,9 @@ class _Depthwise(_Convolution):
             return list(range(1, products + 1))
         return [rf for rf in legal_reuse_factors(products, channels) if products % rf == 0]
 
+    def _blocks(self) -> int:
+        return int(self.weight.shape[-1])
+
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         weight = FixedArray(self.weight.raw[..., None], self.weight.dtype)

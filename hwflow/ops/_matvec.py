@@ -14,6 +14,7 @@ from hwflow.fixed import (
     FixedType,
     Overflow,
     RawArray,
+    Rounding,
     cast_raw,
     shift_left,
 )
@@ -182,9 +183,25 @@ def check_strategy(
         )
 
 
-def check_accumulator(accum_t: FixedType | None) -> Iterator[Diagnostic]:
-    """Yield a diagnostic when an accumulator saturates."""
-    if accum_t is not None and accum_t.overflow is not Overflow.WRAP:
+def check_accumulator(
+    accum_t: FixedType | None, x: FixedType, weight: FixedType, bias: FixedType
+) -> Iterator[Diagnostic]:
+    """Yield a diagnostic when an accumulator saturates, or rounds what is far below its step."""
+    if accum_t is None:
+        return
+    product = (x.width + weight.width, x.fractional + weight.fractional)
+    for width, fractional in (product, (bias.width, bias.fractional)):
+        if accum_t.rounding is not Rounding.TRN and fractional - accum_t.fractional > width:
+            yield Diagnostic(
+                code="HW109",
+                title="accumulator coarser than every product or bias",
+                found=f"accum_t = {accum_t}, for values of {width} bits, {fractional} fractional",
+                supported=f"at least {fractional - width} fractional bits, or rounding TRN",
+                help="remove accum_t to get the narrowest accumulator that loses nothing; "
+                "the ap_fixed headers stop with an assertion in this case",
+            )
+            break
+    if accum_t.overflow is not Overflow.WRAP:
         yield Diagnostic(
             code="HW105",
             title="saturating accumulator",

@@ -32,7 +32,7 @@ def require_two(node: OnnxNode) -> tuple[TensorType, TensorType]:
     if len(a.shape) != len(b.shape) or any(len(s) > 2 for s in sizes):
         raise node.refuse(
             f"{node.op_type} of shapes that do not match",
-            code="HW214",
+            code="HW223",
             found=f"{a.shape} and {b.shape} beside the batch, in the hardware's order of axes",
             supported="as many axes on both sides, of equal size or 1",
             help="reshape one operand, so that both have a batch axis and equally many others",
@@ -105,7 +105,7 @@ def check_merge(a: TensorType, b: TensorType) -> Iterator[Diagnostic]:
     """Yield a diagnostic where the broadcasting kernel has too few loops."""
     if a.shape != b.shape and len(a.shape) > KERNEL_AXES:
         yield Diagnostic(
-            code="HW214",
+            code="HW223",
             title="broadcasting over too many axes",
             found=f"{a.shape} and {b.shape}",
             supported=f"{KERNEL_AXES} axes beside the batch",

@@ -75,17 +75,15 @@ def _trunc(node: OnnxNode, x: TensorType, quantizer: Quantizer) -> Sequence[Op]:
     )
     start = _shift(node, x, 1 / scale, zero)
     integers = _last_type(start, x)
-    whole = FixedType(
-        integers.dtype.integer + 1, integers.dtype.integer + 1, integers.dtype.signed,
-        Rounding.RND_CONV, Overflow.SAT,
-    )  # fmt: skip
+    bits = max(integers.dtype.integer, 0) + 1  # rounding up may carry
+    whole = FixedType(bits, bits, integers.dtype.signed, Rounding.RND_CONV, Overflow.SAT)
     to_grid: list[Op] = []
     if integers.dtype.fractional > 0:
         to_grid = [_cast(whole)]
         integers = integers.cast(whole)
     lo, hi = (quantizer.raw_min, quantizer.raw_max)
     if not quantizer.clamps:  # version 1 keeps every bit above those it drops
-        low, high = integers.bounds
+        low, high = (bound * integers.dtype.step for bound in integers.bounds)
         lo, hi = int(np.floor(low / dropped)) - 1, int(np.ceil(high / dropped)) + 1
     back = zero / dropped if quantizer.clamps else zero
     return [

@@ -180,7 +180,7 @@ class _TableActivation(Op):
         size = self.table_size
         if size is not None and not 2 <= size <= 2**16:
             yield Diagnostic(
-                code="HW107", title="illegal table size", found=f"table_size = {size}",
+                code="HW112", title="illegal table size", found=f"table_size = {size}",
                 supported="2 to 65536", help=f"set table_size = {DEFAULT_SIZE}",
             )  # fmt: skip
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from hwflow.errors import Diagnostic
 from hwflow.fixed import (
     FixedArray,
     FixedType,
@@ -116,6 +117,19 @@ class AveragePool(_Pool):
         scale = int(divisors.max())
         fractional = self._fractional(full, divisors)
         return FixedArray(raw, FixedType.covering(lo * scale, hi * scale, fractional))
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        (x,) = inputs
+        try:
+            self._division(x, self.infer(x).dtype)
+        except OverflowError as problem:
+            yield Diagnostic(
+                code="HW303",
+                title="mean too wide to be computed exactly",
+                found=f"{problem}",
+                supported="sums and quotients of about 55 bits",
+                help="quantise the activation before this layer, or set a narrower result_t",
+            )
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -128,13 +128,15 @@ def _bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
         return None
     if np.size(value) != 1:
         raise node.refuse(f"Clip with a {name} per channel", supported="one bound for all elements")
+    if np.isnan(value).any():
+        raise node.refuse(f"Clip with a {name} that is not a number", code="HW225")
     exact = FixedArray.exactly(np.float64(np.reshape(value, ())))
     if exact.dtype.width <= BOUND_BITS:
         return exact
     near = np.rint(exact.values * 2**8) / 2**8
     raise node.refuse(
         f"Clip with a {name} that fixed point cannot hold",
-        code="HW217",
+        code="HW225",
         found=f"{name} = {float(exact.values):.9g}",
         supported=f"multiples of a power of two, of at most {BOUND_BITS} bits",
         help=f"use {near:.9g}, or drop Clip where a quantiser follows that has this range",

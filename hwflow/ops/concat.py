@@ -39,7 +39,9 @@ class Concat(Op):
             )
         axis = int(node.attributes.get("axis", 1)) % (len(node.axes) + 1)
         if axis == 0:
-            raise node.refuse("concatenation along the batch", found="axis = 0")
+            raise node.refuse(
+                "concatenation along the batch", found="axis = 0", supported="other axes"
+            )
         return [cls(axis=node.axes.index(axis))] if len(node.inputs) > 1 else []
 
     def exact(self, *inputs: TensorType) -> TensorType:

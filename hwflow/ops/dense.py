@@ -68,6 +68,7 @@ class Dense(Op):
             raise node.refuse(
                 "weights of a matrix product must have two axes",
                 found=f"weights of shape {matrix.shape}",
+                help="write it as Linear layers, or as one MatMul with weights (inputs, outputs)",
             )
         matrix = matrix * float(attributes.get("alpha", 1.0))
         bias = node.constant(2)
@@ -109,7 +110,7 @@ class Dense(Op):
         n_in, n_out = self.weight.shape
         exact = keeps_products(self.accum_t, self._exact_sum(x))
         yield from check_strategy(self.strategy, self.reuse_factor, n_in, n_out, accum_exact=exact)
-        yield from check_accumulator(self.accum_t)
+        yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs

@@ -40,12 +40,14 @@ class LeakyRelu(Op):
             if slope is None:
                 raise node.refuse("PRelu with a slope computed at run time")
             values = to_hardware(node, x, slope.values)
+        if not np.isfinite(values).all():
+            raise node.refuse(f"{node.op_type} with a slope that is not finite", code="HW225")
         exact = FixedArray.exactly(values)
         if exact.dtype.width > SLOPE_BITS:
             near = np.ldexp(np.rint(np.ldexp(values, 8)), -8).ravel()[:4]
             raise node.refuse(
                 f"{node.op_type} with a slope that fixed point cannot hold",
-                code="HW217",
+                code="HW225",
                 found=f"slope {', '.join(f'{v:.9g}' for v in values.ravel()[:4])}",
                 supported=f"multiples of a power of two, of at most {SLOPE_BITS} bits",
                 help=f"use {', '.join(f'{v:.9g}' for v in near)}",

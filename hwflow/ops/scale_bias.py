@@ -60,15 +60,9 @@ class ScaleBias(Op):
                 help="call model.eval() before the export",
             )
         epsilon = float(node.attributes.get("epsilon", 1e-5))
-        scale = gamma.values / np.sqrt(variance.values + epsilon)
-        bias = beta.values - mean.values * scale
-        if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
-            raise node.refuse(
-                "batch normalisation divides by zero",
-                code="HW216",
-                found="a scale or bias that is not finite",
-                help="look at the running variance and epsilon of this layer",
-            )
+        with np.errstate(divide="ignore", invalid="ignore"):  # refused below
+            scale = gamma.values / np.sqrt(variance.values + epsilon)
+            bias = beta.values - mean.values * scale
         return [affine(node, x, along_channel(node, scale), along_channel(node, bias))]
 
     def exact(self, *inputs: TensorType) -> TensorType:
@@ -149,6 +143,13 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
     Raises:
         RefusedError: the constants do not broadcast, or result and input together pass 62 bits.
     """
+    if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
+        raise node.refuse(
+            f"{node.op_type} with a constant that is not finite",
+            code="HW224",
+            found="NaN or infinity",
+            help="look at the weights of this layer, and at a variance or divisor of 0",
+        )
     op = ScaleBias(
         scale=real_constant(to_hardware(node, x, scale), SCALE_BITS),
         bias=real_constant(to_hardware(node, x, bias), BIAS_BITS),
@@ -158,7 +159,7 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
     except OverflowError as error:
         raise node.refuse(
             "scale and bias need more than 62 bits",
-            code="HW216",
+            code="HW224",
             found=f"input {x.dtype}, scale {op.scale.dtype}, bias {op.bias.dtype}: {error}",
             help="quantise the value before this layer to fewer bits",
         ) from None

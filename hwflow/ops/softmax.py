@@ -125,12 +125,20 @@ class Softmax(Op):
                 code="HW222", title="softmax over a single value", found=f"shape {x.shape}",
                 help="remove the softmax: its result is 1",
             )  # fmt: skip
+        if not self.table_t.holds(0, 1, 0):
+            yield Diagnostic(
+                code="HW112",
+                title="table type of softmax cannot hold exp(0)",
+                found=f"table_t = {self.table_t}",
+                supported="types that hold 0 and 1, such as ufixed<18,1,RND_CONV,SAT>",
+                help="add an integer bit",
+            )
         least = 1 << (2 * x.channels - 1).bit_length()
         for name in ("table_size", "inv_table_size"):
             size = getattr(self, name)
             if size & (size - 1) or not least <= size <= 2**16:
                 yield Diagnostic(
-                    code="HW107",
+                    code="HW112",
                     title="illegal table size",
                     found=f"{name} = {size}",
                     supported=f"powers of two from {least} to 65536",

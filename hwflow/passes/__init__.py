@@ -17,12 +17,14 @@ from hwflow.ir.qonnx import QonnxModel
 from hwflow.ir.text import print_graph
 from hwflow.passes.absorb_transposes import absorb_transposes
 from hwflow.passes.apply_settings import apply_settings
+from hwflow.passes.bias_into_batch_norm import bias_into_batch_norm
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.drop_idle_casts import drop_idle_casts
 from hwflow.passes.fold_constants import fold_constants
 from hwflow.passes.fuse_affine import fuse_affine
 from hwflow.passes.fuse_bias import fuse_bias
 from hwflow.passes.fuse_casts import fuse_casts
+from hwflow.passes.fuse_relus import fuse_relus
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
@@ -61,14 +63,17 @@ class Pass:
 PIPELINE: Sequence[Pass] = (
     Pass("clean_model", lambda m, c: clean_model(m), "fewer forms for the passes below"),
     Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
+    Pass("clean_model_2", lambda m, c: clean_model(m), "casts are idle once types are known"),
     Pass("fold_constants", lambda m, c: fold_constants(m), "weights become numbers"),
     Pass("infer_shapes_2", lambda m, c: infer_shapes(m), "shapes that waited for the constants"),
     Pass("fuse_affine", lambda m, c: fuse_affine(m), "before each constant takes its own bits"),
+    Pass("bias_into_batch_norm", lambda m, c: bias_into_batch_norm(m), "keeps sums narrow"),
     Pass("lower", lambda m, c: lower(m, c.config), "from ONNX nodes to hardware operators"),
     Pass("settle_inputs", lambda g, c: settle_inputs(g), "the ports get their types"),
     Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),
     Pass("fuse_bias", lambda g, c: fuse_bias(g), "before casts are fused into the sum"),
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
+    Pass("fuse_relus", lambda g, c: fuse_relus(g), "once relus have result types"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
     Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),

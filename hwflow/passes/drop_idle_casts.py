@@ -8,6 +8,7 @@ from __future__ import annotations
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.rewrite import drop_nodes
 from hwflow.ops.cast import Cast
+from hwflow.ops.input import Input
 
 
 def drop_idle_casts(graph: Graph) -> Graph:
@@ -16,6 +17,8 @@ def drop_idle_casts(graph: Graph) -> Graph:
     def idle(node: Node) -> bool:
         if not isinstance(node.op, Cast) or node.op.result_t is None:
             return False
+        if node.name in graph.output_values and isinstance(graph.by_name[node.inputs[0]].op, Input):
+            return False  # a port in and a port out need a layer between them
         before = graph.types[graph.by_name[node.name].inputs[0]]
         return node.op.result_t.holds(*before.bounds, before.dtype.fractional)
 

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from hwflow.ir.op import Constant
-from hwflow.ir.qonnx import QonnxModel, constant_of, set_constant
+from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of
 
 F64 = npt.NDArray[np.float64]
 SCALINGS = ("Mul", "Div")
@@ -39,7 +38,7 @@ def fuse_affine(model: QonnxModel) -> QonnxModel:
         chain = _chain(node) if node not in done else []
         done.update(chain)
         if sum(n.op_type in SCALINGS for n in chain) >= 2:
-            _merge(model.ir.graph, chain)
+            _merge(model, chain)
     common.RemoveUnusedNodesPass()(model.ir)
     return model
 
@@ -78,7 +77,7 @@ def _affine(node: ir.Node) -> _Affine | None:
             return _Affine(x, 1.0 / c, zero) if x is left and (c != 0).all() else None
 
 
-def _merge(graph: ir.Graph, chain: list[ir.Node]) -> None:
+def _merge(model: QonnxModel, chain: list[ir.Node]) -> None:
     scale, offset = np.ones(()), np.zeros(())
     for node in chain:
         step = _affine(node)
@@ -89,26 +88,12 @@ def _merge(graph: ir.Graph, chain: list[ir.Node]) -> None:
     last = chain[-1]
     result = last.outputs[0]
     name = result.name or "affine"
-    a = _initializer(graph, f"{name}_scale", scale)
-    b = _initializer(graph, f"{name}_offset", offset)
+    a = add_constant(model, f"{name}_scale", scale.astype(np.float32))
+    b = add_constant(model, f"{name}_offset", offset.astype(np.float32))
     scaled = ir.Node("", "Mul", [first.x, a], name=last.name)
     scaled.outputs[0].name = f"{name}_scaled"
     scaled.outputs[0].shape, scaled.outputs[0].type = result.shape, result.type
-    graph.insert_before(last, scaled)
+    model.ir.graph.insert_before(last, scaled)
     last.op_type = "Add"
     last.replace_input_with(0, scaled.outputs[0])
     last.replace_input_with(1, b)
-
-
-def _initializer(graph: ir.Graph, name: str, values: F64) -> ir.Value:
-    stored = values.astype(np.float32)
-    tensor = ir.tensor(stored, name=name)
-    value = ir.Value(
-        name=name,
-        shape=ir.Shape(stored.shape),
-        type=ir.TensorType(tensor.dtype),
-        const_value=tensor,
-    )
-    set_constant(value, Constant(stored.astype(np.float64), quantized=False))
-    graph.register_initializer(value)
-    return value

@@ -84,10 +84,7 @@ def _skeleton(model: QonnxModel) -> onnx.ModelProto:
     for value in graph.initializers.values():
         tensor = value.const_value
         assert tensor is not None
-        if tensor.size <= _SMALL and tensor.dtype in (
-            ir.DataType.INT64,
-            ir.DataType.INT32,
-        ):
+        if tensor.size <= _SMALL.get(tensor.dtype, 0):
             proto.graph.initializer.append(ir.to_proto(tensor))
             proto.graph.initializer[-1].name = value.name or ""
         else:
@@ -102,8 +99,8 @@ def _skeleton(model: QonnxModel) -> onnx.ModelProto:
     return proto
 
 
-_SMALL = 1024
-"""Integer initializers up to this size may be shapes, axes or pads, whose values matter."""
+_SMALL = {ir.DataType.INT64: 1024, ir.DataType.INT32: 1024, ir.DataType.FLOAT: 8}
+"""Initializers up to these sizes may be shapes, axes, pads or the scales of a Resize."""
 
 
 def _quantizer_functions(graph: ir.Graph) -> list[onnx.FunctionProto]:

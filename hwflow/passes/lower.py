@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
 import onnx_ir
@@ -67,7 +68,7 @@ def lower(model: QonnxModel, config: Config) -> Graph:
     inputs = _add_inputs(walk, config)
     for node in model.ir.graph:
         _lower_node(walk, node)
-    outputs = _outputs(walk)
+    outputs = _outputs(walk, {p.value for p in inputs})
     if walk.findings:
         raise CompileError(walk.findings)
     return Graph.build(graph_name(model.name), walk.nodes, inputs, outputs)
@@ -139,9 +140,17 @@ def _lower_supported(walk: _Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
     opset = walk.model.ir.opset_imports.get(node.domain, 1)
     view = OnnxNode(node.op_type, attributes(node), tuple(operands), axes, shape, opset)
     if len([o for o in node.outputs if o.uses() or o.is_graph_output()]) > 1:
-        raise view.refuse("node with several results", found=f"{len(node.outputs)} results")
+        raise view.refuse(
+            "node with several results",
+            found=f"{len(node.outputs)} results",
+            supported="nodes of which one result is used",
+        )
     if not inputs:
-        raise view.refuse("node whose operands are all constant was not folded", code="HW218")
+        raise view.refuse(
+            "node whose operands are all constant was not folded",
+            code="HW218",
+            help="replace it by its value when the model is exported",
+        )
     name = origin(node)
     chain = cls.from_onnx(view)
     for op in chain[:-1]:
@@ -203,17 +212,18 @@ def _stand_in(walk: _Walk, node: onnx_ir.Node) -> None:
         walk.values[result.name or ""] = name, _identity(max(len(shape), 2))
 
 
-def _outputs(walk: _Walk) -> list[Port]:
+def _outputs(walk: _Walk, inputs: Set[str]) -> list[Port]:
     ports: list[Port] = []
     for value in walk.model.ir.graph.outputs:
         held = walk.values.get(value.name or "")
-        if held is None or any(p.value == held[0] for p in ports):
+        taken = {p.value for p in ports} | set(inputs)
+        if held is None or held[0] in taken:
             walk.findings.append(
                 Diagnostic(
                     code="HW219",
                     title="output that no operator computes",
                     where=f"output {value.name!r}, in {walk.model.source}",
-                    found="a constant, or a value that another output already carries",
+                    found="a constant, an input, or a value that another output already carries",
                     help="remove this output from the model",
                 )
             )
@@ -250,6 +260,12 @@ ALTERNATIVES = {
     "DequantizeLinear": "export with export_qonnx instead of export_onnx_qcdq",
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
     "Dropout": "export the model in evaluation mode (model.eval())",
+    "Cast": "leave the conversion out: values are fixed point throughout, or use a quantiser",
+    "Resize": "upsample outside of the network, or retrain without Upsample",
+    "Split": "write slices (x[:, :n]) instead of split or chunk",
+    "Max": "write Clip or Relu where one operand is a constant",
+    "Min": "write Clip where one operand is a constant",
+    "Mean": "add the operands in pairs and multiply with a constant",
 }
 """What to use instead of operators that people often meet."""
 

@@ -71,7 +71,10 @@ def reference(
     graph = helper.make_graph(
         [helper.make_node(op_type, names, ["y"], **attributes)],
         "reference",
-        [helper.make_tensor_value_info(n, onnx.TensorProto.DOUBLE, i.shape) for n, i in given.items()],
+        [
+            helper.make_tensor_value_info(n, onnx.TensorProto.DOUBLE, i.shape)
+            for n, i in given.items()
+        ],
         [helper.make_tensor_value_info("y", onnx.TensorProto.DOUBLE, None)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])

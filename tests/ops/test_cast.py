@@ -16,12 +16,13 @@ from tests.ops.chain import compute, convert, every_value, onnx_node
 
 qonnx_trunc = importlib.import_module("qonnx.custom_op.general.trunc")
 SIGNED, UNSIGNED = FixedType(9, 4), FixedType(8, 5, signed=False)
-ROUNDING = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "ROUND_TO_ZERO", "HALF_UP", "HALF_DOWN")
+ROUNDING = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "ROUND_TO_ZERO", "HALF_UP",
+            "HALF_DOWN")  # fmt: skip
 QONNX_NAMES = {"ROUND_TO_ZERO": "DOWN"}
 
 
 @st.composite
-def quantizers(draw):  # noqa: ANN001, ANN201
+def quantizers(draw):
     channels = draw(st.sampled_from([(), (1,), (1, 3, 1)]))
     exponents = st.integers(-4, 2)
     count = int(np.prod(channels, dtype=int))
@@ -39,7 +40,7 @@ def quantizers(draw):  # noqa: ANN001, ANN201
 
 @settings(max_examples=150, deadline=None)
 @given(quantizers(), st.sampled_from([SIGNED, UNSIGNED, FixedType(6, 8)]))
-def test_quant_is_what_qonnx_computes(q, dtype):  # noqa: ANN001, ANN201
+def test_quant_is_what_qonnx_computes(q, dtype):
     x = every_value(dtype, (2, 3))  # channels last: ONNX axis 1 is the last one here
     node = onnx_node(
         "Quant",
@@ -56,13 +57,16 @@ def test_quant_is_what_qonnx_computes(q, dtype):  # noqa: ANN001, ANN201
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("dtype", [SIGNED, FixedType(6, 8), FixedType(5, -3)], ids=str)
 @pytest.mark.parametrize("rounding", ["FLOOR", "ROUND", "CEIL"])
 @pytest.mark.parametrize("dropped", [0, 1, 3])
 @pytest.mark.parametrize("zero", [0.0, 4.0])
-def test_trunc_of_version_1_is_what_qonnx_computes(rounding: str, dropped: int, zero: float) -> None:
-    x = every_value(SIGNED, (2,))
+def test_trunc_of_version_1_is_what_qonnx_computes(
+    dtype: FixedType, rounding: str, dropped: int, zero: float
+) -> None:
+    x = every_value(dtype, (2,))
     parameters = [np.float32(v) for v in (0.125, zero, 8, 8 - dropped)]
-    node = onnx_node("Trunc", [TensorType.full((2,), SIGNED), *parameters], rounding_mode=rounding)
+    node = onnx_node("Trunc", [TensorType.full((2,), dtype), *parameters], rounding_mode=rounding)
     wanted = qonnx_trunc.trunc_v1(x.values.astype(np.float32), *parameters, rounding)
     np.testing.assert_array_equal(compute(convert(node), x).values, wanted)
 

@@ -1,0 +1,62 @@
+"""The command line as the tests call it: in this process, with its status and what it printed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from hwflow.cli import main
+from tests.fixtures import model
+from tests.networks import Builder
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command.
+
+    Attributes:
+        status: exit status.
+        out: standard output.
+        err: standard error.
+        new: files that were not there before, relative to the current folder.
+    """
+
+    status: int
+    out: str
+    err: str
+    new: tuple[str, ...]
+
+
+def files() -> set[str]:
+    """Return all files and folders below the current one."""
+    return {str(p) for p in Path().rglob("*")}
+
+
+def hwflow(capsys: pytest.CaptureFixture[str], *arguments: object) -> Ran:
+    """Run a command in the current folder; anything but an exit is raised."""
+    before = files()
+    capsys.readouterr()
+    status = 0
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        status = int(end.code or 0)
+    out, err = capsys.readouterr()
+    return Ran(status, out, err, tuple(sorted(files() - before)))
+
+
+def dense() -> onnx.ModelProto:
+    """Return a small dense layer: 4 inputs, 3 outputs, relu and quantiser behind."""
+    b = Builder(np.random.default_rng(1))
+    x = b.quant("x", 5, 1 / 4, signed=True)
+    x = b.node("Gemm", [x, b.weight((4, 3), 4, 1 / 4), b.bias(3)])
+    x = b.quant(b.node("Relu", [x]), 4, 1 / 4, signed=False)
+    return model(b, x, (1, 4), (1, 3))
+
+
+def save(proto: onnx.ModelProto, name: str = "model.onnx") -> str:
+    """Write a model to the current folder and return its name."""
+    Path(name).write_bytes(proto.SerializeToString())
+    return name

@@ -1,0 +1,135 @@
+"""Constructs: convolutions and poolings."""
+
+from typing import Any
+
+import numpy as np
+
+from tests.e2e.construct import APPROXIMATE, Body, Construct, one, then_quant
+from tests.networks import Builder
+
+IMAGE = (1, 4, 6, 6)
+LINE = (1, 4, 8)
+UNSIGNED = (4, 0.25, False)
+
+
+def conv(filters: int = 3, kernel: tuple[int, ...] = (3, 3), group: int = 1, bias: bool = True,
+         axis: int | None = None, **attributes: Any) -> Body:  # fmt: skip
+    def body(b: Builder, x: str) -> str:
+        weight = b.weight((filters, 4 // group, *kernel), 4, 0.25, axis)
+        extra = {"group": group} if group > 1 else {}
+        operands = [x, weight] + ([b.bias(filters)] if bias else [])
+        return b.node("Conv", operands, **extra, **attributes)
+
+    return body
+
+
+def weights_at_run_time(b: Builder, x: str) -> str:
+    return b.node("Conv", [x, b.node("Reshape", [x, b.constant([9, 4, 2, 2], np.int64)])])
+
+
+def float_weights(b: Builder, x: str) -> str:
+    return b.node("Conv", [x, b.constant(b.rng.normal(size=(3, 4, 3, 3)))])
+
+
+def transposed(b: Builder, x: str) -> str:
+    return b.node("ConvTranspose", [x, b.weight((4, 3, 2, 2), 4, 0.25)], strides=(2, 2))
+
+
+def resize(b: Builder, x: str) -> str:
+    return b.node("Resize", [x, "", b.constant([1.0, 1, 2, 2])], mode="nearest")
+
+
+def indices(b: Builder, x: str) -> str:
+    pool = b.node("MaxPool", [x], kernel_shape=(2, 2))
+    b.nodes[-1].output.append("indices")
+    return b.node("Add", [pool, b.node("Cast", ["indices"], to=1)])
+
+
+def to_image(b: Builder, x: str) -> str:
+    y = b.node("Conv", [x, b.weight((3, 4, 3, 3), 4, 0.25)])
+    y = b.quant(b.node("Relu", [y]), 4, 0.5, signed=False)
+    return b.node("MatMul", [b.node("Flatten", [y]), b.weight((48, 5), 4, 0.25)])
+
+
+def reduce(op: str, axes: tuple[int, ...], keep: int) -> Body:
+    return lambda b, x: b.node(op, [x, b.constant(axes, np.int64)], keepdims=keep)
+
+
+def pads_first(b: Builder, x: str) -> str:
+    x = b.node("Pad", [x, b.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)])
+    return conv()(b, x)
+
+
+def c(name: str, body: Body, outcome: str = "exact", note: str = "", shape: tuple[int, ...] = IMAGE,
+      **more: Any) -> Construct:  # fmt: skip
+    return Construct(name=name, body=body, outcome=outcome, note=note, shape=shape, **more)
+
+
+def pool(op: str, kernel: tuple[int, ...] = (2, 2), **attributes: Any) -> Body:
+    return one(op, kernel_shape=kernel, **attributes)
+
+
+PADS = (1, 1, 1, 1)
+TABLE = (
+    c("Conv 2D without attributes", conv(), note="qonnx: exception"),
+    c("Conv 2D without bias", conv(bias=False)),
+    c("Conv 2D, pads", conv(kernel_shape=(3, 3), pads=PADS)),
+    c("Conv 2D, asymmetric pads", conv(pads=(0, 1, 2, 0))),
+    c("Conv 2D, auto_pad SAME_UPPER", conv(kernel=(2, 2), auto_pad="SAME_UPPER")),
+    c("Conv 2D, auto_pad SAME_LOWER", conv(kernel=(2, 2), auto_pad="SAME_LOWER")),
+    c("Conv 2D, auto_pad SAME_UPPER with stride", conv(auto_pad="SAME_UPPER", strides=(2, 2))),
+    c("Conv 2D, auto_pad VALID", conv(auto_pad="VALID")),
+    c("Conv 2D, strides", conv(strides=(2, 1))),
+    c("Conv 2D, stride larger than kernel", conv(kernel=(2, 2), strides=(3, 3))),
+    c("Conv 2D, 1 x 2 kernel with vertical stride", conv(kernel=(1, 2), strides=(2, 3)), stream="HW115"),
+    c("Conv 2D, 1x1", conv(kernel=(1, 1))),
+    c("Conv 2D, 1x1 with strides", conv(kernel=(1, 1), strides=(2, 2))),
+    c("Conv 2D, kernel as large as the image", conv(kernel=(6, 6))),
+    c("Conv 2D, dilations", conv(dilations=(2, 2)), note="hls4ml: segmentation fault"),
+    c("Conv 2D, dilations and pads", conv(dilations=(2, 1), pads=PADS)),
+    c("Conv 2D, groups", conv(6, group=2), note="hls4ml: 'Depth multiplier must be an integer'"),
+    c("Conv 2D, depthwise", conv(4, group=4)),
+    c("Conv 2D, depthwise, multiplier 2", conv(8, group=4), note="hls4ml: C++ assertion"),
+    c("Conv 2D, power-of-two scale per filter, with bias", conv(axis=0), note="hls4ml: crash"),
+    c("Conv 2D, depthwise, scale per filter", conv(4, group=4, axis=0), note="hls4ml: ValueError"),
+    c("Conv 2D, scale per input channel", conv(axis=1)),
+    c("Pad before Conv 2D", pads_first),
+    c("Conv 2D, weights not quantised", float_weights, "HW211"),
+    c("Conv 2D, weights computed at run time", weights_at_run_time, "HW210, HW216"),
+    c("Conv 2D, Relu, Flatten, Dense", to_image),
+    c("Conv 1D", conv(kernel=(3,)), shape=LINE),
+    c("Conv 1D, pads and stride", conv(kernel=(3,), pads=(1, 2), strides=(2,)), shape=LINE),
+    c("Conv 1D, dilation 2", conv(kernel=(3,), dilations=(2,)), shape=LINE, note="hls4ml: wrong length"),
+    c("Conv 1D, groups", conv(4, kernel=(3,), group=2), shape=LINE),
+    c("Conv 1D, depthwise", conv(4, kernel=(3,), group=4), shape=LINE),
+    c("Conv 3D", conv(kernel=(2, 2, 2)), "HW210", shape=(1, 4, 3, 3, 3)),
+    c("ConvTranspose", transposed, "HW201"),
+    c("Resize", resize, "HW201", note="hls4ml: ValueError"),
+    c("MaxPool 2D", pool("MaxPool", strides=(2, 2))),
+    c("MaxPool 2D, padded, signed", pool("MaxPool", (3, 3), pads=PADS, strides=(3, 3))),
+    c("MaxPool 2D, padded, unsigned", pool("MaxPool", (3, 3), pads=PADS, strides=(3, 3)),
+      quant=UNSIGNED, note="hls4ml: the padding wins over the data"),
+    c("MaxPool 2D, stride smaller than kernel", pool("MaxPool", (3, 3), strides=(1, 1))),
+    c("MaxPool 2D, stride larger than kernel", pool("MaxPool", strides=(3, 3))),
+    c("MaxPool 2D, ceil_mode", pool("MaxPool", (4, 4), strides=(4, 4), ceil_mode=1)),
+    c("MaxPool 2D, dilations", pool("MaxPool", dilations=(2, 2)), "HW215"),
+    c("MaxPool 2D, auto_pad SAME_UPPER", pool("MaxPool", (3, 3), auto_pad="SAME_UPPER", strides=(2, 2))),
+    c("MaxPool 2D, result and indices", indices, "HW201, HW210"),
+    c("MaxPool 1D", pool("MaxPool", (2,), strides=(2,)), shape=LINE, note="hls4ml: 'pad_left' not set"),
+    c("AveragePool 2D", pool("AveragePool", strides=(2, 2)), note="hls4ml: refers to a conversion that cannot be made"),
+    c("AveragePool 2D, 3x3, quantiser behind", then_quant(pool("AveragePool", (3, 3)), scale=0.25)),
+    c("AveragePool 2D, 3x3, no quantiser behind", pool("AveragePool", (3, 3)), APPROXIMATE),
+    c("AveragePool 2D, padded, padding counted", pool("AveragePool", pads=PADS, strides=(2, 2), count_include_pad=1)),
+    c("AveragePool 2D, padded, padding not counted", pool("AveragePool", pads=PADS, strides=(2, 2))),
+    c("AveragePool 2D, ceil_mode", pool("AveragePool", (4, 4), strides=(4, 4), ceil_mode=1)),
+    c("AveragePool 1D", pool("AveragePool", (2,), strides=(2,)), shape=LINE),
+    c("GlobalAveragePool 2D", one("GlobalAveragePool"), shape=(1, 4, 4, 4), note="hls4ml: channels mixed, sum overflows"),
+    c("GlobalAveragePool 2D of 36, quantiser behind", then_quant(one("GlobalAveragePool"), scale=0.125)),
+    c("GlobalAveragePool 1D", one("GlobalAveragePool"), shape=LINE),
+    c("GlobalMaxPool 2D", one("GlobalMaxPool"), note="hls4ml: channels mixed"),
+    c("GlobalMaxPool 1D", one("GlobalMaxPool"), shape=LINE),
+    c("ReduceMean over the image (dynamo's global average)", reduce("ReduceMean", (2, 3), 1), shape=(1, 4, 4, 4)),
+    c("ReduceMean without keepdims", reduce("ReduceMean", (2, 3), 0), shape=(1, 4, 4, 4)),
+    c("ReduceMean over channels", reduce("ReduceMean", (1,), 1), shape=(1, 4, 4, 4)),
+    c("ReduceMax over the image", reduce("ReduceMax", (2, 3), 1)),
+)
