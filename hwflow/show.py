@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from hwflow.simulate import Simulation
     from hwflow.verify import Agreement, Verification
 
-console = Console(highlight=False)
+WIDTH = None if sys.stdout.isatty() else 160
+"""Columns where no terminal says how many there are: files and pipes take whole tables."""
+
+console = Console(highlight=False, width=WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 48
 """Longest name that is kept whole: paths with it stay well under file system limits."""
@@ -51,9 +52,10 @@ def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:
     return text
 
 
-def graph_name(name: str) -> str:
-    """Return the name of the top function for a model."""
-    return sanitize(name, "net", port=True)
+def graph_name(name: str, ports: Iterable[str]) -> str:
+    """Return the name of the top function for a model; none of its ports has the same one."""
+    found = sanitize(name, "net", port=True)
+    return f"net_{found}" if found.lower() in {p.lower() for p in ports} else found
 
 
 class Namer:

@@ -71,7 +71,8 @@ def lower(model: QonnxModel, config: Config) -> Graph:
     outputs = _outputs(walk, {p.value for p in inputs})
     if walk.findings:
         raise CompileError(walk.findings)
-    return Graph.build(graph_name(model.name), walk.nodes, inputs, outputs)
+    name = graph_name(model.name, [p.value for p in inputs])
+    return Graph.build(name, walk.nodes, inputs, outputs)
 
 
 def _add_inputs(walk: _Walk, config: Config) -> list[Port]:

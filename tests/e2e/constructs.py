@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from hwflow.design import compile as compile_model
 from hwflow.errors import CompileError, Diagnostic
 from tests.e2e.construct import APPROXIMATE, EXACT, Construct
-from tests.e2e.tables import elementwise, products, quantisers, shapes, spatial
+from tests.e2e.tables import activations, merges, products, quantisers, shapes, spatial
 
 SECTIONS = {
     "Quantisers": quantisers.TABLE,
     "Matrix products, biases, batch normalisation": products.TABLE,
     "Convolutions and poolings": spatial.TABLE,
-    "Activations": elementwise.ACTIVATIONS,
-    "Sums, products, joins": elementwise.MERGES,
+    "Activations": activations.TABLE,
+    "Sums, products, joins": merges.TABLE,
     "Moves": shapes.TABLE,
 }
 
@@ -32,8 +32,8 @@ from the table that `tests/e2e/test_constructs.py` runs; a test fails when it is
 - **exact**: the hardware gives the same numbers as ONNX Runtime on random data over the whole input
   range and a little more, and the compiled C++ gives the simulation's bits, for `io_parallel` and
   `io_stream`.
-- **approximate**: built, and the compiled C++ gives the simulation's bits, but the layer is a table or
-  a rounded quotient by nature; `hwflow verify` names it, and reports the distance from the model.
+- **approximate**: built, and the compiled C++ gives the simulation's bits, but the layer is a table
+  or a rounded quotient by nature; `hwflow verify` names it, and reports the distance from the model.
 - **HWnnn**: refused, with this message. [errors.md](errors.md) explains the codes.
 
 A note on other tools says what they made of the same model (hls4ml 1.3.0's own ONNX front-end, or

@@ -69,7 +69,9 @@ REAL = norm(
 
 
 def dense_then_norm(b: Builder, x: str) -> str:
-    return then_quant(POW2, scale=1 / 4)(b, b.node("Gemm", [x, b.weight((4, 4), 4, 0.25), b.bias(4)]))
+    return then_quant(POW2, scale=1 / 4)(
+        b, b.node("Gemm", [x, b.weight((4, 4), 4, 0.25), b.bias(4)])
+    )
 
 
 def quantised_bias_then_norm(b: Builder, x: str) -> str:
@@ -89,7 +91,9 @@ def div_float(b: Builder, x: str) -> str:
 
 
 def sub_div(b: Builder, x: str) -> str:
-    y = b.node("Div", [b.node("Sub", [x, b.constant([0.5, 0.25, 1, 0])]), b.constant([2.0, 4, 1, 0.5])])
+    y = b.node(
+        "Div", [b.node("Sub", [x, b.constant([0.5, 0.25, 1, 0])]), b.constant([2.0, 4, 1, 0.5])]
+    )
     return b.quant(y, 6, 1 / 8, signed=True)
 
 
@@ -104,23 +108,64 @@ TABLE = (
     Construct(name="Gemm, C of shape (1, N)", body=gemm(bias=np.arange(6).reshape(1, 6) / 8)),
     Construct(name="MatMul with a constant on the right", body=matmul()),
     Construct(name="MatMul, Add with the constant first", body=added_bias),
-    Construct(name="MatMul on rank 3", body=matmul(), shape=(1, 3, 4), note="hls4ml: wrong output size"),
+    Construct(
+        name="MatMul on rank 3", body=matmul(), shape=(1, 3, 4), note="hls4ml: wrong output size"
+    ),
     Construct(name="MatMul on rank 4", body=matmul(), shape=(1, 2, 3, 4)),
-    Construct(name="MatMul, one batch of weights (1, K, N)", body=matmul((1, 4, 6)), shape=(1, 3, 4), outcome="HW210"),
-    Construct(name="MatMul, weights that differ per batch (S, K, N)", body=matmul((3, 4, 6)), shape=(1, 3, 2, 4), outcome="HW210"),
-    Construct(name="MatMul of two activations", body=two_activations, shape=(1, 3, 4), outcome="HW210", note="hls4ml: uninitialised memory"),
-    Construct(name="MatMul with a constant on the left", body=left, shape=(1, 3, 4), outcome="HW210", note="hls4ml: AssertionError"),
-    Construct(name="Attention (two products of activations)", body=multi_head, shape=(1, 3, 4), outcome="HW210"),
+    Construct(
+        name="MatMul, one batch of weights (1, K, N)",
+        body=matmul((1, 4, 6)),
+        shape=(1, 3, 4),
+        outcome="HW210",
+    ),
+    Construct(
+        name="MatMul, weights that differ per batch (S, K, N)",
+        body=matmul((3, 4, 6)),
+        shape=(1, 3, 2, 4),
+        outcome="HW210",
+    ),
+    Construct(
+        name="MatMul of two activations",
+        body=two_activations,
+        shape=(1, 3, 4),
+        outcome="HW210",
+        note="hls4ml: uninitialised memory",
+    ),
+    Construct(
+        name="MatMul with a constant on the left",
+        body=left,
+        shape=(1, 3, 4),
+        outcome="HW210",
+        note="hls4ml: AssertionError",
+    ),
+    Construct(
+        name="Attention (two products of activations)",
+        body=multi_head,
+        shape=(1, 3, 4),
+        outcome="HW210",
+    ),
     Construct(name="Dense, weights not quantised", body=float_weights, outcome="HW211"),
-    Construct(name="Dense, weights without quantiser but on a coarse grid", body=coarse_float_weights),
-    Construct(name="Dense, bias not quantised, quantiser behind", body=float_bias, note="narrowed to the bits that matter"),
+    Construct(
+        name="Dense, weights without quantiser but on a coarse grid", body=coarse_float_weights
+    ),
+    Construct(
+        name="Dense, bias not quantised, quantiser behind",
+        body=float_bias,
+        note="narrowed to the bits that matter",
+    ),
     Construct(name="Dense, bias not quantised, no quantiser behind", body=float_bias_alone),
     Construct(name="BatchNormalization, powers of two", body=POW2),
     Construct(name="BatchNormalization on NCHW", body=POW2, shape=(1, 4, 3, 3)),
     Construct(name="BatchNormalization on NCW", body=POW2, shape=(1, 4, 5)),
     Construct(name="BatchNormalization, real factors, quantiser behind", body=then_quant(REAL)),
     Construct(name="Dense, BatchNormalization, quantiser", body=dense_then_norm),
-    Construct(name="Dense, quantised bias, BatchNormalization", body=quantised_bias_then_norm, note="hls4ml: loses the bias's quantiser"),
+    Construct(
+        name="Dense, quantised bias, BatchNormalization",
+        body=quantised_bias_then_norm,
+        note="hls4ml: loses the bias's quantiser",
+    ),
     Construct(name="Div by 3, quantiser behind", body=div_float),
-    Construct(name="Sub and Div of the input, quantiser behind", body=sub_div, note="hls4ml: RuntimeError"),
+    Construct(
+        name="Sub and Div of the input, quantiser behind", body=sub_div, note="hls4ml: RuntimeError"
+    ),
 )

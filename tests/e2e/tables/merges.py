@@ -1,0 +1,113 @@
+"""Constructs: sums, products, joins."""
+
+from typing import Any
+
+import numpy as np
+
+from tests.e2e.construct import Body, Construct, one, then_quant
+from tests.networks import Builder
+
+FLAT = (1, 4)
+MAP = (1, 4, 3, 3)
+SEQUENCE = (1, 3, 4)
+WIDE = (16, 1 / 256, True)
+"""Too many values for a table of their own: hls4ml's tables are used."""
+
+
+def binary(op: str, constant: Any) -> Body:
+    return lambda b, x: b.node(op, [x, b.constant(constant)])
+
+
+def twice(op: str) -> Body:
+    return lambda b, x: b.node(op, [x, x])
+
+
+def other(op: str, signed: bool = True, scale: float = 0.5) -> Body:
+    """Return the sum (or the like) of the value and a coarser copy of it."""
+    return lambda b, x: b.node(op, [x, b.quant(x, 4, scale, signed=signed)])
+
+
+def last_column(op: str) -> Body:
+    """Return ``x op pooled(x)``: shapes (1, C, H, W) and (1, C, 1, 1)."""
+    return lambda b, x: b.node(op, [x, b.node("GlobalMaxPool", [x])])
+
+
+def three(op: str, **attributes: Any) -> Body:
+    def body(b: Builder, x: str) -> str:
+        second = b.quant(x, 4, 0.5, signed=True)
+        third = b.quant(x, 3, 1.0, signed=True)
+        return b.node(op, [x, second, third], **attributes)
+
+    return body
+
+
+def a(name: str, body: Body, outcome: str = "exact", note: str = "", shape: tuple[int, ...] = FLAT,
+      **more: Any) -> Construct:  # fmt: skip
+    return Construct(name=name, body=body, outcome=outcome, note=note, shape=shape, **more)
+
+
+TABLE = (
+    a("Add of x and x", twice("Add")),
+    a("Sub of x and x", twice("Sub")),
+    a("Mul of x and x", twice("Mul")),
+    a("Add of two types", other("Add")),
+    a("Sub of two types", other("Sub")),
+    a("Mul of two types", other("Mul")),
+    a("Div of two activations", other("Div"), "HW210", note="hls4ml: g++ error"),
+    a(
+        "Div of a constant by an activation",
+        lambda b, x: b.node("Div", [b.constant(1.0), x]),
+        "HW210",
+    ),
+    a("Max of two activations", other("Max"), "HW201"),
+    a("Max with a constant", binary("Max", 0.5), "HW201", note="hls4ml: IndexError"),
+    a("Add, signed and unsigned", other("Add", signed=False)),
+    a(
+        "Add of a map and its maxima, (C, H, W) + (C, 1, 1)",
+        last_column("Add"),
+        shape=MAP,
+        note="hls4ml: wrong values",
+    ),
+    a("Mul of a map and its maxima (squeeze and excite)", last_column("Mul"), shape=MAP),
+    a(
+        "Add of a constant per element, (3, 4) + (3, 4)",
+        binary("Add", np.arange(12).reshape(1, 3, 4) / 8),
+        shape=SEQUENCE,
+    ),
+    a(
+        "Add of a constant (3, 4) + (4)",
+        binary("Add", np.arange(4) / 8),
+        shape=SEQUENCE,
+        note="hls4ml: part of the output is not computed",
+    ),
+    a(
+        "Add of a constant (3, 4) + (3, 1)",
+        binary("Add", np.arange(3).reshape(3, 1) / 8),
+        shape=SEQUENCE,
+        note="hls4ml: wrong values",
+    ),
+    a(
+        "Add of a constant per channel on NCHW",
+        binary("Add", np.arange(4).reshape(4, 1, 1) / 8),
+        shape=MAP,
+    ),
+    a("Add of a constant per column on NCHW", binary("Add", np.arange(3) / 8), shape=MAP),
+    a("Add of a constant that grows the value", binary("Add", np.zeros((1, 3, 4))), "HW214"),
+    a("Mul with a power of two", binary("Mul", 0.25)),
+    a("Mul with 0.3, no quantiser behind", binary("Mul", 0.3)),
+    a("Mul with 0.3, quantiser behind", then_quant(binary("Mul", 0.3))),
+    a("Mul with zero", binary("Mul", 0.0)),
+    a("Sum of three", three("Sum"), "HW210"),
+    a("Sum of one", one("Sum"), "HW210"),
+    a("Mean of three", three("Mean"), "HW201"),
+    a("Concat of three", three("Concat", axis=1), note="hls4ml: refused"),
+    a("Concat of x and x", lambda b, x: b.node("Concat", [x, x], axis=-1)),
+    a("Concat on channels of NCHW", three("Concat", axis=1), shape=MAP),
+    a("Concat on rows of NCHW", three("Concat", axis=2), shape=MAP),
+    a("Concat on the batch axis", three("Concat", axis=0), "HW210"),
+    a(
+        "Concat with a constant",
+        lambda b, x: b.node("Concat", [x, b.constant([[0.5, 0.25]])], axis=1),
+        "HW210",
+    ),
+)
