@@ -40,7 +40,10 @@ class InputSettings(BaseModel):
     @field_validator("type")
     @classmethod
     def _parses(cls, text: str) -> str:
-        FixedType.parse(text)
+        try:
+            FixedType.parse(text)
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
         return text
 
 

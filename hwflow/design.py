@@ -21,6 +21,7 @@ from hwflow.data import Data, as_data
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, estimate
 from hwflow.ir.graph import Graph
+from hwflow.ir.notebook import html_table
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ir.text import print_graph
@@ -219,18 +220,16 @@ class Design:
         return Project(self.graph.name, files).write(Path(folder))
 
     def _repr_html_(self) -> str:
-        """Return a small table for notebooks."""
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{escape(n.name)}</td><td>{n.op.kind}</td>"
-            f"<td>{'x'.join(map(str, self.graph.types[n.name].shape))}</td>"
-            f"<td><code>{escape(str(self.graph.types[n.name].dtype))}</code></td></tr>"
-            for n in self.graph.nodes
+        """Return a table of the layers, for notebooks."""
+        types = self.graph.types
+        return html_table(
+            f"{self.source} on {self.board.name}, {self.target.io_type}",
+            ("layer", "operator", "shape", "type"),
+            (
+                (n.name, n.op.kind, "x".join(map(str, types[n.name].shape)), types[n.name].dtype)
+                for n in self.graph.nodes
+            ),
         )
-        head = "<tr><th>layer</th><th>operator</th><th>shape</th><th>type</th></tr>"
-        title = f"<b>{escape(self.source)}</b> on {escape(self.board.name)}, {self.target.io_type}"
-        return f"{title}<table>{head}{rows}</table>"
 
     def __repr__(self) -> str:
         """Return the printed graph with a line about the target."""

@@ -16,6 +16,7 @@ from hwflow.board import RESOURCES, Board
 from hwflow.errors import Diagnostic
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
+from hwflow.ir.notebook import html_table
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._products import fifo_brams
@@ -83,6 +84,16 @@ class EstimateReport:
     utilisation: tuple[Utilisation, ...]
     fits: str
     warnings: tuple[Diagnostic, ...]
+
+    def _repr_html_(self) -> str:
+        """Return the layers and the total, for notebooks."""
+        columns = ("lut_synth", "ff_synth", "dsp", "bram_18k", "latency_cycles", "ii")
+        costs = [(row.name, row.cost) for row in self.layers] + [("total", self.total)]
+        rows = [
+            (name, *(f"{getattr(cost, column).value:,.0f}" for column in columns))
+            for name, cost in costs
+        ]
+        return html_table(f"estimated; {self.board}: {self.fits}", ("layer", *columns), rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain lists, dicts, strings and numbers, for JSON."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hwflow.csim import Csim
 from hwflow.ir.graph import Graph, Node
+from hwflow.ir.notebook import html_table
 from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate, to_original
 
 
@@ -127,6 +128,22 @@ class Verification:
     simulation: Simulation
     data: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Return both statements and the errors of the outputs, for notebooks."""
+        rows: list[tuple[object, ...]] = []
+        for name, agreement in (("faithful", self.faithful), ("lossless", self.lossless)):
+            if agreement is None:
+                rows.append((name, "not checked", ""))
+                continue
+            first = agreement.first
+            detail = f"first in {first.layer}: {first.cause}" if first is not None else ""
+            rows.append((name, "yes" if agreement.holds else "no", detail))
+        for error in self.errors:
+            text = f"max {error.max_abs:.3g}, SQNR {error.sqnr_db:.1f} dB"
+            rows.append((f"error of {error.output}", text, ""))
+        caption = f"{self.simulation.samples} samples from {self.data}"
+        return html_table(caption, ("statement", "outcome", ""), rows)
 
 
 def check_faithful(

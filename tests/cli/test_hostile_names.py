@@ -21,9 +21,9 @@ NAMES = (
     '"; rm -rf /; "', "../../x", "int", "class", "namespace", "std", "main", "nnet", "hls", "NULL",
     "é漢字🙂", "a" * 300, "Layer", "layer", "LAYER", "layer2_out", "layer_2_out", "layer2",
     "config2", "w2", "b2", "s3", "input_t", "result_t", "weight_t", "layer2_t", "input", "output",
-    "x", "", " ", "\n", "$(touch y)", "`id`", "%s%n", "*/", "//", "#define", "\\", "'", "a\0b", "1", "0x",
-    "__init__", "_", "data", "res", "CONFIG_T", "ap_fixed", "uint", "size_t", "N", "EOF", "assert",
-    "nullptr", "INFINITY", "linux", "unix", "errno", "exit", "weights", "trace_enabled",
+    "x", "", " ", "\n", "$(touch y)", "`id`", "%s%n", "*/", "//", "#define", "\\", "'", "a\0b", "1",
+    "0x", "__init__", "_", "data", "res", "CONFIG_T", "ap_fixed", "uint", "size_t", "N", "EOF",
+    "assert", "nullptr", "INFINITY", "linux", "unix", "errno", "exit", "weights", "trace_enabled",
     "model_default_t", "input2", "n_in", "id", "index",
 )  # fmt: skip
 
