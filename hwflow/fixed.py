@@ -25,6 +25,9 @@ MAX_RAW_BITS = 63
 MAX_TYPE_WIDTH = 62
 """Widest type: one bit is kept free, so that rounding never overflows int64."""
 
+MAX_PARSED_INTEGER = 256
+"""Farthest binary point that a type given as text may have; doubles reach to 2**1023."""
+
 
 class Rounding(StrEnum):
     """ap_fixed's quantisation modes (the part below the last bit)."""
@@ -124,6 +127,7 @@ class FixedType:
 
         Raises:
             ValueError: the text has another form or an unknown mode.
+            OverflowError: the width cannot be computed exactly.
         """
         import re
 
@@ -137,6 +141,8 @@ class FixedType:
             raise ValueError(f"{text!r} is not of the form fixed<W,I[,ROUNDING[,OVERFLOW]]>")
         width = int(fields[0])
         integer = width if match[2] == "int" else int(fields[1])
+        if abs(integer) > MAX_PARSED_INTEGER:
+            raise ValueError(f"{text!r} puts the binary point beyond {MAX_PARSED_INTEGER} bits")
         rounding = Rounding(fields[2]) if len(fields) > 2 else Rounding.TRN
         overflow = Overflow(fields[3]) if len(fields) > 3 else Overflow.WRAP
         return cls(width, integer, not match[1], rounding, overflow)

@@ -54,7 +54,16 @@ def test_reuse_factor_is_a_positive_integer(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "float", "fixed<0,0>", "fixed<8>", "fixed<8,4,UP>", "fixed<99999999999,4>"]
+    "text",
+    [
+        "",
+        "float",
+        "fixed<0,0>",
+        "fixed<8>",
+        "fixed<8,4,UP>",
+        "fixed<99999999999,4>",
+        "fixed<8,-9999>",
+    ],
 )
 def test_what_is_not_a_type(text: str) -> None:
     (layer,) = findings({"layer": {"fc": {"result_t": text}}})

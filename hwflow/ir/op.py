@@ -30,6 +30,8 @@ class Layout(Enum):
     """Any order of axes serves, as long as all operands share it."""
     ONNX = "onnx"
     """The order of axes carries meaning: operands come in ONNX order (reshape, matrix product)."""
+    VIEW = "view"
+    """Nothing but another order of axes: hardware keeps its own order and does nothing."""
 
 
 @dataclass(frozen=True)

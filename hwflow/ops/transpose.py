@@ -1,4 +1,8 @@
-"""Transpose: another order of axes."""
+"""Transpose: another order of axes.
+
+A transpose of the model only renames axes and becomes none of these; the lowering pass inserts one
+where an operator needs its operand in another order than the hardware has it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class Transpose(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Transpose",)
-    layout: ClassVar[Layout] = Layout.ONNX
+    layout: ClassVar[Layout] = Layout.VIEW
 
     perm: tuple[int, ...]
 

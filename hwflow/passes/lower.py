@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import onnx_ir
@@ -154,11 +154,24 @@ def _lower_supported(walk: _Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
         )
     name = origin(node)
     chain = cls.from_onnx(view)
+    if cls.layout is Layout.VIEW:
+        _rename_axes(walk, result, inputs[0], axes, chain)
+        return
     for op in chain[:-1]:
         inputs = [walk.add(op, tuple(inputs), f"{name}_{op.kind.lower()}", name)]
     for op in chain[-1:]:
         inputs = [walk.add(op, tuple(inputs), walk.namer.label(name, op.kind), name)]
     _publish(walk, result, inputs[0], cls.layout, axes, shape)
+
+
+def _rename_axes(
+    walk: _Walk, result: onnx_ir.Value, name: str, axes: Axes, chain: Sequence[Op]
+) -> None:
+    """Record that a value is another one with its axes in another order; no hardware is needed."""
+    (transpose,) = chain
+    assert isinstance(transpose, Transpose)
+    turned = tuple(transpose.perm.index(a - 1) + 1 for a in axes)
+    walk.values[result.name or ""] = name, turned
 
 
 def _publish(
@@ -187,6 +200,8 @@ def _operand_axes(walk: _Walk, node: onnx_ir.Node, layout: Layout) -> Axes:
     rank = max((len(a) for a in found), default=0) + 1
     if layout is Layout.CHANNELS_LAST:
         return _channels_last(rank)
+    if layout is Layout.VIEW:
+        return found[0] if found else ()
     if layout is Layout.ONNX or len({len(a) for a in found}) > 1:
         return _identity(rank)
     return max(found, key=found.count, default=_identity(rank))
