@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.fixed import FixedType
 
-TYPE_SETTINGS = ("result_t", "accum_t", "table_t")
+TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
 
 
@@ -85,9 +85,9 @@ def load_config(path: Path) -> Config:
         return make_config(tomllib.loads(path.read_text("utf-8")), path.name)
     except OSError as error:
         found = error.strerror or str(error)
-        raise CompileError([_finding("cannot read the settings", str(path), found)]) from error
+        raise CompileError([_unreadable(str(path), found)]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CompileError([_finding("not a TOML file", path.name, str(error))]) from error
+        raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
 
 
 def make_config(settings: Mapping[str, Any], source: str = "the arguments") -> Config:
@@ -152,6 +152,16 @@ def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
             yield replace(finding, supported=", ".join(legal), help=guess or finding.help)
         else:
             yield _finding("illegal setting", source, f"{found}: {item['msg']}")
+
+
+def _unreadable(where: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW100",
+        title="settings cannot be read",
+        where=where,
+        found=found,
+        help="check the path and that the file is TOML (https://toml.io)",
+    )
 
 
 def _finding(title: str, where: str, found: str) -> Diagnostic:

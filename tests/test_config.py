@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 import hwflow
-from hwflow.config import TargetSettings, load_config, make_config
+import hwflow.ops
+from hwflow.config import TYPE_SETTINGS, TargetSettings, load_config, make_config
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType
+from hwflow.ir.op import Op
 from tests.cli.command import dense
 
 
@@ -33,6 +35,16 @@ def test_types_are_parsed() -> None:
     )
     assert config.inputs["x"] == FixedType.parse("ufixed<8,0,RND_CONV,SAT>")
     assert config.layers["fc"] == {"accum_t": FixedType(20, 8), "reuse_factor": 4}
+
+
+def test_every_setting_that_holds_a_type_is_parsed() -> None:
+    held = {
+        name
+        for op in Op.registry.values()
+        for name, f in op.__dataclass_fields__.items()
+        if name in op.settings and "FixedType" in str(f.type)
+    }
+    assert held == set(TYPE_SETTINGS)
 
 
 def test_every_finding_at_once() -> None:
@@ -82,7 +94,7 @@ def test_files(tmp_path: Path) -> None:
     assert config.source == "hwflow.toml"
     for content in (b"\xff\xfe", b"[target", b"a = 1\na = 2"):
         path.write_bytes(content)
-        with pytest.raises(CompileError, match="HW102"):
+        with pytest.raises(CompileError, match="HW100"):
             load_config(path)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,12 @@ SPECIFIC_TYPES = (
     "vivado:d_a_combinational_template",
 )
 
-LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh")
-"""Files of hls4ml's writer that hold absolute paths; hwflow's own bench takes their place."""
+LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh", "_bridge.cpp")
+"""Ends of file names of hls4ml's writer that hold absolute paths, or serve its Python library only;
+hwflow's own bench takes their place."""
+
+NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
+"""Files, beside the top function's, that name configurations of layers."""
 
 CORRECTIONS = {
     # Both headers of depthwise latency kernels have one include guard, so that only one is seen.
@@ -79,14 +84,31 @@ def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") 
             files = {
                 str(p.relative_to(out)): p.read_bytes()
                 for p in sorted(out.rglob("*"))
-                if p.is_file() and p.name not in LEFT_OUT
+                if p.is_file() and not p.name.endswith(LEFT_OUT)
             }
     for path, (found, replacement) in CORRECTIONS.items():
         files[path] = files[path].replace(found, replacement)
+    names = {int(layer.index): str(layer.name) for layer in model_graph.get_layers()}
+    for path in (f"firmware/{graph.name}.cpp", *NAME_CONFIGS):
+        files[path] = _with_layer_names(files[path], names)
     files |= kernels.headers(
         named.layer for node in graph.nodes for named in layers_of(graph, node, target)
     )
     return Project(graph.name, files)
+
+
+def _with_layer_names(code: bytes, names: Mapping[int, str]) -> bytes:
+    """Return C++ in which a layer's configuration carries the layer's name behind its number.
+
+    HLS tools name functions after their template arguments, so that a row of a synthesis report
+    says which layer of the model it is about.
+    """
+
+    def named(match: re.Match[bytes]) -> bytes:
+        name = names[int(match[1])].replace("__", "_")
+        return match[0] + b"_" + name.encode()
+
+    return re.sub(rb"\bconfig(\d+)(?=\b|_)", named, code)
 
 
 def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:

@@ -43,14 +43,14 @@ def read_module(module: Any, example: Any) -> QonnxModel:
         example: an input, or a tuple of inputs: tensors or arrays, batch axis first.
 
     Raises:
-        CompileError: HW028, no example, or a package is missing; HW027, the export fails; HW026,
-            a layer cannot be written to QONNX exactly; and all that ``read_proto`` finds.
+        CompileError: HW028, no example; HW035, a package is missing; HW027, the export fails;
+            HW026, a layer cannot be written to QONNX exactly; and all that ``read_proto`` finds.
     """
     name = type(module).__name__
     missing = [package for package in _NEEDED if importlib.util.find_spec(package) is None]
     if missing:
         raise _error(
-            "HW028",
+            "HW035",
             "packages that the export of a torch module needs are missing",
             name,
             found=", ".join(missing),

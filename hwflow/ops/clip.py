@@ -42,7 +42,7 @@ class Clip(Op):
             unit = [FixedArray.exactly(v) for v in (0.0, 1.0)]
             line = affine(node, x, np.array(float(alpha)), np.array(float(beta)))
             return [line, cls(lo=unit[0], hi=unit[1])]
-        bounds = [_bound(node, i, name) for i, name in ((1, "min"), (2, "max"))]
+        bounds = [read_bound(node, i, name) for i, name in ((1, "min"), (2, "max"))]
         lo, hi = bounds
         if lo is None and hi is None:
             return []
@@ -118,26 +118,31 @@ class Clip(Op):
         yield Example("above_only", above, (TensorType.full((4,), signed),))
 
 
-def _bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
+def read_bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
     """Return a bound given as an input (opset 11) or as an attribute (before), exactly."""
     constant = node.constant(index)
     if constant is None and index < len(node.inputs) and node.inputs[index] is not None:
-        raise node.refuse(f"Clip with {name} computed at run time", supported="constant bounds")
+        raise node.refuse(
+            f"{node.op_type} with {name} computed at run time", supported="constant bounds"
+        )
     value = node.attributes.get(name) if constant is None else constant.values
-    if value is None or np.all(np.abs(value) >= np.finfo(np.float32).max):
+    outward = -1.0 if name == "min" else 1.0
+    if value is None or np.all(outward * value >= np.finfo(np.float32).max):
         return None
     if np.size(value) != 1:
-        raise node.refuse(f"Clip with a {name} per channel", supported="one bound for all elements")
+        raise node.refuse(
+            f"{node.op_type} with a {name} per channel", supported="one bound for all elements"
+        )
     if np.isnan(value).any():
-        raise node.refuse(f"Clip with a {name} that is not a number", code="HW225")
+        raise node.refuse(f"{node.op_type} with a {name} that is not a number", code="HW225")
     exact = FixedArray.exactly(np.float64(np.reshape(value, ())))
     if exact.dtype.width <= BOUND_BITS:
         return exact
     near = np.rint(exact.values * 2**8) / 2**8
     raise node.refuse(
-        f"Clip with a {name} that fixed point cannot hold",
+        f"{node.op_type} with a {name} that fixed point cannot hold",
         code="HW225",
         found=f"{name} = {float(exact.values):.9g}",
         supported=f"multiples of a power of two, of at most {BOUND_BITS} bits",
-        help=f"use {near:.9g}, or drop Clip where a quantiser follows that has this range",
+        help=f"use {near:.9g}, or drop {node.op_type} where a quantiser follows that has this range",
     )

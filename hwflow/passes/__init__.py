@@ -25,6 +25,7 @@ from hwflow.passes.fuse_affine import fuse_affine
 from hwflow.passes.fuse_bias import fuse_bias
 from hwflow.passes.fuse_casts import fuse_casts
 from hwflow.passes.fuse_relus import fuse_relus
+from hwflow.passes.hoist_casts import hoist_casts
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
@@ -74,6 +75,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("fuse_bias", lambda g, c: fuse_bias(g), "before casts are fused into the sum"),
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
     Pass("fuse_relus", lambda g, c: fuse_relus(g), "once relus have result types"),
+    Pass("hoist_casts", lambda g, c: hoist_casts(g), "roundings move to where values arise"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
     Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),

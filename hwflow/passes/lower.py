@@ -279,8 +279,6 @@ ALTERNATIVES = {
     "Cast": "leave the conversion out: values are fixed point throughout, or use a quantiser",
     "Resize": "upsample outside of the network, or retrain without Upsample",
     "Split": "write slices (x[:, :n]) instead of split or chunk",
-    "Max": "write Clip or Relu where one operand is a constant",
-    "Min": "write Clip where one operand is a constant",
     "Mean": "add the operands in pairs and multiply with a constant",
 }
 """What to use instead of operators that people often meet."""

@@ -169,7 +169,7 @@ def test_one_column_per_class_is_taken_for_labels(capsys: pytest.CaptureFixture[
 
 
 SETTINGS: dict[str, tuple[str, str]] = {
-    "toml_syntax": ("HW102", "[target\nboard = 3"),
+    "toml_syntax": ("HW100", "[target\nboard = 3"),
     "toml_unknown": ("HW101", '[target]\nbord = "pynq-z2"\n[spice]\nx = 1'),
     "toml_types": ("HW102", '[target]\nreuse_factor = "4"\nclock_period_ns = -1'),
     "toml_io_type": ("HW102", '[target]\nio_type = "io_serial"'),
@@ -196,7 +196,7 @@ def test_bad_settings(name: str, capsys: pytest.CaptureFixture[str], golden: Gol
 
 def test_missing_settings(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     ran = hwflow(capsys, "inspect", save(dense()), "--config", "hwflow.toml")
-    check(_without_model(ran), golden, "toml_missing", "HW102")
+    check(_without_model(ran), golden, "toml_missing", "HW100")
 
 
 def test_a_file_in_the_way_of_the_output(

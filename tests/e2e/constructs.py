@@ -33,7 +33,7 @@ from the table that `tests/e2e/test_constructs.py` runs; a test fails when it is
   range and a little more, and the compiled C++ gives the simulation's bits, for `io_parallel` and
   `io_stream`.
 - **approximate**: built, and the compiled C++ gives the simulation's bits, but the layer is a table
-  or a rounded quotient by nature; `hwflow verify` names it and reports how far it is from the model.
+  or a rounded quotient by nature; `hwflow verify` names it and reports how far off it is.
 - **HWnnn**: refused, with this message. [errors.md](errors.md) explains the codes.
 
 A note on other tools says what they made of the same model (hls4ml 1.3.0's own ONNX front-end, or

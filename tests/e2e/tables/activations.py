@@ -63,7 +63,7 @@ TABLE = (
     a("Clip with a bound that is not a binary fraction", clip(0.0, 0.1)),
     a("LeakyRelu 0.125", one("LeakyRelu", alpha=0.125)),
     a("LeakyRelu 0.1, quantiser behind", then_quant(one("LeakyRelu", alpha=0.1))),
-    a("LeakyRelu 0.01 (default), quantiser behind", then_quant(one("LeakyRelu")), "HW217"),
+    a("LeakyRelu 0.01 (default), quantiser behind", then_quant(one("LeakyRelu")), "HW225"),
     a("PRelu, one power-of-two slope", prelu([0.25]), note="hls4ml: IndexError"),
     a(
         "PRelu, slope per channel",
