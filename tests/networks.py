@@ -88,10 +88,12 @@ def activation_quant(b: Builder, x: str, *, signed: bool) -> str:
 
 def nonlinearity(b: Builder, x: str) -> str:
     """Append a random activation and the quantiser behind it."""
-    kind = b.rng.choice(["relu", "none", "leaky", "clip", "relu"])
+    kind = b.rng.choice(["relu", "none", "leaky", "clip", "relu", "Sigmoid", "Tanh"])
     if kind == "relu":
         return activation_quant(b, b.node("Relu", [x]), signed=False)
-    if kind == "leaky":
+    if kind in ("Sigmoid", "Tanh"):
+        x = b.node(str(kind), [activation_quant(b, x, signed=True)])
+    elif kind == "leaky":
         x = b.node("LeakyRelu", [x], alpha=0.125)
     elif kind == "clip":
         x = b.node("Clip", [x, b.constant(-1.0), b.constant(1.0)])

@@ -64,8 +64,13 @@ CORRECTIONS = {
         b"NNET_SEPARABLE_CONV2D_LATENCY_H_",
         b"NNET_SEPARABLE_CONV1D_LATENCY_H_",
     ),
+    # A rounding that drops more bits than there are reads a bit that it then does not use.
+    "firmware/ap_types/ap_fixed_base.h": (
+        b"bool qbit = _AP_ROOT_op_get_bit(op.V, F2 - _AP_F - 1);",
+        b"bool qbit = F2 - _AP_F <= _AP_W2 && (bool)_AP_ROOT_op_get_bit(op.V, F2 - _AP_F - 1);",
+    ),
 }
-"""What is put right in hls4ml 1.3.0's own headers: found and replaced text, by path."""
+"""What is put right in the headers that hls4ml 1.3.0 copies: found and replaced text, by path."""
 
 
 def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") -> Project:
@@ -87,6 +92,7 @@ def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") 
                 if p.is_file() and not p.name.endswith(LEFT_OUT)
             }
     for path, (found, replacement) in CORRECTIONS.items():
+        assert found in files[path], f"{path} is not hls4ml 1.3.0's"
         files[path] = files[path].replace(found, replacement)
     names = {int(layer.index): str(layer.name) for layer in model_graph.get_layers()}
     for path in (f"firmware/{graph.name}.cpp", *NAME_CONFIGS):

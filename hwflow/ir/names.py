@@ -32,6 +32,10 @@ _TAKEN = re.compile(
 a port must look like neither."""
 
 
+_CONFIGURATION = re.compile(r"config\d", re.IGNORECASE)
+"""How hls4ml's names of configurations start, which get the layer's name behind the number."""
+
+
 def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:
     """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, and never a C++ keyword.
 
@@ -45,7 +49,8 @@ def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:
         text = fallback
     if text[0].isdigit():
         text = f"{fallback}_{text}"
-    if text.lower() in _CPP or (port and _TAKEN.fullmatch(text)):
+    reserved = _CONFIGURATION.match(text) or (port and _TAKEN.fullmatch(text))
+    if text.lower() in _CPP or reserved:
         text = f"{fallback}_{text}"
         if text.endswith(("_t", "_data")):
             text += "x"

@@ -145,7 +145,7 @@ class _Convolution(Op):
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
         window = self.window(x.shape)
         yield from self._check_parallel(target, prod(window.out))
-        if target.streams and self.kernel[0] == 1 < prod(self.kernel) and self.strides[0] > 1:
+        if target.streams and self._slides_flat() and self.strides[0] > 1:
             yield Diagnostic(
                 code="HW115",
                 title="flat kernel with a vertical stride in io_stream",
@@ -153,6 +153,13 @@ class _Convolution(Op):
                 supported="vertical stride 1 for kernels of height 1, or io_parallel",
                 help='hls4ml\'s stream kernel ignores this stride; set io_type = "io_parallel"',
             )
+
+    def _slides_flat(self) -> bool:
+        """Return whether hls4ml streams the two-dimensional layer by its one-dimensional kernel.
+
+        It does for kernels of height 1, but for 1 x 1 ones, which have a kernel of their own.
+        """
+        return len(self.kernel) == 2 and self.kernel[0] == 1 < self.kernel[1]
 
     def _check_parallel(self, target: Target, positions: int) -> Iterator[Diagnostic]:
         legal = [d for d in range(1, positions + 1) if positions % d == 0]

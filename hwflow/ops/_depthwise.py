@@ -60,6 +60,9 @@ class _Depthwise(_Convolution):
             )
         yield from self._check_common(target, x)
 
+    def _slides_flat(self) -> bool:
+        return len(self.kernel) == 2 and self.kernel[0] == 1
+
     def _legal_reuse_factors(self) -> list[int]:
         """Return what hls4ml takes and its depthwise kernels compute right.
 

@@ -144,5 +144,5 @@ def read_bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
         code="HW225",
         found=f"{name} = {float(exact.values):.9g}",
         supported=f"multiples of a power of two, of at most {BOUND_BITS} bits",
-        help=f"use {near:.9g}, or drop {node.op_type} where a quantiser follows that has this range",
+        help=f"use {near:.9g}, or drop {node.op_type} where a quantiser behind has this range",
     )

@@ -7,11 +7,8 @@ from dataclasses import replace
 
 from hwflow.config import Config
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.fixed import FixedType, Rounding
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
-from hwflow.ops.input import Input
 
 MAX_COMPARED_WIDTH = 53
 """C++ simulation hands values over as doubles, which are exact up to 53 bits."""
@@ -47,7 +44,6 @@ def _findings(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
             supported=f"results of at most {MAX_COMPARED_WIDTH} bits",
             help="put a quantiser behind this layer, or set its result_t",
         )
-    yield from _check_rounding(node, graph.input_types(node))
     copies = len(graph.users[node.name]) + (node.name in graph.output_values)
     if target.streams and copies > MAX_CLONES:
         yield Diagnostic(
@@ -56,28 +52,6 @@ def _findings(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
             found=f"{copies} readers",
             supported=f"at most {MAX_CLONES} in io_stream",
             help='set io_type = "io_parallel"',
-        )
-
-
-def _check_rounding(node: Node, inputs: tuple[TensorType, ...]) -> Iterator[Diagnostic]:
-    """Refuse a rounding that drops more bits than there are: ap_fixed aborts on it."""
-    to = node.op.result_t
-    if to is None or to.rounding is Rounding.TRN or isinstance(node.op, Input):
-        return
-    exact = node.op.exact(*inputs)
-    dropped = exact.dtype.fractional - to.fractional
-    width = exact.dtype.width
-    if getattr(node.op, "strategy", "") == "distributed_arithmetic":
-        bounds = zip(exact.lo.tolist(), exact.hi.tolist(), strict=True)
-        width = min(FixedType.covering(lo, hi, 0).width for lo, hi in bounds)
-    if dropped > width:
-        yield Diagnostic(
-            code="HW304",
-            title="quantiser that rounds everything to 0",
-            found=f"{to} drops {dropped} bits of results that have {width}",
-            supported="a step no coarser than the range of the exact results",
-            help="use a smaller scale in the quantiser behind this layer, or, where it is about one "
-            'channel under distributed arithmetic, strategy = "latency"',
         )
 
 
