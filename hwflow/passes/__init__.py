@@ -30,6 +30,7 @@ from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
 from hwflow.passes.narrow_biases import narrow_biases
+from hwflow.passes.narrow_scales import narrow_scales
 from hwflow.passes.settle_inputs import settle_inputs
 
 
@@ -77,6 +78,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("fuse_relus", lambda g, c: fuse_relus(g), "once relus have result types"),
     Pass("hoist_casts", lambda g, c: hoist_casts(g), "roundings move to where values arise"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
+    Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by going through all inputs"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
     Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),

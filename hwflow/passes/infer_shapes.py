@@ -60,6 +60,7 @@ def _infer(model: QonnxModel) -> list[ir.Node]:
             title="shapes do not fit together",
             where=f"in {model.source}",
             found=printable(str(error).strip().splitlines()[-1]),
+            help="export the model again: these shapes contradict an operator's definition",
         )
         raise CompileError([finding]) from error
     known = {v.name: v for v in (*inferred.graph.value_info, *inferred.graph.output)}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hwflow.design import compile as compile_model
 from hwflow.errors import CompileError, Diagnostic
 from tests.e2e.construct import APPROXIMATE, EXACT, Construct
-from tests.e2e.tables import activations, merges, products, quantisers, shapes, spatial
+from tests.e2e.tables import activations, merges, products, quantisers, rare, shapes, spatial
 
 SECTIONS = {
     "Quantisers": quantisers.TABLE,
@@ -17,6 +17,7 @@ SECTIONS = {
     "Activations": activations.TABLE,
     "Sums, products, joins": merges.TABLE,
     "Moves": shapes.TABLE,
+    "Older operator sets, rare attributes": rare.TABLE,
 }
 
 CONSTRUCTS: tuple[Construct, ...] = tuple(c for table in SECTIONS.values() for c in table)
