@@ -152,15 +152,15 @@ def test_a_vertical_stride_of_a_flat_kernel_needs_arrays() -> None:
     assert isinstance(op, _Convolution)
     assert findings(op, x, PARALLEL) == []
     assert [d.code for d in findings(op, x, STREAM)] == ["HW115"]
-
-
-def test_sums_of_more_than_62_bits_are_refused() -> None:
-    op = replace(operators()["conv2d"].op, weight=constant((2, 2, 2, 3), FixedType(40, 40)))
-    with pytest.raises(OverflowError, match="62 bits"):
-        op.infer(TensorType.full((4, 4, 2), FixedType(30, 30)))
     one = DepthwiseConv2D(
         weight=constant((1, 1, 2), FixedType(4, 1)), bias=constant((2,), FixedType(4, 1)),
         strides=(2, 1), pads=((0, 0), (0, 0)),
     )  # fmt: skip
     assert findings(one, x, PARALLEL) == []
     assert [d.code for d in findings(one, x, STREAM)] == ["HW115"]
+
+
+def test_sums_of_more_than_62_bits_are_refused() -> None:
+    op = replace(operators()["conv2d"].op, weight=constant((2, 2, 2, 3), FixedType(40, 40)))
+    with pytest.raises(OverflowError, match="62 bits"):
+        op.infer(TensorType.full((4, 4, 2), FixedType(30, 30)))
