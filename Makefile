@@ -12,10 +12,10 @@ demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_cnn.onnx --board zcu104 --io-type io_stream --data examples/digits.npz -o build/digits_cnn
 
 test: $(VENV)/.full lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 test-slow: $(VENV)/.full
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m slow
 
 lint: $(VENV)/.full
 	$(BIN)/ruff check .

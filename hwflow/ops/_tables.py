@@ -99,7 +99,8 @@ def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
 class _TableActivation(Op):
     """A monotone function by table.
 
-    Inputs of few bits get one entry per value, which holds the true function rounded once. Wider
+    Inputs of few bits get one entry per value, which holds the true function as a float32 (the model
+    has one, too), rounded once. Wider
     inputs use hls4ml's table over a fixed span.
 
     Attributes:
@@ -241,5 +242,6 @@ def _filled(
         values = cls.entries(table_points(size, cls.span)).astype(np.float64)
     else:
         points = np.ldexp(bits_of(direct).astype(np.float64), -direct.fractional)
-        values = cls.real(points)
+        # a float32 stands between the function and the quantiser in the model, too
+        values = cls.real(points).astype(np.float32).astype(np.float64)
     return FixedArray(quantize_values(values, to), to)

@@ -133,7 +133,7 @@ def read_bound(node: OnnxNode, index: int, name: str) -> FixedArray | None:
         raise node.refuse(
             f"{node.op_type} with a {name} per channel", supported="one bound for all elements"
         )
-    if np.isnan(value).any():
+    if not np.isfinite(value).all():
         raise node.refuse(f"{node.op_type} with a {name} that is not a number", code="HW225")
     exact = FixedArray.exactly(np.float64(np.reshape(value, ())))
     if exact.dtype.width <= BOUND_BITS:

@@ -63,7 +63,7 @@ DEFAULTS: dict[str, Parameters] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lookup(Op):
-    """A function by table; every entry holds the true function, rounded once.
+    """A function by table; every entry holds the true function in float32, rounded once.
 
     Attributes:
         function: a key of ``FUNCTIONS``.
@@ -117,7 +117,8 @@ class Lookup(Op):
             raise OverflowError(f"a table for {x} would have more than {2**WIDEST} entries")
         points = np.ldexp(bits_of(x).astype(np.float64), -x.fractional)
         with np.errstate(all="ignore"):
-            return FUNCTIONS[self.function](points, self.constants)
+            real = FUNCTIONS[self.function](points, self.constants)
+        return real.astype(np.float32).astype(np.float64)  # as the model has it
 
     def table(self, x: FixedType) -> FixedArray:
         """Return the entries in the order of bit patterns, 0 outside the function's domain.

@@ -49,8 +49,9 @@ def test_piecewise_linear_activations_are_exact(
     x = every_value(dtype, (3, 2))  # ONNX axis 1 is the last one here
     arrays = [None if o is None else np.asarray(o, np.float64) for o in operands]
     kind = TensorType.full((3, 2), dtype)
-    node = onnx_node(op_type, [kind, *[np.inf if a is None else a for a in arrays]], axes=(2, 1),
-                     **attributes)  # fmt: skip
+    absent = (-np.inf, np.inf)  # bounds that do nothing
+    given = [absent[i] if a is None else a for i, a in enumerate(arrays)]
+    node = onnx_node(op_type, [kind, *given], axes=(2, 1), **attributes)
     wanted = reference(op_type, [x.values.transpose(0, 2, 1), *arrays], **attributes)
     found = compute(convert(node), x).values.transpose(0, 2, 1)
     np.testing.assert_array_equal(found, wanted)
