@@ -99,8 +99,8 @@ def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
 class _TableActivation(Op):
     """A monotone function by table.
 
-    Inputs of few bits get one entry per value, which holds the true function as a float32 (the model
-    has one, too), rounded once. Wider
+    Inputs of few bits get one entry per value, which holds the true function as a float32, as the
+    model does, rounded once. Wider
     inputs use hls4ml's table over a fixed span.
 
     Attributes:
