@@ -77,10 +77,10 @@ PIPELINE: Sequence[Pass] = (
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
     Pass("fuse_relus", lambda g, c: fuse_relus(g), "once relus have result types"),
     Pass("hoist_casts", lambda g, c: hoist_casts(g), "roundings move to where values arise"),
+    Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "layers have their names"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
-    Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by going through all inputs"),
+    Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
-    Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "on the final layers"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),
 )
 
