@@ -135,10 +135,10 @@ def test_batches_of_any_size_give_the_same() -> None:
     [
         ({}, "HW401"),
         ({"z": np.zeros((1, 8))}, "HW401"),
-        ({"x": np.zeros((1, 7))}, "HW402"),
-        ({"x": np.zeros((0, 8))}, "HW402"),
-        ({"x": np.zeros(8)}, "HW402"),
-        ({"x": np.float32(0)}, "HW402"),
+        ({"x": np.zeros((1, 7))}, "HW403"),
+        ({"x": np.zeros((0, 8))}, "HW403"),
+        ({"x": np.zeros(8)}, "HW403"),
+        ({"x": np.float32(0)}, "HW403"),
     ],
 )
 def test_data_that_does_not_fit(data: dict[str, Any], code: str) -> None:
