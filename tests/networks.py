@@ -93,7 +93,7 @@ def nonlinearity(b: Builder, x: str) -> str:
         return activation_quant(b, b.node("Relu", [x]), signed=False)
     if kind in ("Sigmoid", "Tanh"):
         x = b.node(str(kind), [activation_quant(b, x, signed=True)])
-        # To nearest only: near 1 the other roundings see the last bit of ONNX Runtime's float32 tanh.
+        # To nearest only: other roundings see the last bit of ONNX Runtime's float32 tanh near 1.
         return b.quant(x, int(b.rng.integers(2, 7)), 1 / 16, signed=True)
     if kind == "leaky":
         x = b.node("LeakyRelu", [x], alpha=0.125)
