@@ -55,6 +55,9 @@ LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh", "_bridge.cpp")
 """Ends of file names of hls4ml's writer that hold absolute paths, or serve its Python library only;
 hwflow's own bench takes their place."""
 
+CLOCK_UNCERTAINTY = {"Vivado": "12.5%", "Vitis": "27%"}
+"""Each tool's own default, as hls4ml 1.3.0 writes it (``create_initial_config`` of its backends)."""
+
 NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
 """Files, beside the top function's, that name configurations of layers."""
 
@@ -73,14 +76,14 @@ CORRECTIONS = {
 """What is put right in the headers that hls4ml 1.3.0 copies: found and replaced text, by path."""
 
 
-def generate(graph: Graph, target: Target, *, clock_uncertainty: str = "12.5%") -> Project:
+def generate(graph: Graph, target: Target) -> Project:
     """Return the hls4ml project of a hardware graph, in memory.
 
     Raises:
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
     with _tensorflow_kept_out(), _quiet():
-        model_graph = _model_graph(graph, target, clock_uncertainty)
+        model_graph = _model_graph(graph, target)
         with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
             out = Path(folder) / "project"
             model_graph.config.config["OutputDir"] = str(out)
@@ -117,7 +120,7 @@ def _with_layer_names(code: bytes, names: Mapping[int, str]) -> bytes:
     return re.sub(rb"\bconfig(\d+)(?=\b|_)", named, code)
 
 
-def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
+def _model_graph(graph: Graph, target: Target) -> Any:
     try:
         from hls4ml.model.graph import ModelGraph
     except ImportError as error:
@@ -135,7 +138,7 @@ def _model_graph(graph: Graph, target: Target, clock_uncertainty: str) -> Any:
         "OutputDir": "project",
         "Part": target.part,
         "ClockPeriod": target.clock_period_ns,
-        "ClockUncertainty": clock_uncertainty,
+        "ClockUncertainty": CLOCK_UNCERTAINTY[target.backend],
         "IOType": target.io_type,
         "TraceOutput": True,
         "WriterConfig": {
