@@ -56,7 +56,7 @@ LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh", "_bridge.cpp")
 hwflow's own bench takes their place."""
 
 CLOCK_UNCERTAINTY = {"Vivado": "12.5%", "Vitis": "27%"}
-"""Each tool's own default, as hls4ml 1.3.0 writes it (``create_initial_config`` of its backends)."""
+"""Each tool's own default, as hls4ml 1.3.0 has it (``create_initial_config`` of its backends)."""
 
 NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
 """Files, beside the top function's, that name configurations of layers."""
