@@ -1,11 +1,12 @@
 """C++ simulation: builds a generated project with g++ and runs data through it in a child process.
 
-The program is cached under a digest of everything that goes into it; weights are read at run time,
-so a change of weights alone needs no new build.
+The program is cached under a digest of everything that is compiled into it; the values of weights
+are read when it runs. The cache keeps the programs that were used last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -29,6 +30,9 @@ from hwflow.ir.op import Target
 from hwflow.resources import sim_dir
 
 FLAGS = ("-std=c++17", "-O1", "-w", "-fmax-errors=5")
+CACHED_PROGRAMS = 200
+"""Programs kept, of 1 to 3 MB each."""
+
 BUILD_TIMEOUT_S = 1800.0
 RUN_TIMEOUT_S = 3600.0
 
@@ -123,8 +127,23 @@ def build(graph: Graph, project: Project, target: Target) -> Csim:
     program = cache_dir() / "csim" / _digest(project, bench) / "bench"
     if not program.exists():
         _compile(project, bench, program)
-    os.utime(program)
+        _forget_oldest(program.parent.parent)
+    with contextlib.suppress(OSError):  # a cache that can only be read serves as well
+        os.utime(program)
     return Csim(graph, program, project, traces)
+
+
+def _forget_oldest(cache: Path) -> None:
+    """Remove the programs that were used longest ago, beyond the number that is kept."""
+
+    def used(entry: Path) -> float:
+        try:
+            return (entry / "bench").stat().st_mtime
+        except OSError:
+            return float("inf")  # another process is just building or removing it
+
+    for entry in sorted(cache.iterdir(), key=used, reverse=True)[CACHED_PROGRAMS:]:
+        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _bench(

@@ -1,5 +1,6 @@
 """C++ simulation as a tool: cached by content, safe against what the C++ may do."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,20 @@ def test_an_unchanged_project_is_not_compiled_again(
     first = csim.build(design.graph, design.project, design.target)
     monkeypatch.setattr(toolchain, "run", None)  # a second g++ run would fail
     assert csim.build(design.graph, design.project, design.target).program == first.program
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path) -> None:
+    for age in range(5):
+        program = tmp_path / f"program{age}" / "bench"
+        program.parent.mkdir()
+        program.touch()
+        os.utime(program, (1e9 - age, 1e9 - age))
+    csim.CACHED_PROGRAMS, kept = 3, csim.CACHED_PROGRAMS
+    try:
+        csim._forget_oldest(tmp_path)
+    finally:
+        csim.CACHED_PROGRAMS = kept
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["program0", "program1", "program2"]
 
 
 def test_other_weights_need_no_new_build_and_are_used(
