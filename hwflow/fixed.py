@@ -10,9 +10,9 @@ Fixed-Point Data Types") as implemented in the ap_types headers that hls4ml ship
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,11 +99,6 @@ class FixedType:
     def raw_max(self) -> int:
         """Largest mantissa."""
         return int(2 ** (self.width - int(self.signed)) - 1)
-
-    @property
-    def exact(self) -> Self:
-        """The same grid and range with the default modes (truncate, wrap)."""
-        return replace(self, rounding=Rounding.TRN, overflow=Overflow.WRAP)
 
     def holds(self, lo: int, hi: int, fractional: int) -> bool:
         """Return whether mantissas ``lo..hi`` at ``fractional`` bits survive a cast unchanged."""
@@ -238,14 +233,6 @@ class FixedArray:
     def __getitem__(self, key: Any) -> FixedArray:
         """Return the selected numbers, with the same type."""
         return FixedArray(np.asarray(self.raw[key]), self.dtype)
-
-    @classmethod
-    def from_values(cls, values: npt.ArrayLike, dtype: FixedType) -> FixedArray:
-        """Return real values rounded and overflowed into ``dtype``, as assigning a double does.
-
-        NaN becomes 0 (what ap_fixed's constructor gives); infinities saturate or wrap to 0.
-        """
-        return cls(quantize_values(np.asarray(values, np.float64), dtype), dtype)
 
     @classmethod
     def exactly(cls, values: npt.ArrayLike) -> FixedArray:

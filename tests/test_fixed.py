@@ -176,5 +176,5 @@ def test_every_mode_is_that_of_the_ap_fixed_headers(tmp_path: Path) -> None:
         expected = np.array(next(lines).split(), np.float64)
         assert np.array_equal(FixedArray(raw, source).cast(to).values, expected), (source, to)
         assert np.array_equal(
-            FixedArray.from_values(FixedArray(raw, source).values, to).values, expected
+            FixedArray(quantize_values(FixedArray(raw, source).values, to), to).values, expected
         ), (source, to)

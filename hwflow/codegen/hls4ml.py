@@ -18,13 +18,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hwflow.codegen import kernels
 from hwflow.codegen.layers import NamedLayer, layers_of
 from hwflow.codegen.project import Project
 from hwflow.errors import ToolError
-from hwflow.fixed import FixedArray, FixedType
+from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import HlsLayer, Target
 
@@ -231,10 +229,3 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
-
-
-def weights_are_on_grid(array: FixedArray) -> bool:
-    """Return whether hls4ml's decimal text of the values reads back as the same doubles."""
-    digits = max(array.dtype.fractional, 0)
-    text = [f"{v:.{digits}f}" for v in array.values.ravel()]
-    return bool(np.array_equal(np.array(text, np.float64), array.values.ravel()))

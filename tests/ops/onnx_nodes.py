@@ -8,7 +8,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from hwflow.fixed import FixedArray, FixedType
+from hwflow.fixed import FixedArray, FixedType, quantize_values
 from hwflow.ir.op import Constant, Layout, OnnxNode, Op, RefusedError
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import by_onnx
@@ -101,7 +101,7 @@ class Node:
 
     def computed(self, x: F64, ops: Sequence[Op] | None = None) -> F64:
         """Return what the operators compute, in ONNX order of axes."""
-        value = FixedArray.from_values(x.transpose(0, *self.axes), self.dtype)
+        value = FixedArray(quantize_values(x.transpose(0, *self.axes), self.dtype), self.dtype)
         known = TensorType.full(value.shape[1:], self.dtype)
         for op in self.ops() if ops is None else ops:
             known = op.infer(known)
