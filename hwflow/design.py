@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import onnx
 
 from hwflow import csim, frontends
 from hwflow.board import Board, load_board
+from hwflow.codegen.kernels import check_kernels
 from hwflow.codegen.project import Project
 from hwflow.config import Config, load_config, make_config
 from hwflow.data import Data, as_data
-from hwflow.errors import Diagnostic
+from hwflow.errors import CompileError, Diagnostic
 from hwflow.estimate import EstimateReport, estimate
+from hwflow.golden import with_definitions
 from hwflow.ir.graph import Graph
 from hwflow.ir.notebook import html_table
-from hwflow.ir.op import Target
+from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ir.text import print_graph
+from hwflow.lossless import ModelValues, check_lossless
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
+from hwflow.plugins import Plugins, load_plugins
 from hwflow.report.data import ReportData, report_data
-from hwflow.simulate import Simulation, original_inputs, simulate, to_original
+from hwflow.simulate import Simulation, original_inputs, real_values, simulate
 from hwflow.verify import (
+    Agreement,
+    OutputError,
     Verification,
     check_faithful,
-    check_lossless,
     full_simulation,
     output_error,
 )
@@ -67,6 +73,7 @@ class Design:
     warnings: tuple[Diagnostic, ...]
     _model: Callable[[], QonnxModel]
     _model_digest: str
+    _comparable: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -123,12 +130,7 @@ class Design:
             simulation = full_simulation(
                 self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
             )
-        real, at_port = self._reference(given, simulation, progress)
-        lossless = check_lossless(self.graph, simulation, at_port)
-        errors = tuple(
-            output_error(p.name, simulation.outputs[p.name], real[p.name], given.labels)
-            for p in self.graph.outputs
-        )
+        lossless, errors = self._against_model(given, simulation, progress)
         faithful = None
         if cpp:
             progress("compile C++", 0.0)
@@ -140,9 +142,22 @@ class Design:
             faithful, lossless, errors, simulation, given.source, dict(self.seconds)
         )
 
-    def _reference(
+    def _against_model(
         self, given: Data, simulation: Simulation, progress: Progress
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[Agreement | None, tuple[OutputError, ...]]:
+        """Return how the hardware compares with the trained model; a warning says why it cannot."""
+        if not self._comparable:
+            return None, ()
+        real, model = self._references(given, simulation, progress)
+        errors = tuple(
+            output_error(p.name, simulation.outputs[p.name], real[p.name], given.labels)
+            for p in self.graph.outputs
+        )
+        return check_lossless(self.graph, simulation, model), errors
+
+    def _references(
+        self, given: Data, simulation: Simulation, progress: Progress
+    ) -> tuple[dict[str, Any], ModelValues]:
         """Return the trained model's values for the data as given, and as the ports round it.
 
         Only an input that the model itself does not quantise makes the two differ.
@@ -157,13 +172,30 @@ class Design:
             values = quantized_values(model, self.graph)
             reference = Reference(model)
             raw = original_inputs(self.graph, given.inputs)
-            real = reference.run(raw, values)
-            rounded = {
-                p.name: to_original(simulation.layers[p.value].values, p) for p in self.graph.inputs
-            }
-            at_port = real if self._inputs_quantized(values) else reference.run(rounded, values)
+            real = at_port = reference.run(raw, values)
+            if not self._inputs_quantized(values):
+                raw = {
+                    p.name: real_values(simulation.layers[p.value], p) for p in self.graph.inputs
+                }
+                at_port = reference.run(raw, values)
         progress("float reference", 1.0)
-        return real, at_port
+        exact, problem = self._exactly(model, raw, values, progress)
+        return real, ModelValues(at_port, exact, frozenset(values), problem)
+
+    def _exactly(
+        self, model: QonnxModel, data: dict[str, Any], values: list[str], progress: Progress
+    ) -> tuple[dict[str, Any] | None, str]:
+        """Return the model's values in exact arithmetic, or None and why there are none."""
+        from hwflow.exact import ExactReference, NoExactReferenceError
+
+        progress("exact reference", 0.0)
+        try:
+            with self._timed("exact reference"):
+                found = ExactReference(model).run(data, values)
+        except NoExactReferenceError as problem:
+            return None, str(problem)
+        progress("exact reference", 1.0)
+        return found, ""
 
     def _inputs_quantized(self, values: list[str]) -> bool:
         """Return whether every port carries the value of one of the model's quantisers."""
@@ -263,6 +295,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     example: Any = None,
     board: str | Path | None = None,
     config: Config | Mapping[str, Any] | str | Path | None = None,
+    plugins: Sequence[str | Path | ModuleType | type[Op]] = (),
     **target: Any,
 ) -> Design:
     """Compile a model to a hardware design.
@@ -272,6 +305,8 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         example: an input, for a live torch module.
         board: name of a board profile, or path of one; overrides the settings.
         config: settings as an object, nested dictionaries, or the path of a ``hwflow.toml``.
+        plugins: operators beside hwflow's own and those of installed packages: paths of Python
+            files or package folders, modules, or ``Op`` subclasses. Files are run.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
             ``clock_period_ns``, ``strategy``, ``reuse_factor``.
 
@@ -282,8 +317,10 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     settings = _settings(config, board, target)
     device = load_board(settings.target.board)
     started = time.perf_counter()
-    model = frontends.load(source, example)
-    again, digest = _again(source, model)
+    operators = load_plugins([*(settings.folder / path for path in settings.plugins), *plugins])
+    with _explained_by(operators):
+        model = frontends.load(source, example)
+        again, digest = _again(source, model)
     seconds["import"] = time.perf_counter() - started
     machine = Target(
         settings.target.backend,
@@ -291,11 +328,39 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         device.part,
         settings.target.clock_period_ns or device.clock_period_ns,
     )
-    graph = run_pipeline(
-        model, Context(settings, machine), timed=lambda n, s: seconds.__setitem__(f"pass {n}", s)
-    )
-    warnings = (*model.warnings, *input_warnings(graph))
-    return Design(graph, machine, device, settings, model.source, warnings, again, digest, seconds)
+    context = Context(settings, machine)
+    with _explained_by(operators):
+        again, missing = with_definitions(again, model, context)
+        timed = partial(_note_pass, seconds)
+        graph = run_pipeline(model, context, timed=timed)
+        check_kernels(graph, machine)
+    warnings = (*model.warnings, *operators.warnings, *missing, *input_warnings(graph))
+    return Design(
+        graph, machine, device, settings, model.source, warnings,
+        partial(_active_call, operators, again), digest, not missing, seconds,
+    )  # fmt: skip
+
+
+def _note_pass(seconds: dict[str, float], name: str, taken: float) -> None:
+    seconds[f"pass {name}"] = taken
+
+
+def _active_call(operators: Plugins, load: Callable[[], QonnxModel]) -> QonnxModel:
+    """Return a model, read with the operators of plugins known."""
+    with operators.active():
+        return load()
+
+
+@contextmanager
+def _explained_by(operators: Plugins) -> Iterator[None]:
+    """Let models use plugins; an error tells of those that could not be loaded, too."""
+    try:
+        with operators.active():
+            yield
+    except CompileError as error:
+        if not operators.warnings:
+            raise
+        raise CompileError([*error.diagnostics, *operators.warnings]) from error
 
 
 def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) -> Config:

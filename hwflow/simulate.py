@@ -12,6 +12,7 @@ from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Rounding, quantize_values
 from hwflow.ir.graph import Graph, Port
 from hwflow.ops.input import Input
+from hwflow.real.host import host_levels
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -103,7 +104,7 @@ def simulate(
         name: FixedArray(np.concatenate(raws), graph.types[name].dtype)
         for name, raws in parts.items()
     }
-    outputs = {p.name: to_original(values[p.value].values, p) for p in graph.outputs}
+    outputs = {p.name: real_values(values[p.value], p) for p in graph.outputs}
     layers = {name: v for name, v in values.items() if keep(name)}
     return Simulation(outputs, layers, counters, samples)
 
@@ -133,7 +134,28 @@ def run_batch(
 def prepare_inputs(
     graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]
 ) -> dict[str, FloatArray]:
-    """Return the data as float64 arrays by input node name, channels last, after checking it.
+    """Return what enters the ports, by input node name, channels last, after checking the data.
+
+    Real numbers where the port rounds them, whole numbers where the host quantises.
+
+    Raises:
+        CompileError: as for ``original_inputs``.
+    """
+    arrays = original_inputs(graph, data)
+    return {p.value: channels_last(_at_port(graph, p, arrays), p) for p in graph.inputs}
+
+
+def _at_port(graph: Graph, port: Port, arrays: Mapping[str, FloatArray]) -> FloatArray:
+    op = graph.by_name[port.value].op
+    quantizer = op.quantizer if isinstance(op, Input) else None
+    real = arrays[port.name]
+    return real if quantizer is None else host_levels(quantizer, real)
+
+
+def original_inputs(
+    graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]
+) -> dict[str, FloatArray]:
+    """Return the data as float64 arrays by input name, in the original axes, after checking it.
 
     Raises:
         CompileError: an input is missing, or has a wrong shape, a wrong dtype or NaNs.
@@ -160,9 +182,8 @@ def prepare_inputs(
         if problem is not None:
             findings.append(replace(problem, where=f"input {port.name!r}"))
             continue
-        real = array.reshape(len(array), *shape).astype(np.float64)
         lengths[port.name] = len(array)
-        arrays[port.value] = channels_last(real, port)
+        arrays[port.name] = array.reshape(len(array), *shape).astype(np.float64)
     if len(set(lengths.values())) > 1:
         findings.append(
             _finding(
@@ -176,18 +197,6 @@ def prepare_inputs(
     if findings:
         raise CompileError(findings)
     return arrays
-
-
-def original_inputs(
-    graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]
-) -> dict[str, FloatArray]:
-    """Return the data as float64 arrays by input name, in the original axes, after checking it.
-
-    Raises:
-        CompileError: as for ``prepare_inputs``.
-    """
-    arrays = prepare_inputs(graph, data)
-    return {port.name: to_original(arrays[port.value], port) for port in graph.inputs}
 
 
 def _problem(array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Diagnostic | None:
@@ -241,8 +250,15 @@ def channels_last(values: FloatArray, port: Port) -> FloatArray:
     return values.transpose(0, *port.axes)
 
 
+def real_values(values: FixedArray, port: Port) -> FloatArray:
+    """Return the real numbers of a hardware value, batch first, in the original order of axes."""
+    return to_original(port.grid.real(values), port)
+
+
 def to_original(values: FloatArray, port: Port) -> FloatArray:
-    """Return batch-first values in the original order of axes."""
+    """Return batch-first values in the original order of axes, of which there may be none."""
+    if not port.axes:
+        return values.reshape(len(values))
     order = np.argsort(port.axes)
     return values.transpose(0, *(1 + i for i in order))
 

@@ -1,12 +1,13 @@
 """Two statements about a design, never mixed, and the error against the float reference.
 
 *Faithful*: the Python simulation and the compiled C++ agree in every bit of every layer.
-*Lossless*: the hardware's numbers are those of the trained model, at every quantiser and output.
+*Lossless*: the hardware's numbers are those of the trained model in exact arithmetic, at every
+quantiser and output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ import numpy.typing as npt
 from hwflow.csim import Csim
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import html_table
-from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate, to_original
+from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate
+
+Cause = Callable[[Node, float, float], str]
+"""Says what a difference looks like, from the layer, the expected and the found value."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class LayerMatch:
         origin: its framework name.
         elements: values compared.
         mismatches: values that differ.
+        float32_differs: values that float32 execution of the model rounds differently from exact
+            arithmetic; None where that was not compared.
     """
 
     name: str
     origin: str
     elements: int
     mismatches: int
+    float32_differs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,25 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class Float32Match:
+    """Where float32 execution of the model differs from exact arithmetic.
+
+    Attributes:
+        elements: values of quantisers compared.
+        differs: those with another level.
+        first: origin of the first layer with such a value, or empty.
+        unquantized: values of outputs that no quantiser gives.
+        unquantized_differs: those that are not the float32 nearest to the exact result.
+    """
+
+    elements: int
+    differs: int
+    first: str
+    unquantized: int
+    unquantized_differs: int
+
+
+@dataclass(frozen=True)
 class Agreement:
     """The outcome of comparing two computations layer by layer.
 
@@ -69,12 +95,17 @@ class Agreement:
         samples: size of the batch.
         layers: one entry per compared layer, in order.
         first: where they first differ, or None.
+        float32: how float32 execution of the model compares with the same judge; None where the
+            judge is float32 itself, or no model.
+        float32_only: why the judge is float32 and not exact arithmetic; empty where it is not.
     """
 
     holds: bool
     samples: int
     layers: tuple[LayerMatch, ...]
     first: Divergence | None = None
+    float32: Float32Match | None = None
+    float32_only: str = ""
 
     @property
     def mismatches(self) -> int:
@@ -91,8 +122,10 @@ class OutputError:
         max_abs: largest absolute difference.
         mean_abs: mean absolute difference.
         sqnr_db: signal to noise ratio in decibel; infinite when there is no difference.
-        argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
-        accuracy: share of samples whose largest entry is the label; None without labels.
+        argmax_agreement: share of samples with the same largest entry, or the same label where
+            the output is one; None for other outputs of one value.
+        accuracy: share of samples whose largest entry (or label) is the right one; None without
+            labels.
         reference_accuracy: the same for the float reference.
         histogram: counts of absolute differences in ``edges``.
         edges: limits of the bins, one more than counts.
@@ -139,6 +172,10 @@ class Verification:
             first = agreement.first
             detail = f"first in {first.layer}: {first.cause}" if first is not None else ""
             rows.append((name, "yes" if agreement.holds else "no", detail))
+            if agreement.float32 is not None and agreement.float32.differs:
+                match = agreement.float32
+                counted = f"{match.differs:,} of {match.elements:,} values, first at {match.first}"
+                rows.append(("float32 differs from exact", counted, ""))
         for error in self.errors:
             text = f"max {error.max_abs:.3g}, SQNR {error.sqnr_db:.1f} dB"
             rows.append((f"error of {error.output}", text, ""))
@@ -172,7 +209,7 @@ def check_faithful(
         for node in graph.nodes
         if node.name in found
     ]
-    agreement = _compare(pairs, simulation.samples, cause=_cpp_cause(graph))
+    agreement = compare(pairs, simulation.samples, cause=_cpp_cause(graph))
     if agreement.first is not None and reproducer is not None:
         saved = _save_reproducer(graph, agreement.first, arrays, simulation, found, reproducer)
         first = Divergence(**{**vars(agreement.first), "reproducer": saved})
@@ -180,36 +217,16 @@ def check_faithful(
     return agreement
 
 
-def check_lossless(
-    graph: Graph, simulation: Simulation, reference: Mapping[str, npt.NDArray[Any]]
+def compare(
+    pairs: Sequence[tuple[Node, FloatArray, FloatArray]], samples: int, cause: Cause
 ) -> Agreement:
-    """Compare the hardware's values with the trained model's own, at quantisers and outputs.
-
-    The reference has seen the data as the input ports round it; what that rounding costs is part of
-    the error against the float reference. It holds float32 numbers; where the hardware has more
-    than their 24 significant bits (an output that nobody quantised), its value is rounded to
-    float32 before the comparison.
+    """Compare values layer by layer.
 
     Args:
-        graph: the hardware graph.
-        simulation: with all layers kept.
-        reference: values by ONNX value name, batch first, ONNX order of axes.
+        pairs: for each layer, in order, what is expected and what was found, of the same shape.
+        samples: size of the batch.
+        cause: says what a difference looks like, from the layer and both values.
     """
-    pairs = []
-    for node in graph.nodes:
-        source = node.source
-        if source is not None and source.name in reference:
-            real = np.asarray(reference[source.name], np.float64)
-            ours = to_original(simulation.layers[node.name].values, source)
-            if graph.types[node.name].dtype.width > FLOAT32_BITS:
-                ours = ours.astype(np.float32).astype(np.float64)
-            pairs.append((node, real.reshape(ours.shape), ours))
-    return _compare(pairs, simulation.samples, cause=_model_cause(graph, simulation))
-
-
-def _compare(
-    pairs: Sequence[tuple[Node, FloatArray, FloatArray]], samples: int, cause: Any
-) -> Agreement:
     layers: list[LayerMatch] = []
     first: Divergence | None = None
     for node, expected, found in pairs:
@@ -229,7 +246,7 @@ def _compare(
     return Agreement(first is None, samples, tuple(layers), first)
 
 
-def _cpp_cause(graph: Graph) -> Any:
+def _cpp_cause(graph: Graph) -> Cause:
     def cause(node: Node, expected: float, found: float) -> str:
         dtype = graph.types[node.name].dtype
         steps = (found - expected) / dtype.step
@@ -242,23 +259,6 @@ def _cpp_cause(graph: Graph) -> Any:
         if found == 0 and expected != 0:
             return "the C++ gives 0: a weight, a bias or an input is not read"
         return f"{steps:g} steps apart: the layer's arithmetic or its weights differ"
-
-    return cause
-
-
-def _model_cause(graph: Graph, simulation: Simulation) -> Any:
-    def cause(node: Node, expected: float, found: float) -> str:
-        counters = simulation.counters[node.name]
-        dtype = graph.types[node.name].dtype
-        if node.op.approximate:
-            return node.op.approximate
-        if counters.wrapped:
-            return f"{counters.wrapped} values of this layer wrapped around"
-        if abs(found - expected) == dtype.step and counters.near_ties:
-            return f"rounding tie: {counters.near_ties} values lie next to a rounding boundary"
-        return (
-            "the reference's float32 arithmetic rounds differently, or a setting changes the layer"
-        )
 
     return cause
 
@@ -288,9 +288,6 @@ def _save_reproducer(
     return str(path)
 
 
-FLOAT32_BITS = 24
-"""Significant bits of a float32, the hidden one included (IEEE 754 binary32)."""
-
 BINS = 24
 """Bins of the error histograms."""
 
@@ -303,28 +300,45 @@ def output_error(
     Args:
         output: name in the original model.
         ours: the hardware's values, batch first.
-        real: the reference's, same shape.
+        real: the reference's, same shape; integers mean that the output is a class by itself.
         labels: class of each sample, or None.
     """
+    whole = np.asarray(real).dtype.kind in "iu"
     real = np.asarray(real, np.float64).reshape(ours.shape)
     error = np.abs(ours - real)
     noise, signal = float((error**2).sum()), float((real**2).sum())
     counts, edges = np.histogram(error, bins=BINS, range=(0.0, float(error.max()) or 1.0))
-    classes = ours.reshape(len(ours), -1)
-    several = classes.shape[1] > 1
-    ours_top, real_top = classes.argmax(1), real.reshape(len(ours), -1).argmax(1)
-    known = labels if several and labels is not None and len(labels) == len(ours) else None
+    ours_top, real_top = (_classes(v, whole=whole) for v in (ours, real))
+    known = labels is not None and len(labels) == len(ours)
     return OutputError(
         output=output,
         max_abs=float(error.max()),
         mean_abs=float(error.mean()),
         sqnr_db=float("inf") if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise)),
-        argmax_agreement=float((ours_top == real_top).mean()) if several else None,
-        accuracy=None if known is None else float((ours_top == known).mean()),
-        reference_accuracy=None if known is None else float((real_top == known).mean()),
+        argmax_agreement=_share(ours_top, real_top),
+        accuracy=_share(ours_top, labels) if known else None,
+        reference_accuracy=_share(real_top, labels) if known else None,
         histogram=tuple(int(c) for c in counts),
         edges=tuple(float(e) for e in edges),
     )
+
+
+def _classes(values: FloatArray, *, whole: bool) -> npt.NDArray[Any] | None:
+    """Return the class that an output gives each sample, or None where it gives none.
+
+    Args:
+        values: batch first.
+        whole: they are integers: one of them is a class, several are a map or a ranking.
+    """
+    flat = values.reshape(len(values), -1)
+    if whole:
+        return flat[:, 0] if flat.shape[1] == 1 else None
+    return flat.argmax(1) if flat.shape[1] > 1 else None
+
+
+def _share(classes: npt.NDArray[Any] | None, wanted: npt.NDArray[Any] | None) -> float | None:
+    """Return the share of samples with the class that is wanted."""
+    return None if classes is None or wanted is None else float((classes == wanted).mean())
 
 
 def full_simulation(

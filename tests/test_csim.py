@@ -100,9 +100,9 @@ def test_cpp_that_does_not_compile_is_an_error_with_its_log(design: Design) -> N
 
 def test_a_missing_compiler_is_named(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    monkeypatch.setattr(csim, "FLAGS", ("-std=c++17", "-O0"))  # nothing of this in the cache
+    flags = ("-std=c++17", "-O0")  # nothing of this in the cache
     with pytest.raises(ToolError) as failure:
-        csim.build(design.graph, design.project, design.target)
+        csim.build(design.graph, design.project, design.target, flags=flags)
     assert "no-such-compiler" in str(failure.value)
     assert "apt-get install g++" in str(failure.value)
 

@@ -21,6 +21,7 @@ from typing import Any
 from hwflow.codegen import kernels
 from hwflow.codegen.layers import NamedLayer, layers_of
 from hwflow.codegen.project import Project
+from hwflow.codegen.xnor import use_xnor_kernels
 from hwflow.errors import ToolError
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
@@ -82,6 +83,7 @@ def generate(graph: Graph, target: Target) -> Project:
     """
     with _tensorflow_kept_out(), _quiet():
         model_graph = _model_graph(graph, target)
+        xnor_header = use_xnor_kernels(model_graph)
         with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
             out = Path(folder) / "project"
             model_graph.config.config["OutputDir"] = str(out)
@@ -99,9 +101,9 @@ def generate(graph: Graph, target: Target) -> Project:
     for path in (f"firmware/{graph.name}.cpp", *NAME_CONFIGS):
         files[path] = _with_layer_names(files[path], names)
     files |= kernels.headers(
-        named.layer for node in graph.nodes for named in layers_of(graph, node, target)
+        named for node in graph.nodes for named in layers_of(graph, node, target)
     )
-    return Project(graph.name, files)
+    return Project(graph.name, files | xnor_header)
 
 
 def _with_layer_names(code: bytes, names: Mapping[int, str]) -> bytes:
@@ -185,7 +187,7 @@ def _layer_entry(named: NamedLayer) -> dict[str, Any]:
     for name, array in layer.weights.items():
         entry[f"{name}_data"] = array.values
     if layer.kernel:
-        entry |= {"kernel": layer.kernel}
+        entry |= {"kernel": layer.kernel, "templates": named.templates}
     return entry
 
 

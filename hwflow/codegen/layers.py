@@ -5,11 +5,14 @@ What depends on the layers around, or on how values travel, is decided here.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.op import HlsLayer, Target
+from hwflow.ir.op import HlsLayer, Op, Target
+from hwflow.ops import is_built_in
 from hwflow.ops._move import copy_layer
 from hwflow.ops.dense import Dense
 
@@ -26,12 +29,14 @@ class NamedLayer:
         inputs: names of the layers that it reads.
         layer: what it is.
         result_t: type of its result.
+        templates: folder of its kernel's template; empty for hwflow's own.
     """
 
     name: str
     inputs: tuple[str, ...]
     layer: HlsLayer
     result_t: FixedType
+    templates: str = ""
 
 
 def layers_of(graph: Graph, node: Node, target: Target) -> list[NamedLayer]:
@@ -41,13 +46,23 @@ def layers_of(graph: Graph, node: Node, target: Target) -> list[NamedLayer]:
         layer = copy_layer(graph.types[node.name].shape)
     result_t = graph.types[node.name].dtype
     if not (target.streams and "Conv" in layer.class_name and _pads(layer)):
-        return [NamedLayer(node.name, node.inputs, layer, result_t)]
+        return [NamedLayer(node.name, node.inputs, layer, result_t, templates_of(type(node.op)))]
     padding, unpadded = _padding_apart(layer)
     name = node.name + PADDING_SUFFIX
     return [
         NamedLayer(name, node.inputs, padding, graph.types[node.inputs[0]].dtype),
         NamedLayer(node.name, (name,), unpadded, result_t),
     ]
+
+
+def templates_of(cls: type[Op]) -> str:
+    """Return the folder of an operator's templates; empty for hwflow's own operators."""
+    if is_built_in(cls):
+        return ""
+    try:
+        return str((Path(inspect.getfile(cls)).parent / cls.templates).resolve())
+    except (OSError, TypeError):  # a class typed into an interpreter has no file
+        return str(Path(cls.templates).resolve())
 
 
 def _view_is_free(graph: Graph, node: Node, target: Target) -> bool:

@@ -14,6 +14,7 @@ import onnx
 from hwflow.errors import Diagnostic
 from hwflow.frontends.tensor_checks import NUMERIC, check_size, check_tensors, node_label
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
+from hwflow.ops import by_onnx
 
 QONNX_DOMAINS = frozenset(
     {QONNX_DOMAIN, "finn.custom_op.general", "onnx.brevitas", "qonnx", "brevitas"}
@@ -151,15 +152,17 @@ def _check_operators(
     """Yield operators of unknown domains, and nodes that hold graphs of their own."""
     for node in graph.node:
         place = f"{node_label(node)}, {where}"
-        known = STANDARD_DOMAINS | QONNX_DOMAINS
-        if node.domain not in known and (node.domain, node.op_type) not in functions:
+        known = node.domain in STANDARD_DOMAINS | QONNX_DOMAINS
+        known = known or (node.domain, node.op_type) in functions
+        if not known and f"{node.domain}::{node.op_type}" not in by_onnx():
             yield Diagnostic(
                 code="HW012",
                 title="operator of an unknown domain",
                 where=place,
                 found=f"{printable(node.domain)}::{printable(node.op_type)}",
                 supported=f"standard ONNX operators, {QONNX_DOMAIN}",
-                help="export plain QONNX, before any backend-specific transformation",
+                help="export plain QONNX, before any backend-specific transformation; "
+                "or give an operator that claims it, with --plugin (docs/custom-layers.md)",
             )
         yield from _check_attributes(node, place)
         kinds = {a.type for a in node.attribute}

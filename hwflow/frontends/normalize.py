@@ -9,7 +9,8 @@ from onnx_ir.passes import common
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.checks import QONNX_DOMAINS, STANDARD_DOMAINS
-from hwflow.ir.qonnx import QONNX_DOMAIN, QUANTIZERS, QonnxModel, printable
+from hwflow.ir.qonnx import QONNX_DOMAIN, QUANTIZERS, QonnxModel, operator_name, printable
+from hwflow.ops import by_onnx
 
 _RENAMED = {"IntQuant": "Quant"}
 """Two names of one operator (qonnx: ``Quant = IntQuant``)."""
@@ -19,8 +20,8 @@ def normalize(model: QonnxModel) -> QonnxModel:
     """Bring a model to the one form that passes work on.
 
     1. Initializers that are listed as graph inputs (old IR versions) are inputs no more.
-    2. Functions of the model are expanded; those that describe a quantiser are dropped, since the
-       quantiser is known here.
+    2. Functions of the model are expanded, except those that an operator claims; those that
+       describe a quantiser are dropped, since the quantiser is known here.
     3. Quantisers of all dialects get the domain ``qonnx.custom_op.general`` and their one name.
     4. Nodes are put in topological order.
     5. Recorded shapes and types of results are dropped: they may be stale, and are inferred later.
@@ -33,14 +34,18 @@ def normalize(model: QonnxModel) -> QonnxModel:
     graph = model.ir.graph
     common.RemoveInitializersFromInputsPass()(model.ir)
     _expand_functions(model)
-    for node in graph:
+    for node in (*graph, *(n for f in model.ir.functions.values() for n in f)):
         _rename(node)
         for value in node.outputs:
             value.shape, value.type = None, None
     version = next((v for d, v in graph.opset_imports.items() if d in STANDARD_DOMAINS), 0)
+    claimed = {n.domain for n in graph if "::" in operator_name(n)}
+    others = {d: graph.opset_imports.get(d, 1) for d in sorted(claimed)}
     graph.opset_imports.clear()
     # Trunc's two versions are told apart by their number of inputs, which no import can contradict.
-    graph.opset_imports.update({"": version, QONNX_DOMAIN: 2})
+    graph.opset_imports.update({**others, "": version, QONNX_DOMAIN: 2})
+    for function in model.ir.functions.values():
+        function.opset_imports[QONNX_DOMAIN] = 2
     graph.sort()
     findings = [f for value in graph.inputs for f in _fix_shape(value, model.source)]
     if findings:
@@ -55,8 +60,9 @@ def _expand_functions(model: QonnxModel) -> None:
         del functions[key]
     if not functions:
         return
+    claims = by_onnx()
     try:
-        common.InlinePass()(model.ir)
+        common.InlinePass(lambda f: f"{f.domain}::{f.name}" not in claims)(model.ir)
     except Exception as error:  # a stranger's functions may fail anywhere in the pass
         title = "a function of the model cannot be expanded"
         found = printable(str(error.__cause__ or error))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from hwflow.ir.grid import UNIT, Grid
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 
@@ -19,11 +20,13 @@ class Port:
         name: name in the original model.
         axes: for each axis of the hardware value, the axis of the original tensor it came from,
             counted with the batch axis; ``(2, 3, 1)`` for an NCHW tensor kept channels last.
+        grid: what the hardware's value means as a real number of the original tensor.
     """
 
     value: str
     name: str
     axes: tuple[int, ...]
+    grid: Grid = UNIT
 
 
 @dataclass(frozen=True, eq=False)

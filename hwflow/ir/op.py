@@ -32,6 +32,8 @@ class Layout(Enum):
     """The order of axes carries meaning: operands come in ONNX order (reshape, matrix product)."""
     VIEW = "view"
     """Nothing but another order of axes: hardware keeps its own order and does nothing."""
+    REDUCED = "reduced"
+    """As ELEMENTWISE, but the result may lack the axis that the attribute ``axis`` names."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class OnnxNode:
             laid out channels last.
         output_shape: shape of the ONNX output, batch axis included.
         opset: version of the operator's domain.
+        result: position of the result that is wanted, where a node has several.
     """
 
     op_type: str
@@ -92,6 +95,7 @@ class OnnxNode:
     axes: tuple[int, ...]
     output_shape: tuple[int, ...]
     opset: int = 20
+    result: int = 0
 
     @property
     def activations(self) -> tuple[TensorType, ...]:
@@ -156,11 +160,16 @@ class Op(ABC):
     value) and then cast once to ``result_t``; None means that nothing is lost and no cast is made.
 
     Class attributes:
-        onnx: names of the ONNX operators that this operator claims.
+        onnx: names of the ONNX operators that this operator claims: bare for standard and QONNX
+            operators, ``domain::name`` for those of other domains and functions of the model.
         layout: the order of axes it needs its operands in.
         settings: names of the fields that a user may set in ``hwflow.toml``.
         approximate: why the result differs from the real function by nature, or empty.
         pointwise: whether it does the same to every element of its one input, wherever it stands.
+        selects: whether every element of its exact result is an element of an input.
+        results: how many of the ONNX node's results it can give, one at a time.
+        templates: folder of its kernels' templates, relative to its file's, which is the default.
+        registry: hwflow's own operators by name, filled by ``hwflow.ops``.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ()
@@ -168,20 +177,12 @@ class Op(ABC):
     settings: ClassVar[tuple[str, ...]] = ("result_t",)
     approximate: ClassVar[str] = ""
     pointwise: ClassVar[bool] = False
+    selects: ClassVar[bool] = False
+    results: ClassVar[int] = 1
+    templates: ClassVar[str] = ""
     registry: ClassVar[dict[str, type[Op]]] = {}
 
     result_t: FixedType | None = None
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the operator by its name; refuse a second claim on an ONNX operator."""
-        super().__init_subclass__(**kwargs)
-        if cls.__name__.startswith("_"):
-            return
-        for other in Op.registry.values():
-            clash = set(cls.onnx) & set(other.onnx)
-            if clash and other.__name__ != cls.__name__:
-                raise TypeError(f"{cls.__name__} and {other.__name__} both claim {sorted(clash)}")
-        Op.registry[cls.__name__] = cls
 
     @property
     def kind(self) -> str:
@@ -199,6 +200,19 @@ class Op(ABC):
         """
         raise node.refuse("operator is not created from ONNX")
 
+    @classmethod
+    def onnx_shape(cls, attributes: Mapping[str, Any], *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the ONNX result, for an operator that ONNX does not know.
+
+        Asked only where neither ONNX nor a function in the model tells; by default the result has
+        the shape of the first operand.
+
+        Args:
+            attributes: of the ONNX node, plain values.
+            shapes: of the ONNX operands, batch axis included; ``()`` for one that is left out.
+        """
+        return shapes[0]
+
     @abstractmethod
     def exact(self, *inputs: TensorType) -> TensorType:
         """Return the type and range of the result before the cast to ``result_t``."""
@@ -207,6 +221,19 @@ class Op(ABC):
     def compute(self, *inputs: FixedArray) -> FixedArray:
         """Return the result before the cast to ``result_t``; the first axis is the batch."""
 
+    def golden(self, *inputs: TensorType) -> str:
+        """Return the body of an ONNX function that computes the same as ``compute``, or ``""``.
+
+        The text is what stands between the braces of a function in ONNX's textual syntax
+        (``onnx.parser``), in operators of opset 18. It takes the mantissas of the operands ``x0``,
+        ``x1``, ... and gives those of the result ``y`` on the grid that ``exact`` names: tensors of
+        whole numbers in double, batch first, channels last.
+
+        Args:
+            inputs: types of the operands, each with the full range of its fixed-point type.
+        """
+        return ""
+
     @abstractmethod
     def lower(self, *inputs: TensorType) -> HlsLayer:
         """Return the hls4ml layer that computes the same bits."""
@@ -214,6 +241,14 @@ class Op(ABC):
     @abstractmethod
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         """Return the estimated resources and timing."""
+
+    def magnitude(self, *inputs: float | None) -> float | None:
+        """Return ``m`` where every element of the exact result is ``-m`` or ``m``, else None.
+
+        Args:
+            inputs: the same of the operands.
+        """
+        return inputs[0] if self.selects and len(set(inputs)) == 1 else None
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         """Yield a diagnostic for each reason why this cannot be generated for the target."""

@@ -73,6 +73,15 @@ def is_quantizer(node: ir.Node) -> bool:
     return node.domain == QONNX_DOMAIN and node.op_type in QUANTIZERS
 
 
+def operator_name(node: ir.Node) -> str:
+    """Return the name by which ``Op.onnx`` claims a node's operator.
+
+    Bare for standard operators and quantisers, ``domain::name`` for those of other domains.
+    """
+    bare = node.domain in ("", "ai.onnx") or is_quantizer(node)
+    return node.op_type if bare else f"{node.domain}::{node.op_type}"
+
+
 def printable(name: str) -> str:
     """Return a name from a file in a form that is safe to print on one line."""
     text = "".join(c if c.isprintable() else "?" for c in name)

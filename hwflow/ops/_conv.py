@@ -30,6 +30,7 @@ from hwflow.ops._matvec import (
     sum_bounds,
 )
 from hwflow.ops._window import Window
+from hwflow.ops._xnor import check_product, xnor_layer, xnor_obstacle
 
 SIDES = (("left", "right"), ("top", "bottom"))
 """hls4ml's names of the two ends of the last spatial axis and of the one before."""
@@ -49,11 +50,13 @@ class _Convolution(Op):
         strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
         reuse_factor: multiplications per multiplier.
         parallelization_factor: output positions computed at once (io_parallel).
+        product: ``multiply`` or ``xnor``; None for the cheaper one. Depthwise layers multiply.
+        input_exponent: every input is proven to be ``+-2**input_exponent``; None where not asked.
     """
 
     layout: ClassVar[Layout] = Layout.CHANNELS_LAST
     settings: ClassVar[tuple[str, ...]] = (
-        "result_t", "accum_t", "strategy", "reuse_factor", "parallelization_factor",
+        "result_t", "accum_t", "strategy", "reuse_factor", "parallelization_factor", "product",
     )  # fmt: skip
 
     weight: FixedArray
@@ -65,6 +68,8 @@ class _Convolution(Op):
     strategy: str = "latency"
     reuse_factor: int = 1
     parallelization_factor: int = 1
+    product: str | None = None
+    input_exponent: int | None = None
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -139,6 +144,15 @@ class _Convolution(Op):
             accum_exact=exact,
             max_reuse=limit,
         )
+        obstacle = xnor_obstacle(
+            self.matrix,
+            self.input_exponent,
+            strategy=self.strategy,
+            reuse_factor=self.reuse_factor,
+            accum_exact=exact,
+            padded=any(map(any, self.pads)),
+        )
+        yield from check_product(self.product, obstacle)
         yield from self._check_common(target, x)
 
     def _check_common(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
@@ -184,6 +198,7 @@ class _Convolution(Op):
             target=target, kernel=self.kernel, out_positions=prod(window.out),
             strategy=self.strategy, reuse_factor=self.reuse_factor, bias=self.bias.raw,
             parallel=self.parallelization_factor, groups=self._blocks(),
+            xnor=self.product == "xnor",
         )  # fmt: skip
 
     def _blocks(self) -> int:
@@ -196,7 +211,7 @@ class _Convolution(Op):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
-        return HlsLayer(
+        layer = HlsLayer(
             class_name=f"Conv{len(self.strides)}D",
             attributes=self._attributes(x),
             weights={"weight": self.weight, "bias": self.bias},
@@ -204,6 +219,7 @@ class _Convolution(Op):
             strategy=self.strategy,
             reuse_factor=self.reuse_factor,
         )
+        return xnor_layer(layer, self.input_exponent) if self.product == "xnor" else layer
 
     def _attributes(self, x: TensorType) -> dict[str, Any]:
         """Return hls4ml's attributes of a convolution."""

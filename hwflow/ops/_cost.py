@@ -54,6 +54,7 @@ def matvec_cost(
     reuse_factor: int = 1,
     bias: RawArray | None = None,
     positions: int = 1,
+    xnor: bool = False,
 ) -> Cost:
     """Return the cost of a constant matrix times a vector (Dense).
 
@@ -68,10 +69,11 @@ def matvec_cost(
         reuse_factor: multiplications per multiplier, at least 1.
         bias: integer constants of shape ``(n_out,)``.
         positions: vectors that one instance works through, one after the other.
+        xnor: products are XNORs of sign bits (latency strategy).
     """
     cost = product_core(
         weight, x, accum_t.width, target=target, strategy=strategy, reuse_factor=reuse_factor,
-        bias=bias,
+        bias=bias, xnor=xnor,
     )  # fmt: skip
     if target.streams and positions == 1:
         cost = gathered(cost, weight.shape[0] * x.dtype.width, strategy)
@@ -93,6 +95,7 @@ def conv_cost(
     bias: RawArray | None = None,
     parallel: int = 1,
     groups: int = 1,
+    xnor: bool = False,
 ) -> Cost:
     """Return the cost of a convolution: one matrix product, used once per output position.
 
@@ -110,10 +113,11 @@ def conv_cost(
         bias: integer constants of shape ``(out_channels,)``.
         parallel: output pixels computed at once (hls4ml's parallelization factor, io_parallel).
         groups: number of groups; only ``1 / groups`` of the block matrix is stored.
+        xnor: as for ``matvec_cost``.
     """
     core = product_core(
         weight, x, accum_t.width, target=target, strategy=strategy, reuse_factor=reuse_factor,
-        bias=bias, groups=groups,
+        bias=bias, groups=groups, xnor=xnor,
     )  # fmt: skip
     core = with_luts(core, weight.shape[1] * fabric.lut_narrowing(out_t))
     if not target.streams:
@@ -189,6 +193,26 @@ def elementwise_cost(x: TensorType, out_t: FixedType, *, target: Target) -> Cost
     luts = fabric.lut_cast(x.dtype.width, out_t) * x.channels
     registers = 20.0 + out_t.width * x.channels if target.streams else 0.0
     return per_position(make_cost(SIMPLE, lut=luts, ff=registers, cycles=0.0), x, target)
+
+
+def sum_cost(
+    total: TensorType, out_t: FixedType, terms: int, *, target: Target, divides: bool = False
+) -> Cost:
+    """Return the cost of the sum of several activations of one shape, or of their mean.
+
+    Args:
+        total: the exact sum.
+        out_t: result type.
+        terms: number of activations.
+        target: backend, io type, part and clock.
+        divides: by other than a power of two, as average pooling does.
+    """
+    width, channels = total.dtype.width, total.channels
+    per_bit = fabric.LUT_PER_ADDER_BIT * (terms - 1) + (8.0 if divides else 0.0)
+    luts = (per_bit * width + fabric.lut_narrowing(out_t)) * channels
+    cycles = float(fabric.adder_levels(terms) - 1)
+    cost = make_cost(SIMPLE, lut=luts, ff=width * channels * cycles, cycles=cycles)
+    return per_position(cost, total, target)
 
 
 def table_cost(x: TensorType, table_size: int, table_bits: int, *, target: Target) -> Cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from hwflow.ops._matvec import legal_reuse_factors, nearest
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Depthwise(_Convolution):
     """A convolution with one filter for each channel: weights of shape ``(*kernel, channels)``."""
+
+    settings: ClassVar[tuple[str, ...]] = tuple(s for s in _Convolution.settings if s != "product")
 
     @property
     def matrix(self) -> RawArray:

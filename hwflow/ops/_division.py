@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.fixed import MAX_TYPE_WIDTH, RawArray, Rounding
+from hwflow.errors import Diagnostic
+from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, RawArray, Rounding, shift_left
 
 MAX_RECIPROCAL_BITS = 63
 """Reciprocals are written as 64-bit constants."""
@@ -48,6 +49,55 @@ def divide_round(raw: RawArray, divisor: RawArray, rounding: Rounding) -> RawArr
         case Rounding.RND_CONV:
             up = above | (tie & (quotient & 1 == 1))
     return np.asarray(quotient + up, np.int64)
+
+
+def divide_to(sums: RawArray, fractional: int, to: FixedType, divisors: RawArray) -> RawArray:
+    """Return mantissas of quotients on the grid of a type, before its overflow.
+
+    Args:
+        sums: mantissas of the dividends.
+        fractional: their fractional bits.
+        to: gives the grid and the rounding.
+        divisors: positive integers that broadcast against the dividends.
+
+    Raises:
+        OverflowError: the division needs more than 62 bits.
+    """
+    up = to.fractional - fractional
+    return divide_round(shift_left(sums, max(up, 0)), divisors << max(-up, 0), to.rounding)
+
+
+def quotient_parameters(sums: FixedType, divisors: RawArray, to: FixedType) -> dict[str, Any]:
+    """Return the constants of ``templates/ops/_divide.h.j2``.
+
+    Args:
+        sums: type of the dividends, signed.
+        divisors: positive integers, one for all dividends or one each.
+        to: type of the result.
+
+    Raises:
+        OverflowError: a reciprocal needs more than 63 bits.
+    """
+    up = to.fractional - sums.fractional
+    width = sums.width + max(up, 0) + 1
+    return {
+        "sum_width": sums.width,
+        "up": max(up, 0),
+        "width": width,
+        "fractional": to.fractional,
+        **reciprocal_parameters(divisors << max(-up, 0), width, to.rounding),
+    }
+
+
+def quotient_too_wide(problem: OverflowError) -> Diagnostic:
+    """Return the finding that a mean cannot be divided exactly."""
+    return Diagnostic(
+        code="HW303",
+        title="mean too wide to be computed exactly",
+        found=f"{problem}",
+        supported="sums and quotients of about 55 bits",
+        help="quantise the activation before this layer, or set a narrower result_t",
+    )
 
 
 def reciprocal_parameters(divisors: RawArray, width: int, rounding: Rounding) -> dict[str, Any]:

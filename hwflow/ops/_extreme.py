@@ -28,6 +28,8 @@ class _Extreme(Op):
         lower_bound: whether a constant operand is the lower bound of ``Clip``, or the upper.
     """
 
+    selects: ClassVar[bool] = True
+
     kernel: ClassVar[str]
     choose: ClassVar[Any]
     lower_bound: ClassVar[bool]

@@ -14,6 +14,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops import _fabric as fabric
 from hwflow.ops import _products as products
 from hwflow.ops._spread import FF_SYNTH, REUSED, SIMPLE, UNROLLED, make_cost
+from hwflow.ops._xnor_cost import xnor_core
 
 
 def product_core(
@@ -26,6 +27,7 @@ def product_core(
     reuse_factor: int,
     bias: RawArray | None,
     groups: int = 1,
+    xnor: bool = False,
 ) -> Cost:
     """Return the cost of one instance of a constant matrix product.
 
@@ -38,7 +40,10 @@ def product_core(
         reuse_factor: multiplications per multiplier.
         bias: integer constants of shape ``(n_out,)``.
         groups: blocks on the diagonal; what lies outside of them is not stored.
+        xnor: products are XNORs of sign bits (latency strategy).
     """
+    if xnor:
+        return xnor_core(weight, accum_bits, target)
     bits = input_bits(x, weight.shape[0])
     n_in, n_out = weight.shape
     if strategy == "resource" and reuse_factor > 1:

@@ -45,6 +45,10 @@ class Spread:
 UNROLLED = Spread(lut=(0.8, 1.6), ff=(0.25, 2.2))
 """Latency strategy, RF = 1: 19 layers of 9 repositories; logic synthesis of five designs."""
 
+POPCOUNT = Spread(lut=(0.5, 2.0), ff=(0.25, 2.2))
+"""XNOR and population count: the look-up tables after synthesis are known from the structure, those
+of C synthesis by the ratio of other unrolled products; no vendor report was at hand."""
+
 REUSED = Spread(
     lut=(0.5, 1.5), ff=(0.4, 2.5), dsp=(0.7, 1.7), cycles=(0.4, 2.5), ii=(0.5, 2.0)
 )  # fmt: skip

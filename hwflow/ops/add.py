@@ -31,7 +31,7 @@ from hwflow.ops.scale_bias import affine
 class Add(Op):
     """``a + b``, exactly, with ONNX broadcasting."""
 
-    onnx: ClassVar[tuple[str, ...]] = ("Add", "Sum")
+    onnx: ClassVar[tuple[str, ...]] = ("Add",)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -16,12 +16,16 @@ from hwflow.fixed import (
     RawArray,
     Rounding,
     overflow_raw,
-    shift_left,
 )
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._division import check_width, divide_round, reciprocal_parameters
+from hwflow.ops._division import (
+    check_width,
+    divide_to,
+    quotient_parameters,
+    quotient_too_wide,
+)
 from hwflow.ops._pool import _Pool, pool_window, reduction
 
 EXTRA_BITS = 10
@@ -39,12 +43,14 @@ class AveragePool(_Pool):
 
     Attributes:
         counted: how many positions before and after each axis count as elements (zeros).
+        total: the sum of each window instead of its mean.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("AveragePool", "GlobalAveragePool", "ReduceMean")
     approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"
 
     counted: tuple[tuple[int, int], ...] | None = None
+    total: bool = False
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -57,6 +63,8 @@ class AveragePool(_Pool):
 
     def divisors(self, shape: tuple[int, ...]) -> RawArray:
         """Return the number of elements that each window's mean is over, shape ``out``."""
+        if self.total:
+            return np.ones(self.window(shape).out, np.int64)
         return self.window(shape).counts(include=self.counted)
 
     def exact(self, *inputs: TensorType) -> TensorType:
@@ -94,9 +102,7 @@ class AveragePool(_Pool):
             largest = int(divisors.max())
             check_width(sums, largest.bit_length())
             return sums * (largest // divisors)
-        up = dtype.fractional - fractional
-        scaled = shift_left(sums, max(up, 0))
-        return divide_round(scaled, divisors << max(-up, 0), dtype.rounding)
+        return divide_to(sums, fractional, dtype, divisors)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
@@ -123,13 +129,7 @@ class AveragePool(_Pool):
         try:
             self._division(x, self.infer(x).dtype)
         except OverflowError as problem:
-            yield Diagnostic(
-                code="HW303",
-                title="mean too wide to be computed exactly",
-                found=f"{problem}",
-                supported="sums and quotients of about 55 bits",
-                help="quantise the activation before this layer, or set a narrower result_t",
-            )
+            yield quotient_too_wide(problem)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
@@ -143,18 +143,10 @@ class AveragePool(_Pool):
         elements = int(self.window(x.shape).counts().max())
         lo, hi = min(lo * elements, -1), hi * elements  # the kernel's sum is signed
         sums = FixedType.covering(lo, hi, x.dtype.fractional)
-        up = to.fractional - x.dtype.fractional
         divisors = np.unique(self.divisors(x.shape))
         if len(divisors) > 1:
             divisors = self.divisors(x.shape).ravel()
-        width = sums.width + max(up, 0) + 1
-        return {
-            "sum_width": sums.width,
-            "up": max(up, 0),
-            "width": width,
-            "fractional": to.fractional,
-            **reciprocal_parameters(divisors << max(-up, 0), width, to.rounding),
-        }
+        return quotient_parameters(sums, divisors, to)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         return self._cost(target, inputs[0], average=True)
@@ -167,6 +159,7 @@ class AveragePool(_Pool):
         none = ((0, 0), (0, 0))
         one = ((1, 1), (1, 1))
         yield Example("exact", cls(kernel=(2, 2), strides=(2, 2), pads=none), (signed,))
+        yield Example("sum", cls(kernel=(3, 2), strides=(1, 2), pads=one, total=True), (unsigned,))
         small = FixedType(4, 2, True, Rounding.RND_CONV, Overflow.SAT)
         square = cls(kernel=(2, 2), strides=(1, 2), pads=none, result_t=small)
         yield Example("exact_cast", square, (signed,))

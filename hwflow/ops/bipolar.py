@@ -40,6 +40,10 @@ class Bipolar(Op):
         hi = np.where(x.hi < 0, -low, high)
         return TensorType.exactly(x.shape, lo, hi, self.level.dtype.fractional)
 
+    def magnitude(self, *inputs: float | None) -> float | None:
+        levels = set(self.level.values.ravel().tolist())
+        return float(levels.pop()) if len(levels) == 1 else None
+
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
         full = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype

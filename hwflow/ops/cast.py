@@ -19,6 +19,7 @@ class Cast(Op):
     """Assign every element to ``result_t``, as ap_fixed does."""
 
     pointwise: ClassVar[bool] = True
+    selects: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Quant", "Trunc")
 
     @classmethod

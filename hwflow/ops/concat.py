@@ -26,6 +26,7 @@ class Concat(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Concat",)
+    selects: ClassVar[bool] = True
 
     axis: int
 

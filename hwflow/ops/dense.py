@@ -24,6 +24,7 @@ from hwflow.ops._matvec import (
     multiply_accumulate,
     sum_bounds,
 )
+from hwflow.ops._xnor import check_product, xnor_layer, xnor_obstacle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,17 +37,23 @@ class Dense(Op):
         accum_t: accumulator; None for the narrowest that cannot overflow.
         strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
         reuse_factor: multiplications per multiplier.
+        product: ``multiply`` or ``xnor``; None for the cheaper one.
+        input_exponent: every input is proven to be ``+-2**input_exponent``; None where not asked.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("MatMul", "Gemm")
     layout: ClassVar[Layout] = Layout.ONNX
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "accum_t", "strategy", "reuse_factor")
+    settings: ClassVar[tuple[str, ...]] = (
+        "result_t", "accum_t", "strategy", "reuse_factor", "product",
+    )  # fmt: skip
 
     weight: FixedArray
     bias: FixedArray
     accum_t: FixedType | None = None
     strategy: str = "latency"
     reuse_factor: int = 1
+    product: str | None = None
+    input_exponent: int | None = None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -111,6 +118,16 @@ class Dense(Op):
         exact = keeps_products(self.accum_t, self._exact_sum(x))
         yield from check_strategy(self.strategy, self.reuse_factor, n_in, n_out, accum_exact=exact)
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
+        yield from check_product(self.product, self._obstacle(accum_exact=exact))
+
+    def _obstacle(self, *, accum_exact: bool) -> str:
+        return xnor_obstacle(
+            self.weight.raw,
+            self.input_exponent,
+            strategy=self.strategy,
+            reuse_factor=self.reuse_factor,
+            accum_exact=accum_exact,
+        )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
@@ -123,6 +140,7 @@ class Dense(Op):
             reuse_factor=self.reuse_factor,
             target=target,
             positions=prod(x.shape[:-1]),
+            xnor=self.product == "xnor",
         )
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
@@ -134,13 +152,15 @@ class Dense(Op):
             "reuse_factor": self.reuse_factor,
         }
         if len(x.shape) == 1:
-            return HlsLayer(
+            layer = HlsLayer(
                 class_name="Dense",
                 attributes={"n_in": n_in, "n_out": n_out},
                 weights={"weight": self.weight, "bias": self.bias},
                 **common,
             )
-        return pointwise_layer(x.shape, self.weight, self.bias, **common)
+        else:
+            layer = pointwise_layer(x.shape, self.weight, self.bias, **common)
+        return xnor_layer(layer, self.input_exponent) if self.product == "xnor" else layer
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

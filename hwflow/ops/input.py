@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
+from hwflow.ir.quantizer import Quantizer
 from hwflow.ir.tensor import TensorType
 
 
@@ -21,6 +24,7 @@ class Input(Op):
         shape: without the batch axis, channels last.
         dtype: type of the port.
         assumed: nobody said the type; a quantiser behind the input will, or a warning is given.
+        quantizer: the host applies it; what enters are its levels, zero point taken off.
     """
 
     settings: ClassVar[tuple[str, ...]] = ()
@@ -28,8 +32,13 @@ class Input(Op):
     shape: tuple[int, ...]
     dtype: FixedType
     assumed: bool = False
+    quantizer: Quantizer | None = None
 
     def exact(self, *inputs: TensorType) -> TensorType:
+        if self.quantizer is not None:
+            zero = self.quantizer.zero_point.astype(np.int64)
+            lo, hi = self.quantizer.raw_min - zero.max(), self.quantizer.raw_max - zero.min()
+            return TensorType.exactly(self.shape, np.array(lo), np.array(hi), 0)
         return TensorType.full(self.shape, self.dtype)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:

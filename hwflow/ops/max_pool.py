@@ -20,6 +20,7 @@ class MaxPool(_Pool):
     """Greatest element of each window; padding never wins."""
 
     onnx: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool", "ReduceMax")
+    selects: ClassVar[bool] = True
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -23,6 +23,7 @@ class Reshape(_Move):
 
     onnx: ClassVar[tuple[str, ...]] = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
     layout: ClassVar[Layout] = Layout.ONNX
+    selects: ClassVar[bool] = True
 
     shape: tuple[int, ...]
 

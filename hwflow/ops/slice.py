@@ -25,6 +25,7 @@ class Slice(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Slice",)
+    selects: ClassVar[bool] = True
 
     picks: tuple[tuple[int, int, int], ...]
 

@@ -26,6 +26,7 @@ class Transpose(_Move):
 
     onnx: ClassVar[tuple[str, ...]] = ("Transpose",)
     layout: ClassVar[Layout] = Layout.VIEW
+    selects: ClassVar[bool] = True
 
     perm: tuple[int, ...]
 

@@ -18,6 +18,8 @@ from hwflow.ir.text import print_graph
 from hwflow.passes.absorb_transposes import absorb_transposes
 from hwflow.passes.apply_settings import apply_settings
 from hwflow.passes.bias_into_batch_norm import bias_into_batch_norm
+from hwflow.passes.choose_requantizers import choose_requantizers
+from hwflow.passes.choose_xnor import choose_xnor
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.drop_idle_casts import drop_idle_casts
 from hwflow.passes.fold_constants import fold_constants
@@ -81,6 +83,8 @@ PIPELINE: Sequence[Pass] = (
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
+    Pass("choose_xnor", lambda g, c: choose_xnor(g, c.target), "once layers are as they will be"),
+    Pass("choose_requantizers", lambda g, c: choose_requantizers(g, c.target), "all ranges known"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),
 )
 

@@ -2,13 +2,15 @@
 
 ``(x @ w + b - mean) * s`` is ``(x @ w - (mean - b)) * s``. The sum before the batch norm then needs
 no bits for the bias's 24, and the batch norm's constants are rounded to float32 once, as ever.
+A batch norm with a quantiser behind it becomes part of a ``Requantize``, bias and all.
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of
+from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of, operator_name
+from hwflow.passes.tails import Tail, closes
 
 BIAS = 2
 """Position of the bias among the inputs of Conv and Gemm."""
@@ -20,7 +22,7 @@ MEAN = 3
 def bias_into_batch_norm(model: QonnxModel) -> QonnxModel:
     """Change the model in place: unquantised biases before a batch norm become part of its mean."""
     for node in model.ir.graph:
-        if node.op_type == "BatchNormalization" and not node.domain:
+        if operator_name(node) == "BatchNormalization" and closes(node) is Tail.OPEN:
             _move(model, node)
     return model
 
@@ -28,7 +30,7 @@ def bias_into_batch_norm(model: QonnxModel) -> QonnxModel:
 def _move(model: QonnxModel, norm: ir.Node) -> None:
     value = norm.inputs[0]
     producer = value.producer() if value is not None else None
-    if value is None or producer is None or producer.op_type not in ("Conv", "Gemm"):
+    if value is None or producer is None or operator_name(producer) not in ("Conv", "Gemm"):
         return
     if len(value.consumers()) > 1 or value.is_graph_output() or len(producer.inputs) <= BIAS:
         return

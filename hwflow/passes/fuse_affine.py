@@ -3,7 +3,8 @@
 ``((x * a + b) / c - d) * e`` is ``x * A + B``. ``A`` and ``B`` are computed in float64 and rounded
 to float32, the precision of the model's own constants: the meaning that a batch norm has, too.
 Chains with a single multiplication or division keep their constants as they are, and every chain of
-powers of two comes out exact, so only what float32 itself could not hold is rounded.
+powers of two comes out exact, so only what float32 itself could not hold is rounded. Chains that
+end in a quantiser are left alone where they need a ``Requantize``, which rounds nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of
+from hwflow.passes.tails import Tail, closes, is_applied_by_host
 
 F64 = npt.NDArray[np.float64]
 SCALINGS = ("Mul", "Div")
@@ -37,7 +39,9 @@ def fuse_affine(model: QonnxModel) -> QonnxModel:
     for node in tuple(model.ir.graph):
         chain = _chain(node) if node not in done else []
         done.update(chain)
-        if sum(n.op_type in SCALINGS for n in chain) >= 2:
+        if sum(n.op_type in SCALINGS for n in chain) < 2 or is_applied_by_host(node):
+            continue
+        if closes(node) is not Tail.HARD:
             _merge(model, chain)
     common.RemoveUnusedNodesPass()(model.ir)
     return model

@@ -13,9 +13,12 @@ from hwflow.ir.qonnx import (
     QONNX_DOMAIN,
     QUANTIZERS,
     QonnxModel,
+    attributes,
     is_quantizer,
+    operator_name,
     printable,
 )
+from hwflow.ops import by_onnx
 from hwflow.passes.fold_constants import MAX_ELEMENTS, fold_constants
 
 
@@ -25,7 +28,9 @@ def infer_shapes(model: QonnxModel) -> QonnxModel:
     1. Shapes inferred before are dropped: a pass may have made them stale.
     2. ONNX's own shape inference runs, with each quantiser described to it as a function that
        returns its first input.
-    3. Where a shape is computed (``Shape``, ``Gather``, ``Concat`` before a ``Reshape``), constants
+    3. Where ONNX and the model's functions know nothing of an operator, the one that claims it is
+       asked, and the inference goes on from there.
+    4. Where a shape is computed (``Shape``, ``Gather``, ``Concat`` before a ``Reshape``), constants
        are folded with the shapes known so far and the inference runs again, as long as that helps.
 
     Returns:
@@ -42,6 +47,7 @@ def infer_shapes(model: QonnxModel) -> QonnxModel:
     unknown = math.inf
     while (left := _infer(model)) and len(left) < unknown:
         unknown = len(left)
+        _ask_operators(left)
         fold_constants(model)
     findings = [*_unknown(model, left), *_too_large(model)]
     if findings:
@@ -71,6 +77,24 @@ def _infer(model: QonnxModel) -> list[ir.Node]:
     return [n for n in model.ir.graph if any(not _is_static(v) for v in n.outputs if v.name)]
 
 
+def _ask_operators(nodes: list[ir.Node]) -> None:
+    """Take the shapes of results from the operators that claim nodes unknown to ONNX."""
+    claims = by_onnx()
+    for node in nodes:
+        cls = claims.get(operator_name(node)) if node.domain else None
+        first = node.inputs[0] if node.inputs else None
+        if cls is None or first is None or not all(v is None or _is_static(v) for v in node.inputs):
+            continue
+        shapes = [() if v is None else tuple(_dims(v)) for v in node.inputs]
+        node.outputs[0].shape = ir.Shape(cls.onnx_shape(attributes(node), *shapes))
+        node.outputs[0].type = first.type or ir.TensorType(ir.DataType.FLOAT)
+
+
+def _dims(value: ir.Value) -> list[int]:
+    """Return a static shape."""
+    return [] if value.shape is None else [int(d) for d in value.shape.numpy()]
+
+
 def _skeleton(model: QonnxModel) -> onnx.ModelProto:
     """Return the model for shape inference: the values of large initializers left out."""
     graph = model.ir.graph
@@ -96,7 +120,12 @@ def _skeleton(model: QonnxModel) -> onnx.ModelProto:
             )
     for value in graph.outputs:
         proto.graph.output.add(name=value.name)
-    proto.functions.extend(_quantizer_functions(graph))
+    for value in (v for n in graph if "::" in operator_name(n) for v in n.outputs):
+        if _is_static(value):
+            proto.graph.value_info.append(ir.to_proto(value))
+    functions = model.ir.functions.values()
+    proto.functions.extend(ir.to_proto(f) for f in functions)
+    proto.functions.extend(_quantizer_functions([*graph, *(n for f in functions for n in f)]))
     return proto
 
 
@@ -104,9 +133,9 @@ _SMALL = {ir.DataType.INT64: 1024, ir.DataType.INT32: 1024, ir.DataType.FLOAT: 8
 """Initializers up to these sizes may be shapes, axes, pads or the scales of a Resize."""
 
 
-def _quantizer_functions(graph: ir.Graph) -> list[onnx.FunctionProto]:
+def _quantizer_functions(nodes: list[ir.Node]) -> list[onnx.FunctionProto]:
     """Return one function for each kind of quantiser in use: the result is the first input."""
-    used = {(n.op_type, len(n.inputs)) for n in graph if is_quantizer(n)}
+    used = {(n.op_type, len(n.inputs)) for n in nodes if is_quantizer(n)}
     widest = {op: max(count for other, count in used if other == op) for op, _ in used}
     standard = onnx.helper.make_opsetid("", 13)
     return [
@@ -159,7 +188,7 @@ def _too_large(model: QonnxModel) -> Iterator[Diagnostic]:
     for node in model.ir.graph:
         for value in node.outputs:
             if value.shape is not None and _is_static(value):
-                dims = [int(d) for d in value.shape.numpy()]
+                dims = _dims(value)
                 if math.prod(dims) > MAX_ELEMENTS:
                     yield Diagnostic(
                         code="HW004",

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from hwflow.design import compile as compile_model
 from hwflow.errors import CompileError, Diagnostic
 from tests.e2e.construct import APPROXIMATE, EXACT, Construct
-from tests.e2e.tables import activations, merges, products, quantisers, rare, shapes, spatial
+from tests.e2e.tables import (
+    activations,
+    decisions,
+    merges,
+    products,
+    quantisers,
+    rare,
+    shapes,
+    spatial,
+)
 
 SECTIONS = {
     "Quantisers": quantisers.TABLE,
@@ -16,6 +25,7 @@ SECTIONS = {
     "Convolutions and poolings": spatial.TABLE,
     "Activations": activations.TABLE,
     "Sums, products, joins": merges.TABLE,
+    "Labels and rankings": decisions.TABLE,
     "Moves": shapes.TABLE,
     "Older operator sets, rare attributes": rare.TABLE,
 }

@@ -10,6 +10,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.arg_max import ArgMax
 from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
@@ -21,8 +22,9 @@ from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.pad import Pad
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.slice import Slice
+from hwflow.ops.top_k import TopK
 from hwflow.ops.transpose import Transpose
-from tests.ops.cases import Case
+from hwflow.workbench.cases import Case
 
 Rng = np.random.Generator
 Drawn = tuple[Op, TensorType]
@@ -149,6 +151,17 @@ def dense(rng: Rng) -> Drawn:
     return op, x
 
 
+def ranking(rng: Rng, cls: type[ArgMax] | type[TopK]) -> Drawn:
+    x = value(rng)
+    options: dict[str, Any] = {"largest": bool(rng.integers(2)), "result_t": random_result(rng)}
+    if cls is ArgMax:
+        options |= {"last_wins": bool(rng.integers(2)), "squeeze": bool(rng.integers(2))}
+    else:
+        options["count"] = int(rng.integers(1, x.channels + 1))
+        options["indices"] = bool(rng.integers(2))
+    return cls(**options), x
+
+
 DRAWS: dict[str, Callable[[Rng], Drawn]] = {
     "Conv1D": lambda rng: convolution(rng, 1, depthwise=False),
     "Conv2D": lambda rng: convolution(rng, 2, depthwise=False),
@@ -161,6 +174,8 @@ DRAWS: dict[str, Callable[[Rng], Drawn]] = {
     "Reshape": reshaping,
     "Transpose": transposing,
     "Dense": dense,
+    "ArgMax": lambda rng: ranking(rng, ArgMax),
+    "TopK": lambda rng: ranking(rng, TopK),
 }
 
 

@@ -16,7 +16,8 @@ from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
-from tests.ops.cases import Case, mismatches
+from hwflow.workbench.cases import Case
+from tests.ops.cases import mismatches
 
 PARALLEL, STREAM = Target(), Target(io_type="io_stream")
 SIGNED, UNSIGNED = FixedType(5, 2), FixedType(4, 1, signed=False)
@@ -66,7 +67,7 @@ def legal_variants(target: Target, **settings: object) -> Iterator[Case]:
 
 @pytest.mark.cpp
 @pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=lambda t: t.io_type)
-def test_every_legal_reuse_factor(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_legal_reuse_factor(target: Target) -> None:
     cases = [
         case
         for factor in range(2, 49)
@@ -74,11 +75,11 @@ def test_every_legal_reuse_factor(target: Target, monkeypatch: pytest.MonkeyPatc
     ]
     cases += legal_variants(target, strategy="latency", reuse_factor=5)
     assert len(cases) > 15
-    assert mismatches(cases, target, monkeypatch) == []
+    assert mismatches(cases, target) == []
 
 
 @pytest.mark.cpp
-def test_every_legal_parallelization_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_legal_parallelization_factor() -> None:
     cases = [
         case
         for strategy in ("latency", "resource")
@@ -92,12 +93,12 @@ def test_every_legal_parallelization_factor(monkeypatch: pytest.MonkeyPatch) -> 
         "depth1d",
         "depth2d",
     }
-    assert mismatches(cases, PARALLEL, monkeypatch) == []
+    assert mismatches(cases, PARALLEL) == []
 
 
 @pytest.mark.cpp
 @pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=lambda t: t.io_type)
-def test_narrow_accumulators(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_narrow_accumulators(target: Target) -> None:
     """Products that lose bits, sums that wrap: the same numbers, product by product."""
     accumulators = [
         FixedType(6, 3), FixedType(12, 9, rounding=Rounding.RND_CONV), FixedType(7, 2),
@@ -111,7 +112,7 @@ def test_narrow_accumulators(target: Target, monkeypatch: pytest.MonkeyPatch) ->
                 name = f"{case.name.split('_')[0]}_{strategy}_{i}"
                 cases.append(Case(name, replace(case.op, result_t=to), case.inputs))
     assert len(cases) >= 40
-    assert mismatches(cases, target, monkeypatch) == []
+    assert mismatches(cases, target) == []
 
 
 def findings(op: Op, x: TensorType, target: Target) -> list[Diagnostic]:

@@ -75,7 +75,6 @@ def test_concat_finds_its_axis_in_channels_last_order() -> None:
     [
         ("Add", [(2, 3), (2,)], {}),
         ("Mul", [(2, 3), (2, 4)], {}),
-        ("Sum", [(2,), (2,), (2,)], {}),
         ("Concat", [(2,), (2,)], {"axis": 0}),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,9 +12,12 @@ from pydantic import TypeAdapter
 
 from hwflow.fixed import FixedArray
 from hwflow.report import schema
+from hwflow.report.html import to_html
 from hwflow.report.json import SCHEMA, to_json
-from hwflow.report.parts import Range
+from hwflow.report.markdown import to_markdown
+from hwflow.report.parts import Float32Data, Range
 from hwflow.report.schema import LayerData, ReportData
+from hwflow.report.words import judge
 from hwflow.verify import full_simulation, output_error
 from tests.report.samples import SAMPLES, graph, report, simulation_input
 
@@ -147,3 +151,29 @@ def test_numbers_that_json_cannot_say_become_null() -> None:
 
 def test_throughput_follows_from_ii_and_clock() -> None:
     assert report().estimate.inferences_per_s.value == 1e9 / (4 * 5.0)
+
+
+def test_what_float32_execution_rounds_is_counted_and_said() -> None:
+    made = report()
+    assert made.lossless is not None
+    assert made.lossless.float32 == Float32Data(160, 2, "block.fc1", 60, 7)
+    by_name = layers()
+    assert by_name["fc1"].lossless is not None
+    assert by_name["fc1"].lossless.float32_differs == 2
+    assert by_name["fc1"].faithful is not None
+    assert by_name["fc1"].faithful.float32_differs is None
+    said = judge(made.lossless)
+    assert "differs from exact arithmetic at 2 of 160 values (first at block.fc1)" in said
+    assert "7 of 60 float32 values are not the nearest ones" in said
+    for text in (to_markdown(made), to_html(made)):
+        assert "at 2 of 160 values" in text
+
+
+def test_a_model_judged_by_float32_says_so() -> None:
+    made = report()
+    assert made.lossless is not None
+    statement = replace(made.lossless, float32=None, float32_only="fc1: LSTM has no evaluation")
+    assert judge(statement) == (
+        "Compared against float32 execution only: fc1: LSTM has no evaluation."
+    )
+    assert "against float32 execution only" in to_html(replace(made, lossless=statement))

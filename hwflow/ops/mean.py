@@ -1,0 +1,96 @@
+"""Mean of any number of activations: what an ensemble of networks votes with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType, Rounding, overflow_raw
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._division import divide_to, quotient_parameters, quotient_too_wide
+from hwflow.ops._several import _Several, example_types, require_one_shape
+
+EXTRA_BITS = 10
+"""Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mean(_Several):
+    """The mean of two or more activations of one shape.
+
+    Of a power of two of them it is exact. Any other is a fraction without end: the exact sum is
+    divided and rounded **once**, to ``result_t``, as a quantiser right behind the exact mean would.
+    Without ``result_t`` it is rounded to the nearest multiple of ``2**-EXTRA_BITS`` of the step
+    that a mean of the next power of two would have, so that different sums keep their order.
+    """
+
+    onnx: ClassVar[tuple[str, ...]] = ("Mean",)
+    approximate: ClassVar[str] = "the mean of other than a power of two of values is rounded"
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if len(node.inputs) == 1:
+            return []
+        require_one_shape(node)
+        return [cls()]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        lo, hi, fractional = self.total(*inputs)
+        dtype, shape = self._dtype(*(x.dtype for x in inputs)), inputs[0].shape
+        if dtype is None:
+            return TensorType.exactly(shape, lo, hi, fractional + halvings(len(inputs)))
+        divisor = np.array(len(inputs))
+        lo, hi = (divide_to(b, fractional, dtype, divisor) for b in (lo, hi))
+        return TensorType.exactly(shape, lo, hi, dtype.fractional).cast(dtype)
+
+    def _dtype(self, *inputs: FixedType) -> FixedType | None:
+        """Return the type that means are rounded to, or None where they are exact."""
+        if len(inputs) == 1 << halvings(len(inputs)):
+            return None
+        if self.result_t is not None:
+            return self.result_t
+        fractional = max(t.fractional for t in inputs) + halvings(len(inputs)) + EXTRA_BITS
+        lo = min(t.raw_min << (fractional - t.fractional) for t in inputs)
+        hi = max(t.raw_max << (fractional - t.fractional) for t in inputs)
+        return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        raw, fractional = self.total_raw(*inputs)
+        dtype = self._dtype(*(x.dtype for x in inputs))
+        if dtype is None:
+            full = self.exact(*(TensorType.full(x.shape[1:], x.dtype) for x in inputs))
+            return FixedArray(raw, full.dtype)
+        mean = divide_to(raw, fractional, dtype, np.array(len(inputs)))
+        return FixedArray(overflow_raw(mean, dtype), dtype)
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        try:
+            self.lower(*inputs)
+        except OverflowError as problem:
+            yield quotient_too_wide(problem)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        lo, hi, fractional = self.total(*inputs)
+        ends, count = (int(lo.min()), int(hi.max())), len(inputs)
+        if self._dtype(*(x.dtype for x in inputs)) is None:
+            layer = self.kernel(FixedType.covering(*ends, fractional), *inputs)
+            return replace(layer, attributes={**layer.attributes, "halvings": halvings(count)})
+        sums = FixedType.covering(*ends, fractional, signed=True)
+        layer = self.kernel(sums, *inputs)
+        mean = quotient_parameters(sums, np.array([count]), self.infer(*inputs).dtype)
+        return replace(layer, attributes={**layer.attributes, "mean": mean})
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        for name, result_t, inputs in example_types():
+            yield Example(name, cls(result_t=result_t), tuple(inputs))
+
+
+def halvings(count: int) -> int:
+    """Return the exponent of the least power of two that is not less than ``count``."""
+    return (count - 1).bit_length()

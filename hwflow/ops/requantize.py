@@ -1,0 +1,212 @@
+"""An exact function from integers to integers, computed by the cheapest hardware that equals it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.step_function import StepFunction
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._requantize.choose import FINDERS, cheapest
+from hwflow.ops._requantize.plan import Plan
+from hwflow.ops._requantize.problem import Problem, Weights, ends_by_row, rows_of, weighted
+
+MOST_OPERANDS = 4
+"""Operands that the kernels have overloads for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Requantize(Op):
+    """``function(n)``, where ``n`` is the operand's mantissa or a weighted sum of mantissas.
+
+    Attributes:
+        function: from ``n`` to the mantissa of the result, one row for all elements, for each
+            channel or for each element.
+        weights: integer factor of each operand, of shape ``(rows,)`` or ``()``; None for one
+            operand, whose mantissa is ``n``.
+        fractional: bits right of the binary point of the result.
+        implementation: how to compute it, by name; None for the cheapest.
+        plan: the implementation that was chosen, with its constants and its proof.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ("implementation",)
+
+    function: StepFunction
+    weights: Weights = None
+    fractional: int = 0
+    implementation: str | None = None
+    plan: Plan | None = None
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        x = inputs[0]
+        row, channel = rows_of(self.function.rows, x)
+        ends = [(t.lo[channel], t.hi[channel]) for t in inputs]
+        lo, hi = weighted(self.weights, row, ends)
+        if (lo < self.function.lo[row]).any() or (hi > self.function.hi[row]).any():
+            raise ValueError("an input can leave the range that its function is defined on")
+        least, greatest = self._reached(row, lo, hi)
+        shape = (-1, x.channels)
+        least, greatest = least.reshape(shape).min(axis=0), greatest.reshape(shape).max(axis=0)
+        return TensorType.exactly(x.shape, least, greatest, self.fractional)
+
+    def _reached(self, row: RawArray, lo: RawArray, hi: RawArray) -> tuple[RawArray, RawArray]:
+        """Return the least and greatest result at each place, for ``n`` from ``lo`` to ``hi``."""
+        ends: dict[tuple[int, int, int], tuple[int, int]] = {}
+        found = np.empty((len(row), 2), np.int64)
+        for place, key in enumerate(zip(row.tolist(), lo.tolist(), hi.tolist(), strict=True)):
+            if key not in ends:
+                starts, levels = self.function.starts[key[0]], self.function.levels[key[0]]
+                a, b = np.searchsorted(starts, key[1:], side="right")
+                ends[key] = int(levels[a - 1 : b].min()), int(levels[a - 1 : b].max())
+            found[place] = ends[key]
+        return found[:, 0], found[:, 1]
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        lowest, highest = (
+            int(b) for b in (min(self.function.bounds[0]), max(self.function.bounds[1]))
+        )
+        dtype = FixedType.covering(lowest, highest, self.fractional)
+        return FixedArray(self.function(self._sum(inputs)), dtype)
+
+    def magnitude(self, *inputs: float | None) -> float | None:
+        sizes = np.unique(np.abs(np.concatenate(self.function.levels)))
+        return float(np.ldexp(sizes[0], -self.fractional)) if len(sizes) == 1 else None
+
+    def _sum(self, inputs: tuple[FixedArray, ...]) -> RawArray:
+        if self.weights is None:
+            return inputs[0].raw
+        shape = inputs[0].shape[1:]
+        by_element = self.function.rows not in (1, shape[-1])
+        spread = [w.reshape(shape) if by_element and w.ndim else w for w in self.weights]
+        terms = [w * x.raw for w, x in zip(spread, inputs, strict=True)]
+        return np.asarray(sum(terms[1:], terms[0]), np.int64)
+
+    def _problem(self, *inputs: TensorType) -> Problem:
+        return Problem.of(self.function, self.weights, inputs)
+
+    def chosen(self, target: Target, *inputs: TensorType) -> Plan | None:
+        """Return the plan, or if it was not made for these inputs, the one to take.
+
+        Returns:
+            The pinned implementation or else the cheapest; None where nothing serves.
+        """
+        if self.plan is not None and self.plan.covers(ends_by_row(self.function.rows, inputs)):
+            return self.plan
+        problem = self._problem(*inputs)
+        names = FINDERS if self.implementation is None else {self.implementation} & {*FINDERS}
+        found = cheapest(problem, target, inputs, names)
+        return found[0][1] if found else None
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        if len(inputs) > MOST_OPERANDS:
+            yield Diagnostic(
+                code="HW232", title="requantised sum of too many operands",
+                found=f"{len(inputs)} operands", supported=f"at most {MOST_OPERANDS}",
+                help="add them in two steps, with a quantiser between",
+            )  # fmt: skip
+        if self.chosen(target, *inputs) is not None:
+            return
+        priced = cheapest(self._problem(*inputs), target, inputs)
+        names = ", ".join(f"{plan.implementation} ({price:.0f} LUTs)" for price, plan in priced)
+        if self.implementation is None:
+            yield Diagnostic(
+                code="HW233", title="requantisation that no hardware was found for",
+                found=f"a function of {self.function.runs} steps",
+                help="quantise the value before it to fewer bits",
+            )  # fmt: skip
+            return
+        yield Diagnostic(
+            code="HW231",
+            title="implementation that does not compute this requantisation",
+            found=f"implementation = {self.implementation!r}",
+            supported=names,
+            help=f"set implementation = {priced[0][1].implementation!r}, the cheapest, or leave it"
+            " out" if priced else "leave it out",
+        )  # fmt: skip
+
+    def _plan(self, target: Target, *inputs: TensorType) -> Plan:
+        plan = self.chosen(target, *inputs)
+        if plan is None:
+            raise ValueError("no implementation serves; check() says so")
+        return plan
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        return self._plan(Target(), *inputs).layer(self.exact(*inputs), *inputs)
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        return self._plan(target, *inputs).cost(target, *inputs)
+
+    def parameters(self) -> dict[str, Any]:
+        low, high = self.function.bounds
+        shown = super().parameters() | {
+            "function": f"{self.function.rows} rows, {self.function.runs} steps, "
+            f"{low.min()}..{high.max()}"
+        }
+        if self.weights is not None:
+            shown["weights"] = [w.tolist() if w.size < 5 else f"[{w.size}]" for w in self.weights]
+        return shown
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        yield from _examples_of_one()
+        yield from _examples_of_sums()
+
+
+def _examples_of_one() -> Iterator[Example]:
+    """Yield a function for every implementation, and every number of rows."""
+    raw = np.arange(-128, 128)
+    scaled = [np.clip((m * raw + 40) >> 7, -8, 7) for m in (11, 13, -9, 0, 10, 12)]
+    signed, unsigned = FixedType(8, 3), FixedType(8, 10, signed=False)
+    x = TensorType.full((2, 3), signed)
+    three = StepFunction.of(np.full(3, -128), scaled[:3])
+    kinked = StepFunction.of(np.array([-128]), [np.where(raw < 0, raw >> 3, raw) >> 1])
+    bump = StepFunction.of(np.array([0]), [np.arange(256) * np.arange(255, -1, -1) >> 11])
+    halved = StepFunction.of(np.array([-128]), [np.clip((5 - raw) >> 3, -4, 9)])
+    doubled = StepFunction.of(np.array([-128]), [4 * raw + 3])
+    six = StepFunction.of(np.full(6, -128), scaled)
+    for name, function, dtype, implementations in (
+        ("channels", three, signed, ("multiply_add_shift", "table", "thresholds")),
+        ("elements", six, signed, ("multiply_add_shift", "table", "thresholds")),
+        ("kinked", kinked, signed, ("piecewise", "table", "thresholds")),
+        ("bump", bump, unsigned, ("piecewise", "table", "thresholds")),
+        ("halved", halved, signed, ("shift", "thresholds")),
+        ("doubled", doubled, signed, ("shift", "multiply_add_shift")),
+    ):
+        inputs = (TensorType.full(x.shape, dtype),)
+        for way in implementations:
+            op = Requantize(function=function, fractional=2, implementation=way)
+            yield Example(f"{name}_{way}", op, inputs)
+    yield Example("cheapest", Requantize(function=three), (x,))
+    wide = np.array([-(2**29), -77_777_777, 1, 123_456_789])
+    steps = StepFunction((wide,), (np.arange(4) - 1,), np.array([2**29 - 1]))
+    far = TensorType.full((3,), FixedType(30, 12))
+    yield Example("wide", Requantize(function=steps, fractional=-1), (far,))
+
+
+def _examples_of_sums() -> Iterator[Example]:
+    """Yield sums of two to four operands, per tensor, channel and element."""
+    signed, unsigned = FixedType(6, 3), FixedType(5, 7, signed=False)
+    types = (signed, unsigned, FixedType(3, 1), FixedType(4, 4, signed=False))
+    for name, count, rows, way in (
+        ("add", 2, 1, "multiply_add_shift"), ("add", 2, 1, "thresholds"),
+        ("add_channels", 2, 3, "multiply_add_shift"), ("add_elements", 2, 6, "thresholds"),
+        ("add_elements", 2, 6, "table"), ("add_three", 3, 3, "multiply_add_shift"),
+        ("add_four", 4, 1, "thresholds"),
+    ):  # fmt: skip
+        inputs = tuple(TensorType.full((2, 3), t) for t in types[:count])
+        weights = tuple(np.array([3, -5, 7, 2, 9, 4][:rows]) + i for i in range(count))
+        ends = [(np.full(rows, t.bounds[0]), np.full(rows, t.bounds[1])) for t in inputs]
+        lo, hi = weighted(weights, np.arange(rows), ends)
+        levels = [
+            np.clip((7 * np.arange(a, b + 1) + 30) >> 7, 0, 15) for a, b in zip(lo, hi, strict=True)
+        ]
+        function = StepFunction.of(lo, levels)
+        op = Requantize(function=function, weights=weights, implementation=way)
+        yield Example(f"{name}_{way}", op, inputs)

@@ -1,0 +1,45 @@
+"""Sum of any number of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._several import _Several, example_types, require_one_shape
+from hwflow.ops.add import Add
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sum(_Several):
+    """The exact sum of three or more activations of one shape; one of two is an ``Add``."""
+
+    onnx: ClassVar[tuple[str, ...]] = ("Sum",)
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        if len(node.inputs) == 1:
+            return []
+        if len(node.inputs) == 2:
+            return Add.from_onnx(node)
+        require_one_shape(node)
+        return [cls()]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        return TensorType.exactly(inputs[0].shape, *self.total(*inputs))
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        full = self.exact(*(TensorType.full(x.shape[1:], x.dtype) for x in inputs))
+        return FixedArray(self.total_raw(*inputs)[0], full.dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        lo, hi, fractional = self.total(*inputs)
+        return self.kernel(FixedType.covering(int(lo.min()), int(hi.max()), fractional), *inputs)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        for name, result_t, inputs in example_types():
+            yield Example(name, cls(result_t=result_t), tuple(inputs))

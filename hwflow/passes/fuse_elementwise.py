@@ -1,0 +1,349 @@
+"""Chains of elementwise operations between two integer tensors become one exact function.
+
+Nothing is computed while such a chain is walked: the value is remembered as a real function of the
+integers that the hardware holds (``Deferred``). The quantiser at its end turns it into a function
+from integers to integers on the range that the integers provably stay in, tabulated exactly, and
+that becomes one ``Requantize``. Its scale rides on the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+
+from hwflow.fixed import RawArray
+from hwflow.ir.grid import ONE, UNIT, ZERO, Rationals, rationals
+from hwflow.ir.op import OnnxNode, Op
+from hwflow.ir.qonnx import operator_name, origin
+from hwflow.ir.quantizer import Quantizer, quantizer_of
+from hwflow.ir.step_function import StepFunction
+from hwflow.ir.tensor import TensorType
+from hwflow.ops._broadcast import along_channel, to_hardware
+from hwflow.ops.requantize import Requantize
+from hwflow.passes.walk import Deferred, Walk, defer, on_grid, publish, view_of
+from hwflow.passes.weighted_sum import UnprovenError, prove_weights
+from hwflow.real.expression import (
+    Clamp,
+    Expression,
+    Function,
+    Linear,
+    Product,
+    Rounded,
+    Slopes,
+    Total,
+    UndefinedError,
+    all_constants,
+)
+from hwflow.real.functions import FUNCTIONS, parameters
+from hwflow.real.tabulate import TooManyStepsError, tabulate
+
+ROOT_BITS = 256
+"""Bits of a batch norm's square root: far beyond what any rounding behind it can tell."""
+
+
+def deferred_of(walk: Walk, value: onnx_ir.Value) -> Deferred:
+    """Return an activation as a function of what the hardware holds."""
+    name = value.name or ""
+    if name in walk.deferred:
+        return walk.deferred[name]
+    held = walk.values[name][0]
+    return Deferred((held,), on_grid(UNIT, walk.types[held]))
+
+
+def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
+    """Record the result of an elementwise node as a function, without any hardware for it.
+
+    Raises:
+        RefusedError: its constants do not fit the activation.
+    """
+    view, _ = view_of(walk, node, cls, {})
+    values = [v for v in node.inputs if v is not None and v.name in walk.values]
+    operands = [deferred_of(walk, v) for v in values]
+    axes = walk.values[values[0].name or ""][1]
+    first = operands[0]
+    if len(operands) == 2:
+        mix = Total if operator_name(node) == "Add" else Product
+        tree: Expression = mix(first.tree, operands[1].tree)
+    else:
+        view = replace(view, axes=axes)
+        tree = _applied(view, walk.types[first.sources[0]], first.tree)
+    defer(walk, node.outputs[0], replace(first, tree=tree), axes)
+
+
+def _applied(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    name = node.op_type
+    build = BUILDERS.get(name)
+    if build is not None:
+        return build(node, x, tree)
+    return Function(tree, name, parameters(name, node.attributes))
+
+
+def _constant(node: OnnxNode, x: TensorType, index: int) -> Rationals | None:
+    constant = node.constant(index)
+    if constant is None:
+        return None
+    if not np.isfinite(constant.values).all():
+        raise node.refuse(
+            f"{node.op_type} with a constant that is not finite",
+            code="HW224",
+            found="NaN or infinity",
+            help="look at the weights of this layer, and at a variance or divisor of 0",
+        )
+    return rationals(to_hardware(node, x, constant.values))
+
+
+def line(tree: Expression, scale: Rationals, offset: Rationals) -> Expression:
+    """Return ``scale * tree + offset``, merged with a line that the tree already is."""
+    if isinstance(tree, Linear):
+        return Linear(tree.x, tree.scale * scale, tree.offset * scale + offset)
+    return Linear(tree, scale, offset)
+
+
+def _sum(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    left, right = _constant(node, x, 0), _constant(node, x, 1)
+    if node.op_type == "Add":
+        return line(tree, ONE, left if right is None else right)  # type: ignore[arg-type]
+    return line(tree, ONE, -right) if right is not None else line(tree, -ONE, left)  # type: ignore[arg-type]
+
+
+def _product(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    left, right = _constant(node, x, 0), _constant(node, x, 1)
+    if node.op_type == "Mul":
+        return line(tree, left if right is None else right, ZERO)  # type: ignore[arg-type]
+    if right is None:  # a constant divided by the activation
+        assert left is not None
+        return line(Function(tree, "Reciprocal", {}), left, ZERO)
+    if np.any(right == 0):
+        raise node.refuse("division by 0", code="HW224", found="a divisor of 0")
+    return line(tree, 1 / right, ZERO)
+
+
+def _batch_norm(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    constants = [node.constant(i) for i in range(1, 5)]
+    if node.attributes.get("training_mode", 0):
+        raise node.refuse(
+            "batch normalisation in training mode",
+            found="training_mode = 1",
+            help="call model.eval() before the export",
+        )
+    values = [along_channel(node, c.values) for c in constants if c is not None]
+    if len(values) != 4 or not all(np.isfinite(v).all() for v in values):
+        raise node.refuse("batch normalisation with unusable parameters", code="HW224")
+    gamma, beta, mean, variance = (rationals(to_hardware(node, x, v)) for v in values)
+    spread = variance + Fraction(float(node.attributes.get("epsilon", 1e-5)))
+    if np.any(spread <= 0):
+        raise node.refuse(
+            "batch normalisation with a variance that is not positive",
+            code="HW224",
+            help="look at the running variance of this layer",
+        )
+    scale = gamma / np.frompyfunc(square_root, 1, 1)(spread)
+    return line(tree, np.asarray(scale), np.asarray(beta - mean * scale))
+
+
+def square_root(x: Fraction) -> Fraction:
+    """Return the square root of a positive rational number to ``ROOT_BITS`` bits."""
+    top = x.numerator * x.denominator
+    return Fraction(isqrt(top << 2 * ROOT_BITS), x.denominator << ROOT_BITS)
+
+
+def _clip(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    bounds = [node.constant(i) for i in (1, 2)]
+    lo, hi = (
+        None if b is None or np.isinf(b.values).any() else rationals(b.values.reshape(()))
+        for b in bounds
+    )
+    return Clamp(tree, lo, hi)
+
+
+def _hard_sigmoid(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    slope, offset = (
+        rationals(float(node.attributes.get(k, d))) for k, d in (("alpha", 0.2), ("beta", 0.5))
+    )
+    return Clamp(line(tree, slope, offset), ZERO, ONE)
+
+
+def _prelu(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    slope = _constant(node, x, 1)
+    assert slope is not None
+    return Slopes(tree, slope)
+
+
+def _power(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    constant = node.constant(1)
+    exponent = float(constant.values.ravel()[0]) if constant and constant.values.size == 1 else 0.0
+    if exponent not in (2.0, 3.0):
+        raise node.refuse("power", found=f"exponent {exponent:g}", supported="exponents 2 and 3")
+    square = Product(tree, tree)
+    return square if exponent == 2.0 else Product(square, tree)
+
+
+Builder = Callable[[OnnxNode, TensorType, Expression], Expression]
+
+BUILDERS: dict[str, Builder] = {
+    "Add": _sum,
+    "Sub": _sum,
+    "Mul": _product,
+    "Div": _product,
+    "BatchNormalization": _batch_norm,
+    "Clip": _clip,
+    "HardSigmoid": _hard_sigmoid,
+    "Identity": lambda node, x, tree: tree,
+    "Neg": lambda node, x, tree: line(tree, -ONE, ZERO),
+    "PRelu": _prelu,
+    "Pow": _power,
+}
+"""How elementwise operators other than those in ``FUNCTIONS`` extend a tree."""
+
+assert not BUILDERS.keys() & FUNCTIONS.keys()
+
+
+def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
+    """Add what computes a quantiser and everything that was deferred before it.
+
+    Raises:
+        RefusedError: the function has too many steps, or is not defined on the whole range.
+    """
+    view, _ = view_of(walk, node, cls, {})
+    value = node.inputs[0]
+    assert value is not None
+    before = deferred_of(walk, value)
+    axes = walk.values[value.name or ""][1]
+    parameters = [c.values for c in (view.constant(i) for i in range(1, len(view.inputs))) if c]
+    quantizer = quantizer_of(node.op_type, parameters, view.attributes)
+    x = walk.types[before.sources[0]]
+    levels, scale, offset = _levels(replace(view, axes=axes), x, before.tree, quantizer)
+    function = _tabulated(view, walk, before, levels)
+    fractional, scale = _binary_point(scale)
+    weights = tuple(_rows(w, x, function.rows) for w in before.weights)
+    op = Requantize(function=function, weights=weights or None, fractional=fractional)
+    name = origin(node)
+    held = before.sources[0]
+    if not (before.lone_source and x.dtype.fractional == fractional and _is_identity(function)):
+        held = walk.add(op, before.sources, walk.namer.label(name, op.kind), name)
+        publish(walk, node.outputs[0], held, cls.layout, axes)
+    tree = on_grid(replace(UNIT, scale=scale, offset=offset), walk.types[held])
+    defer(walk, node.outputs[0], Deferred((held,), tree), axes)
+
+
+def _levels(
+    node: OnnxNode, x: TensorType, tree: Expression, quantizer: Quantizer
+) -> tuple[Expression, Rationals, Rationals]:
+    """Return the whole numbers that a quantiser gives, and the line from them to its results."""
+    scale, zero = (
+        rationals(to_hardware(node, x, v)) for v in (quantizer.scale, quantizer.zero_point)
+    )
+    scaled = line(tree, 1 / scale, zero)
+    if quantizer.bipolar:
+        return Rounded(scaled, "SIGN"), scale, -zero * scale
+    if quantizer.kind == "Trunc":
+        assert quantizer.output_scale is not None
+        dropped = Fraction(2) ** quantizer.truncated_bits
+        scaled = line(Rounded(scaled, "ROUND"), ONE / dropped, ZERO)
+        scale = rationals(to_hardware(node, x, quantizer.output_scale))
+        # version 1 takes the zero point off unscaled, version 2 scales it with the value
+        zero = np.asarray(zero / dropped) if quantizer.clamps else zero
+    if quantizer.clamps:
+        scaled = Clamp(scaled, rationals(quantizer.raw_min), rationals(quantizer.raw_max))
+    rounded: Expression = Rounded(scaled, quantizer.rounding)
+    if all(z.denominator == 1 for z in zero.ravel()):
+        return (line(rounded, ONE, -zero), scale, ZERO) if np.any(zero) else (rounded, scale, ZERO)
+    return rounded, scale, -zero * scale
+
+
+def _tabulated(node: OnnxNode, walk: Walk, before: Deferred, levels: Expression) -> StepFunction:
+    types = [walk.types[name] for name in before.sources]
+    constants = [*all_constants(levels), *before.weights]
+    shape = np.broadcast_shapes(*(c.shape for c in constants))
+    lo, hi = _range(types, before.weights)
+    if shape == (1,):
+        ends = lo.min(keepdims=True), hi.max(keepdims=True)
+    else:
+        ends = (np.broadcast_to(lo, shape).ravel(), np.broadcast_to(hi, shape).ravel())
+    spread = levels.map(lambda c: c if c.size == 1 else np.broadcast_to(c, shape))
+    try:
+        function = tabulate(spread, *ends)
+        if before.exact:
+            _prove(function, before, types, spread)
+        return function
+    except TooManyStepsError as problem:
+        raise node.refuse(
+            "quantiser with more steps than can be tabulated",
+            code="HW226",
+            found=str(problem),
+            supported="results of at most 16 bits or so; fewer where channels differ",
+            help="quantise to fewer bits here, or quantise the value before this chain",
+        ) from None
+    except UnprovenError as problem:
+        raise node.refuse(
+            "sum of values whose scales have no common unit",
+            code="HW228",
+            found=str(problem),
+            help="put a quantiser before this sum, at least at one of its operands",
+        ) from None
+    except UndefinedError as problem:
+        raise node.refuse(
+            "a function in the chain before this quantiser is not defined on its whole range",
+            code="HW221",
+            found=str(problem),
+            help="keep the input within the function's domain by a quantiser or Clip",
+        ) from None
+
+
+def _prove(
+    function: StepFunction, before: Deferred, types: Sequence[TensorType], tree: Expression
+) -> None:
+    rows = function.rows
+    weights, exact = (
+        [np.broadcast_to(_rows(w, types[0], rows), rows) for w in part]
+        for part in (before.weights, before.exact)
+    )
+    prove_weights(function, weights, exact, types, tree.map(lambda c: c.reshape(-1)))
+
+
+def _range(types: Sequence[TensorType], weights: Sequence[RawArray]) -> tuple[RawArray, RawArray]:
+    """Return the range of the weighted sum of sources, per channel or element.
+
+    Raises:
+        OverflowError: it could pass 62 bits.
+    """
+    if not weights:
+        return types[0].lo, types[0].hi
+    lo, hi = np.zeros((), object), np.zeros((), object)
+    for x, weight in zip(types, weights, strict=True):
+        ends = np.stack([x.lo.astype(object) * weight, x.hi.astype(object) * weight])
+        lo, hi = lo + ends.min(axis=0), hi + ends.max(axis=0)
+    if max(abs(int(v)) for v in (*lo.ravel(), *hi.ravel())).bit_length() > 61:
+        raise OverflowError("a sum of values with different scales could pass 62 bits")
+    return lo.astype(np.int64), hi.astype(np.int64)
+
+
+def _rows(weight: npt.NDArray[Any], x: TensorType, rows: int) -> npt.NDArray[Any]:
+    """Return a weight for each row of a function."""
+    if weight.size == 1:
+        return weight.reshape(())
+    return np.broadcast_to(weight, x.shape if rows > x.channels else x.shape[-1:]).ravel()
+
+
+def _binary_point(scale: Rationals) -> tuple[int, Rationals]:
+    """Return the fractional bits and the rest of a scale: all of it where it is a power of two."""
+    if scale.size == 1:
+        value = scale.ravel()[0]
+        top, bottom = value.numerator, value.denominator
+        if top > 0 and top & (top - 1) == 0 and bottom & (bottom - 1) == 0:
+            return bottom.bit_length() - top.bit_length(), ONE
+    return 0, scale
+
+
+def _is_identity(function: StepFunction) -> bool:
+    return all(
+        len(levels) == hi - starts[0] + 1 and np.array_equal(levels, starts)
+        for starts, levels, hi in zip(function.starts, function.levels, function.hi, strict=True)
+    )

@@ -1,0 +1,202 @@
+"""What moves, compares or averages values passes their scales on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir
+
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.grid import Grid, Rationals
+from hwflow.ir.op import Layout, Op
+from hwflow.ir.tensor import TensorType
+from hwflow.ops.scale_bias import ScaleBias
+from hwflow.passes.fuse_elementwise import deferred_of
+from hwflow.passes.scales.common import attribute, lone_line, on_line
+from hwflow.passes.walk import (
+    Deferred,
+    Walk,
+    defer,
+    emit,
+    view_of,
+)
+from hwflow.real.expression import Expression, Linear, Source
+from hwflow.real.tabulate import rises
+
+
+def moved(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """Reshape, transpose, slice: the constants of the function move with their elements."""
+    value = node.inputs[0]
+    assert value is not None
+    before = deferred_of(walk, value)
+    if before.lone_source is None:
+        return False
+    view, inputs = view_of(walk, node, cls, {})
+    chain = cls.from_onnx(view)
+    tree, shape = before.tree, walk.types[before.sources[0]].shape
+    if node.op_type == "Pad":
+        grid = lone_line(walk, value)
+        if grid is None or np.any(grid.offset) or inputs[0] != before.sources[0]:
+            return False
+    elif cls.layout is not Layout.VIEW:
+        added = [] if inputs[0] == before.sources[0] else [walk.op(inputs[0])]
+        tree = tree.map(lambda c: _moved_constant(c, [*added, *chain], shape))
+    held = emit(walk, node, cls, view, inputs, chain)
+    axes = walk.values[node.outputs[0].name or ""][1]
+    defer(walk, node.outputs[0], Deferred((held,), tree), axes)
+    return True
+
+
+def _moved_constant(c: Rationals, chain: Sequence[Op], shape: tuple[int, ...]) -> Rationals:
+    if c.size == 1:
+        return c
+    full = np.broadcast_to(c, shape).ravel()
+    places = FixedArray(np.arange(full.size).reshape(1, *shape), FixedType(32, 32, False))
+    for op in chain:
+        places = op.compute(places)
+    moved = full[np.asarray(places.raw[0])]
+    flat = moved.reshape(-1, moved.shape[-1])
+    if np.all(flat == flat[0]):
+        return np.asarray(flat[0] if np.any(flat[0] != flat[0, 0]) else flat[0, :1])
+    return np.asarray(moved)
+
+
+def pooled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """The greatest of a rising function is the function of the greatest."""
+    value = node.inputs[0]
+    assert value is not None
+    before = deferred_of(walk, value)
+    if before.lone_source is None:
+        return False
+    tree = before.tree
+    view, inputs = view_of(walk, node, cls, {})
+    if inputs[0] != before.sources[0] and any(c.size > 1 for c in _all(tree)):
+        return False
+    if not rises(tree):
+        turned = _turned_up(walk, inputs[0], tree)
+        if turned is None:
+            return False
+        inputs, tree = (turned[0],), turned[1]
+    held = emit(walk, node, cls, view, inputs)
+    axes = walk.values[node.outputs[0].name or ""][1]
+    defer(walk, node.outputs[0], Deferred((held,), tree), axes)
+    return True
+
+
+def _all(tree: Expression) -> list[Rationals]:
+    from hwflow.real.expression import all_constants
+
+    return all_constants(tree)
+
+
+def _turned_up(walk: Walk, held: str, tree: Expression) -> tuple[str, Expression] | None:
+    """Return the value with its falling channels negated, and the function that then rises."""
+    first = _first_line(tree)
+    if first is None or first.scale.size not in (1, walk.types[held].channels):
+        return None
+    signs = np.where(first.scale > 0, 1, -1).astype(np.int64)
+    upright = _replaced(tree, first, Linear(Source(), abs(first.scale), first.offset))
+    if not rises(upright):
+        return None
+    op = ScaleBias(
+        scale=FixedArray(signs if signs.size > 1 else signs.reshape(()), FixedType(2, 2)),
+        bias=FixedArray.exactly(0.0),
+    )
+    return walk.add(op, (held,), walk.namer.label(held, "Sign"), ""), upright
+
+
+def _first_line(tree: Expression) -> Linear | None:
+    while tree.operands:
+        if isinstance(tree, Linear) and isinstance(tree.x, Source):
+            return tree
+        if len(tree.operands) > 1:
+            return None
+        (tree,) = tree.operands
+    return None
+
+
+def _replaced(tree: Expression, old: Expression, new: Expression) -> Expression:
+    if tree is old:
+        return new
+    (operand,) = tree.operands
+    return replace(tree, x=_replaced(operand, old, new))  # type: ignore[type-var]
+
+
+def averaged(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """The mean of values on a line is the line of their sum, divided by their number."""
+    from hwflow.ops.average_pool import AveragePool
+
+    value = node.inputs[0]
+    assert value is not None
+    grid = lone_line(walk, value)
+    if grid is None:
+        return False
+    view, inputs = view_of(walk, node, cls, {})
+    if inputs[0] != walk.values[value.name or ""][0] and grid.scale.size > 1:
+        return False
+    (pool,) = cls.from_onnx(view)
+    assert isinstance(pool, AveragePool)
+    counts = pool.divisors(walk.types[inputs[0]].shape)
+    present = pool.window(walk.types[inputs[0]].shape).counts()
+    if len(np.unique(counts)) > 1 or (np.any(grid.offset) and np.any(present != counts)):
+        return False
+    held = emit(walk, node, cls, view, inputs, [replace(pool, total=True)])
+    on_line(walk, node, held, Grid(grid.scale / int(counts.flat[0]), grid.offset))
+    return True
+
+
+def homogeneous(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """``f(s x)`` is ``s f(x)`` for positive ``s``."""
+    value = node.inputs[0]
+    assert value is not None
+    grid = lone_line(walk, value)
+    if grid is None or np.any(grid.offset) or np.any(grid.scale <= 0):
+        return False
+    view, inputs = view_of(walk, node, cls, {})
+    held = emit(walk, node, cls, view, inputs)
+    on_line(walk, node, held, grid)
+    return True
+
+
+def same_grid(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """What only compares, selects or joins values of one scale keeps it."""
+    grids = [lone_line(walk, v) for v in node.inputs if v is not None and v.name in walk.values]
+    first = grids[0]
+    if first is None or first.scale.size > 1 or first.offset.size > 1 or first.scale[0] <= 0:
+        return False
+    for grid in grids:
+        if grid is None or grid.scale.size > 1 or grid.offset.size > 1:
+            return False
+        if grid.scale[0] != first.scale[0] or grid.offset[0] != first.offset[0]:
+            return False
+    view, inputs = view_of(walk, node, cls, {})
+    if any(not isinstance(o, TensorType) and o is not None for o in view.inputs):
+        return False  # a constant operand has no scale of its own
+    held = emit(walk, node, cls, view, inputs)
+    on_line(walk, node, held, first)
+    return True
+
+
+def concatenated(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """Values of several scales side by side have a scale for each channel."""
+    if same_grid(walk, node, cls):
+        return True
+    values = [v for v in node.inputs if v is not None]
+    grids = [lone_line(walk, v) if v.name in walk.values else None for v in values]
+    view, inputs = view_of(walk, node, cls, {})
+    known = [g for g in grids if g is not None]
+    axis = int(attribute(node, "axis", 1)) % len(view.output_shape)
+    if len(known) < len(values) or not view.axes or view.axes[-1] != axis:
+        return False
+    sizes = [walk.types[name].channels for name in inputs]
+    scale, offset = (
+        np.concatenate(
+            [np.broadcast_to(getattr(g, part), n) for g, n in zip(known, sizes, strict=True)]
+        )
+        for part in ("scale", "offset")
+    )
+    held = emit(walk, node, cls, view, inputs)
+    on_line(walk, node, held, Grid(scale, offset))
+    return True

@@ -1,0 +1,144 @@
+"""What follows a value: does a quantiser close the elementwise chain, and is the chain plain?
+
+A chain is *plain* where every constant is a short binary fraction: the operators of hls4ml compute
+it as it stands. Otherwise the whole chain up to its quantiser becomes one ``Requantize``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import onnx_ir as ir
+
+from hwflow.fixed import FixedArray
+from hwflow.ir.qonnx import attributes, constant_of, is_quantizer, operator_name
+from hwflow.real.functions import FUNCTIONS, parameters
+
+SHORT = 12
+"""Widest factor that is multiplied as it stands."""
+
+AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
+PLAIN = ("Relu", "Clip", "Neg", "Identity")
+OTHER = ("PRelu", "HardSigmoid", "Pow")
+MOVES = (
+    "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool",
+    "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze",
+)  # fmt: skip
+"""Operators between a chain and its quantiser that the chain can be carried across."""
+
+
+class Tail(IntEnum):
+    """How the chain behind a value ends."""
+
+    OPEN = 0
+    """Not in quantisers only."""
+    PLAIN = 1
+    """In quantisers, and every constant on the way is a short binary fraction."""
+    HARD = 2
+    """In quantisers, with something on the way that needs a ``Requantize``."""
+
+
+def tail(value: ir.Value, start: ir.Node | None = None) -> Tail:
+    """Return how the chain from a value on ends; ``start`` is a node that counts as part of it."""
+    worst = Tail.PLAIN if start is None else Tail.PLAIN + _is_hard(start)
+    users = value.consumers()
+    if not users or value.is_graph_output():
+        return Tail.OPEN
+    for user in users:
+        end = _through(user)
+        if end is Tail.OPEN:
+            return Tail.OPEN
+        worst = max(worst, end)
+    return Tail(worst)
+
+
+def is_applied_by_host(node: ir.Node) -> bool:
+    """Return whether a node belongs to one scale and offset for all of a graph output.
+
+    They change nothing about the order of the values, and the host applies them without rounding.
+    """
+    hard = False
+    current: ir.Node | None = node
+    while current is not None:
+        name = operator_name(current)
+        if name not in ("Mul", "Div", "Add", "Sub") or not is_elementwise(current):
+            return False
+        constants = [c for v in current.inputs if v is not None and (c := constant_of(v))]
+        if any(c.values.size != 1 or not np.isfinite(c.values).all() for c in constants):
+            return False
+        if name == "Div" and constant_of(current.inputs[1]) is None:  # type: ignore[arg-type]
+            return False
+        hard |= _is_hard(current)
+        result = current.outputs[0]
+        if result.is_graph_output():
+            return hard and not result.consumers()
+        users = result.consumers()
+        current = users[0] if len(users) == 1 else None
+    return False
+
+
+def closes(node: ir.Node) -> Tail:
+    """Return how the chain that an elementwise node is part of ends."""
+    return _through(node)
+
+
+def _through(node: ir.Node) -> Tail:
+    if is_quantizer(node):
+        if any(constant_of(v) is None for v in node.inputs[1:] if v is not None):
+            return Tail.OPEN
+        return Tail.PLAIN if _power_of_two_scales(node) else Tail.HARD
+    if not is_elementwise(node) and operator_name(node) not in MOVES:
+        return Tail.OPEN
+    return tail(node.outputs[0], node)
+
+
+def is_elementwise(node: ir.Node) -> bool:
+    """Return whether a node is a real function of one value, constants aside."""
+    name = operator_name(node)
+    if name not in (*AFFINE, *PLAIN, *OTHER) and name not in FUNCTIONS:
+        return False
+    values = [v for v in node.inputs if v is not None and v.name and constant_of(v) is None]
+    if len(values) == 2 and name in ("Add", "Mul"):
+        return root(values[0]) is root(values[1])
+    return len(values) == 1
+
+
+def root(value: ir.Value) -> ir.Value:
+    """Return the value that elementwise nodes made this one from."""
+    producer = value.producer()
+    while producer is not None and is_elementwise(producer):
+        value = next(v for v in producer.inputs if v is not None and constant_of(v) is None)
+        producer = value.producer()
+    return value
+
+
+def _power_of_two_scales(node: ir.Node) -> bool:
+    positions = (1, 4) if node.op_type == "Trunc" and len(node.inputs) == 6 else (1,)
+    scales = [constant_of(v) for i in positions if (v := node.inputs[i]) is not None]
+    return all(c is not None and bool(np.all(np.frexp(c.values)[0] == 0.5)) for c in scales)
+
+
+def _is_hard(node: ir.Node) -> bool:
+    name = operator_name(node)
+    constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
+    match name:
+        case "Add" | "Sub" | "Relu" | "Clip" | "Neg" | "Identity":
+            return False
+        case "Mul" | "Div" | "PRelu":
+            values = [1 / c.values if name == "Div" else c.values for c in constants]
+            return not constants or not all(_is_short(v) for v in values)
+        case "LeakyRelu":
+            return not _is_short(np.array(parameters(name, attributes(node))["alpha"]))
+        case "AveragePool" | "GlobalAveragePool":
+            return False
+    return name not in MOVES
+
+
+def _is_short(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
+    if not np.isfinite(values).all():
+        return True  # refused where it is lowered
+    try:
+        return FixedArray.exactly(values).dtype.width <= SHORT
+    except OverflowError:
+        return False

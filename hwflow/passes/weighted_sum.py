@@ -1,0 +1,113 @@
+"""A sum of integers with different scales as one integer: whole weights, and a proof they serve.
+
+Where the scales have a common unit that is not too fine, the weights are exact. Else they are
+rounded to some 50 bits, and it is proven that this moves no sum across a step of the function
+behind it: for every value of one operand and every step, the values of the other next to the step
+are looked at, and those that rounding could have moved are decided exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import gcd
+
+import numpy as np
+
+from hwflow.fixed import RawArray
+from hwflow.ir.grid import Rationals
+from hwflow.ir.step_function import StepFunction
+from hwflow.ir.tensor import TensorType
+from hwflow.real.exact import decide_at
+from hwflow.real.expression import Expression
+
+SUM_BITS = 58
+"""Bits of the weighted sum, at most."""
+
+MAX_NEAR = 10_000
+"""Most sums next to a step that are decided one by one."""
+
+
+class UnprovenError(Exception):
+    """Rounded weights could not be proven to give the exact function."""
+
+
+def whole_weights(
+    scales: Sequence[Rationals], types: Sequence[TensorType]
+) -> tuple[Rationals, tuple[RawArray, ...], tuple[Rationals, ...]]:
+    """Return a unit, the scales as whole multiples of it, and what those are rounded from, if so.
+
+    Args:
+        scales: what a mantissa of each operand is worth.
+        types: of the operands.
+    """
+    unit = scales[0]
+    for scale in scales[1:]:
+        unit = np.asarray(np.frompyfunc(_common_unit, 2, 1)(unit, scale))
+    largest = [max(abs(b) for b in t.bounds) for t in types]
+    exact = [scale / unit for scale in scales]
+    total = sum(max(abs(w) for w in ws.ravel()) * n for ws, n in zip(exact, largest, strict=True))
+    if total < 2**SUM_BITS:
+        return unit, tuple(_integers(w) for w in exact), ()
+    reach = sum((abs(scale) * n for scale, n in zip(scales, largest, strict=True)), scales[0] * 0)
+    unit = reach / 2**SUM_BITS
+    exact = [scale / unit for scale in scales]
+    return unit, tuple(_integers(w) for w in exact), tuple(exact)
+
+
+def _common_unit(a: Fraction, b: Fraction) -> Fraction:
+    """Return the greatest number that both are whole multiples of."""
+    top = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
+    return Fraction(top, a.denominator * b.denominator)
+
+
+def _integers(values: Rationals) -> RawArray:
+    return np.array([round(v) for v in values.ravel()], np.int64).reshape(values.shape)
+
+
+def prove_weights(
+    function: StepFunction,
+    weights: Sequence[RawArray],
+    exact: Sequence[Rationals],
+    types: Sequence[TensorType],
+    tree: Expression,
+) -> int:
+    """Check that rounded weights give the exact function, and return the number of pairs looked at.
+
+    Args:
+        function: of the weighted sum, one row for each element of the other arguments.
+        weights: two arrays of shape ``(rows,)``.
+        exact: what they are rounded from, likewise.
+        types: of the operands.
+        tree: the function, of the sum in units.
+
+    Raises:
+        UnprovenError: some sum of rounded weights is on the wrong side of a step, or there are too
+            many next to one.
+    """
+    if len(weights) != 2:
+        raise UnprovenError("more than two operands with scales that have no common unit")
+    few, many = sorted((0, 1), key=lambda i: types[i].bounds[1] - types[i].bounds[0])
+    points = 0
+    for row in range(function.rows):
+        own = [int(w[row]) for w in weights]
+        true = [w[row] for w in exact]
+        steps = function.starts[row][1:]
+        (lo, hi), (first, last) = types[few].bounds, types[many].bounds
+        a = np.arange(lo, hi + 1)[:, None]
+        rest = steps[None, :] - own[few] * a
+        nearest = np.clip(np.floor_divide(rest, own[many]), first, last)
+        points += 2 * rest.size
+        for side in (0, 1):
+            b = np.clip(nearest + side, first, last)
+            off = np.abs(own[many] * b - rest)
+            near = off <= (np.abs(a) + np.abs(b)) // 2 + 2
+            if int(near.sum()) > MAX_NEAR:
+                raise UnprovenError(f"{int(near.sum())} sums lie next to a step")
+            for i, j in zip(*np.nonzero(near), strict=True):
+                x, y = int(a[i, 0]), int(b[i, j])
+                rounded = own[few] * x + own[many] * y
+                total = true[few] * x + true[many] * y
+                if decide_at(tree, Fraction(rounded), row) != decide_at(tree, total, row):
+                    raise UnprovenError(f"the sum of {x} and {y} lies on a step")
+    return points
