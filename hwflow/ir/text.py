@@ -6,15 +6,32 @@ import hashlib
 from typing import Any
 
 from hwflow.fixed import FixedArray
-from hwflow.ir.graph import Graph, Node
+from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.grid import Rationals
 
 
 def print_graph(graph: Graph) -> str:
     """Return the graph as text, one line a layer, the same for equal graphs."""
     lines = [f"graph {graph.name} {{"]
     lines += [f"  {print_node(graph, node)}" for node in graph.nodes]
-    lines += [f"  output {port.name!r} = {port.value} axes {port.axes}" for port in graph.outputs]
+    lines += [f"  output {port.name!r} = {_port(port)} axes {port.axes}" for port in graph.outputs]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _port(port: Port) -> str:
+    """Return what an output is made of, ``scale * value + offset`` where the host has to do that.
+
+    A scale or an offset for each channel is shown by the range that it spans.
+    """
+    if port.grid.plain:
+        return port.value
+    scale, offset = (_span(part) for part in (port.grid.scale, port.grid.offset))
+    return f"{scale} * {port.value}" + (f" + {offset}" if offset != "0" else "")
+
+
+def _span(numbers: Rationals) -> str:
+    lowest, highest = float(min(numbers.ravel())), float(max(numbers.ravel()))
+    return f"{lowest:.6g}" if lowest == highest else f"[{lowest:.6g} .. {highest:.6g}]"
 
 
 def print_node(graph: Graph, node: Node) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 import hwflow
 from hwflow.board import Board
 from hwflow.errors import Diagnostic
@@ -16,16 +18,21 @@ from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import printable
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ops.input import Input
+from hwflow.ops.requantize import Requantize
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
     CostData,
     CountersData,
     Digest,
+    Float32Data,
     Interval,
     MatchData,
     PortData,
     Range,
+    RequantizerData,
     Stage,
     TargetData,
     Version,
@@ -41,7 +48,7 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.simulate import Counters, original_shape
-from hwflow.verify import Agreement, OutputError, Verification
+from hwflow.verify import Agreement, Float32Match, OutputError, Verification
 
 __all__ = ["ReportData", "report_data"]
 
@@ -109,7 +116,24 @@ def _versions() -> Iterable[Version]:
 def _port(graph: Graph, port: Port) -> PortData:
     value = graph.types[port.value]
     shape = original_shape(value.shape, port)
-    return PortData(printable(port.name), port.value, shape, str(value.dtype))
+    scale, offset = (
+        tuple(float(v) for v in part.ravel()) for part in (port.grid.scale, port.grid.offset)
+    )
+    op = graph.by_name[port.value].op
+    quantizer = op.quantizer if isinstance(op, Input) else None
+    rule = "" if quantizer is None else _rule(quantizer)
+    return PortData(printable(port.name), port.value, shape, str(value.dtype), scale, offset, rule)
+
+
+def _rule(quantizer: Quantizer) -> str:
+    """Return how the host gets the integers of a port, as a formula."""
+    if quantizer.bipolar:
+        return "+1 where x + zero point * scale >= 0, else -1"
+    zero = np.unique(quantizer.zero_point)
+    shift = "" if not zero.any() else f" + {zero[0]:g}" if len(zero) == 1 else " + zero point"
+    back = shift.replace("+", "-")
+    limits = f"{quantizer.raw_min}, {quantizer.raw_max}"
+    return f"{quantizer.rounding.lower()}(clamp(x / scale{shift}, {limits})){back}"
 
 
 def _layers(
@@ -133,6 +157,7 @@ def _layers(
             output_shape=value.shape,
             result_t=str(dtype),
             **_lowered(graph, node),
+            requantizer=_requantizer(node),
             type_range=Range(dtype.raw_min * step, dtype.raw_max * step),
             proven_range=Range(lo * step, hi * step),
             counters=_counters(counters.get(node.name)),
@@ -153,6 +178,22 @@ def _lowered(graph: Graph, node: Node) -> dict[str, Any]:
         "strategy": layer.strategy if chooses else None,
         "reuse_factor": layer.reuse_factor if chooses else None,
     }
+
+
+def _requantizer(node: Node) -> RequantizerData | None:
+    plan = node.op.plan if isinstance(node.op, Requantize) else None
+    if plan is None or plan.proof is None:
+        return None
+    low, high = plan.proof.range
+    return RequantizerData(
+        implementation=plan.implementation,
+        detail=plan.detail,
+        multiplier_bits=plan.multiplier_bits,
+        shift=plan.shift,
+        domain=Range(low, high),
+        method=plan.proof.method,
+        points=plan.proof.points,
+    )
 
 
 def _constant(name: str, array: FixedArray) -> ConstantData:
@@ -181,7 +222,10 @@ def _counters(counters: Counters | None) -> CountersData | None:
 
 def _matches(agreement: Agreement | None) -> dict[str, MatchData]:
     layers = agreement.layers if agreement else ()
-    return {layer.name: MatchData(layer.elements, layer.mismatches) for layer in layers}
+    return {
+        layer.name: MatchData(layer.elements, layer.mismatches, layer.float32_differs)
+        for layer in layers
+    }
 
 
 def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | None:
@@ -209,7 +253,15 @@ def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | Non
         elements=sum(layer.elements for layer in agreement.layers),
         mismatches=agreement.mismatches,
         first=divergence,
+        float32=_float32(agreement.float32),
+        float32_only=_one_line(agreement.float32_only),
     )
+
+
+def _float32(match: Float32Match | None) -> Float32Data | None:
+    if match is None:
+        return None
+    return Float32Data(**{**vars(match), "first": printable(match.first)})
 
 
 def _error(graph: Graph, error: OutputError) -> OutputErrorData:

@@ -24,6 +24,7 @@ def to_html(data: ReportData) -> str:
         key_figures=words.key_figures(data),
         divergences=_divergences(data),
         network=draw_network(data),
+        requantizers=words.requantized(data),
         has_data=any(layer.counters is not None for layer in data.layers),
     )
 
@@ -40,6 +41,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "count": words.count,
+        "meaning": words.meaning,
         "real": words.real,
         "percent": words.percent,
         "ends": words.ends,

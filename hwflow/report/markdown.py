@@ -13,6 +13,8 @@ from hwflow.report.words import (
     ends,
     error_facts,
     key_figures,
+    meaning,
+    requantized,
     use,
     verdicts,
 )
@@ -33,6 +35,8 @@ def to_markdown(data: ReportData) -> str:
         _divergences(data),
         _worst_layers(data),
         _errors(data),
+        _ports(data),
+        _requantizers(data),
         _resources(data),
         _warnings(data),
     )
@@ -129,6 +133,47 @@ def _errors(data: ReportData) -> Iterator[str]:
     for error in data.errors:
         facts = "; ".join(f"{label}: {value}" for label, value in error_facts(error))
         yield f"- {plain(error.output)} {DASH} {facts}"
+
+
+def _requantizers(data: ReportData) -> Iterator[str]:
+    """Yield how each layer requantises, and how many points prove it."""
+    layers = requantized(data)
+    if not layers:
+        return
+    yield "### Requantisers"
+    yield ""
+    head = ("Layer", "Implementation", "Multiplier bits:", "Shift:", "Points compared:", "Which")
+    rows = (
+        (
+            plain(layer.origin),
+            plain(found.implementation),
+            str(found.multiplier_bits or DASH),
+            DASH if found.shift is None else str(found.shift),
+            count(found.points),
+            plain(found.method),
+        )
+        for layer in layers
+        if (found := layer.requantizer) is not None
+    )
+    yield from _table(head, rows)
+
+
+def _ports(data: ReportData) -> Iterator[str]:
+    """Yield what enters and leaves, and what its numbers mean."""
+    yield "### Ports"
+    yield ""
+    rows = (
+        (
+            plain(port.name),
+            kind,
+            plain(port.type),
+            " x ".join(map(str, port.shape)) or "1",
+            plain(meaning(port)),
+        )
+        for kind, ports in (("input", data.inputs), ("output", data.outputs))
+        for port in ports
+    )
+    yield from _table(("Port", "", "Type", "Shape", "Real number"), rows)
 
 
 def _resources(data: ReportData) -> Iterator[str]:

@@ -115,12 +115,19 @@ class PortData:
         layer: the layer that holds the value.
         shape: in the original order of axes, without the batch axis.
         type: fixed-point type of the port.
+        scale: what a value of the port is multiplied with to get the model's number: one factor,
+            one for each channel, or one for each element, channels last.
+        offset: what is then added, likewise.
+        quantizer: how the host quantises what enters; empty where the port rounds by its type.
     """
 
     name: str
     layer: str
     shape: tuple[int, ...]
     type: str
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+    quantizer: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,10 +177,55 @@ class MatchData:
     Attributes:
         elements: values compared.
         mismatches: values that differ.
+        float32_differs: values that float32 execution of the model rounds differently from exact
+            arithmetic; None where that was not compared.
     """
 
     elements: int
     mismatches: int
+    float32_differs: int | None
+
+
+@dataclass(frozen=True)
+class RequantizerData:
+    """How a layer computes its function from integers to integers, and why that is right.
+
+    Attributes:
+        implementation: name of the implementation, as in the settings.
+        detail: its figures in words.
+        multiplier_bits: width of its widest multiplier constant; 0 where it has none.
+        shift: bits that are dropped at the end; None where none are.
+        domain: least and greatest integer that it is proven for.
+        method: which inputs were compared, and why these are enough.
+        points: how many results were compared.
+    """
+
+    implementation: str
+    detail: str
+    multiplier_bits: int
+    shift: int | None
+    domain: Range
+    method: str
+    points: int
+
+
+@dataclass(frozen=True)
+class Float32Data:
+    """Where float32 execution of the model differs from exact arithmetic.
+
+    Attributes:
+        elements: values of quantisers compared.
+        differs: those with another level.
+        first: framework name of the first layer with such a value, or empty.
+        unquantized: values of outputs that no quantiser gives.
+        unquantized_differs: those that are not the float32 nearest to the exact result.
+    """
+
+    elements: int
+    differs: int
+    first: str
+    unquantized: int
+    unquantized_differs: int
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from hwflow.report.parts import (
     CostData,
     CountersData,
     Digest,
+    Float32Data,
     Interval,
     MatchData,
     PortData,
     Range,
+    RequantizerData,
     Stage,
     TargetData,
     Version,
@@ -41,6 +43,7 @@ class LayerData:
         constants: weights, biases and other constants.
         strategy: how multiplications are laid out; None where the operator has no such choice.
         reuse_factor: multiplications per multiplier; None where the operator has no such choice.
+        requantizer: how the layer requantises; None where it does not.
         type_range: what the result's type can hold.
         proven_range: what the result can be for any input, by interval arithmetic.
         counters: what the data did to the layer; None without data.
@@ -60,6 +63,7 @@ class LayerData:
     constants: tuple[ConstantData, ...]
     strategy: str | None
     reuse_factor: int | None
+    requantizer: RequantizerData | None
     type_range: Range
     proven_range: Range
     counters: CountersData | None
@@ -104,6 +108,9 @@ class StatementData:
         elements: how many values were compared.
         mismatches: how many of them differ.
         first: where they first differ; None where they do not.
+        float32: where float32 execution of the model differs from exact arithmetic; None where the
+            judge is not exact arithmetic.
+        float32_only: why a model is judged by float32 execution; empty where it is not.
     """
 
     holds: bool
@@ -112,6 +119,8 @@ class StatementData:
     elements: int
     mismatches: int
     first: DivergenceData | None
+    float32: Float32Data | None
+    float32_only: str
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwflow.report.parts import Interval, Range
+from hwflow.report.parts import Interval, PortData, Range
 from hwflow.report.schema import (
     DivergenceData,
     EstimateData,
+    LayerData,
     OutputErrorData,
     ReportData,
     StatementData,
@@ -53,6 +54,26 @@ class KeyFigure:
     label: str
     value: str
     detail: str
+
+
+def requantized(data: ReportData) -> list[LayerData]:
+    """Return the layers that requantise."""
+    return [layer for layer in data.layers if layer.requantizer is not None]
+
+
+def meaning(port: PortData) -> str:
+    """Return what the numbers of a port mean."""
+    if set(port.scale) == {1.0} and set(port.offset) == {0.0} and not port.quantizer:
+        return "as it is"
+    factor = _between(port.scale)
+    added = "" if set(port.offset) == {0.0} else f" + {_between(port.offset)}"
+    text = f"{factor} * value{added}"
+    return f"{text}; value = {port.quantizer}" if port.quantizer else text
+
+
+def _between(numbers: tuple[float, ...]) -> str:
+    lowest, highest = min(numbers), max(numbers)
+    return real(lowest) if lowest == highest else f"({real(lowest)} … {real(highest)} by channel)"
 
 
 def count(value: float) -> str:
@@ -142,10 +163,34 @@ def _lossless(statement: StatementData | None) -> Verdict:
         detail = (
             f"The hardware gives the trained model's own numbers: all {count(statement.elements)} "
             f"values of {plural(statement.layers, 'layer')} with a counterpart in the model agree, "
-            f"on {plural(statement.samples, 'sample')}."
+            f"on {plural(statement.samples, 'sample')}. {judge(statement)}"
         )
-        return Verdict("Lossless", "Yes", "good", detail)
-    return Verdict("Lossless", "No", "warn", _differing(statement, "from the trained model"))
+        return Verdict("Lossless", "Yes", "good", detail.rstrip())
+    detail = f"{_differing(statement, 'from the trained model')} {judge(statement)}".rstrip()
+    return Verdict("Lossless", "No", "warn", detail)
+
+
+def judge(statement: StatementData) -> str:
+    """Return what the hardware was compared with, and how float32 execution compares with it."""
+    if statement.float32_only:
+        return f"Compared against float32 execution only: {statement.float32_only}."
+    match = statement.float32
+    if match is None:
+        return ""
+    if not match.differs:
+        text = "Float32 execution of the model gives the levels of exact arithmetic, too."
+    else:
+        text = (
+            "Float32 execution of the model itself differs from exact arithmetic at "
+            f"{count(match.differs)} of {count(match.elements)} values (first at {match.first}); "
+            "the hardware is held against exact arithmetic."
+        )
+    if match.unquantized_differs:
+        text += (
+            f" At outputs without a quantiser, {count(match.unquantized_differs)} of "
+            f"{count(match.unquantized)} float32 values are not the nearest ones."
+        )
+    return text
 
 
 def _differing(statement: StatementData, where: str) -> str:
