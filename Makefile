@@ -28,6 +28,7 @@ fuzz: $(VENV)/.full
 bench: $(VENV)/.full
 	$(BIN)/python tests/benchmarks/bench_build.py
 	$(BIN)/python tests/benchmarks/bench_simulate.py
+	$(BIN)/python tests/benchmarks/bench_exact.py
 
 check:
 	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing; install it: apt-get install g++"; exit 1; }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hwflow.design import Design
     from hwflow.estimate import EstimateReport
     from hwflow.ir.cost import Estimate
+    from hwflow.ir.qonnx import QonnxModel
     from hwflow.simulate import Simulation
     from hwflow.verify import Agreement, Verification
 
@@ -178,6 +179,17 @@ def simulation(design: Design, result: Simulation, *, json: bool) -> None:
     warnings(design)
 
 
+def merged(model: QonnxModel, path: Path, *, json: bool) -> None:
+    """Print which model was written."""
+    graph = model.ir.graph
+    if json:
+        names = {"inputs": graph.inputs, "outputs": graph.outputs}
+        ports = {kind: [v.name for v in values] for kind, values in names.items()}
+        print_json({"model": str(path), "source": model.source, "nodes": len(graph), **ports})
+        return
+    console.print(escape(f"{path}: {model.source}, {len(graph)} nodes"))
+
+
 def save_simulation(result: Simulation, path: Path) -> None:
     """Save outputs, and layers where they were kept, as ``.npz``; whole or not at all."""
     import numpy as np
@@ -205,6 +217,8 @@ def agreement_dict(agreement: Agreement | None) -> dict[str, Any] | None:
         "mismatches": agreement.mismatches,
         "layers": [vars(layer) for layer in agreement.layers],
         "first": None if agreement.first is None else vars(agreement.first),
+        "float32": None if agreement.float32 is None else vars(agreement.float32),
+        "float32_only": agreement.float32_only,
     }
 
 
@@ -227,6 +241,7 @@ def verification(design: Design, found: Verification, *, json: bool) -> None:
     console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
     _statement("faithful", "simulation == C++", found.faithful)
     _statement("lossless", "hardware == trained model", found.lossless)
+    _judge(found.lossless)
     for item in found.errors:
         parts = [f"max |error| {item.max_abs:.3g}", f"SQNR {item.sqnr_db:.1f} dB"]
         if item.argmax_agreement is not None:
@@ -254,6 +269,22 @@ def _statement(name: str, meaning: str, agreement: Agreement | None) -> None:
         )
         if first.reproducer:
             console.print(f"          sample saved in {escape(first.reproducer)}")
+
+
+def _judge(agreement: Agreement | None) -> None:
+    """Print what the hardware was held against, where that is not plain exact arithmetic."""
+    if agreement is None:
+        return
+    if agreement.float32_only:
+        text = f"compared against float32 execution only: {agreement.float32_only}"
+        console.print(f"          {escape(text)}")
+    match = agreement.float32
+    if match is not None and match.differs:
+        console.print(
+            "          float32 execution of the model itself differs from exact arithmetic at "
+            f"{match.differs:,} of {match.elements:,} values (first at {escape(match.first)})",
+            soft_wrap=True,
+        )
 
 
 def _figure(figure: Estimate) -> str:
@@ -291,6 +322,28 @@ def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
         errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
 
 
+def requantizers(design: Design) -> None:
+    """Print how each layer requantises, and what proves it, if any does."""
+    from hwflow.ops.requantize import Requantize
+
+    table = Table(title="requantisers", title_justify="left")
+    for column in ("layer", "implementation"):
+        table.add_column(column)
+    for column in ("multiplier bits", "shift", "points compared"):
+        table.add_column(column, justify="right")
+    table.add_column("which points", overflow="fold")
+    for node in design.graph.nodes:
+        plan = node.op.plan if isinstance(node.op, Requantize) else None
+        if plan is None or plan.proof is None:
+            continue
+        shift = "" if plan.shift is None else str(plan.shift)
+        bits = str(plan.multiplier_bits or "")
+        proof = (f"{plan.proof.points:,}", plan.proof.method)
+        table.add_row(escape(node.name), str(plan), bits, shift, *proof)
+    if table.rows:
+        console.print(table)
+
+
 def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
     """Print the outcome of a build."""
     estimated = design.estimate()
@@ -308,6 +361,7 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
         )
         return
     verification(design, found, json=False)
+    requantizers(design)
     total = estimated.total
     console.print(
         f"estimate  LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}, "

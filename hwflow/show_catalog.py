@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from hwflow.show import console, print_json
+
+if TYPE_CHECKING:
+    from hwflow.plugins import Plugins
 
 PACKAGES = {
     "core": ("numpy", "onnx", "onnx-ir", "onnxruntime", "hls4ml", "jinja2", "pydantic", "typer"),
@@ -44,12 +48,12 @@ def boards(name: str | None, *, json: bool) -> None:
     console.print(table)
 
 
-def operators(*, json: bool) -> None:
-    """Print all operators."""
-    from hwflow.ir.op import Op
-    from hwflow.ops import by_onnx
+def operators(plugins: Plugins, *, json: bool) -> None:
+    """Print all operators, those of plugins among them."""
+    from hwflow.ops import operators as known
 
-    by_onnx()
+    with plugins.active():
+        found = known()
     rows = [
         {
             "name": name,
@@ -58,7 +62,7 @@ def operators(*, json: bool) -> None:
             "approximate": op.approximate,
             "summary": (op.__doc__ or "").strip().split("\n")[0],
         }
-        for name, op in sorted(Op.registry.items())
+        for name, op in sorted(found.items())
     ]
     if json:
         print_json(rows)

@@ -12,6 +12,8 @@ from hwflow.design import Design
 from hwflow.lossless import ModelValues, check_lossless
 from hwflow.simulate import real_values
 from hwflow.verify import full_simulation
+from tests.exact.models import model, signed_quant
+from tests.networks import Builder
 
 MLP = Path(__file__).parents[1] / "examples" / "digits_mlp.onnx"
 
@@ -88,3 +90,18 @@ def test_float32_alone_rounds_both_sides(design: Design, simulation: Any) -> Non
     found = judged(design, simulation, exact=None, float32_only="no evaluation of LSTM")
     assert (found.holds, found.float32, found.float32_only) == (True, None, "no evaluation of LSTM")
     assert all(layer.float32_differs is None for layer in found.layers)
+
+
+def test_ties_that_float32_decides_otherwise_are_counted() -> None:
+    """A mean of four levels lies on a tie of the same scale; in float32, 0.1 moves it off."""
+    b = Builder(np.random.default_rng(1))
+    x = signed_quant(b, "x", scale=0.1)
+    mean = b.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    proto = model(b, [signed_quant(b, mean, scale=0.1)], (2, 4, 4))
+    data = np.random.default_rng(0).normal(0, 0.5, (500, 2, 4, 4)).astype(np.float32)
+    found = hwflow.compile(proto).verify(data, cpp=False).lossless
+    assert found is not None
+    assert found.float32 is not None
+    assert (found.holds, found.mismatches, found.float32_only) == (True, 0, "")
+    assert 0 < found.float32.differs < 400
+    assert found.float32.first == found.layers[-1].origin

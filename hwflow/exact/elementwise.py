@@ -207,6 +207,10 @@ def _hard_swish(view: View, x: Tensor) -> Tensor:
     return multiply(x, _hard_sigmoid(x, Fraction(1, 6), Fraction(1, 2)))
 
 
+def _thresholded(view: View, x: Tensor) -> Tensor:
+    return Apply(f.above(Fraction(view.number("alpha", 1.0))), (x,))
+
+
 ELEMENTWISE: dict[str, Callable[[View], Step]] = {
     "Abs": unary(lambda v, x: _abs(x)),
     "Add": folded(add),
@@ -245,5 +249,6 @@ ELEMENTWISE: dict[str, Callable[[View], Step]] = {
     "Sum": folded(add),
     "Swish": unary(_swish),
     "Tanh": applied(f.TANH),
+    "ThresholdedRelu": unary(_thresholded),
 }
 """Builders by operator; ``Leaf`` operands stay integers where the operator allows it."""

@@ -94,6 +94,24 @@ MINIMUM = Function(
     lambda bits, a, b: (min(a[0], b[0]), min(a[1], b[1])),
 )
 
+
+def above(threshold: Fraction) -> Function:
+    """Return the function that is ``x`` above a threshold and zero elsewhere."""
+    limit = float(threshold)  # a float32, so exact
+
+    def outward(a: Bounds) -> Bounds:
+        low, high = (np.where(x > limit, x, 0.0) for x in a)
+        sure = (a[0] > limit) | (a[1] <= limit)
+        return np.where(sure, low, np.minimum(a[0], 0.0)), np.where(sure, high, np.maximum(a[1], 0))
+
+    def enclose(bits: int, a: Enclosure) -> Enclosure:
+        if a[0] > threshold or a[1] <= threshold:
+            return a if a[0] > threshold else (Fraction(0), Fraction(0))
+        return min(a[0], Fraction(0)), max(a[1], Fraction(0))
+
+    return Function("ThresholdedRelu", outward, enclose)
+
+
 Real = Callable[[int, Fraction], Enclosure]
 """A function at one rational, enclosed with a number of bits."""
 
@@ -111,7 +129,7 @@ def _rising(
         low = real(bits, a[0])
         return low if a[0] == a[1] else (low[0], real(bits, a[1])[1])
 
-    return Function(name, outward, enclose)
+    return Function(name, outward, enclose, rising=True)
 
 
 def _whole(name: str, numbers: Callable[[F64], F64], exact: Callable[[Fraction], int]) -> Function:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
 from hwflow.exact.decide import on_one_grid, without_offset
+from hwflow.exact.functions import MAXIMUM, MINIMUM
 from hwflow.exact.linear import every_axis, exact_sum, gathered, summed, whole
 from hwflow.exact.node import Operands, Step, View
 from hwflow.exact.sums import batches
-from hwflow.exact.values import LIMIT, Leaf, Raw, Tensor, largest, leaf, rational_array
+from hwflow.exact.values import LIMIT, Apply, Leaf, Raw, Tensor, largest, leaf, rational_array
 from hwflow.exact.windows import Windows, windows
 from hwflow.ir.grid import Rationals
 
@@ -20,16 +22,14 @@ def average_pool(view: View) -> Step:
     """Return the evaluation of ``AveragePool``."""
     kernel = tuple(view.attributes["kernel_shape"])
     with_padding = bool(view.attributes.get("count_include_pad"))
-    if with_padding and view.attributes.get("ceil_mode"):
-        raise view.refused("with ceil_mode and padding that counts")
 
     def step(operands: Operands, samples: int) -> tuple[Tensor, ...]:
         x = whole(view.tensor(operands, 0), samples)
         x = on_one_grid(x, every_axis(x)[2:])
         over = windows(x.shape[2:], kernel, view.attributes)
-        inside = (over.places >= 0).sum(axis=1)
-        counts = [over.places.shape[1]] * len(inside) if with_padding else inside.tolist()
-        shares = rational_array([Fraction(1, c) for c in counts]).reshape(1, 1, *over.shape)
+        counts = over.padded if with_padding else (over.places >= 0).sum(axis=1)
+        shares = rational_array([Fraction(1, c) for c in counts.tolist()])
+        shares = shares.reshape(1, 1, *over.shape)
         return (summed(x, lambda raw: _pooled(raw, over), x.scale, _simple(shares)),)
 
     return step
@@ -57,19 +57,41 @@ def max_pool(view: View) -> Step:
     kernel = tuple(view.attributes["kernel_shape"])
 
     def step(operands: Operands, samples: int) -> tuple[Tensor, ...]:
-        x = whole(view.tensor(operands, 0), samples)
-        x = comparable(x, every_axis(x)[2:])
+        x = view.tensor(operands, 0)
         over = windows(x.shape[2:], kernel, view.attributes)
-        lowest = -LIMIT if x.raw.dtype == np.int64 else -largest(x.raw) - 1
-        size = batches(samples, math.prod(x.shape[:2]) * over.places.size)
-        parts = [
-            gathered(x.raw[i : i + size, 0], over, lowest).max(axis=3)
-            for i in range(0, samples, size)
-        ]
-        raw = np.concatenate(parts).reshape(samples, *x.shape[:2], *over.shape)
-        return (Leaf(raw, x.scale, x.offset),)
+        return (_before_rising(x, lambda inner: _largest(whole(inner, samples), over)),)
 
     return step
+
+
+def _before_rising(x: Tensor, pool: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return a maximum over positions, taken before functions that keep the order of numbers.
+
+    The largest of ``relu(x)`` is ``relu`` of the largest ``x``, and that is of integers.
+    """
+    if isinstance(x, Leaf):
+        return pool(x)
+    if x.function.rising:
+        return Apply(x.function, (_before_rising(x.operands[0], pool),))
+    if x.function in (MAXIMUM, MINIMUM):
+        for inner, limit in (x.operands, x.operands[::-1]):
+            is_limit = isinstance(limit, Leaf) and limit.constant
+            if is_limit and set(limit.shape[2:]) <= {1} and inner.shape == x.shape:
+                return Apply(x.function, (_before_rising(inner, pool), limit))
+    return pool(x)
+
+
+def _largest(x: Leaf, over: Windows) -> Leaf:
+    """Return the largest of each window."""
+    x = comparable(x, every_axis(x)[2:])
+    samples = len(x.raw)
+    lowest = -LIMIT if x.raw.dtype == np.int64 else -largest(x.raw) - 1
+    size = batches(samples, math.prod(x.shape[:2]) * over.places.size)
+    parts = [
+        gathered(x.raw[i : i + size, 0], over, lowest).max(axis=3) for i in range(0, samples, size)
+    ]
+    raw = np.concatenate(parts).reshape(samples, *x.shape[:2], *over.shape)
+    return Leaf(raw, x.scale, x.offset)
 
 
 def comparable(tensor: Leaf, axes: tuple[int, ...]) -> Leaf:

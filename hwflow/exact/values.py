@@ -40,11 +40,13 @@ class Function:
         name: for messages.
         bounds: encloses the results of operands that are known within float64 bounds.
         enclose: the same in rationals; with more bits, what is irrational gets narrower.
+        rising: of one operand, and larger or the same where the operand is larger.
     """
 
     name: str
     bounds: Callable[..., Bounds]
     enclose: Callable[..., Enclosure]
+    rising: bool = False
 
 
 @dataclass(frozen=True, eq=False)

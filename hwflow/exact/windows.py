@@ -22,10 +22,13 @@ class Windows:
     Attributes:
         places: (positions, size of the window): flat spatial index, -1 in the padding.
         shape: spatial extents of the result.
+        padded: (positions): how many elements of the window are in the operand or its padding; with
+            ``ceil_mode`` some are beyond.
     """
 
     places: Places
     shape: tuple[int, ...]
+    padded: Places
 
 
 def windows(
@@ -43,7 +46,7 @@ def windows(
     dilations = tuple(attributes.get("dilations", (1,) * rank))
     pads = tuple(attributes.get("pads", (0,) * 2 * rank))
     auto = attributes.get("auto_pad", "NOTSET")
-    per_axis = []
+    per_axis, padded = [], np.ones(1, np.int64)
     for axis, (size, width, stride, dilation) in enumerate(
         zip(spatial, kernel, strides, dilations, strict=True)
     ):
@@ -59,9 +62,11 @@ def windows(
         first = np.arange(count)[:, None] * stride - before
         place = first + np.arange(width)[None] * dilation
         per_axis.append(np.where((place >= 0) & (place < size), place, -1))
+        within = ((place >= -before) & (place < size + after)).sum(axis=1)
+        padded = np.multiply.outer(padded, within).ravel()
     shape = tuple(len(p) for p in per_axis)
     places = _combined(per_axis, spatial)
-    return Windows(places.reshape(math.prod(shape), math.prod(kernel)), shape)
+    return Windows(places.reshape(math.prod(shape), math.prod(kernel)), shape, padded)
 
 
 def _padding(

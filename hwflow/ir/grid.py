@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.fixed import FixedArray
+from hwflow.fixed import FixedArray, FixedType
 
 F64 = npt.NDArray[np.float64]
 Rationals = npt.NDArray[np.object_]
@@ -52,6 +52,10 @@ class Grid:
     def plain(self) -> bool:
         """Whether the hardware's value is the real number itself."""
         return bool(np.all(self.scale == 1) and np.all(self.offset == 0))
+
+    def step(self, dtype: FixedType) -> float:
+        """Return the smallest distance between two real numbers of a channel."""
+        return float(min(abs(self.scale.ravel()))) * dtype.step
 
     def real(self, values: FixedArray) -> F64:
         """Return the real numbers that hardware values stand for, each rounded once to float64.

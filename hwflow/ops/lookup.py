@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import erf, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +14,8 @@ from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._tables import F64, bits_of, lookup_layer, saturating
+from hwflow.real import functions
+from hwflow.real.functions import Parameters
 
 WIDEST = 12
 """Widest input: 4096 entries."""
@@ -22,42 +23,16 @@ WIDEST = 12
 ENTRY_BITS = 18
 """Width of the entries where nothing else is said and they are not exact in fewer bits."""
 
-Parameters = Mapping[str, float]
-
-
-def _erf(x: F64) -> F64:
-    return np.array([erf(v) for v in x])
-
-
 FUNCTIONS: dict[str, Callable[[F64, Parameters], F64]] = {
-    "Abs": lambda x, p: np.abs(x),
-    "Celu": lambda x, p: np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0) / p["alpha"])),
-    "Elu": lambda x, p: np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0))),
-    "Erf": lambda x, p: _erf(x),
-    "Exp": lambda x, p: np.exp(x),
-    "Gelu": lambda x, p: (
-        0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-        if p["tanh"]
-        else 0.5 * x * (1 + _erf(x / sqrt(2)))
-    ),
-    "HardSwish": lambda x, p: x * np.clip(x / 6 + 0.5, 0, 1),
-    "Log": lambda x, p: np.log(x),
-    "Mish": lambda x, p: x * np.tanh(np.logaddexp(0, x)),
-    "Reciprocal": lambda x, p: 1 / x,
-    "Selu": lambda x, p: p["gamma"] * np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0))),
-    "Softsign": lambda x, p: x / (1 + np.abs(x)),
-    "Sqrt": lambda x, p: np.sqrt(x),
-    "ThresholdedRelu": lambda x, p: np.where(x > p["alpha"], x, 0),
-}
+    name: functions.FUNCTIONS[name].value
+    for name in (
+        "Abs", "Celu", "Elu", "Erf", "Exp", "Gelu", "HardSwish", "Log", "Mish", "Reciprocal",
+        "Selu", "Softsign", "Sqrt",
+    )
+} | {"ThresholdedRelu": lambda x, p: np.where(x > p["alpha"], x, 0)}  # fmt: skip
 """The functions as ONNX defines them (https://onnx.ai/onnx/operators/), in float64."""
 
-DEFAULTS: dict[str, Parameters] = {
-    "Celu": {"alpha": 1.0},
-    "Elu": {"alpha": 1.0},
-    "Gelu": {"tanh": 0.0},
-    "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
-    "ThresholdedRelu": {"alpha": 1.0},
-}
+DEFAULTS: dict[str, Parameters] = {**functions.DEFAULTS, "ThresholdedRelu": {"alpha": 1.0}}
 """ONNX's default attributes."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,12 +12,15 @@ import numpy as np
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, Op, Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize.choose import FINDERS, cheapest
 from hwflow.ops._requantize.plan import Plan
 from hwflow.ops._requantize.problem import Problem, Weights, ends_by_row, rows_of, weighted
+from hwflow.real.expression import Expression, Linear, Source, with_source
+from hwflow.real.tabulate import tabulate
 
 MOST_OPERANDS = 4
 """Operands that the kernels have overloads for."""
@@ -32,6 +36,8 @@ class Requantize(Op):
         weights: integer factor of each operand, of shape ``(rows,)`` or ``()``; None for one
             operand, whose mantissa is ``n``.
         fractional: bits right of the binary point of the result.
+        tree: what the function was tabulated from; None for a function that is given as it is.
+        points: fractional bits of the operands that the tree takes the mantissas of.
         implementation: how to compute it, by name; None for the cheapest.
         plan: the implementation that was chosen, with its constants and its proof.
     """
@@ -41,39 +47,54 @@ class Requantize(Op):
     function: StepFunction
     weights: Weights = None
     fractional: int = 0
+    tree: Expression | None = None
+    points: tuple[int, ...] = ()
     implementation: str | None = None
     plan: Plan | None = None
 
+    def function_of(self, *inputs: TensorType) -> StepFunction:
+        """Return the function on all inputs that can occur.
+
+        Settings and passes may have changed the operands since the function was tabulated; it is
+        tabulated again where they did.
+        """
+        rows = self.function.rows
+        lo, hi = weighted(self.weights, np.arange(rows), ends_by_row(rows, inputs))
+        return self._covering(lo, hi, tuple(t.dtype.fractional for t in inputs))
+
+    def _covering(self, lo: RawArray, hi: RawArray, points: tuple[int, ...]) -> StepFunction:
+        moved = {now - then for now, then in zip(points, self.points or points, strict=True)} - {0}
+        inside = (lo >= self.function.lo).all() and (hi <= self.function.hi).all()
+        if inside and not moved:
+            return self.function
+        if self.tree is None or len(moved) > 1 or (moved and len(points) > 1):
+            raise ValueError("an input can leave the range that its function is defined on")
+        return _tabulated(self.tree, moved.pop() if moved else 0, lo.tobytes(), hi.tobytes())
+
     def exact(self, *inputs: TensorType) -> TensorType:
-        x = inputs[0]
-        row, channel = rows_of(self.function.rows, x)
+        x, function = inputs[0], self.function_of(*inputs)
+        row, channel = rows_of(function.rows, x)
         ends = [(t.lo[channel], t.hi[channel]) for t in inputs]
         lo, hi = weighted(self.weights, row, ends)
-        if (lo < self.function.lo[row]).any() or (hi > self.function.hi[row]).any():
-            raise ValueError("an input can leave the range that its function is defined on")
-        least, greatest = self._reached(row, lo, hi)
+        least, greatest = _reached(function, row, lo, hi)
         shape = (-1, x.channels)
         least, greatest = least.reshape(shape).min(axis=0), greatest.reshape(shape).max(axis=0)
         return TensorType.exactly(x.shape, least, greatest, self.fractional)
 
-    def _reached(self, row: RawArray, lo: RawArray, hi: RawArray) -> tuple[RawArray, RawArray]:
-        """Return the least and greatest result at each place, for ``n`` from ``lo`` to ``hi``."""
-        ends: dict[tuple[int, int, int], tuple[int, int]] = {}
-        found = np.empty((len(row), 2), np.int64)
-        for place, key in enumerate(zip(row.tolist(), lo.tolist(), hi.tolist(), strict=True)):
-            if key not in ends:
-                starts, levels = self.function.starts[key[0]], self.function.levels[key[0]]
-                a, b = np.searchsorted(starts, key[1:], side="right")
-                ends[key] = int(levels[a - 1 : b].min()), int(levels[a - 1 : b].max())
-            found[place] = ends[key]
-        return found[:, 0], found[:, 1]
-
     def compute(self, *inputs: FixedArray) -> FixedArray:
-        lowest, highest = (
-            int(b) for b in (min(self.function.bounds[0]), max(self.function.bounds[1]))
-        )
-        dtype = FixedType.covering(lowest, highest, self.fractional)
-        return FixedArray(self.function(self._sum(inputs)), dtype)
+        total = self._sum(inputs)
+        function = self._covering(*self._span(total), tuple(x.dtype.fractional for x in inputs))
+        lowest, highest = (int(b) for b in (min(function.bounds[0]), max(function.bounds[1])))
+        return FixedArray(function(total), FixedType.covering(lowest, highest, self.fractional))
+
+    def _span(self, total: RawArray) -> tuple[RawArray, RawArray]:
+        """Return a range around sums, the function's own where that will do."""
+        by_row = total.reshape(-1, self.function.rows)
+        low, high = by_row.min(axis=0), by_row.max(axis=0)
+        if (low >= self.function.lo).all() and (high <= self.function.hi).all():
+            return self.function.lo, self.function.hi
+        size = 1 << max(int(high.max()), -int(low.min()) - 1).bit_length()
+        return np.minimum(self.function.lo, -size), np.maximum(self.function.hi, size - 1)
 
     def magnitude(self, *inputs: float | None) -> float | None:
         sizes = np.unique(np.abs(np.concatenate(self.function.levels)))
@@ -89,7 +110,7 @@ class Requantize(Op):
         return np.asarray(sum(terms[1:], terms[0]), np.int64)
 
     def _problem(self, *inputs: TensorType) -> Problem:
-        return Problem.of(self.function, self.weights, inputs)
+        return Problem.of(self.function_of(*inputs), self.weights, inputs)
 
     def chosen(self, target: Target, *inputs: TensorType) -> Plan | None:
         """Return the plan, or if it was not made for these inputs, the one to take.
@@ -145,7 +166,7 @@ class Requantize(Op):
 
     def parameters(self) -> dict[str, Any]:
         low, high = self.function.bounds
-        shown = super().parameters() | {
+        shown = {k: v for k, v in super().parameters().items() if k not in ("tree", "points")} | {
             "function": f"{self.function.rows} rows, {self.function.runs} steps, "
             f"{low.min()}..{high.max()}"
         }
@@ -157,6 +178,29 @@ class Requantize(Op):
     def examples(cls) -> Iterable[Example]:
         yield from _examples_of_one()
         yield from _examples_of_sums()
+
+
+def _reached(
+    function: StepFunction, row: RawArray, lo: RawArray, hi: RawArray
+) -> tuple[RawArray, RawArray]:
+    """Return the least and greatest result at each place, for ``n`` from ``lo`` to ``hi``."""
+    ends: dict[tuple[int, int, int], tuple[int, int]] = {}
+    found = np.empty((len(row), 2), np.int64)
+    for place, key in enumerate(zip(row.tolist(), lo.tolist(), hi.tolist(), strict=True)):
+        if key not in ends:
+            starts, levels = function.starts[key[0]], function.levels[key[0]]
+            a, b = np.searchsorted(starts, key[1:], side="right")
+            ends[key] = int(levels[a - 1 : b].min()), int(levels[a - 1 : b].max())
+        found[place] = ends[key]
+    return found[:, 0], found[:, 1]
+
+
+@lru_cache(maxsize=256)
+def _tabulated(tree: Expression, moved: int, lo: bytes, hi: bytes) -> StepFunction:
+    """Return a tree's function on other inputs, whose binary point moved by some bits."""
+    scaled = Linear(Source(), rationals(2) ** -moved, rationals(0)) if moved else Source()
+    ends = (np.frombuffer(end, np.int64) for end in (lo, hi))
+    return tabulate(with_source(tree, scaled), *ends)
 
 
 def _examples_of_one() -> Iterator[Example]:

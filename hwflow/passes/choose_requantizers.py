@@ -24,6 +24,7 @@ def choose_requantizers(graph: Graph, target: Target) -> Graph:
         if plan is None or plan.proof is None:
             explain("choose_requantizers", f"{node.name}: no implementation serves")
             continue
-        chosen[node.name] = replace(node.op, plan=plan)
+        function = node.op.function_of(*graph.input_types(node))
+        chosen[node.name] = replace(node.op, function=function, tree=None, plan=plan)
         explain("choose_requantizers", f"{node.name}: {plan}, {plan.proof.points} points compared")
     return graph.replace_ops(chosen) if chosen else graph

@@ -137,7 +137,7 @@ def _batch_norm(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
     if len(values) != 4 or not all(np.isfinite(v).all() for v in values):
         raise node.refuse("batch normalisation with unusable parameters", code="HW224")
     gamma, beta, mean, variance = (rationals(to_hardware(node, x, v)) for v in values)
-    spread = variance + Fraction(float(node.attributes.get("epsilon", 1e-5)))
+    spread = variance + Fraction(float(node.attributes.get("epsilon", np.float32(1e-5))))
     if np.any(spread <= 0):
         raise node.refuse(
             "batch normalisation with a variance that is not positive",
@@ -164,9 +164,8 @@ def _clip(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
 
 
 def _hard_sigmoid(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
-    slope, offset = (
-        rationals(float(node.attributes.get(k, d))) for k, d in (("alpha", 0.2), ("beta", 0.5))
-    )
+    defaults = {"alpha": np.float32(0.2), "beta": 0.5}
+    slope, offset = (rationals(float(node.attributes.get(k, d))) for k, d in defaults.items())
     return Clamp(line(tree, slope, offset), ZERO, ONE)
 
 
@@ -220,10 +219,17 @@ def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
     quantizer = quantizer_of(node.op_type, parameters, view.attributes)
     x = walk.types[before.sources[0]]
     levels, scale, offset = _levels(replace(view, axes=axes), x, before.tree, quantizer)
-    function = _tabulated(view, walk, before, levels)
+    levels, function = _tabulated(view, walk, before, levels)
     fractional, scale = _binary_point(scale)
     weights = tuple(_rows(w, x, function.rows) for w in before.weights)
-    op = Requantize(function=function, weights=weights or None, fractional=fractional)
+    points = tuple(walk.types[name].dtype.fractional for name in before.sources)
+    op = Requantize(
+        function=function,
+        weights=weights or None,
+        fractional=fractional,
+        tree=levels,
+        points=points,
+    )
     name = origin(node)
     held = before.sources[0]
     if not (before.lone_source and x.dtype.fractional == fractional and _is_identity(function)):
@@ -258,7 +264,9 @@ def _levels(
     return rounded, scale, -zero * scale
 
 
-def _tabulated(node: OnnxNode, walk: Walk, before: Deferred, levels: Expression) -> StepFunction:
+def _tabulated(
+    node: OnnxNode, walk: Walk, before: Deferred, levels: Expression
+) -> tuple[Expression, StepFunction]:
     types = [walk.types[name] for name in before.sources]
     constants = [*all_constants(levels), *before.weights]
     shape = np.broadcast_shapes(*(c.shape for c in constants))
@@ -272,7 +280,7 @@ def _tabulated(node: OnnxNode, walk: Walk, before: Deferred, levels: Expression)
         function = tabulate(spread, *ends)
         if before.exact:
             _prove(function, before, types, spread)
-        return function
+        return spread, function
     except TooManyStepsError as problem:
         raise node.refuse(
             "quantiser with more steps than can be tabulated",

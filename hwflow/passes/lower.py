@@ -179,8 +179,6 @@ ALTERNATIVES = {
     "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
     "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
     "ConvTranspose": "retrain with Upsample and Conv, or run the decoder elsewhere",
-    "QuantizeLinear": "export with export_qonnx instead of export_onnx_qcdq",
-    "DequantizeLinear": "export with export_qonnx instead of export_onnx_qcdq",
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
     "Dropout": "export the model in evaluation mode (model.eval())",
     "Cast": "leave the conversion out: values are fixed point throughout, or use a quantiser",

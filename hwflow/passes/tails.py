@@ -65,7 +65,9 @@ def is_applied_by_host(node: ir.Node) -> bool:
         if name not in ("Mul", "Div", "Add", "Sub") or not is_elementwise(current):
             return False
         constants = [c for v in current.inputs if v is not None and (c := constant_of(v))]
-        if any(c.values.size != 1 or not np.isfinite(c.values).all() for c in constants):
+        if len(constants) != 1 or any(
+            c.values.size != 1 or not np.isfinite(c.values).all() for c in constants
+        ):
             return False
         if name == "Div" and constant_of(current.inputs[1]) is None:  # type: ignore[arg-type]
             return False

@@ -1,9 +1,9 @@
 """A sum of integers with different scales as one integer: whole weights, and a proof they serve.
 
 Where the scales have a common unit that is not too fine, the weights are exact. Else they are
-rounded to some 50 bits, and it is proven that this moves no sum across a step of the function
-behind it: for every value of one operand and every step, the values of the other next to the step
-are looked at, and those that rounding could have moved are decided exactly.
+rounded so that the sum has some 50 bits, and it is proven that this moves no sum across a step of
+the function behind it: for every value of one operand and every step, the values of the other next
+to the step are looked at, and those that rounding could have moved are decided exactly.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from math import gcd
 import numpy as np
 
 from hwflow.fixed import RawArray
-from hwflow.ir.grid import Rationals
+from hwflow.ir.grid import ONE, Rationals
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.real.exact import decide_at
 from hwflow.real.expression import Expression
 
-SUM_BITS = 58
-"""Bits of the weighted sum, at most."""
+SUM_BITS = 48
+"""Bits of the weighted sum, at most: float64 holds it with room for a factor."""
 
 MAX_NEAR = 10_000
 """Most sums next to a step that are decided one by one."""
@@ -50,15 +50,15 @@ def whole_weights(
     if total < 2**SUM_BITS:
         return unit, tuple(_integers(w) for w in exact), ()
     reach = sum((abs(scale) * n for scale, n in zip(scales, largest, strict=True)), scales[0] * 0)
-    unit = reach / 2**SUM_BITS
+    unit = np.where(reach == 0, ONE, reach) / 2**SUM_BITS
     exact = [scale / unit for scale in scales]
     return unit, tuple(_integers(w) for w in exact), tuple(exact)
 
 
 def _common_unit(a: Fraction, b: Fraction) -> Fraction:
-    """Return the greatest number that both are whole multiples of."""
+    """Return the greatest number that both are whole multiples of; 1 for two zeros."""
     top = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
-    return Fraction(top, a.denominator * b.denominator)
+    return Fraction(top, a.denominator * b.denominator) or Fraction(1)
 
 
 def _integers(values: Rationals) -> RawArray:
@@ -96,7 +96,10 @@ def prove_weights(
         (lo, hi), (first, last) = types[few].bounds, types[many].bounds
         a = np.arange(lo, hi + 1)[:, None]
         rest = steps[None, :] - own[few] * a
-        nearest = np.clip(np.floor_divide(rest, own[many]), first, last)
+        furthest = max(abs(lo), abs(hi)) + max(abs(first), abs(last))
+        if true[many] != 0 and abs(own[many]) <= furthest // 2 + 3:
+            raise UnprovenError("one operand is too small beside the other")
+        nearest = np.clip(np.floor_divide(rest, own[many] or 1), first, last)
         points += 2 * rest.size
         for side in (0, 1):
             b = np.clip(nearest + side, first, last)

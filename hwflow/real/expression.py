@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import Rationals
+from hwflow.ir.quantizer import ROUNDING
 from hwflow.real.functions import FUNCTIONS, Parameters
 
 F64 = npt.NDArray[np.float64]
@@ -147,11 +148,11 @@ class Function(Expression):
         function = FUNCTIONS[self.name]
         with np.errstate(all="ignore"):
             value = np.asarray(function.value(x, self.parameters), np.float64)
-            slope = function.slope(x, self.parameters)
+            spread = np.where(error > 0, function.slope(x, self.parameters) * error, 0.0)
         if not np.isfinite(value).all():
             worst = float(x[~np.isfinite(value)][0])
             raise UndefinedError(f"{self.name} has no finite value at {worst:g}")
-        return value, slope * error + FUNCTION_ERROR * np.maximum(1.0, np.abs(value))
+        return value, spread + FUNCTION_ERROR * np.maximum(1.0, np.abs(value))
 
     def map(self, change: Callable[[Rationals], Rationals]) -> Expression:
         return replace(self, x=self.x.map(change))
@@ -234,7 +235,7 @@ class Rounded(Expression):
         else:
             nearest = self.mode in ("ROUND", "HALF_UP", "HALF_DOWN")
             distance = np.abs(x - np.floor(x) - 0.5) if nearest else np.abs(x - np.rint(x))
-            value = _float_rounding(self.mode, x)
+            value = ROUNDING[self.mode](x)
         unsure = np.flatnonzero((distance <= error) & (error > 0))
         if len(unsure):
             value = value.copy()
@@ -284,22 +285,28 @@ class Product(Expression):
         return Product(self.a.map(change), self.b.map(change))
 
 
-def _float_rounding(mode: str, x: F64) -> F64:
-    """Return ``x`` rounded; right wherever ``x`` is not within its error of a boundary."""
-    match mode:
-        case "FLOOR":
-            return np.floor(x)
-        case "CEIL":
-            return np.ceil(x)
-        case "DOWN":
-            return np.trunc(x)
-        case "UP":
-            return np.asarray(np.copysign(np.ceil(np.abs(x)), x))
-        case _:
-            return np.rint(x)
-
-
 def all_constants(tree: Expression) -> list[Rationals]:
     """Return the constants of every node of a tree."""
     below = [c for operand in tree.operands for c in all_constants(operand)]
     return [*tree.constants(), *below]
+
+
+def substituted(tree: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
+    """Return a tree with some of its parts exchanged.
+
+    Args:
+        tree: the tree.
+        change: returns what takes the place of a part, or None to look inside it.
+    """
+    new = change(tree)
+    if new is not None or not tree.operands:
+        return tree if new is None else new
+    names = ("x",) if len(tree.operands) == 1 else ("a", "b")
+    below = (substituted(operand, change) for operand in tree.operands)
+    changed: Expression = replace(tree, **dict(zip(names, below, strict=True)))  # type: ignore[type-var]
+    return changed
+
+
+def with_source(tree: Expression, source: Expression) -> Expression:
+    """Return the tree as a function of what ``source`` gives."""
+    return substituted(tree, lambda part: source if isinstance(part, Source) else None)

@@ -46,7 +46,7 @@ class RealFunction:
         slope: bound on the magnitude of the derivative near each input.
         precise: with mpmath, at its current precision.
         exact: the rational result at a rational input, or None where it is not rational.
-        turns: inputs where it changes between rising and falling.
+        turns: inputs where it changes between rising and falling, or has a pole.
     """
 
     value: Callable[[F64, Parameters], F64]
@@ -86,11 +86,40 @@ def _linear_unit(scale: str = "") -> dict[str, Any]:
         return Fraction(p[scale]) if scale else Fraction(1)
 
     return {
-        "precise": lambda x, p: _mp(factor(p)) * (x if x > 0 else p["alpha"] * mpmath.expm1(x)),
-        "exact": lambda x, p: factor(p) * x if x >= 0 else None,
-        "slope": lambda x, p: np.full(np.shape(x), float(factor(p)) * max(1.0, abs(p["alpha"]))),
+        "precise": lambda x, p: _mp(factor(p)) * (
+            x if x > 0 else p["alpha"] * mpmath.expm1(_near(x, 1000))
+        ),
+        "exact": lambda x, p: factor(p) * max(x, x * 0) if x >= 0 or not p["alpha"] else None,
+        "slope": lambda x, p: np.full(
+            np.shape(x), abs(float(factor(p))) * max(1.0, abs(p["alpha"]))
+        ),
         "turns": lambda p: (0.0,) if p["alpha"] < 0 else (),
     }
+
+
+def _near(x: Mp, far: int) -> Mp:
+    """Return the nearest number to ``x`` that is at most ``far`` from 0.
+
+    Farther out the functions that use it are so close to their limit that no rounding tells: some
+    1400 bits, which are decided within a few steps of growing precision.
+    """
+    return max(-far, min(far, x))
+
+
+def _exp(x: Mp) -> Mp:
+    return mpmath.exp(max(x, -1000))
+
+
+def _log1p_exp(x: Mp) -> Mp:
+    return max(x, 0) + mpmath.log1p(_exp(-abs(x)))
+
+
+def _erf_near(x: Mp) -> Mp:
+    return mpmath.erf(_near(x, 32))
+
+
+def _tanh_near(x: Mp) -> Mp:
+    return mpmath.tanh(_near(x, 500))
 
 
 def _times(factor: float, x: Any) -> Any:
@@ -103,14 +132,14 @@ def _mp(x: Fraction) -> Mp:
 
 
 def _mish(x: Mp, p: Parameters) -> Mp:
-    return x * mpmath.tanh(mpmath.log1p(mpmath.exp(x)))
+    return x * _tanh_near(_log1p_exp(x))
 
 
 def _gelu(x: Mp, p: Parameters) -> Mp:
     if p["tanh"]:
         inner = mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)
-        return x * (1 + mpmath.tanh(inner)) / 2
-    return x * (1 + mpmath.erf(x / mpmath.sqrt(2))) / 2
+        return x * (1 + _tanh_near(inner)) / 2
+    return x * (1 + _erf_near(x / mpmath.sqrt(2))) / 2
 
 
 def _gelu_values(x: F64, p: Parameters) -> F64:
@@ -129,17 +158,17 @@ FUNCTIONS: dict[str, RealFunction] = {
             x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0) / p["alpha"])
         ),
         slope=_constant(1),
-        precise=lambda x, p: x if x > 0 else p["alpha"] * mpmath.expm1(x / p["alpha"]),
+        precise=lambda x, p: x if x > 0 else p["alpha"] * mpmath.expm1(_near(x / p["alpha"], 1000)),
         exact=lambda x, p: x if x >= 0 else None,
     ),
     "Elu": RealFunction(value=lambda x, p: _expm1_below(x, p["alpha"]), **_linear_unit()),
     "Erf": RealFunction(
         value=lambda x, p: _erf(x), slope=_constant(1.13),
-        precise=lambda x, p: mpmath.erf(x), exact=_only_at(at_0=0),
+        precise=lambda x, p: _erf_near(x), exact=_only_at(at_0=0),
     ),
     "Exp": RealFunction(
         value=lambda x, p: np.exp(x), slope=lambda x, p: np.exp(x) * 1.01,
-        precise=lambda x, p: mpmath.exp(x), exact=_only_at(at_0=1),
+        precise=lambda x, p: _exp(x), exact=_only_at(at_0=1),
     ),
     "Gelu": RealFunction(
         value=_gelu_values, slope=_constant(1.2), precise=_gelu, exact=_only_at(at_0=0),
@@ -165,7 +194,7 @@ FUNCTIONS: dict[str, RealFunction] = {
         precise=_mish, exact=_only_at(at_0=0), turns=lambda p: (-1.1924312145154315,),
     ),
     "Reciprocal": RealFunction(
-        value=lambda x, p: 1 / x, slope=lambda x, p: 1.01 / x**2,
+        value=lambda x, p: 1 / x, slope=lambda x, p: 1.01 / x**2, turns=lambda p: (0.0,),
         **_rational(lambda x, p: 1 / x),
     ),
     "Relu": RealFunction(
@@ -177,11 +206,11 @@ FUNCTIONS: dict[str, RealFunction] = {
     ),
     "Sigmoid": RealFunction(
         value=lambda x, p: _sigmoid(x), slope=_constant(0.25),
-        precise=lambda x, p: 1 / (1 + mpmath.exp(-x)), exact=_only_at(at_0=0.5),
+        precise=lambda x, p: 1 / (1 + mpmath.exp(_near(-x, 1000))), exact=_only_at(at_0=0.5),
     ),
     "Softplus": RealFunction(
         value=lambda x, p: np.logaddexp(0, x), slope=_constant(1),
-        precise=lambda x, p: mpmath.log1p(mpmath.exp(x)), exact=lambda x, p: None,
+        precise=lambda x, p: _log1p_exp(x), exact=lambda x, p: None,
     ),
     "Softsign": RealFunction(
         value=lambda x, p: x / (1 + np.abs(x)), slope=_constant(1),
@@ -193,7 +222,7 @@ FUNCTIONS: dict[str, RealFunction] = {
     ),
     "Tanh": RealFunction(
         value=lambda x, p: np.tanh(x), slope=_constant(1),
-        precise=lambda x, p: mpmath.tanh(x), exact=_only_at(at_0=0),
+        precise=lambda x, p: _tanh_near(x), exact=_only_at(at_0=0),
     ),
 }  # fmt: skip
 """By ONNX operator (https://onnx.ai/onnx/operators/)."""
@@ -202,7 +231,7 @@ DEFAULTS: dict[str, Parameters] = {
     "Celu": {"alpha": 1.0},
     "Elu": {"alpha": 1.0},
     "Gelu": {"tanh": 0.0},
-    "LeakyRelu": {"alpha": 0.01},
+    "LeakyRelu": {"alpha": float(np.float32(0.01))},
     "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
 }
 """ONNX's default attributes."""

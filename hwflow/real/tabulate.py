@@ -206,7 +206,7 @@ def rises(tree: Expression) -> bool:
             return False
         case Linear() if any(s < 0 for s in tree.scale.ravel()):
             return False
-        case Function() if _turning(tree) or tree.name == "Reciprocal":
+        case Function() if _turning(tree):
             return False
         case Slopes() if any(s < 0 for s in tree.slope.ravel()):
             return False

@@ -95,8 +95,8 @@ def report_data(
         inputs=tuple(_port(graph, port) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layers(graph, estimate, verification)),
-        faithful=_statement(graph, verification.faithful if verification else None),
-        lossless=_statement(graph, verification.lossless if verification else None),
+        faithful=_statement(graph, verification.faithful if verification else None, real=False),
+        lossless=_statement(graph, verification.lossless if verification else None, real=True),
         errors=tuple(_error(graph, e) for e in (verification.errors if verification else ())),
         estimate=_estimate(estimate),
         warnings=tuple(_warning(w) for w in seen),
@@ -228,14 +228,14 @@ def _matches(agreement: Agreement | None) -> dict[str, MatchData]:
     }
 
 
-def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | None:
+def _statement(graph: Graph, agreement: Agreement | None, *, real: bool) -> StatementData | None:
     if agreement is None:
         return None
     first = agreement.first
     divergence = None
     if first is not None:
         finite = math.isfinite(first.found)
-        steps = (first.found - first.expected) / graph.types[first.layer].dtype.step
+        steps = (first.found - first.expected) / _step(graph, first.layer, real=real)
         divergence = DivergenceData(
             layer=first.layer,
             origin=printable(first.origin or first.layer),
@@ -258,6 +258,12 @@ def _statement(graph: Graph, agreement: Agreement | None) -> StatementData | Non
     )
 
 
+def _step(graph: Graph, layer: str, *, real: bool) -> float:
+    """Return the step of a layer's type, or of the real numbers that its values stand for."""
+    source, dtype = graph.by_name[layer].source, graph.types[layer].dtype
+    return source.grid.step(dtype) if real and source is not None else dtype.step
+
+
 def _float32(match: Float32Match | None) -> Float32Data | None:
     if match is None:
         return None
@@ -265,10 +271,10 @@ def _float32(match: Float32Match | None) -> Float32Data | None:
 
 
 def _error(graph: Graph, error: OutputError) -> OutputErrorData:
-    value = next(port.value for port in graph.outputs if port.name == error.output)
+    port = next(port for port in graph.outputs if port.name == error.output)
     return OutputErrorData(
         output=printable(error.output),
-        step=graph.types[value].dtype.step,
+        step=port.grid.step(graph.types[port.value].dtype),
         max_abs=error.max_abs,
         mean_abs=error.mean_abs,
         sqnr_db=error.sqnr_db if math.isfinite(error.sqnr_db) else None,

@@ -13,7 +13,7 @@ import onnx_ir
 
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import is_quantizer, operator_name
-from hwflow.passes.fuse_elementwise import extend
+from hwflow.passes.fuse_elementwise import deferred_of, extend
 from hwflow.passes.scales.common import needs_quantizer
 from hwflow.passes.scales.layers import lower_weighted
 from hwflow.passes.scales.moves import (
@@ -63,7 +63,7 @@ def lower_scaled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     scaled = any(v.name in walk.deferred for v in values)
     if is_quantizer(node) and node.op_type != "FloatQuant":
         return lower_quantizer(walk, node, cls, scaled=scaled)
-    if is_elementwise(node):
+    if is_elementwise(node) and _of_one(walk, values):
         end = closes(node)
         if end is Tail.HARD or (scaled and end is Tail.PLAIN) or is_applied_by_host(node):
             extend(walk, node, cls)
@@ -76,3 +76,8 @@ def lower_scaled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     if handler is None or not handler(walk, node, cls):
         raise needs_quantizer(node)
     return True
+
+
+def _of_one(walk: Walk, values: list[onnx_ir.Value]) -> bool:
+    """Return whether values are functions of the same hardware values."""
+    return len({deferred_of(walk, value).sources for value in values}) == 1

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import gcd, lcm
 
 import numpy as np
 import onnx_ir
 
-from hwflow.fixed import FixedArray
+from hwflow.fixed import FixedArray, needed_fractional
 from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, rationals
 from hwflow.ir.op import Constant, Op
 from hwflow.ops._constants import MAX_WEIGHT_WIDTH
@@ -59,9 +58,10 @@ def _multiply(
 ) -> None:
     """Add the layer; a bias that is whole on the sum's scale goes with it."""
     view, inputs = view_of(walk, node, cls, {1: weight, 2: None})
-    whole = np.broadcast_arrays(offset / scale)[0]
-    attached = bool(np.any(offset)) and all(_fits_sum(b) for b in whole.ravel())
-    bias = None
+    attached, bias = False, None
+    if np.any(offset) and np.all(scale):
+        whole = np.asarray(offset / scale)
+        attached = all(_fits_sum(b) for b in whole.ravel())
     if attached:
         outputs = view.output_shape[1 if node.op_type == "Conv" else -1]
         values = np.array([float(b) for b in whole.ravel()])
@@ -117,15 +117,16 @@ def _common_divisors(
     flat = rows.reshape(len(rows), -1)
     scales, whole = [], []
     for row in flat:
-        exact = [Fraction(v) for v in row.tolist()]
-        bottom = lcm(*(f.denominator for f in exact))
-        tops = [int(f * bottom) for f in exact]
-        divisor = gcd(*tops) or bottom
-        integers = [top // divisor for top in tops]
-        if max(map(abs, integers)).bit_length() >= MAX_WEIGHT_WIDTH:
+        fractional = needed_fractional(row)
+        raw = np.ldexp(row, fractional)
+        if np.abs(raw).max(initial=0.0) >= 2.0**62:
             return None
-        scales.append(Fraction(divisor, bottom))
+        divisor = int(np.gcd.reduce(raw.astype(np.int64))) or 1
+        integers = raw / divisor  # exact: a quotient of at most 24 bits, or refused
+        if np.abs(integers).max(initial=0.0) >= 2.0 ** (MAX_WEIGHT_WIDTH - 1):
+            return None
+        scales.append(divisor * Fraction(2) ** -fractional)
         whole.append(integers)
-    shaped = np.array(whole, np.float64).reshape(rows.shape)
+    shaped = np.stack(whole).reshape(rows.shape)
     back = shaped.reshape(values.shape) if axis is None else np.moveaxis(shaped, 0, axis)
     return back, rationals(0) + np.array(scales, object)

@@ -10,8 +10,10 @@ import onnx_ir
 
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.grid import Grid, Rationals
-from hwflow.ir.op import Layout, Op
+from hwflow.ir.op import Layout, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.average_pool import AveragePool
+from hwflow.ops.pad import Pad
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes.fuse_elementwise import deferred_of
 from hwflow.passes.scales.common import attribute, lone_line, on_line
@@ -22,7 +24,7 @@ from hwflow.passes.walk import (
     emit,
     view_of,
 )
-from hwflow.real.expression import Expression, Linear, Source
+from hwflow.real.expression import Expression, Linear, Source, all_constants, substituted
 from hwflow.real.tabulate import rises
 
 
@@ -39,6 +41,12 @@ def moved(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     if node.op_type == "Pad":
         grid = lone_line(walk, value)
         if grid is None or np.any(grid.offset) or inputs[0] != before.sources[0]:
+            return False
+        if any(isinstance(op, Pad) and (op.value or op.mode != "constant") for op in chain):
+            return False
+        if any(op.pads[-1] != (0, 0) for op in chain if isinstance(op, Pad)) or not _by_channel(
+            walk, cls, view, before
+        ):
             return False
     elif cls.layout is not Layout.VIEW:
         added = [] if inputs[0] == before.sources[0] else [walk.op(inputs[0])]
@@ -72,7 +80,7 @@ def pooled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
         return False
     tree = before.tree
     view, inputs = view_of(walk, node, cls, {})
-    if inputs[0] != before.sources[0] and any(c.size > 1 for c in _all(tree)):
+    if any(c.size > 1 for c in all_constants(tree)) and not _by_channel(walk, cls, view, before):
         return False
     if not rises(tree):
         turned = _turned_up(walk, inputs[0], tree)
@@ -85,10 +93,11 @@ def pooled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     return True
 
 
-def _all(tree: Expression) -> list[Rationals]:
-    from hwflow.real.expression import all_constants
-
-    return all_constants(tree)
+def _by_channel(walk: Walk, cls: type[Op], view: OnnxNode, before: Deferred) -> bool:
+    """Return whether a node never mixes elements with different constants."""
+    x, constants = walk.types[before.sources[0]], all_constants(before.tree)
+    in_place = view.activations[0] is x and len(cls.from_onnx(view)) == 1
+    return in_place and all(c.size in (1, x.channels) for c in constants)
 
 
 def _turned_up(walk: Walk, held: str, tree: Expression) -> tuple[str, Expression] | None:
@@ -97,7 +106,8 @@ def _turned_up(walk: Walk, held: str, tree: Expression) -> tuple[str, Expression
     if first is None or first.scale.size not in (1, walk.types[held].channels):
         return None
     signs = np.where(first.scale > 0, 1, -1).astype(np.int64)
-    upright = _replaced(tree, first, Linear(Source(), abs(first.scale), first.offset))
+    line = Linear(Source(), abs(first.scale), first.offset)
+    upright = substituted(tree, lambda part: line if part is first else None)
     if not rises(upright):
         return None
     op = ScaleBias(
@@ -117,33 +127,27 @@ def _first_line(tree: Expression) -> Linear | None:
     return None
 
 
-def _replaced(tree: Expression, old: Expression, new: Expression) -> Expression:
-    if tree is old:
-        return new
-    (operand,) = tree.operands
-    return replace(tree, x=_replaced(operand, old, new))  # type: ignore[type-var]
-
-
 def averaged(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     """The mean of values on a line is the line of their sum, divided by their number."""
-    from hwflow.ops.average_pool import AveragePool
-
     value = node.inputs[0]
     assert value is not None
-    grid = lone_line(walk, value)
+    before, grid = deferred_of(walk, value), lone_line(walk, value)
     if grid is None:
         return False
     view, inputs = view_of(walk, node, cls, {})
-    if inputs[0] != walk.values[value.name or ""][0] and grid.scale.size > 1:
+    several = grid.scale.size > 1 or grid.offset.size > 1
+    if several and not _by_channel(walk, cls, view, before):
         return False
-    (pool,) = cls.from_onnx(view)
-    assert isinstance(pool, AveragePool)
-    counts = pool.divisors(walk.types[inputs[0]].shape)
-    present = pool.window(walk.types[inputs[0]].shape).counts()
-    if len(np.unique(counts)) > 1 or (np.any(grid.offset) and np.any(present != counts)):
-        return False
-    held = emit(walk, node, cls, view, inputs, [replace(pool, total=True)])
-    on_line(walk, node, held, Grid(grid.scale / int(counts.flat[0]), grid.offset))
+    chain, x, count = list(cls.from_onnx(view)), walk.types[inputs[0]], 1
+    for place, op in enumerate(chain):
+        if isinstance(op, AveragePool):
+            counts, present = op.divisors(x.shape), op.window(x.shape).counts()
+            if len(np.unique(counts)) > 1 or (np.any(grid.offset) and np.any(present != counts)):
+                return False
+            chain[place], count = replace(op, total=True), int(counts.flat[0])
+        x = chain[place].infer(x)
+    held = emit(walk, node, cls, view, inputs, chain)
+    on_line(walk, node, held, Grid(grid.scale / count, grid.offset))
     return True
 
 
@@ -171,11 +175,12 @@ def same_grid(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
             return False
         if grid.scale[0] != first.scale[0] or grid.offset[0] != first.offset[0]:
             return False
+    count = len(grids) if node.op_type == "Sum" else 1
     view, inputs = view_of(walk, node, cls, {})
     if any(not isinstance(o, TensorType) and o is not None for o in view.inputs):
         return False  # a constant operand has no scale of its own
     held = emit(walk, node, cls, view, inputs)
-    on_line(walk, node, held, first)
+    on_line(walk, node, held, Grid(first.scale, first.offset * count))
     return True
 
 
@@ -191,6 +196,10 @@ def concatenated(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     if len(known) < len(values) or not view.axes or view.axes[-1] != axis:
         return False
     sizes = [walk.types[name].channels for name in inputs]
+    for v, name, g, n in zip(values, inputs, known, sizes, strict=True):
+        own = max(g.scale.size, g.offset.size)
+        if own > 1 and (own != n or walk.values[v.name or ""][0] != name):
+            return False
     scale, offset = (
         np.concatenate(
             [np.broadcast_to(getattr(g, part), n) for g, n in zip(known, sizes, strict=True)]

@@ -89,12 +89,14 @@ def _as_cast(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     if grid is None or grid.scale.size != 1 or scale.size != 1 or np.any(grid.offset):
         return False
     own = grid.scale.ravel()[0]
+    zero = node.inputs[2] if len(node.inputs) > 2 else None
+    shifted = zero is not None and np.any(walk.constants[zero.name or ""].values)
+    if own <= 0 or shifted:
+        return False
     ratio = scale.ravel()[0] / own
     if node.op_type == "BipolarQuant":
         own, ratio = scale.ravel()[0], Fraction(1)
-    zero = node.inputs[2] if len(node.inputs) > 2 else None
-    shifted = zero is not None and np.any(walk.constants[zero.name or ""].values)
-    if own <= 0 or shifted or not is_power_of_two(ratio):
+    if not is_power_of_two(ratio):
         return False
     view, inputs = view_of(walk, node, cls, {1: Constant(np.array(float(ratio)), False)})
     held = emit(walk, node, cls, view, inputs)

@@ -31,7 +31,10 @@ def ranked(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     assert value is not None
     grid = lone_line(walk, value)
     view, inputs = view_of(walk, node, cls, {})
-    if grid is None or (grid.scale.size > 1 and inputs[0] != walk.values[value.name or ""][0]):
+    if grid is None:
+        return False
+    own, held = max(grid.scale.size, grid.offset.size), walk.values[value.name or ""][0]
+    if own > 1 and (inputs[0] != held or own != walk.types[held].channels):
         return False
     try:
         ordered = in_order(grid, walk.types[inputs[0]])

@@ -60,10 +60,10 @@ def mean(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     """The mean of values of one scale is their sum on a finer one."""
     if not same_grid(walk, node, by_onnx()["Sum"]):
         return False
-    name = node.outputs[0].name or ""
+    name, count = node.outputs[0].name or "", len(node.inputs)
     grid = walk.grid(name)
     assert grid is not None
-    on_line(walk, node, walk.values[name][0], Grid(grid.scale / len(node.inputs), grid.offset))
+    on_line(walk, node, walk.values[name][0], Grid(grid.scale / count, grid.offset))
     return True
 
 
@@ -76,8 +76,8 @@ def _plus(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
         turned = [walk.values[v.name or ""][1] != axes for v in values]
         if any(w and t for w, t in zip(wide, turned, strict=True)):
             return False
-        ratio = np.unique(b.scale / a.scale)
-        if len(ratio) == 1 and is_power_of_two(ratio[0]):
+        ratios = set((b.scale / a.scale).ravel()) if np.all(a.scale) else set()
+        if len(ratios) == 1 and is_power_of_two(*ratios):
             _aligned(walk, node, cls, a, b)
             return True
     return tail(node.outputs[0]) is not Tail.OPEN and _sum_deferred(walk, node, values, axes)
