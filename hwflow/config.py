@@ -47,6 +47,14 @@ class InputSettings(BaseModel):
         return text
 
 
+class PluginSettings(BaseModel):
+    """``[plugins]``: operators beside hwflow's own; loading them runs their code."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    paths: list[str] = []
+
+
 class _File(BaseModel):
     """The whole file."""
 
@@ -55,6 +63,7 @@ class _File(BaseModel):
     target: TargetSettings = TargetSettings()
     input: dict[str, InputSettings] = {}
     layer: dict[str, dict[str, Any]] = {}
+    plugins: PluginSettings = PluginSettings()
 
 
 @dataclass(frozen=True)
@@ -66,12 +75,16 @@ class Config:
         inputs: type of an input port by its name in the model.
         layers: settings by layer name, values as the operator's fields take them.
         source: where the settings come from, for diagnostics.
+        plugins: Python files and packages with operators, as the file names them.
+        folder: what the paths of plugins are relative to; where the file lies.
     """
 
     target: TargetSettings = field(default_factory=TargetSettings)
     inputs: Mapping[str, FixedType] = field(default_factory=dict)
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = "the defaults"
+    plugins: tuple[str, ...] = ()
+    folder: Path = field(default=Path(), repr=False)
 
 
 def load_config(path: Path) -> Config:
@@ -82,7 +95,8 @@ def load_config(path: Path) -> Config:
             setting; carries every finding.
     """
     try:
-        return make_config(tomllib.loads(path.read_text("utf-8")), path.name)
+        settings = tomllib.loads(path.read_text("utf-8"))
+        return make_config(settings, path.name, folder=path.parent)
     except OSError as error:
         found = error.strerror or str(error)
         raise CompileError([_unreadable(str(path), found)]) from error
@@ -90,8 +104,15 @@ def load_config(path: Path) -> Config:
         raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
 
 
-def make_config(settings: Mapping[str, Any], source: str = "the arguments") -> Config:
+def make_config(
+    settings: Mapping[str, Any], source: str = "the arguments", *, folder: Path = Path()
+) -> Config:
     """Return settings given as nested dictionaries, in the form of ``hwflow.toml``.
+
+    Args:
+        settings: the nested dictionaries.
+        source: where they come from, for diagnostics.
+        folder: what paths in them are relative to.
 
     Raises:
         CompileError: carries every finding.
@@ -107,7 +128,7 @@ def make_config(settings: Mapping[str, Any], source: str = "the arguments") -> C
     if findings:
         raise CompileError(findings)
     inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
-    return Config(parsed.target, inputs, layers, source)
+    return Config(parsed.target, inputs, layers, source, tuple(parsed.plugins.paths), folder)
 
 
 def _layer(
@@ -128,7 +149,8 @@ def _layer(
 def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each of pydantic's findings."""
     known = {
-        "": ["target", "input", "layer"],
+        "": ["target", "input", "layer", "plugins"],
+        "plugins": list(PluginSettings.model_fields),
         "target": list(TargetSettings.model_fields),
         "input": list(InputSettings.model_fields),
     }

@@ -113,8 +113,14 @@ def _size(graph: Graph, value: str) -> int:
     return prod(graph.types[value].shape)
 
 
-def build(graph: Graph, project: Project, target: Target) -> Csim:
+def build(graph: Graph, project: Project, target: Target, *, flags: Sequence[str] = FLAGS) -> Csim:
     """Compile a generated project, or find it in the cache.
+
+    Args:
+        graph: the hardware graph that the project was generated from.
+        project: the generated files.
+        target: what it was generated for.
+        flags: of the compiler; they change speed, not results.
 
     Raises:
         ToolError: g++ is missing, the generated C++ does not compile, or the cache cannot be
@@ -124,9 +130,9 @@ def build(graph: Graph, project: Project, target: Target) -> Csim:
     traced = set(re.findall(r'nnet::save_layer_output<[^;]*?, "(\w+)", ', top))
     traces = tuple(sorted((n, _size(graph, n)) for n in traced if n in graph.types))
     bench = _bench(graph, project, target, traces)
-    program = cache_dir() / "csim" / _digest(project, bench) / "bench"
+    program = cache_dir() / "csim" / _digest(project, bench, flags) / "bench"
     if not program.exists():
-        _compile(project, bench, program)
+        _compile(project, bench, program, flags)
         _forget_oldest(program.parent.parent)
     with contextlib.suppress(OSError):  # a cache that can only be read serves as well
         os.utime(program)
@@ -179,8 +185,8 @@ def _ports(graph: Graph, header: str) -> tuple[list[dict[str, object]], list[dic
     return ports[: len(graph.inputs)], ports[len(graph.inputs) :]
 
 
-def _digest(project: Project, bench: str) -> str:
-    total = hashlib.sha256(" ".join(FLAGS).encode() + toolchain.CXX.version().encode())
+def _digest(project: Project, bench: str, flags: Sequence[str]) -> str:
+    total = hashlib.sha256(" ".join(flags).encode() + toolchain.CXX.version().encode())
     total.update(bench.encode())
     for path in sorted(project.files):
         if path.startswith("firmware/") and not path.endswith(".txt"):
@@ -188,7 +194,7 @@ def _digest(project: Project, bench: str) -> str:
     return total.hexdigest()[:32]
 
 
-def _compile(project: Project, bench: str, program: Path) -> None:
+def _compile(project: Project, bench: str, program: Path, flags: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="hwflow-build-") as name:
         folder = Path(name)
         for path, content in project.files.items():
@@ -199,7 +205,7 @@ def _compile(project: Project, bench: str, program: Path) -> None:
         toolchain.run(
             toolchain.CXX,
             [
-                *FLAGS,
+                *flags,
                 "-I.",
                 "-Ifirmware/ap_types",
                 '-DWEIGHTS_DIR="weights"',
