@@ -46,7 +46,12 @@ class AveragePool(_Pool):
         total: the sum of each window instead of its mean.
     """
 
-    onnx: ClassVar[tuple[str, ...]] = ("AveragePool", "GlobalAveragePool", "ReduceMean")
+    onnx: ClassVar[tuple[str, ...]] = (
+        "AveragePool",
+        "GlobalAveragePool",
+        "ReduceMean",
+        "hwflow.tflite::WindowSum",
+    )
     approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"
 
     counted: tuple[tuple[int, int], ...] | None = None
@@ -54,12 +59,21 @@ class AveragePool(_Pool):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
-        if node.op_type != "AveragePool":
+        if node.op_type not in ("AveragePool", "WindowSum"):
             return reduction(node, cls)
         window, pads = pool_window(node)
         counted = pads if node.attributes.get("count_include_pad", 0) else None
         spread = tuple(zip(window.begin, window.end, strict=True))
-        return [cls(kernel=window.kernel, strides=window.strides, pads=spread, counted=counted)]
+        total = node.op_type == "WindowSum"
+        return [
+            cls(
+                kernel=window.kernel,
+                strides=window.strides,
+                pads=spread,
+                counted=counted,
+                total=total,
+            )
+        ]
 
     def divisors(self, shape: tuple[int, ...]) -> RawArray:
         """Return the number of elements that each window's mean is over, shape ``out``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -13,14 +13,18 @@ from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
-from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize.choose import FINDERS, cheapest
 from hwflow.ops._requantize.plan import Plan
 from hwflow.ops._requantize.problem import Problem, Weights, ends_by_row, rows_of, weighted
+from hwflow.ops._requantize.tflite import function_of_node
 from hwflow.real.expression import Expression, Linear, Source, with_source
 from hwflow.real.tabulate import tabulate
+
+TFLITE = "hwflow.tflite"
+"""Domain of the operators that stand for TFLite's integer arithmetic."""
 
 MOST_OPERANDS = 4
 """Operands that the kernels have overloads for."""
@@ -42,6 +46,9 @@ class Requantize(Op):
         plan: the implementation that was chosen, with its constants and its proof.
     """
 
+    onnx: ClassVar[tuple[str, ...]] = tuple(
+        f"{TFLITE}::{name}" for name in ("Requantize", "RequantizeOnce", "Mean", "Add", "Table")
+    )
     settings: ClassVar[tuple[str, ...]] = ("implementation",)
 
     function: StepFunction
@@ -51,6 +58,10 @@ class Requantize(Op):
     points: tuple[int, ...] = ()
     implementation: str | None = None
     plan: Plan | None = None
+
+    @classmethod
+    def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
+        return [cls(**function_of_node(node))]
 
     def function_of(self, *inputs: TensorType) -> StepFunction:
         """Return the function on all inputs that can occur.

@@ -22,8 +22,9 @@ from hwflow.ir.op import Layout, RefusedError
 from hwflow.ir.qonnx import QonnxModel, constants, operator_name
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
+from hwflow.passes.deferred import Deferred
 from hwflow.passes.scales import lower_scaled
-from hwflow.passes.walk import Deferred, Walk, channels_last, emit_all, identity, shape_of, view_of
+from hwflow.passes.walk import Walk, channels_last, emit_all, identity, shape_of, view_of
 from hwflow.real.expression import Source
 
 DEFAULT_INPUT = FixedType(16, 6, True, Rounding.RND_CONV, Overflow.SAT)

@@ -41,9 +41,7 @@ def whole_weights(
         scales: what a mantissa of each operand is worth.
         types: of the operands.
     """
-    unit = scales[0]
-    for scale in scales[1:]:
-        unit = np.asarray(np.frompyfunc(_common_unit, 2, 1)(unit, scale))
+    unit = common_unit(scales)
     largest = [max(abs(b) for b in t.bounds) for t in types]
     exact = [scale / unit for scale in scales]
     total = sum(max(abs(w) for w in ws.ravel()) * n for ws, n in zip(exact, largest, strict=True))
@@ -53,6 +51,14 @@ def whole_weights(
     unit = np.where(reach == 0, ONE, reach) / 2**SUM_BITS
     exact = [scale / unit for scale in scales]
     return unit, tuple(_integers(w) for w in exact), tuple(exact)
+
+
+def common_unit(scales: Sequence[Rationals]) -> Rationals:
+    """Return the greatest numbers that all scales are whole multiples of; 1 where all are 0."""
+    unit = scales[0]
+    for scale in scales[1:]:
+        unit = np.asarray(np.frompyfunc(_common_unit, 2, 1)(unit, scale))
+    return np.where(unit == 0, ONE, abs(unit))
 
 
 def _common_unit(a: Fraction, b: Fraction) -> Fraction:

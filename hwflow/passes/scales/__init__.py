@@ -26,7 +26,7 @@ from hwflow.passes.scales.moves import (
 )
 from hwflow.passes.scales.quantizers import lower_quantizer
 from hwflow.passes.scales.ranks import approximate, ranked, top_k
-from hwflow.passes.scales.sums import affine, mean, of_two
+from hwflow.passes.scales.sums import affine, mean, of_two, total
 from hwflow.passes.tails import Tail, closes, is_applied_by_host, is_elementwise
 from hwflow.passes.walk import Walk
 
@@ -42,12 +42,13 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "ReduceMax"), pooled),
     **dict.fromkeys(("AveragePool", "GlobalAveragePool", "ReduceMean"), averaged),
     **dict.fromkeys(("Relu", "LeakyRelu", "PRelu", "Abs"), homogeneous),
-    **dict.fromkeys(("Max", "Min", "Sum"), same_grid),
+    **dict.fromkeys(("Max", "Min"), same_grid),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), of_two),
     **dict.fromkeys(("BatchNormalization", "Neg", "Identity"), affine),
     **dict.fromkeys(("ArgMax", "ArgMin"), ranked),
     "Concat": concatenated,
     "Mean": mean,
+    "Sum": total,
     "TopK": top_k,
 }
 

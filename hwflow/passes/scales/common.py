@@ -9,13 +9,9 @@ import onnx_ir
 from hwflow.errors import Diagnostic
 from hwflow.ir.grid import Grid
 from hwflow.ir.op import RefusedError
+from hwflow.passes.deferred import Deferred, on_grid
 from hwflow.passes.fuse_elementwise import deferred_of
-from hwflow.passes.walk import (
-    Deferred,
-    Walk,
-    defer,
-    on_grid,
-)
+from hwflow.passes.walk import Walk, defer
 
 
 def needs_quantizer(node: onnx_ir.Node) -> RefusedError:

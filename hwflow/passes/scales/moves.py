@@ -15,15 +15,10 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.pad import Pad
 from hwflow.ops.scale_bias import ScaleBias
+from hwflow.passes.deferred import Deferred
 from hwflow.passes.fuse_elementwise import deferred_of
 from hwflow.passes.scales.common import attribute, lone_line, on_line
-from hwflow.passes.walk import (
-    Deferred,
-    Walk,
-    defer,
-    emit,
-    view_of,
-)
+from hwflow.passes.walk import Walk, defer, emit, view_of
 from hwflow.real.expression import Expression, Linear, Source, all_constants, substituted
 from hwflow.real.tabulate import rises
 
@@ -175,12 +170,11 @@ def same_grid(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
             return False
         if grid.scale[0] != first.scale[0] or grid.offset[0] != first.offset[0]:
             return False
-    count = len(grids) if node.op_type == "Sum" else 1
     view, inputs = view_of(walk, node, cls, {})
     if any(not isinstance(o, TensorType) and o is not None for o in view.inputs):
         return False  # a constant operand has no scale of its own
     held = emit(walk, node, cls, view, inputs)
-    on_line(walk, node, held, Grid(first.scale, first.offset * count))
+    on_line(walk, node, held, first)
     return True
 
 

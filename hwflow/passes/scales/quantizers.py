@@ -14,27 +14,31 @@ from hwflow.ir.qonnx import attributes
 from hwflow.ir.quantizer import quantizer_of
 from hwflow.ops._broadcast import to_hardware
 from hwflow.ops.input import Input
+from hwflow.passes.deferred import Deferred, on_grid
 from hwflow.passes.fuse_elementwise import close
 from hwflow.passes.scales.common import is_power_of_two, lone_line, on_line
 from hwflow.passes.tails import Tail, closes
-from hwflow.passes.walk import (
-    Deferred,
-    Walk,
-    defer,
-    emit,
-    on_grid,
-    shape_of,
-    view_of,
-)
+from hwflow.passes.walk import Walk, defer, emit, shape_of, view_of
 
 
 def lower_quantizer(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: bool) -> bool:
     """Lower a quantiser that needs more than a cast, or say that it does not."""
-    if not scaled and closes(node) is not Tail.HARD:
+    plain = not scaled and closes(node) is not Tail.HARD
+    if plain and not _is_shifted(walk, node):  # a port rounds to a type, but takes no zero point
         return False
-    if not _at_port(walk, node) and not _as_cast(walk, node, cls):
+    if _at_port(walk, node):
+        return True
+    if plain:
+        return False
+    if not _as_cast(walk, node, cls):
         close(walk, node, cls)
     return True
+
+
+def _is_shifted(walk: Walk, node: onnx_ir.Node) -> bool:
+    """Return whether a quantiser has a zero point other than 0."""
+    zero = node.inputs[2] if len(node.inputs) > 2 else None
+    return zero is not None and bool(np.any(walk.constants[zero.name or ""].values))
 
 
 def _at_port(walk: Walk, node: onnx_ir.Node) -> bool:

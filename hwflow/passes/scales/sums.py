@@ -8,25 +8,21 @@ import numpy as np
 import onnx_ir
 
 from hwflow.fixed import FixedArray
-from hwflow.ir.grid import ONE, ZERO, Grid, Rationals
+from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, rationals
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import origin
 from hwflow.ops import by_onnx
 from hwflow.ops.scale_bias import ScaleBias
+from hwflow.passes.deferred import Deferred
 from hwflow.passes.fuse_elementwise import deferred_of, extend
 from hwflow.passes.scales.common import is_power_of_two, lone_line, on_line
-from hwflow.passes.scales.moves import same_grid
 from hwflow.passes.tails import Tail, tail
-from hwflow.passes.walk import (
-    Deferred,
-    Walk,
-    defer,
-    emit,
-    operand_axes,
-    view_of,
-)
-from hwflow.passes.weighted_sum import whole_weights
+from hwflow.passes.walk import Walk, defer, emit, operand_axes, view_of
+from hwflow.passes.weighted_sum import common_unit, whole_weights
 from hwflow.real.expression import Linear, Source
+
+MAX_FACTOR_BITS = 32
+"""Widest factor that brings an operand of a sum to a common unit without a quantiser behind it."""
 
 
 def of_two(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
@@ -36,7 +32,7 @@ def of_two(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
         return affine(walk, node, cls)
     if node.op_type in ("Mul", "Div"):
         return node.op_type == "Mul" and _times(walk, node, cls)
-    return _plus(walk, node, cls)
+    return total(walk, node, cls)
 
 
 def affine(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
@@ -57,48 +53,63 @@ def _times(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
 
 
 def mean(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
-    """The mean of values of one scale is their sum on a finer one."""
-    if not same_grid(walk, node, by_onnx()["Sum"]):
+    """The mean of values is their sum on a finer scale."""
+    if not total(walk, node, by_onnx()["Sum"]):
         return False
-    name, count = node.outputs[0].name or "", len(node.inputs)
-    grid = walk.grid(name)
-    assert grid is not None
-    on_line(walk, node, walk.values[name][0], Grid(grid.scale / count, grid.offset))
+    name = node.outputs[0].name or ""
+    found, axes, share = walk.deferred[name], walk.values[name][1], rationals(len(node.inputs))
+    tree = found.tree
+    assert isinstance(tree, Linear)
+    finer = replace(tree, scale=tree.scale / share, offset=tree.offset / share)
+    defer(walk, node.outputs[0], replace(found, tree=finer), axes)
     return True
 
 
-def _plus(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+def total(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """Add integers on a common scale: by shifts, in the quantiser behind, or by whole factors."""
     values = [v for v in node.inputs if v is not None]
-    a, b = (lone_line(walk, v) for v in values)
+    if any(v.name not in walk.values for v in values):
+        return False
     axes = operand_axes(walk, node, cls.layout)
-    if a is not None and b is not None:
-        wide = [g.scale.size > 1 or g.offset.size > 1 for g in (a, b)]
-        turned = [walk.values[v.name or ""][1] != axes for v in values]
-        if any(w and t for w, t in zip(wide, turned, strict=True)):
-            return False
-        ratios = set((b.scale / a.scale).ravel()) if np.all(a.scale) else set()
-        if len(ratios) == 1 and is_power_of_two(*ratios):
-            _aligned(walk, node, cls, a, b)
-            return True
-    return tail(node.outputs[0]) is not Tail.OPEN and _sum_deferred(walk, node, values, axes)
+    grids = [g for v in values if (g := lone_line(walk, v)) is not None]
+    if len(grids) < len(values):
+        return tail(node.outputs[0]) is not Tail.OPEN and _deferred(walk, node, values, axes)
+    unit = common_unit([g.scale for g in grids])
+    factors = [g.scale / unit for g in grids]
+    shifts = all(is_power_of_two(abs(f)) for part in factors for f in part)
+    if not shifts and tail(node.outputs[0]) is not Tail.OPEN:
+        return _deferred(walk, node, values, axes)
+    wide = [g.scale.size > 1 or g.offset.size > 1 for g in grids]
+    turned = [walk.values[v.name or ""][1] != axes for v in values]
+    if any(w and t for w, t in zip(wide, turned, strict=True)):
+        return False
+    if max(abs(f) for part in factors for f in part) >= 2**MAX_FACTOR_BITS:
+        return False
+    _aligned(walk, node, cls, grids, unit)
+    return True
 
 
-def _aligned(walk: Walk, node: onnx_ir.Node, cls: type[Op], a: Grid, b: Grid) -> None:
-    """Add integers whose scales differ by a power of two, which moves the binary point of one."""
+def _aligned(
+    walk: Walk, node: onnx_ir.Node, cls: type[Op], grids: list[Grid], unit: Rationals
+) -> None:
+    """Add integers, each times a whole factor that brings it to a common unit."""
     view, inputs = view_of(walk, node, cls, {})
-    ratio = (b.scale / a.scale).ravel()[0]
-    if ratio != 1:
-        factor = FixedArray.exactly(np.array(float(ratio)))
-        shift = ScaleBias(scale=factor, bias=FixedArray.exactly(np.array(0.0)))
-        label = walk.namer.label(origin(node), "Align")
-        inputs = (inputs[0], walk.add(shift, inputs[1:], label, ""))
-        view = replace(view, inputs=(view.inputs[0], walk.types[inputs[1]]))
-    held = emit(walk, node, cls, view, inputs)
-    sign = -1 if node.op_type == "Sub" else 1
-    on_line(walk, node, held, Grid(a.scale, a.offset + sign * b.offset))
+    operands, offset = [], ZERO
+    for position, (name, grid) in enumerate(zip(inputs, grids, strict=True)):
+        factor = np.array([int(f) for f in grid.scale / unit], np.int64)
+        offset = offset + (-grid.offset if position and node.op_type == "Sub" else grid.offset)
+        operands.append(name)
+        if np.any(factor != 1):
+            scale = FixedArray.narrowest(factor if factor.size > 1 else factor[0:1].reshape(()), 0)
+            shift = ScaleBias(scale=scale, bias=FixedArray.exactly(np.array(0.0)))
+            label = walk.namer.label(origin(node), "Align")
+            operands[-1] = walk.add(shift, (name,), label, origin(node))
+    view = replace(view, inputs=tuple(walk.types[name] for name in operands))
+    held = emit(walk, node, cls, view, tuple(operands))
+    on_line(walk, node, held, Grid(unit, offset))
 
 
-def _sum_deferred(
+def _deferred(
     walk: Walk, node: onnx_ir.Node, values: list[onnx_ir.Value], axes: tuple[int, ...]
 ) -> bool:
     """Remember a sum of values with different scales for the quantiser behind it."""
@@ -109,7 +120,8 @@ def _sum_deferred(
         return False
     scales: list[Rationals] = []
     offset = ZERO
-    for term, sign in zip(terms, (1, -1 if node.op_type == "Sub" else 1), strict=True):
+    for position, term in enumerate(terms):
+        sign = -1 if position and node.op_type == "Sub" else 1
         if not (isinstance(term.tree, Linear) and isinstance(term.tree.x, Source)):
             return False
         weights = term.exact or [w.astype(object) for w in term.weights] or [ONE]
