@@ -6,15 +6,16 @@ kernels: ``templates/nnet/xnor.h``, and hls4ml's sum of products in the accumula
 """
 
 import argparse
-import re
-import subprocess
-import tempfile
+import sys
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from hwflow.ops._xnor_cost import popcount_luts
+from tests.benchmarks.yosys import lut_cells
 
 SIZES = (6, 12, 27, 64, 144)
 OUTPUTS = 8
@@ -82,17 +83,6 @@ def verilog(signs: Signs, *, counted: bool) -> str:
     return m.text(n, outputs, width)
 
 
-def mapped(text: str, yosys: str) -> int:
-    """Return the LUT cells and inverters that Yosys maps a module to."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "top.v").write_text(text)
-        script = "read_verilog top.v; synth_xilinx -family xc7 -flatten -noiopad -top top"
-        command = [yosys, "-q", "-p", f"{script}; tee -q -o cells.txt stat"]
-        subprocess.run(command, cwd=folder, check=True)
-        cells = (Path(folder) / "cells.txt").read_text()
-    return sum(int(n) for n in re.findall(r"^\s+(\d+)\s+(?:LUT\d|INV)\b", cells, re.MULTILINE))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--yosys", default="yosys")
@@ -100,7 +90,9 @@ def main() -> None:
     print("| inputs | counted | added | added / counted | structure |\n|---:|---:|---:|---:|---:|")
     for n in SIZES:
         signs = np.random.default_rng(n).choice([-1, 1], (n, OUTPUTS))
-        counted, added = (mapped(verilog(signs, counted=c), arguments.yosys) for c in (True, False))
+        counted, added = (
+            lut_cells(verilog(signs, counted=c), arguments.yosys) for c in (True, False)
+        )
         structure = popcount_luts(signs != 0) + OUTPUTS * (n.bit_length() + 1)
         print(f"| {n} | {counted} | {added} | {added / counted:.1f} | {structure} |", flush=True)
 
