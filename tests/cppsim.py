@@ -27,7 +27,7 @@ def merged(graphs: Mapping[str, Graph]) -> Graph:
 
 
 def _moved(port: Port, key: str) -> Port:
-    return Port(f"{key}_{port.value}", f"{key}/{port.name}", port.axes)
+    return replace(port, value=f"{key}_{port.value}", name=f"{key}/{port.name}")
 
 
 def compare_with_cpp(

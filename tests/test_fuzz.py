@@ -24,6 +24,35 @@ def test_random_networks_are_lossless() -> None:
     assert designs >= 40, outcome.refused
 
 
+@pytest.mark.parametrize("scales", ["float", "mixed"])
+def test_random_networks_with_other_scales_are_lossless(scales: str) -> None:
+    outcome = Outcome()
+    designs = 0
+    for seed in range(50_000, 50_025):
+        design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome, scales)
+        if design is not None:
+            check_lossless(seed, design, outcome)
+            designs += 1
+    assert outcome.failures == []
+    assert designs >= 18, outcome.refused
+
+
+@pytest.mark.cpp
+def test_random_networks_with_other_scales_agree_with_their_cpp() -> None:
+    outcome = fuzz(networks=8, seed=51_000, scales="mixed", quiet=True)
+    assert outcome.failures == []
+    assert outcome.networks >= 4, outcome.refused
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.parametrize("scales", ["float", "mixed"])
+def test_many_random_networks_with_other_scales_agree_with_their_cpp(scales: str) -> None:
+    outcome = fuzz(networks=120, seed=60_000, scales=scales)
+    assert outcome.failures == []
+    assert outcome.networks >= 80, outcome.refused
+
+
 @pytest.mark.cpp
 @pytest.mark.slow
 def test_many_random_networks_agree_with_their_cpp() -> None:

@@ -27,13 +27,19 @@ from hwflow.ops.scale_bias import affine
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mul(Op):
-    """``a * b``, exactly, with ONNX broadcasting; claims ``Div`` by a constant too."""
+    """``a * b``, exactly, with ONNX broadcasting; claims ``Div`` by a constant too, and ``Pow``."""
 
-    onnx: ClassVar[tuple[str, ...]] = ("Mul", "Div")
+    onnx: ClassVar[tuple[str, ...]] = ("Mul", "Div", "Pow")
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
         left, right = (node.constant(i) for i in (0, 1))
+        if node.op_type == "Pow":
+            raise node.refuse(
+                "power without a quantiser behind it",
+                supported="squares and cubes in a chain that ends in a quantiser",
+                help="put a quantiser behind it, or multiply the value with itself",
+            )
         if node.op_type == "Div" and (right is None or not np.all(right.values)):
             raise node.refuse(
                 "division by an activation, or by zero",

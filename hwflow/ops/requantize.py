@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -47,7 +47,7 @@ class Requantize(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = tuple(
-        f"{TFLITE}::{name}" for name in ("Requantize", "RequantizeOnce", "Mean", "Add", "Table")
+        f"{TFLITE}::{name}" for name in ("Requantize", "Rescale", "Mean", "Add", "Table", "Whole")
     )
     settings: ClassVar[tuple[str, ...]] = ("implementation",)
 
@@ -61,40 +61,48 @@ class Requantize(Op):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
-        return [cls(**function_of_node(node))]
+        fields = function_of_node(node)
+        return [] if fields is None else [cls(**fields)]
+
+    def at(self, *operands: TensorType | FixedArray) -> Requantize:
+        """Return the same operator for mantissas with the binary points that operands have now.
+
+        Settings and passes may have changed the operands since the function was tabulated.
+        """
+        points = tuple(x.dtype.fractional for x in operands)
+        return self if points == (self.points or points) else _moved(self, points)
 
     def function_of(self, *inputs: TensorType) -> StepFunction:
-        """Return the function on all inputs that can occur.
+        """Return the function on all inputs that can occur, tabulated again where those changed.
 
-        Settings and passes may have changed the operands since the function was tabulated; it is
-        tabulated again where they did.
+        Args:
+            inputs: with the binary points that the operator is for.
         """
         rows = self.function.rows
-        lo, hi = weighted(self.weights, np.arange(rows), ends_by_row(rows, inputs))
-        return self._covering(lo, hi, tuple(t.dtype.fractional for t in inputs))
+        return self._covering(*weighted(self.weights, np.arange(rows), ends_by_row(rows, inputs)))
 
-    def _covering(self, lo: RawArray, hi: RawArray, points: tuple[int, ...]) -> StepFunction:
-        moved = {now - then for now, then in zip(points, self.points or points, strict=True)} - {0}
-        inside = (lo >= self.function.lo).all() and (hi <= self.function.hi).all()
-        if inside and not moved:
+    def _covering(self, lo: RawArray, hi: RawArray) -> StepFunction:
+        if (lo >= self.function.lo).all() and (hi <= self.function.hi).all():
             return self.function
-        if self.tree is None or len(moved) > 1 or (moved and len(points) > 1):
+        if self.tree is None:
             raise ValueError("an input can leave the range that its function is defined on")
-        return _tabulated(self.tree, moved.pop() if moved else 0, lo.tobytes(), hi.tobytes())
+        return _tabulated(self.tree, lo.tobytes(), hi.tobytes())
 
     def exact(self, *inputs: TensorType) -> TensorType:
-        x, function = inputs[0], self.function_of(*inputs)
+        x, op = inputs[0], self.at(*inputs)
+        function = op.function_of(*inputs)
         row, channel = rows_of(function.rows, x)
         ends = [(t.lo[channel], t.hi[channel]) for t in inputs]
-        lo, hi = weighted(self.weights, row, ends)
+        lo, hi = weighted(op.weights, row, ends)
         least, greatest = _reached(function, row, lo, hi)
         shape = (-1, x.channels)
         least, greatest = least.reshape(shape).min(axis=0), greatest.reshape(shape).max(axis=0)
         return TensorType.exactly(x.shape, least, greatest, self.fractional)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
-        total = self._sum(inputs)
-        function = self._covering(*self._span(total), tuple(x.dtype.fractional for x in inputs))
+        op = self.at(*inputs)
+        total = op._sum(inputs)
+        function = op._covering(*op._span(total))
         lowest, highest = (int(b) for b in (min(function.bounds[0]), max(function.bounds[1])))
         return FixedArray(function(total), FixedType.covering(lowest, highest, self.fractional))
 
@@ -121,7 +129,8 @@ class Requantize(Op):
         return np.asarray(sum(terms[1:], terms[0]), np.int64)
 
     def _problem(self, *inputs: TensorType) -> Problem:
-        return Problem.of(self.function_of(*inputs), self.weights, inputs)
+        op = self.at(*inputs)
+        return Problem.of(op.function_of(*inputs), op.weights, inputs)
 
     def chosen(self, target: Target, *inputs: TensorType) -> Plan | None:
         """Return the plan, or if it was not made for these inputs, the one to take.
@@ -207,11 +216,33 @@ def _reached(
 
 
 @lru_cache(maxsize=256)
-def _tabulated(tree: Expression, moved: int, lo: bytes, hi: bytes) -> StepFunction:
-    """Return a tree's function on other inputs, whose binary point moved by some bits."""
-    scaled = Linear(Source(), rationals(2) ** -moved, rationals(0)) if moved else Source()
+def _moved(op: Requantize, points: tuple[int, ...]) -> Requantize:
+    """Return an operator whose operands' binary points moved.
+
+    Raises:
+        ValueError: the operator has no tree to tabulate again.
+    """
+    if op.tree is None:
+        raise ValueError("the binary point of an operand moved under its function")
+    shifts = [then - now for then, now in zip(op.points, points, strict=True)]
+    power = min(shifts)
+    weights = op.weights and tuple(
+        w << (s - power) for w, s in zip(op.weights, shifts, strict=True)
+    )
+    if power == 0:
+        return replace(op, weights=weights, points=points)
+    scaled = Linear(Source(), rationals(2) ** power, rationals(0))
+    tree = with_source(op.tree, scaled)
+    origin = np.zeros(op.function.rows, np.int64).tobytes()
+    function = _tabulated(tree, origin, origin)
+    return replace(op, function=function, weights=weights, tree=tree, points=points)
+
+
+@lru_cache(maxsize=256)
+def _tabulated(tree: Expression, lo: bytes, hi: bytes) -> StepFunction:
+    """Return a tree's function between the ends of each row, int64."""
     ends = (np.frombuffer(end, np.int64) for end in (lo, hi))
-    return tabulate(with_source(tree, scaled), *ends)
+    return tabulate(tree, *ends)
 
 
 def _examples_of_one() -> Iterator[Example]:

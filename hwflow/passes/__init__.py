@@ -83,8 +83,8 @@ PIPELINE: Sequence[Pass] = (
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
-    Pass("choose_xnor", lambda g, c: choose_xnor(g, c.target), "once layers are as they will be"),
     Pass("choose_requantizers", lambda g, c: choose_requantizers(g, c.target), "all ranges known"),
+    Pass("choose_xnor", lambda g, c: choose_xnor(g, c.target), "once every result is known"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),
 )
 

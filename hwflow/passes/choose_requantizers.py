@@ -24,7 +24,8 @@ def choose_requantizers(graph: Graph, target: Target) -> Graph:
         if plan is None or plan.proof is None:
             explain("choose_requantizers", f"{node.name}: no implementation serves")
             continue
-        function = node.op.function_of(*graph.input_types(node))
-        chosen[node.name] = replace(node.op, function=function, tree=None, plan=plan)
+        inputs = graph.input_types(node)
+        op = node.op.at(*inputs)
+        chosen[node.name] = replace(op, function=op.function_of(*inputs), tree=None, plan=plan)
         explain("choose_requantizers", f"{node.name}: {plan}, {plan.proof.points} points compared")
     return graph.replace_ops(chosen) if chosen else graph

@@ -43,7 +43,7 @@ def _is_idle_cast(node: ir.Node) -> bool:
     if node.domain or node.op_type != "Cast" or not node.inputs or node.inputs[0] is None:
         return False
     dtype = node.inputs[0].dtype
-    return dtype is not None and dtype == node.attributes["to"].as_int()
+    return dtype is not None and "to" in node.attributes and dtype == node.attributes["to"].as_int()
 
 
 def _make_identity(node: ir.Node) -> None:

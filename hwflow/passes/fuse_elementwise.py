@@ -36,7 +36,6 @@ from hwflow.real.expression import (
     Product,
     Rounded,
     Total,
-    UndefinedError,
     all_constants,
 )
 from hwflow.real.tabulate import TooManyStepsError, tabulate
@@ -163,9 +162,9 @@ def _tabulated(
             found=str(problem),
             help="put a quantiser before this sum, at least at one of its operands",
         ) from None
-    except UndefinedError as problem:
+    except ArithmeticError as problem:
         raise node.refuse(
-            "a function in the chain before this quantiser is not defined on its whole range",
+            "a function in the chain before this quantiser cannot be evaluated on its whole range",
             code="HW221",
             found=str(problem),
             help="keep the input within the function's domain by a quantiser or Clip",

@@ -128,7 +128,8 @@ def _is_hard(node: ir.Node) -> bool:
         case "Add" | "Sub" | "Relu" | "Clip" | "Neg" | "Identity":
             return False
         case "Mul" | "Div" | "PRelu":
-            values = [1 / c.values if name == "Div" else c.values for c in constants]
+            with np.errstate(divide="ignore"):  # refused where it is lowered
+                values = [1 / c.values if name == "Div" else c.values for c in constants]
             return not constants or not all(_is_short(v) for v in values)
         case "LeakyRelu":
             return not _is_short(np.array(parameters(name, attributes(node))["alpha"]))

@@ -86,8 +86,8 @@ def _linear_unit(scale: str = "") -> dict[str, Any]:
         return Fraction(p[scale]) if scale else Fraction(1)
 
     return {
-        "precise": lambda x, p: _mp(factor(p)) * (
-            x if x > 0 else p["alpha"] * mpmath.expm1(_near(x, 1000))
+        "precise": lambda x, p: (
+            _mp(factor(p)) * (x if x > 0 else p["alpha"] * mpmath.expm1(_near(x, 1000)))
         ),
         "exact": lambda x, p: factor(p) * max(x, x * 0) if x >= 0 or not p["alpha"] else None,
         "slope": lambda x, p: np.full(

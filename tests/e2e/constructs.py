@@ -13,6 +13,7 @@ from tests.e2e.tables import (
     decisions,
     merges,
     products,
+    qdq,
     quantisers,
     rare,
     shapes,
@@ -21,6 +22,7 @@ from tests.e2e.tables import (
 
 SECTIONS = {
     "Quantisers": quantisers.TABLE,
+    "QDQ": qdq.TABLE,
     "Matrix products, biases, batch normalisation": products.TABLE,
     "Convolutions and poolings": spatial.TABLE,
     "Activations": activations.TABLE,

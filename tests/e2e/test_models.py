@@ -8,15 +8,10 @@ import pytest
 
 import hwflow
 from hwflow.data import random_data
-from hwflow.design import Design
-from hwflow.errors import CompileError
 from tests.cppsim import compare_with_cpp, merged
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((ROOT / "tests" / "models").glob("*.onnx"))
-
-REFUSED = {"float_scale": "HW213"}
-"""Models that cannot be computed exactly, with the code that says so."""
 
 NOT_LOSSLESS = {
     "softmax": "tables",
@@ -26,21 +21,9 @@ NOT_LOSSLESS = {
 """Models with layers that approximate by nature; the reason that the comparison gives."""
 
 
-def compiled(path: Path) -> Design | None:
-    if path.stem not in REFUSED:
-        return hwflow.compile(path)
-    with pytest.raises(CompileError) as refusal:
-        hwflow.compile(path)
-    assert {d.code for d in refusal.value.diagnostics} == {REFUSED[path.stem]}
-    return None
-
-
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
 def test_hardware_has_the_models_own_numbers(path: Path) -> None:
-    design = compiled(path)
-    assert (design is None) == (path.stem in REFUSED)
-    if design is None:
-        return
+    design = hwflow.compile(path)
     found = design.verify(random_data(design.graph, 2000), cpp=False).lossless
     assert found is not None
     if path.stem not in NOT_LOSSLESS:
@@ -61,10 +44,7 @@ TARGETS = [
     [*TARGETS[:2], *(pytest.param(*t, marks=pytest.mark.slow) for t in TARGETS[2:])],
 )
 def test_all_models_agree_with_their_cpp(backend: str, io_type: str) -> None:
-    designs = {}
-    for path in MODELS:
-        if path.stem not in REFUSED:
-            designs[path.stem] = hwflow.compile(path, backend=backend, io_type=io_type)
+    designs = {p.stem: hwflow.compile(p, backend=backend, io_type=io_type) for p in MODELS}
     graph = merged({key: d.graph for key, d in designs.items()})
     target = next(iter(designs.values())).target
     found = compare_with_cpp(graph, target, random_data(graph, 100).inputs)
@@ -80,6 +60,17 @@ def test_digits_are_lossless_on_all_samples(name: str) -> None:
     assert found.lossless.samples == 1797
     assert found.errors[0].accuracy == found.errors[0].reference_accuracy
     assert found.errors[0].max_abs == 0
+
+
+def test_digits_with_scales_of_any_size_are_lossless_on_all_samples() -> None:
+    design = hwflow.compile(ROOT / "examples" / "digits_residual.onnx")
+    found = design.verify(ROOT / "examples" / "digits.npz", cpp=False)
+    assert found.lossless is not None
+    assert (found.lossless.mismatches, found.lossless.samples) == (0, 1797), found.lossless.first
+    assert found.lossless.float32_only == ""
+    assert found.errors[0].accuracy is not None
+    assert found.errors[0].accuracy > 0.95
+    assert found.errors[0].max_abs < 1e-5
 
 
 CASES = [

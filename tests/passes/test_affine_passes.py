@@ -77,14 +77,14 @@ def test_a_value_with_two_users_stays(branch: int) -> None:
     lossless(proto)
 
 
-def norm(*, quantised: bool, users: int = 1) -> onnx.ModelProto:
+def norm(*, quantised: bool, users: int = 1, end: bool = True) -> onnx.ModelProto:
     b = Builder(np.random.default_rng(0))
     x = b.quant("x", 5, 1 / 4, signed=True)
     bias = b.bias(3) if quantised else b.constant(b.rng.normal(size=3))
     y = b.node("Gemm", [x, b.weight((4, 3), 4, 1 / 4), bias])
     statistics = ([1.5, -0.5, 0.75], [0.1, 0.2, 0.3], [0.5, -0.25, 0.125], [1.0, 2.0, 0.5])
     z = b.node("BatchNormalization", [y, *(b.constant(s) for s in statistics)], epsilon=1e-5)
-    z = b.quant(z, 5, 1 / 4, signed=True)
+    z = b.quant(z, 5, 1 / 4, signed=True) if end else z
     if users == 2:
         z = b.node("Add", [z, b.quant(y, 5, 1 / 4, signed=True)])
     return model(b, z, (1, 4), (1, 3))
@@ -95,9 +95,18 @@ def gemm_inputs(of: QonnxModel) -> int:
     return sum(value is not None for value in gemm.inputs)
 
 
-def test_an_unquantised_bias_moves_into_the_batch_norm() -> None:
-    assert gemm_inputs(up_to("bias_into_batch_norm", norm(quantised=False))) == 2
-    lossless(norm(quantised=False))
+def test_an_unquantised_bias_moves_into_a_batch_norm_that_no_quantiser_follows() -> None:
+    proto = norm(quantised=False, end=False)
+    assert gemm_inputs(up_to("bias_into_batch_norm", proto)) == 2
+    assert [n.op.kind for n in hwflow.compile(proto).graph.nodes].count("ScaleBias") == 1
+
+
+def test_before_a_quantiser_bias_and_batch_norm_are_one_exact_function() -> None:
+    proto = norm(quantised=False)
+    assert gemm_inputs(up_to("bias_into_batch_norm", proto)) == 3
+    kinds = [n.op.kind for n in hwflow.compile(proto).graph.nodes]
+    assert kinds == ["Input", "Dense", "Requantize"]
+    lossless(proto)
 
 
 @pytest.mark.parametrize("proto", [norm(quantised=True), norm(quantised=False, users=2)])

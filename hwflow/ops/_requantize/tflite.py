@@ -6,7 +6,7 @@ whole numbers, and so are results.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -31,8 +31,8 @@ SPAN = 30
 """Finest weights tried for the smaller operand of a sum: the larger one's is ``2**SPAN``."""
 
 
-def function_of_node(node: OnnxNode) -> dict[str, Any]:
-    """Return the fields of the ``Requantize`` that computes a node.
+def function_of_node(node: OnnxNode) -> dict[str, Any] | None:
+    """Return the fields of the ``Requantize`` that computes a node, None where nothing is to do.
 
     Raises:
         RefusedError: a result of TFLite's would not fit its 32 bits, or a sum has no weights.
@@ -42,9 +42,15 @@ def function_of_node(node: OnnxNode) -> dict[str, Any]:
             return _sum(node)
         case "Table":
             return _table(node)
+        case "Whole" if node.activations[0].dtype.fractional <= 0:
+            return None
+        case "Whole":
+            raise node.refuse("a value that is no whole number")
         case "Mean":
             return _tree(node, _mean(node))
-    return _tree(node, _rescaled(node))
+        case "Rescale":
+            return _rescaled(node)
+    return _tree(node, _requantized(node))
 
 
 def _parameter(node: OnnxNode, index: int) -> Rationals:
@@ -71,27 +77,57 @@ def _tree(node: OnnxNode, rounded: Expression) -> dict[str, Any]:
     return {"function": function, "tree": flat, "points": (x.dtype.fractional,)}
 
 
-def _whole(x: TensorType) -> Expression:
-    """Return the number that a mantissa stands for."""
-    return Linear(Source(), rationals(2) ** -x.dtype.fractional, ZERO)
-
-
-def _rescaled(node: OnnxNode) -> Expression:
-    """Return ``MultiplyByQuantizedMultiplier`` of a sum and its bias, rounded once or twice."""
+def _requantized(node: OnnxNode) -> Expression:
+    """Return ``MultiplyByQuantizedMultiplier`` of a sum and its bias: rounded twice."""
     (x,) = node.activations
     bias, multiplier, shift = (_parameter(node, i) for i in (1, 2, 3))
     up, down = np.maximum(shift, 0), np.maximum(-shift, 0)
     _require_int32(node, bias, up)
-    factor = multiplier / Fraction(2) ** 31
-    whole = _whole(x)
-    assert isinstance(whole, Linear)
-    total = Linear(Source(), whole.scale, bias)
-    if node.op_type == "RequantizeOnce":
-        scale = factor * _power(shift)
-        return Rounded(Linear(total.x, total.scale * scale, bias * scale + HALF), "FLOOR")
-    scale = factor * _power(up)
-    high = Rounded(Linear(total.x, total.scale * scale, bias * scale + HALF), "FLOOR")
+    scale = multiplier * _power(up) / Fraction(2) ** 31
+    unit = Fraction(2) ** -x.dtype.fractional
+    high = Rounded(Linear(Source(), scale * unit, bias * scale + HALF), "FLOOR")
     return Rounded(Linear(high, _power(-down), ZERO), "HALF_UP")
+
+
+def _rescaled(node: OnnxNode) -> dict[str, Any]:
+    """Return a sum and its bias times a float64, rounded half away from zero in float64.
+
+    The product itself is rounded, which puts some next to a tie onto it: there is no tree of real
+    functions for that, so that the function covers all of the operand's type.
+    """
+    (x,) = node.activations
+    bias, factor = (_parameter(node, i) for i in (1, 2))
+    _require_int32(node, bias, rationals([0]))
+    zero, least, greatest = (node.attributes[n] for n in ("zero_point", "minimum", "maximum"))
+    unit = 2.0**-x.dtype.fractional
+    starts, levels = [], []
+    for row in range(max(bias.size, factor.size)):
+        shift, slope = (float(c[row if c.size > 1 else 0]) for c in (bias, factor))
+
+        def result(raw: RawArray, shift: float = shift, slope: float = slope) -> RawArray:
+            product = (raw * unit + shift) * slope
+            whole = np.floor(np.abs(product))
+            nearest = np.copysign(whole + (np.abs(product) - whole >= 0.5), product)
+            return np.asarray(np.clip(nearest + zero, least, greatest), np.int64)
+
+        found = _runs(result, x.dtype.raw_min, x.dtype.raw_max)
+        starts.append(found[0])
+        levels.append(found[1])
+    hi = np.full(len(starts), x.dtype.raw_max, np.int64)
+    return {"function": StepFunction(tuple(starts), tuple(levels), hi)}
+
+
+def _runs(function: Callable[[RawArray], RawArray], lo: int, hi: int) -> tuple[RawArray, RawArray]:
+    """Return the first input and the result of each run of a function that never falls."""
+    first, last = (int(v) for v in function(np.array([lo, hi])))
+    wanted = np.arange(first + 1, last + 1)
+    below, reached = np.full(len(wanted), lo), np.full(len(wanted), hi)
+    while len(wanted) and int((reached - below).max()) > 1:
+        middle = below + (reached - below) // 2
+        there = function(middle) >= wanted
+        below, reached = np.where(there, below, middle), np.where(there, middle, reached)
+    starts = np.unique(np.concatenate([[lo], reached]))
+    return starts, function(starts)
 
 
 def _power(exponent: Rationals) -> Rationals:
@@ -118,10 +154,8 @@ def _mean(node: OnnxNode) -> Expression:
     """Return a sum over a count, rounded half away from zero with its zero point."""
     (x,) = node.activations
     count = _parameter(node, 1)
-    whole = _whole(x)
-    assert isinstance(whole, Linear)
-    offset = rationals(node.attributes["offset"])
-    return Rounded(Linear(Source(), whole.scale / count, offset + ZERO * count), "HALF_UP")
+    unit, offset = Fraction(2) ** -x.dtype.fractional, rationals(node.attributes["offset"])
+    return Rounded(Linear(Source(), unit / count, offset), "HALF_UP")
 
 
 def _table(node: OnnxNode) -> dict[str, Any]:

@@ -33,19 +33,16 @@ def moved(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     view, inputs = view_of(walk, node, cls, {})
     chain = cls.from_onnx(view)
     tree, shape = before.tree, walk.types[before.sources[0]].shape
-    if node.op_type == "Pad":
+    pads = [op for op in chain if isinstance(op, Pad) and op.mode == "constant"]
+    if pads:
         grid = lone_line(walk, value)
-        if grid is None or np.any(grid.offset) or inputs[0] != before.sources[0]:
+        if grid is None or np.any(grid.offset) or any(op.value for op in pads):
             return False
-        if any(isinstance(op, Pad) and (op.value or op.mode != "constant") for op in chain):
-            return False
-        if any(op.pads[-1] != (0, 0) for op in chain if isinstance(op, Pad)) or not _by_channel(
-            walk, cls, view, before
-        ):
-            return False
-    elif cls.layout is not Layout.VIEW:
+    if cls.layout is not Layout.VIEW:
         added = [] if inputs[0] == before.sources[0] else [walk.op(inputs[0])]
-        tree = tree.map(lambda c: _moved_constant(c, [*added, *chain], shape))
+        # zero is zero on any scale: what stands around takes that of its neighbour
+        near = [replace(op, mode="edge") if isinstance(op, Pad) and pads else op for op in chain]
+        tree = tree.map(lambda c: _moved_constant(c, [*added, *near], shape))
     held = emit(walk, node, cls, view, inputs, chain)
     axes = walk.values[node.outputs[0].name or ""][1]
     defer(walk, node.outputs[0], Deferred((held,), tree), axes)

@@ -24,6 +24,8 @@ from hwflow.passes.walk import Walk, defer, emit, shape_of, view_of
 def lower_quantizer(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: bool) -> bool:
     """Lower a quantiser that needs more than a cast, or say that it does not."""
     plain = not scaled and closes(node) is not Tail.HARD
+    if node.inputs[0] is None or node.inputs[0].name in walk.constants:
+        return False  # an output of constants, which is refused
     if plain and not _is_shifted(walk, node):  # a port rounds to a type, but takes no zero point
         return False
     if _at_port(walk, node):

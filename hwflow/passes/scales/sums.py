@@ -76,14 +76,14 @@ def total(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
         return tail(node.outputs[0]) is not Tail.OPEN and _deferred(walk, node, values, axes)
     unit = common_unit([g.scale for g in grids])
     factors = [g.scale / unit for g in grids]
-    shifts = all(is_power_of_two(abs(f)) for part in factors for f in part)
+    shifts = all(is_power_of_two(abs(f)) for part in factors for f in part.ravel())
     if not shifts and tail(node.outputs[0]) is not Tail.OPEN:
         return _deferred(walk, node, values, axes)
     wide = [g.scale.size > 1 or g.offset.size > 1 for g in grids]
     turned = [walk.values[v.name or ""][1] != axes for v in values]
     if any(w and t for w, t in zip(wide, turned, strict=True)):
         return False
-    if max(abs(f) for part in factors for f in part) >= 2**MAX_FACTOR_BITS:
+    if max(abs(f) for part in factors for f in part.ravel()) >= 2**MAX_FACTOR_BITS:
         return False
     _aligned(walk, node, cls, grids, unit)
     return True
@@ -96,7 +96,8 @@ def _aligned(
     view, inputs = view_of(walk, node, cls, {})
     operands, offset = [], ZERO
     for position, (name, grid) in enumerate(zip(inputs, grids, strict=True)):
-        factor = np.array([int(f) for f in grid.scale / unit], np.int64)
+        exact = grid.scale / unit
+        factor = np.array([int(f) for f in exact.ravel()], np.int64).reshape(exact.shape)
         offset = offset + (-grid.offset if position and node.op_type == "Sub" else grid.offset)
         operands.append(name)
         if np.any(factor != 1):

@@ -138,7 +138,7 @@ TABLE = (
     ),
     quant("Quant, zero point on an unsigned activation", 0.25, 3.0, 4.0, EXACT, signed=0),
     Construct(name="Quant, zero point on a weight", body=weight_zero_point),
-    quant("Quant, scale not a power of two", 0.3, 0.0, 4.0, "HW213", "hls4ml: small errors"),
+    quant("Quant, scale not a power of two", 0.3, 0.0, 4.0, EXACT, "hls4ml: small errors"),
     quant(
         "Quant, power-of-two scale per channel on an activation",
         np.array([[0.25, 0.5, 1, 0.125]]),
@@ -160,7 +160,6 @@ TABLE = (
     Construct(
         name="Quant, scale per channel on a weight, not powers of two",
         body=weight_scales([[0.3, 0.5, 0.2]]),
-        outcome="HW213",
     ),
     Construct(name="Weight quantiser in domain onnx.brevitas", body=weight_of("onnx.brevitas")),
     Construct(name="Weight as IntQuant", body=weight_of(DOMAIN, "IntQuant")),

@@ -1,0 +1,60 @@
+"""Where real numbers and mantissas meet: inputs and outputs, ``QUANTIZE`` and ``DEQUANTIZE``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwflow.frontends.tflite.elementwise import rescale
+from hwflow.frontends.tflite.writer import Writer
+
+
+def quantize(writer: Writer) -> None:
+    """Write ``QUANTIZE`` of real numbers, or of integers on another scale."""
+    index = writer.operand(0)
+    if index in writer.reals:
+        writer.quantize(writer.reals[index], writer.activation(writer.result()), writer.result())
+        return
+    rescale(0)(writer)
+
+
+def dequantize(writer: Writer) -> None:
+    """Write ``DEQUANTIZE``: the host multiplies by the scale."""
+    x, result = writer.activation(writer.operand(0)), writer.result()
+    scale = writer.initializer("scale", x.scale, np.float32)
+    name = writer.tensor(result).name if result in writer.graph.outputs else ""
+    writer.reals[result] = writer.node("Mul", [writer.value(writer.operand(0)), scale], result=name)
+
+
+def add_inputs(writer: Writer) -> list[tuple[str, int]]:
+    """Write the inputs and return their names and tensors; integers are taken as they are."""
+    ports = []
+    for index in writer.graph.inputs:
+        tensor = writer.tensor(index)
+        name = writer.port = writer.unique(tensor.name)
+        ports.append((name, index))
+        if tensor.kind == "FLOAT32":
+            writer.reals[index] = name
+            continue
+        x = writer.activation(index)
+        writer.names[index] = writer.integer_node("Whole", [name], None)
+        if x.zero_point:
+            zero = writer.initializer("zero_point", x.zero_point, np.float32)
+            writer.names[index] = writer.node("Sub", [writer.names[index], zero])
+    return ports
+
+
+def add_outputs(writer: Writer) -> list[str]:
+    """Write the outputs and return their names; integers get their zero point back."""
+    names = []
+    for index in writer.graph.outputs:
+        if index in writer.reals:
+            names.append(writer.reals[index])
+            continue
+        zero = writer.activation(index).zero_point
+        if not zero:
+            names.append(writer.value(index))
+            continue
+        writer.port = writer.tensor(index).name
+        constant = writer.initializer("zero_point", zero, np.float32)
+        names.append(writer.node("Add", [writer.value(index), constant], result=writer.port))
+    return names
