@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 import onnx
 
 from hwflow.errors import Diagnostic
+from hwflow.frontends.qdq_parameters import CONTRIB_DOMAIN, LINEAR, refused_operators
 from hwflow.frontends.tensor_checks import NUMERIC, check_size, check_tensors, node_label
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
 from hwflow.ops import by_onnx
@@ -154,7 +155,13 @@ def _check_operators(
         place = f"{node_label(node)}, {where}"
         known = node.domain in STANDARD_DOMAINS | QONNX_DOMAINS
         known = known or (node.domain, node.op_type) in functions
-        if not known and f"{node.domain}::{node.op_type}" not in by_onnx():
+        known = known or f"{node.domain}::{node.op_type}" in by_onnx()
+        known = known or (node.domain == CONTRIB_DOMAIN and node.op_type in LINEAR)
+        if node.domain in STANDARD_DOMAINS or (node.domain == CONTRIB_DOMAIN and not known):
+            refusals = list(refused_operators(node.op_type, place))
+            known = known or bool(refusals)
+            yield from refusals
+        if not known:
             yield Diagnostic(
                 code="HW012",
                 title="operator of an unknown domain",

@@ -9,6 +9,8 @@ from onnx_ir.passes import common
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.checks import QONNX_DOMAINS, STANDARD_DOMAINS
+from hwflow.frontends.qdq import expand_qdq
+from hwflow.frontends.qdq_parameters import CONTRIB_DOMAIN, LINEAR
 from hwflow.ir.qonnx import QONNX_DOMAIN, QUANTIZERS, QonnxModel, operator_name, printable
 from hwflow.ops import by_onnx
 
@@ -26,10 +28,11 @@ def normalize(model: QonnxModel) -> QonnxModel:
     4. Nodes are put in topological order.
     5. Recorded shapes and types of results are dropped: they may be stale, and are inferred later.
     6. The first axis of every graph input, where it is open, is the batch and becomes 1.
+    7. ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant`` (see ``qdq``).
 
     Raises:
         CompileError: HW014, an axis other than the batch is open; HW018, the batch is not 1;
-            HW019, a function cannot be expanded.
+            HW019, a function cannot be expanded; HW272 to HW279, a QDQ model is not exact.
     """
     graph = model.ir.graph
     common.RemoveInitializersFromInputsPass()(model.ir)
@@ -50,6 +53,7 @@ def normalize(model: QonnxModel) -> QonnxModel:
     findings = [f for value in graph.inputs for f in _fix_shape(value, model.source)]
     if findings:
         raise CompileError(findings)
+    expand_qdq(model)
     return model
 
 
@@ -85,7 +89,9 @@ def _rename(node: ir.Node) -> None:
         node.domain = QONNX_DOMAIN
     elif node.domain in QONNX_DOMAINS:
         node.domain = QONNX_DOMAIN
-    elif node.domain in STANDARD_DOMAINS:
+    elif node.domain in STANDARD_DOMAINS or (
+        node.domain == CONTRIB_DOMAIN and node.op_type in LINEAR
+    ):
         node.domain = ""
 
 

@@ -23,6 +23,7 @@ NUMERIC = frozenset(
         TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT8,
         TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16, TensorProto.INT32,
         TensorProto.UINT32, TensorProto.INT64, TensorProto.UINT64, TensorProto.BOOL,
+        TensorProto.INT2, TensorProto.UINT2, TensorProto.INT4, TensorProto.UINT4,
     }
 )  # fmt: skip
 """Element types that are read; QONNX keeps small integers in float32."""
