@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,22 @@ def as_data(given: Data | Mapping[str, Array] | Array | str | Path | None, graph
     """
     if given is None:
         return random_data(graph)
+    return read_data(given, [port.name for port in graph.inputs])
+
+
+def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Sequence[str]) -> Data:
+    """Return data for inputs of these names; see ``as_data``.
+
+    Raises:
+        CompileError: the file cannot be read, or it is not clear which array is which.
+    """
     if isinstance(given, Data):
         return given
     if isinstance(given, (str, Path)):
-        return _assigned(_load(Path(given)), graph, Path(given).name)
+        return _assigned(_load(Path(given)), names, Path(given).name)
     if isinstance(given, np.ndarray):
-        return _assigned({INPUT_NAMES[0]: given}, graph, "the array")
-    return _assigned(dict(given), graph, "the arrays")
+        return _assigned({INPUT_NAMES[0]: given}, names, "the array")
+    return _assigned(dict(given), names, "the arrays")
 
 
 def _load(path: Path) -> dict[str, Array]:
@@ -75,8 +84,7 @@ def _load(path: Path) -> dict[str, Array]:
         raise CompileError([_finding(path.name, str(error).split("\n")[0])]) from error
 
 
-def _assigned(arrays: dict[str, Array], graph: Graph, source: str) -> Data:
-    names = [port.name for port in graph.inputs]
+def _assigned(arrays: dict[str, Array], names: Sequence[str], source: str) -> Data:
     kept = [n for n in LABEL_NAMES if n in arrays and n not in names]
     labels = _classes(arrays[kept[0]], kept[0], source) if kept else None
     inputs = {name: arrays[name] for name in names if name in arrays}

@@ -17,6 +17,7 @@ from onnx_ir.passes import common
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends import load
+from hwflow.frontends.qonnx import MAX_FILE_BYTES
 from hwflow.ir.names import Namer
 from hwflow.ir.qonnx import QonnxModel, origin, printable
 from hwflow.passes.clean_model import clean_model
@@ -69,11 +70,20 @@ def save_model(model: QonnxModel, path: Path) -> Path:
     """Write a model as an ONNX file, whole or not at all.
 
     Raises:
-        CompileError: HW552, the file cannot be written.
+        CompileError: HW003, the model is larger than a file can be; HW552, the file cannot be
+            written.
     """
+    proto = ir.to_proto(model.ir)
+    size = proto.ByteSize()
+    if size > MAX_FILE_BYTES:
+        finding = Diagnostic(
+            code="HW003", title="the model is too large for one file", where=f"in {model.source}",
+            found=f"{size} bytes", supported=f"up to {MAX_FILE_BYTES} bytes",
+        )  # fmt: skip
+        raise CompileError([finding])
     staged = path.with_name(f".{path.name}.part")
     try:
-        staged.write_bytes(ir.to_proto(model.ir).SerializeToString(deterministic=True))
+        staged.write_bytes(proto.SerializeToString(deterministic=True))
         staged.replace(path)
     except OSError as error:
         staged.unlink(missing_ok=True)

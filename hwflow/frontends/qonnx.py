@@ -24,10 +24,6 @@ MAX_FILE_BYTES = 2**31
 _OTHER_FORMATS = {
     ".pt": "a torch file holds no graph: build the module, load its state and pass the module",
     ".pth": "a torch file holds no graph: build the module, load its state and pass the module",
-    ".h5": "convert the Keras model to QONNX first",
-    ".keras": "convert the Keras model to QONNX first",
-    ".json": "convert the Keras model to QONNX first",
-    ".tflite": "convert the model to QONNX first",
     ".pb": "convert the model to QONNX first",
 }
 
@@ -42,7 +38,7 @@ def read_file(path: Path) -> QonnxModel:
         CompileError: with codes HW001 to HW029, all findings at once.
     """
     source = printable(path.name)
-    proto = _parse(_read_bytes(path, source), source)
+    proto = _parse(file_bytes(path, source), source)
     findings = [*check(proto, source), *load_external_data(proto, path.parent, source)]
     if findings:
         raise CompileError(findings)
@@ -68,7 +64,7 @@ def read_proto(proto: onnx.ModelProto, name: str = "", source: str = "") -> Qonn
     return _build(proto, name, source)
 
 
-def _read_bytes(path: Path, source: str) -> bytes:
+def file_bytes(path: Path, source: str) -> bytes:
     """Return the content of a file that is there, is a file and is not too large."""
     if path.suffix.lower() in _OTHER_FORMATS:
         raise CompileError(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.fixed import FixedArray
-from hwflow.ir.op import Constant, OnnxNode, RefusedError
+from hwflow.ir.op import Constant, OnnxNode
 
 MAX_WEIGHT_WIDTH = 24
 """Widest weight taken: beyond it the weights are floats that nobody quantised."""
@@ -16,7 +16,7 @@ def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
     """Return weights exactly, in the narrowest type that holds them all.
 
     Raises:
-        RefusedError: the weights are not quantised, or to scales that are not powers of two.
+        RefusedError: the weights are not quantised, or not with scales that a layer can take out.
     """
     try:
         exact = FixedArray.exactly(weight.values)
@@ -24,15 +24,15 @@ def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
         exact = None
     if exact is not None and exact.dtype.width <= MAX_WEIGHT_WIDTH:
         return exact
-    if weight.quantized:
-        raise power_of_two_only(node, "weights")
+    mixed = "quantised weights whose scale is neither one for all nor one for each output"
     raise node.refuse(
         "weights are not quantised",
         code="HW211",
-        found="floating-point weights",
-        supported=f"weights on a power-of-two grid of at most {MAX_WEIGHT_WIDTH} bits",
-        help="train with a weight quantiser with power-of-two scale "
-        "(Brevitas: weight_quant=Int8WeightPerTensorFixedPoint)",
+        found=mixed if weight.quantized else "floating-point weights",
+        supported="weights that are whole multiples of a scale, one for all or one for each "
+        f"output, of at most {MAX_WEIGHT_WIDTH} bits",
+        help="run `hwflow quantize` on the float model, or train with a weight quantiser "
+        "(Brevitas: weight_quant=Int8WeightPerTensorFloat)",
     )
 
 
@@ -52,15 +52,3 @@ def bias_constant(node: OnnxNode, bias: npt.NDArray[np.float64]) -> FixedArray:
             "which span more than 62 bits",
             help="quantise the bias (Brevitas: bias_quant=Int16Bias)",
         ) from None
-
-
-def power_of_two_only(node: OnnxNode, what: str) -> RefusedError:
-    """Return the refusal of a scale that is not a power of two."""
-    return node.refuse(
-        f"{what}: scale is not a power of two",
-        code="HW213",
-        found=f"a scale of the {what} that is not 2**n",
-        supported="power-of-two scales, per tensor or per channel",
-        help="use a fixed-point quantiser (Brevitas: Int8WeightPerTensorFixedPoint, "
-        "Int8ActPerTensorFixedPoint) or set restrict_scaling_type=POWER_OF_TWO",
-    )

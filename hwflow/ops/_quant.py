@@ -12,7 +12,6 @@ from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.quantizer import Quantizer, quantizer_of
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._broadcast import to_hardware
-from hwflow.ops._constants import power_of_two_only
 
 F64 = npt.NDArray[np.float64]
 
@@ -46,7 +45,7 @@ def quantizer_chain(node: OnnxNode) -> Sequence[Op]:
     quantizer = quantizer_of(node.op_type, values, node.attributes)
     for scale in (quantizer.scale, quantizer.output_scale):
         if scale is not None and not np.all(np.frexp(scale)[0] == 0.5):
-            raise power_of_two_only(node, "activation")
+            raise node.refuse("quantiser as casts, with a scale that is no 2**n", code="HW213")
     if quantizer.bipolar:
         return _bipolar(node, x, quantizer)
     return _trunc(node, x, quantizer) if quantizer.kind == "Trunc" else _quant(node, x, quantizer)

@@ -110,6 +110,8 @@ def square_root(x: Fraction) -> Fraction:
 
 def _clip(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
     bounds = [node.constant(i) for i in (1, 2)]
+    if any(b is not None and (b.values.size != 1 or np.isnan(b.values).any()) for b in bounds):
+        raise node.refuse("Clip with bounds that are not one number each")
     lo, hi = (
         None if b is None or np.isinf(b.values).any() else rationals(b.values.reshape(()))
         for b in bounds

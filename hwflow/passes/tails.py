@@ -125,8 +125,10 @@ def _is_hard(node: ir.Node) -> bool:
     name = operator_name(node)
     constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
     match name:
-        case "Add" | "Sub" | "Relu" | "Clip" | "Neg" | "Identity":
+        case "Add" | "Sub" | "Relu" | "Neg" | "Identity":
             return False
+        case "Clip":
+            return not all(_is_short(c.values) for c in constants)
         case "Mul" | "Div" | "PRelu":
             with np.errstate(divide="ignore"):  # refused where it is lowered
                 values = [1 / c.values if name == "Div" else c.values for c in constants]

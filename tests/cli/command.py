@@ -56,6 +56,14 @@ def dense() -> onnx.ModelProto:
     return model(b, x, (1, 4), (1, 3))
 
 
+def float_dense() -> onnx.ModelProto:
+    """Return a small dense layer in floating point: 4 inputs, 3 outputs."""
+    b = Builder(np.random.default_rng(1))
+    weights = np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32)
+    b.tensors.append(onnx.numpy_helper.from_array(weights, "weights"))
+    return model(b, b.node("MatMul", ["x", "weights"]), (1, 4), (1, 3))
+
+
 def save(proto: onnx.ModelProto, name: str = "model.onnx") -> str:
     """Write a model to the current folder and return its name."""
     Path(name).write_bytes(proto.SerializeToString())

@@ -114,7 +114,8 @@ def _rescaled(node: OnnxNode) -> dict[str, Any]:
         starts.append(found[0])
         levels.append(found[1])
     hi = np.full(len(starts), x.dtype.raw_max, np.int64)
-    return {"function": StepFunction(tuple(starts), tuple(levels), hi)}
+    function = StepFunction(tuple(starts), tuple(levels), hi)
+    return {"function": function, "points": (x.dtype.fractional,)}
 
 
 def _runs(function: Callable[[RawArray], RawArray], lo: int, hi: int) -> tuple[RawArray, RawArray]:
@@ -166,7 +167,7 @@ def _table(node: OnnxNode) -> dict[str, Any]:
         raise node.refuse("TFLite arithmetic with a parameter that is not constant")
     _require_inside(node, node.activations[0], first, constant.values.size)
     results = constant.values.ravel().astype(np.int64)
-    return {"function": StepFunction.of(np.array([first]), [results])}
+    return {"function": StepFunction.of(np.array([first]), [results]), "points": (0,)}
 
 
 def _require_inside(node: OnnxNode, x: TensorType, first: int, size: int) -> None:
@@ -199,7 +200,8 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
         sums = weights[0] * values[0][:, None] + weights[1] * values[1][None, :]
         function = _monotone(sums.ravel(), results.ravel())
         if function is not None:
-            return {"function": function, "weights": tuple(np.array(w) for w in weights)}
+            factors = tuple(np.array(w) for w in weights)
+            return {"function": function, "weights": factors, "points": (0, 0)}
     raise node.refuse(
         "a sum whose operands have no common unit", code="HW295",
         found=f"scales of ratio {float(slopes[0] / slopes[1]) if slopes[1] else 0:g}",

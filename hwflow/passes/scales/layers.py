@@ -58,12 +58,18 @@ def _multiply(
 ) -> None:
     """Add the layer; a bias that is whole on the sum's scale goes with it."""
     view, inputs = view_of(walk, node, cls, {1: weight, 2: None})
+    outputs = view.output_shape[1 if node.op_type == "Conv" else -1]
+    if offset.size not in (1, outputs):
+        raise view.refuse(
+            "bias does not suit the layer",
+            code="HW223",
+            found=f"a bias of {offset.size} elements for {outputs} outputs",
+        )
     attached, bias = False, None
     if np.any(offset) and np.all(scale):
         whole = np.asarray(offset / scale)
         attached = all(_fits_sum(b) for b in whole.ravel())
     if attached:
-        outputs = view.output_shape[1 if node.op_type == "Conv" else -1]
         values = np.array([float(b) for b in whole.ravel()])
         bias = Constant(np.broadcast_to(values, (outputs,)), True)
     operands = (view.inputs[0], weight, bias)

@@ -137,7 +137,7 @@ TABLE = (
     r("LpPool", one("LpPool", kernel_shape=(2, 2)), "HW201", MAP),
     r("Sign", one("Sign"), "HW201"),
     r("Floor", one("Floor"), "HW201"),
-    r("Pow", one("Pow", 2.0), "HW201"),
+    r("Pow", one("Pow", 2.0), "HW210"),
     r("HardSigmoid with alpha and beta", then_quant(one("HardSigmoid", alpha=0.5, beta=0.25))),
     r("Celu, quantiser behind", then_quant(one("Celu", alpha=0.5))),
     r("Elu with alpha, quantiser behind", then_quant(one("Elu", alpha=0.25))),

@@ -1,0 +1,69 @@
+"""Puts quantisers into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from hwflow.ir.qonnx import QONNX_DOMAIN, QonnxModel
+from hwflow.ptq.layers import new_constant, store
+from hwflow.ptq.ranges import Format
+
+
+def insert_quantizer(
+    model: QonnxModel,
+    value: ir.Value,
+    uses: Iterable[tuple[ir.Node, int]],
+    form: Format,
+    scale: npt.ArrayLike,
+) -> ir.Node:
+    """Quantise a value for some of the operands that take it.
+
+    Args:
+        model: changed in place.
+        value: any value of its graph.
+        uses: nodes and positions of the operands.
+        form: the integers.
+        scale: broadcasts against the value.
+
+    Returns:
+        The ``Quant`` node: rounded half to even, saturating (QONNX's rounding mode ``ROUND``).
+    """
+    graph = model.ir.graph
+    name = value.name or ""
+    parameters = [
+        new_constant(model, f"{name}_{part}", np.asarray(number))
+        for part, number in (("scale", scale), ("zero_point", form.zero_point), ("bits", form.bits))
+    ]
+    node = ir.node(
+        "Quant",
+        [value, *parameters],
+        {"signed": int(form.signed), "narrow": 0, "rounding_mode": "ROUND"},
+        domain=QONNX_DOMAIN,
+        name=f"{name}_Quant",
+    )
+    taken = {v.name for n in graph for v in n.outputs} | set(graph.initializers)
+    result = f"{name}_quantized"
+    while result in taken:
+        result += "_"
+    node.outputs[0].name = result
+    node.outputs[0].shape, node.outputs[0].type = value.shape, value.type
+    producer = value.producer()
+    uses = list(uses)
+    if producer is None:
+        graph.insert_before(graph[0] if value.const_value is None else uses[0][0], node)
+    else:
+        graph.insert_after(producer, node)
+    for user, index in uses:
+        user.replace_input_with(index, node.outputs[0])
+    return node
+
+
+def set_scale(node: ir.Node, scale: npt.ArrayLike) -> None:
+    """Give a quantiser another scale."""
+    value = node.inputs[1]
+    assert value is not None
+    store(value, np.asarray(scale))
