@@ -1,7 +1,9 @@
 """hwflow: from quantisation-aware trained models to verified, estimated HLS projects.
 
-``load`` reads a model, ``compile`` makes a ``Design`` of it; a design can ``simulate``, ``verify``,
-``estimate``, ``write`` and ``report``. Heavy libraries are imported when they are needed.
+``load`` reads a model, ``quantize`` makes one of a float model, ``ensemble`` merges several,
+``convert`` writes one as a QONNX file, ``compile`` makes a ``Design``; a design can ``simulate``,
+``verify``, ``estimate``, ``write`` and ``report``. Heavy libraries are imported when they are
+needed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from hwflow.design import Design, compile  # noqa: A004 - the public name
     from hwflow.errors import CompileError, Diagnostic, HwflowError, ToolError
     from hwflow.frontends import load
+    from hwflow.frontends.convert import convert
+    from hwflow.frontends.ensemble import ensemble
+    from hwflow.ptq import quantize
 
 __version__ = "0.1.0"
 
@@ -22,7 +27,10 @@ __all__ = [
     "HwflowError",
     "ToolError",
     "compile",
+    "convert",
+    "ensemble",
     "load",
+    "quantize",
 ]
 
 _HOME = {
@@ -32,7 +40,10 @@ _HOME = {
     "HwflowError": "hwflow.errors",
     "ToolError": "hwflow.errors",
     "compile": "hwflow.design",
+    "convert": "hwflow.frontends.convert",
+    "ensemble": "hwflow.frontends.ensemble",
     "load": "hwflow.frontends",
+    "quantize": "hwflow.ptq",
 }
 
 

@@ -296,6 +296,8 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     board: str | Path | None = None,
     config: Config | Mapping[str, Any] | str | Path | None = None,
     plugins: Sequence[str | Path | ModuleType | type[Op]] = (),
+    weights: str | Path | None = None,
+    trust: bool = False,
     **target: Any,
 ) -> Design:
     """Compile a model to a hardware design.
@@ -307,6 +309,8 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         config: settings as an object, nested dictionaries, or the path of a ``hwflow.toml``.
         plugins: operators beside hwflow's own and those of installed packages: paths of Python
             files or package folders, modules, or ``Op`` subclasses. Files are run.
+        weights: the file with the weights of a Keras ``.json``, if not the one beside it.
+        trust: let a Keras file name what runs code of its own.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
             ``clock_period_ns``, ``strategy``, ``reuse_factor``.
 
@@ -319,7 +323,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     started = time.perf_counter()
     operators = load_plugins([*(settings.folder / path for path in settings.plugins), *plugins])
     with _explained_by(operators):
-        model = frontends.load(source, example)
+        model = frontends.load(source, example, weights=weights, trust=trust)
         again, digest = _again(source, model)
     seconds["import"] = time.perf_counter() - started
     machine = Target(
@@ -380,7 +384,7 @@ def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) 
 
 def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:
     """Return how to get the model as it was before the passes, and a digest of it."""
-    if isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)) and Path(source).suffix == ".onnx":
         return lambda: frontends.load(source), _digest(Path(source).read_bytes())
     import onnx_ir
 

@@ -24,8 +24,8 @@ Array = npt.NDArray[Any]
 _POINTWISE = frozenset(
     {
         "Abs", "Add", "Cast", "Ceil", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
-        "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul",
-        "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
+        "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish",
+        "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
         "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu",
     }
 )  # fmt: skip
@@ -38,6 +38,10 @@ _PER_SAMPLE = frozenset(
     }
 )  # fmt: skip
 """Operators for which the first axis is the batch by definition."""
+
+_ALONG_AXIS = {"ArgMax": 0, "ArgMin": 0, "LogSoftmax": -1, "Softmax": -1, "TopK": -1}
+"""Operators that work along one axis, with the axis where none is given (before opset 13 that of
+softmax is 1, which is not the batch either)."""
 
 _CHUNK = 256
 """Samples in one run: bounds the memory for intermediate values."""
@@ -214,8 +218,8 @@ def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
             return rank == 2 or (rank > 2 and len(_dims(node.inputs[1]) or ()) == 2)
         case "Flatten":
             return _axis(node, rank, 1) == 1
-        case "Softmax" | "LogSoftmax":
-            return "axis" in node.attributes and _axis(node, rank, -1) != 0
+        case op_type if op_type in _ALONG_AXIS:
+            return _axis(node, rank, _ALONG_AXIS[op_type]) != 0
         case "Transpose":
             return "perm" in node.attributes and node.attributes["perm"].as_ints()[0] == 0
         case "Reshape":

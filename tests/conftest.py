@@ -11,6 +11,8 @@ from hwflow.toolchain import CXX
 
 GOLDEN = Path(__file__).parent / "golden"
 
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # one TensorFlow for all tests of a process
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -50,6 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     absent = {
         "cpp": None if CXX.find() else f"no C++ compiler: {CXX.install}",
         "torch": None if find_spec("brevitas") else "no Brevitas: pip install hwflow[torch]",
+        "keras": None if find_spec("qkeras") else "no QKeras: pip install hwflow[keras]",
     }
     for item in items:
         for marker, reason in absent.items():

@@ -22,13 +22,14 @@ LAYERS = [
     {"reference", "exact", "golden"},
     {"simulate", "estimate", "codegen"},
     {"data"},
+    {"ptq"},
     {"toolchain"},
     {"csim"},
     {"verify", "lossless"},
     {"report"},
     {"workbench"},
     {"design"},
-    {"show", "show_catalog", "show_operator"},
+    {"show", "show_catalog", "show_operator", "show_quantize"},
     {"cli"},
 ]
 """Top-level modules from low to high."""

@@ -10,20 +10,29 @@ import onnx
 import onnx_ir as ir
 
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.frontends import qonnx
+from hwflow.frontends import keras, qonnx, tflite
 from hwflow.ir.qonnx import QonnxModel
 
 __all__ = ["load"]
 
 
-def load(source: Any, example: Any = None) -> QonnxModel:
+def load(
+    source: Any,
+    example: Any = None,
+    *,
+    weights: str | Path | None = None,
+    trust: bool = False,
+) -> QonnxModel:
     """Read a model and bring it to the QONNX level.
 
     Args:
-        source: path of an ``.onnx`` file, an ``onnx.ModelProto``, an ``onnx_ir.Model``, or a live
-            torch module with Brevitas layers. Models in memory are not changed.
+        source: path of an ``.onnx`` or ``.tflite`` file or of a Keras model (``.h5``, ``.keras``,
+            ``.json``, a SavedModel), an ``onnx.ModelProto``, an ``onnx_ir.Model``, or a live Keras
+            model or torch module with Brevitas layers. Models in memory are not changed.
         example: for a torch module, one input (tensor or array, batch axis first, any batch), or a
             tuple of them.
+        weights: the file with the weights of a Keras ``.json``, if not the one beside it.
+        trust: let a Keras file name what runs code of its own.
 
     Returns:
         The model with all quantisers in one domain and a batch axis of 1.
@@ -34,7 +43,7 @@ def load(source: Any, example: Any = None) -> QonnxModel:
     if isinstance(source, QonnxModel):
         return source
     if isinstance(source, (str, Path)):
-        return qonnx.read_file(Path(source))
+        return _read_path(Path(source), weights, trust)
     if isinstance(source, onnx.ModelProto):
         return qonnx.read_proto(source)
     if isinstance(source, ir.Model):
@@ -43,13 +52,24 @@ def load(source: Any, example: Any = None) -> QonnxModel:
         from hwflow.frontends.brevitas import read_module
 
         return read_module(source, example)
+    if keras.is_keras_model(source):
+        return keras.read_keras_model(source)
     finding = Diagnostic(
         code="HW016",
         title="this kind of object is not a model",
         found=f"{type(source).__module__}.{type(source).__qualname__}",
-        supported="path of an .onnx file, onnx.ModelProto, onnx_ir.Model, torch module",
+        supported="path of a file, onnx.ModelProto, onnx_ir.Model, Keras model, torch module",
     )
     raise CompileError([finding])
+
+
+def _read_path(path: Path, weights: str | Path | None, trust: bool) -> QonnxModel:
+    """Return the model in a file or folder, read by what its name says it is."""
+    if keras.is_keras_path(path):
+        return keras.read_keras_file(path, Path(weights) if weights else None, trust=trust)
+    if path.suffix.lower() == ".tflite":
+        return tflite.read_file(path)
+    return qonnx.read_file(path)
 
 
 def _is_torch_module(source: object) -> bool:

@@ -59,6 +59,7 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
         *_check_order(graph, where),
         *_check_versions(proto, where),
         *_check_operators(graph, {(f.domain, f.name) for f in proto.functions}, where),
+        *_check_operands(proto, where),
         *_check_inputs(inputs, where),
         *check_tensors(graph, where),
     ]
@@ -182,6 +183,28 @@ def _check_operators(
                 where=place,
                 found=printable(node.op_type),
                 help=help_,
+            )
+
+
+def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
+    """Yield standard operators with more or fewer inputs than ONNX gives them."""
+    versions = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
+    opset = min(max(versions, default=OLDEST_OPSET), onnx.defs.onnx_opset_version())
+    for node in proto.graph.node:
+        if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
+            continue
+        try:
+            schema = onnx.defs.get_schema(node.op_type, opset)
+        except onnx.defs.SchemaError:  # the operator is newer than the opset
+            continue
+        least, most = schema.min_input, schema.max_input
+        if not least <= len(node.input) <= most:
+            yield Diagnostic(
+                code="HW025",
+                title=f"{printable(node.op_type)} has the wrong number of inputs",
+                where=f"{node_label(node)}, {where}",
+                found=str(len(node.input)),
+                supported=f"{least}" if least == most else f"{least} to {most}",
             )
 
 

@@ -1,0 +1,227 @@
+"""Writes the ONNX graph of a Keras model: values with their layout, nodes with layer names.
+
+Keras keeps channels last, ONNX's spatial operators want them second. Each value knows its layout;
+a transpose is written where the two meet. These name axes only: no hardware comes of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from hwflow.errors import Diagnostic
+from hwflow.ir.op import RefusedError
+from hwflow.ir.qonnx import QONNX_DOMAIN, printable
+
+OPSET = 20
+"""Of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A value of the graph.
+
+    Attributes:
+        name: in the ONNX graph.
+        shape: as Keras has it, without the batch.
+        channels_first: whether the ONNX value has the last axis of ``shape`` first.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    channels_first: bool = False
+
+    def axis(self, axis: int) -> int:
+        """Return the ONNX axis, batch counted, of a Keras axis, batch counted."""
+        rank = len(self.shape) + 1
+        axis %= rank
+        if not self.channels_first or axis == 0:
+            return axis
+        return 1 if axis == rank - 1 else axis + 1
+
+    def per_channel(self, values: npt.ArrayLike) -> FloatArray:
+        """Return an array that broadcasts against Keras' last axes, laid out for this value."""
+        array = np.asarray(values, np.float32)
+        if not self.channels_first or array.size == 1:
+            return array.reshape(()) if array.size == 1 else array
+        array = array.reshape((1,) * (len(self.shape) - array.ndim) + array.shape)
+        return np.moveaxis(array, -1, 0)
+
+
+@dataclass(eq=False)
+class Writer:
+    """Collects the nodes and constants of one model.
+
+    Attributes:
+        source: how diagnostics call the model.
+        layer: path of the layer that is being written, for node names and diagnostics.
+        kind: its class name.
+    """
+
+    source: str
+    layer: str = ""
+    kind: str = ""
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+    _turned: dict[tuple[str, bool], Tensor] = field(default_factory=dict)
+
+    def refusal(
+        self,
+        title: str,
+        code: str = "HW281",
+        found: str = "",
+        supported: str = "",
+        help: str = "",  # noqa: A002
+    ) -> RefusedError:
+        """Return the refusal of the current layer, to be raised."""
+        where = f"{printable(self.layer)}: {self.kind}, in {self.source}"
+        finding = Diagnostic(
+            code=code,
+            title=title,
+            where=where,
+            found=printable(found),
+            supported=supported,
+            help=help,
+        )
+        return RefusedError(finding)
+
+    def unique(self, name: str) -> str:
+        """Return a name for a value that no other has."""
+        base = printable(name)
+        found, number = base, 1
+        while found in self._names:
+            number += 1
+            found = f"{base}_{number}"
+        self._names.add(found)
+        return found
+
+    def constant(self, label: str, values: npt.ArrayLike, dtype: Any = np.float32) -> str:
+        """Return the name of an initializer of the current layer."""
+        array = np.asarray(values, dtype)
+        name = self.unique(f"{self.layer}.{label}")
+        self.tensors[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def node(self, op: str, inputs: list[str], *, domain: str = "", **attributes: Any) -> str:
+        """Append a node of the current layer and return the name of its result."""
+        result = self.unique(f"{self.layer}.{op}")
+        # The name is a path, as torch writes it: `origin` finds the layer in it.
+        scope = self.layer.replace("/", "_").replace(".", "/")
+        name = f"/{scope}/{result.rpartition('.')[2]}"
+        self.nodes.append(
+            helper.make_node(op, inputs, [result], name=name, domain=domain, **attributes)
+        )
+        return result
+
+    def unary(self, op: str, x: Tensor, *constants: npt.ArrayLike, **attributes: Any) -> Tensor:
+        """Append an elementwise node: the value, then constants laid out like it."""
+        operands = [self.constant(op.lower(), x.per_channel(c)) for c in constants]
+        return replace(x, name=self.node(op, [x.name, *operands], **attributes))
+
+    def clip(self, x: Tensor, low: float | None, high: float | None) -> Tensor:
+        """Append a clip, open where a bound is None."""
+        bounds = ["" if v is None else self.constant("bound", v) for v in (low, high)]
+        return replace(x, name=self.node("Clip", [x.name, *bounds]))
+
+    def quant(
+        self,
+        x: Tensor,
+        scale: npt.ArrayLike,
+        bits: int,
+        *,
+        signed: bool,
+        narrow: bool = False,
+        rounding: str = "ROUND",
+    ) -> Tensor:
+        """Append a ``Quant`` of a value, whose scale broadcasts against Keras' last axes."""
+        name = self._quant(x.name, x.per_channel(scale), bits, signed, narrow, rounding)
+        return replace(x, name=name)
+
+    def quantized_constant(
+        self, label: str, values: FloatArray, scale: FloatArray, bits: int, *, signed: bool
+    ) -> str:
+        """Return the name of a constant with a ``Quant`` behind it that changes none of it."""
+        return self._quant(self.constant(label, values), scale, bits, signed, False, "ROUND")
+
+    def bipolar(self, name: str, scale: npt.ArrayLike) -> str:
+        """Append a ``BipolarQuant`` and return the name of its result."""
+        return self.node("BipolarQuant", [name, self.constant("scale", scale)], domain=QONNX_DOMAIN)
+
+    def _quant(
+        self, name: str, scale: FloatArray, bits: int, signed: bool, narrow: bool, rounding: str
+    ) -> str:
+        operands = [
+            name,
+            self.constant("scale", scale),
+            self.constant("zero_point", 0.0),
+            self.constant("bits", float(bits)),
+        ]
+        return self.node(
+            "Quant",
+            operands,
+            domain=QONNX_DOMAIN,
+            signed=int(signed),
+            narrow=int(narrow),
+            rounding_mode=rounding,
+        )
+
+    def spatial(self, x: Tensor) -> Tensor:
+        """Return a value with its channels first, as ONNX's spatial operators want it."""
+        return self._turn(x, channels_first=True)
+
+    def keras(self, x: Tensor) -> Tensor:
+        """Return a value with its axes as Keras has them."""
+        return self._turn(x, channels_first=False)
+
+    def _turn(self, x: Tensor, *, channels_first: bool) -> Tensor:
+        rank = len(x.shape) + 1
+        if x.channels_first == channels_first or rank < 3:
+            return x
+        key = (x.name, channels_first)
+        if key not in self._turned:
+            last = rank - 1
+            perm = [0, last, *range(1, last)] if channels_first else [0, *range(2, rank), 1]
+            name = self.node("Transpose", [x.name], perm=perm)
+            self._turned[key] = Tensor(name, x.shape, channels_first)
+        return self._turned[key]
+
+    def model(
+        self, name: str, inputs: list[tuple[str, tuple[int, ...]]], outputs: list[str]
+    ) -> onnx.ModelProto:
+        """Return the model.
+
+        Args:
+            name: of the graph.
+            inputs: names and shapes without the batch.
+            outputs: names of values.
+        """
+        info = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self.nodes,
+            printable(name) or "model",
+            [info(n, TensorProto.FLOAT, [1, *shape]) for n, shape in inputs],
+            [info(n, TensorProto.FLOAT, None) for n in outputs],
+            list(self.tensors.values()),
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX_DOMAIN, 2)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+    def rename(self, old: str, new: str) -> str:
+        """Give a value that a node computes another name, and return the name it then has."""
+        if old == new:
+            return old
+        new = self.unique(new)
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                for position, name in enumerate(names):
+                    if name == old:
+                        names[position] = new
+        return new

@@ -1,0 +1,171 @@
+"""Quantisers and functions on activations, and quantisers of weights."""
+
+import numpy as np
+
+from tests.frontends.keras.case import EXACT, WIDE, Case, activation, weight
+
+OUT = "quantized_bits(10, 5, alpha=1)"
+"""Behind what float32 rounds by itself."""
+
+ACTIVATIONS = (
+    activation("quantized_bits(4, 0, alpha=1)"),
+    activation("quantized_bits(6, 2)", note="alpha is 1 on activations"),
+    activation("quantized_bits(6, 2, 1, alpha=1)", note="symmetric: no lowest level"),
+    activation("quantized_bits(6, 2, 0, 0, alpha=1)", note="keep_negative=0: unsigned"),
+    activation("quantized_bits(1, 0, alpha=1)", note="a sign, with 1 at 0"),
+    activation("quantized_bits(6, 2, alpha=0.5)", note="the factor comes behind the rounding"),
+    activation("quantized_bits(6, 2, alpha=0.75)", last=OUT),
+    activation("quantized_bits(6, 2, alpha=0.3)", last=OUT),
+    Case(
+        name="QActivation(quantized_bits(6, 2, alpha=np.array([...])))",
+        body=lambda k, q, x: q.QActivation(
+            q.quantized_bits(6, 2, alpha=np.array([1, 0.5, 2, 1, 0.25, 4], np.float32))
+        )(x),
+        first=WIDE,
+        note="one factor per channel",
+    ),
+    activation("quantized_bits(6, 2, alpha='auto')", "HW282"),
+    activation("quantized_bits(6, 2, alpha='auto_po2')", "HW282"),
+    activation("quantized_bits(6, 2, alpha=1, use_stochastic_rounding=1)",
+               note="random in training only"),
+    activation("quantized_bits(6, 2, alpha=1, qnoise_factor=0.5)", "HW282"),
+    activation("quantized_bits(6, 2, alpha=1, use_ste=False)"),
+    activation("quantized_relu(4)"),
+    activation("quantized_relu(6, 2)"),
+    activation("quantized_relu(6, 2, negative_slope=0.25)"),
+    activation("quantized_relu(6, 3, negative_slope=0.125)"),
+    activation("quantized_relu(6, 3, negative_slope=1.0)"),
+    activation("quantized_relu(3, 2, negative_slope=0.0625)", "HW282"),
+    activation("quantized_relu(6, 3, relu_upper_bound=6)", note="overridden by is_quantized_clip"),
+    activation("quantized_relu(6, 3, relu_upper_bound=6, is_quantized_clip=False)"),
+    activation("quantized_relu(6, 3, is_quantized_clip=False)"),
+    activation("quantized_relu(6, 3, use_sigmoid=1)"),
+    activation("quantized_relu(6, 3, use_sigmoid=1, negative_slope=0.25)", "HW282"),
+    activation("quantized_tanh(5)", note="QKeras' hard tanh"),
+    activation("quantized_tanh(5, symmetric=1)"),
+    activation("quantized_tanh(5, use_real_tanh=1)"),
+    activation("quantized_sigmoid(5)", note="QKeras' hard sigmoid"),
+    activation("quantized_sigmoid(5, symmetric=1)"),
+    activation("quantized_sigmoid(5, use_real_sigmoid=1)"),
+    Case(name='QActivation("quantized_hswish(6, 3)")',
+         body=lambda k, q, x: q.QActivation("quantized_hswish(6, 3)")(x)),
+    activation("quantized_hswish(6, 3, relu_shift=2, relu_upper_bound=4)", "HW282"),
+    activation("binary"),
+    activation("binary(alpha=1)"),
+    activation("binary(alpha=0.5)"),
+    activation("binary(use_01=1)"),
+    activation("binary(use_01=1, alpha=2)"),
+    activation("binary(alpha='auto')", "HW282"),
+    activation("stochastic_binary", note="random in training only"),
+    activation("stochastic_binary(alpha=1)"),
+    activation("ternary", note="threshold 0.33"),
+    activation("ternary(alpha=1)"),
+    activation("ternary(alpha=2, threshold=0.5)"),
+    activation("ternary(alpha='auto_po2')", "HW282"),
+    activation("stochastic_ternary(alpha=1)"),
+    activation("quantized_relu_po2(3)"),
+    activation("quantized_relu_po2(4, 4)"),
+    activation("quantized_relu_po2(8)", "HW282", "2**-128 to 2**127"),
+    activation("quantized_relu_po2(3, negative_slope=0.25)", "HW282"),
+    activation("quantized_po2(4)", "HW282"),
+    activation("quantized_ulaw(6)", "HW282"),
+    activation("bernoulli(alpha=1)", "HW282"),
+    activation("hard_sigmoid"),
+    activation("smooth_sigmoid"),
+    activation("hard_tanh"),
+    activation("smooth_tanh"),
+    activation("binary_sigmoid", note="0 at 0"),
+    activation("binary_tanh", note="-1 at 0"),
+)  # fmt: skip
+
+FLOAT_SCALE = "scale per channel that is no power of two; equal at the quantiser behind"
+
+WEIGHTS = (
+    weight("quantized_bits(4, 0, alpha=1)"),
+    weight("quantized_bits(4, 1, 1, alpha=1)"),
+    weight("quantized_bits(4, 0)", note="QKeras makes alpha auto_po2, symmetric"),
+    weight("quantized_bits(4, 0, alpha='auto_po2')"),
+    weight("quantized_bits(4, 0, alpha='auto')", last=OUT, note=FLOAT_SCALE),
+    weight("quantized_bits(6, 1, alpha=0.5)"),
+    weight("quantized_bits(6, 1, alpha=0.29)", last=OUT),
+    weight("quantized_bits(6, 1, alpha=-1)", "HW283",
+           note="QKeras' own float32 leaves the grid"),
+    weight("quantized_bits(4, 0, 0, 0, alpha=1)", note="unsigned"),
+    weight("quantized_bits(1, 0, alpha=1)"),
+    weight("quantized_bits(16, 2, alpha=1)"),
+    weight("quantized_bits(6, 1, alpha=1, qnoise_factor=0.5)", "HW283"),
+    Case(
+        name="QDense, kernel_quantizer=quantized_bits(4, 0, alpha=np.array([...]))",
+        body=lambda k, q, x: q.QDense(
+            4,
+            kernel_quantizer=q.quantized_bits(4, 0, alpha=np.array([1, 0.5, 2, 1], np.float32)),
+            use_bias=False,
+        )(x),
+        note="per channel",
+    ),
+    Case(
+        name="QDense, kernel_quantizer=quantized_bits(4, 0, scale_axis=0, alpha='auto_po2')",
+        body=lambda k, q, x: q.QDense(
+            4,
+            kernel_quantizer=q.quantized_bits(4, 0, scale_axis=0, alpha="auto_po2"),
+            use_bias=False,
+        )(x),
+        note="scale per input",
+    ),
+    weight("binary(alpha=1)"),
+    weight("binary", last=OUT, note="QKeras makes alpha auto_po2"),
+    weight("binary(alpha='auto')", last=OUT, note=FLOAT_SCALE),
+    weight("binary(alpha='auto_po2')"),
+    weight("binary(alpha=1, use_01=1)"),
+    weight("stochastic_binary(alpha='auto_po2')"),
+    weight("stochastic_binary(alpha=1)"),
+    weight("ternary(alpha=1)"),
+    weight("ternary(alpha=1, threshold=0.5)"),
+    weight("ternary", note="QKeras makes alpha auto_po2"),
+    weight("ternary(alpha='auto')", last=OUT, note=FLOAT_SCALE),
+    weight("stochastic_ternary(alpha='auto_po2')"),
+    weight("quantized_po2(4)"),
+    weight("quantized_po2(4, 2)"),
+    weight("quantized_po2(4, quadratic_approximation=True)"),
+    weight("quantized_relu_po2(4, 4)"),
+    weight("quantized_relu(4, 1)"),
+    weight("quantized_tanh(5)"),
+    weight("quantized_sigmoid(5)"),
+    weight("quantized_hswish(6, 1, alpha=1)"),
+    weight("quantized_ulaw(6)", "HW283"),
+    Case(
+        name="QDense, bias_quantizer=quantized_bits(6, 1)",
+        body=lambda k, q, x: q.QDense(
+            4,
+            kernel_quantizer="quantized_bits(4, 0, alpha=1)",
+            bias_quantizer="quantized_bits(6, 1)",
+        )(x),
+    ),
+    Case(
+        name="QDense, bias_quantizer=quantized_po2(4)",
+        body=lambda k, q, x: q.QDense(
+            4, kernel_quantizer="quantized_po2(4)", bias_quantizer="quantized_po2(4)"
+        )(x),
+    ),
+    Case(
+        name="QDense, bias without a quantiser",
+        body=lambda k, q, x: q.QDense(4, kernel_quantizer="quantized_bits(4, 0, alpha=1)")(x),
+        last=OUT,
+        note="equal at the quantiser behind: float32 rounds the sum",
+    ),
+    Case(
+        name="QDense, kernel without a quantiser",
+        body=lambda k, q, x: q.QDense(4)(x),
+        outcome="HW211",
+    ),
+    Case(
+        name='QDense, activation="quantized_relu(4, 2)"',
+        body=lambda k, q, x: q.QDense(
+            4,
+            kernel_quantizer="quantized_bits(4, 0, alpha=1)",
+            bias_quantizer="quantized_bits(4, 0, alpha=1)",
+            activation="quantized_relu(4, 2)",
+        )(x),
+    ),
+)  # fmt: skip
+assert all(c.outcome == EXACT or c.refused for c in (*ACTIVATIONS, *WEIGHTS))
