@@ -106,16 +106,34 @@ class Source(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Expression):
-    """``scale * x + offset``."""
+class _OfOne(Expression):
+    """A node with one tree below."""
 
     x: Expression
-    scale: Rationals
-    offset: Rationals
 
     @property
     def operands(self) -> tuple[Expression, ...]:
         return (self.x,)
+
+
+@dataclass(frozen=True, eq=False)
+class _OfTwo(Expression):
+    """A node with two trees below, both of the same integer."""
+
+    a: Expression
+    b: Expression
+
+    @property
+    def operands(self) -> tuple[Expression, ...]:
+        return self.a, self.b
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(_OfOne):
+    """``scale * x + offset``."""
+
+    scale: Rationals
+    offset: Rationals
 
     def constants(self) -> list[Rationals]:
         return [self.scale, self.offset]
@@ -132,16 +150,11 @@ class Linear(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Function(Expression):
+class Function(_OfOne):
     """One of ``FUNCTIONS``."""
 
-    x: Expression
     name: str
     parameters: Parameters
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return (self.x,)
 
     def evaluate(self, at: Points) -> Bounded:
         x, error = self.x.evaluate(at)
@@ -159,15 +172,10 @@ class Function(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Slopes(Expression):
+class Slopes(_OfOne):
     """``x`` above 0 and ``slope * x`` below, the slope one for each row (PRelu)."""
 
-    x: Expression
     slope: Rationals
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return (self.x,)
 
     def constants(self) -> list[Rationals]:
         return [self.slope]
@@ -183,16 +191,11 @@ class Slopes(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Clamp(Expression):
+class Clamp(_OfOne):
     """The nearest number within ``lo .. hi``; None for no bound."""
 
-    x: Expression
     lo: Rationals | None
     hi: Rationals | None
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return (self.x,)
 
     def constants(self) -> list[Rationals]:
         return [c for c in (self.lo, self.hi) if c is not None]
@@ -216,15 +219,10 @@ class Clamp(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Rounded(Expression):
+class Rounded(_OfOne):
     """A whole number: ``mode`` is one of QONNX's rounding modes, or ``"SIGN"`` for -1 and +1."""
 
-    x: Expression
     mode: str
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return (self.x,)
 
     def evaluate(self, at: Points) -> Bounded:
         from hwflow.real.exact import decide
@@ -247,15 +245,8 @@ class Rounded(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Total(Expression):
+class Total(_OfTwo):
     """``a + b``, both of the same integer."""
-
-    a: Expression
-    b: Expression
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return self.a, self.b
 
     def evaluate(self, at: Points) -> Bounded:
         (a, a_error), (b, b_error) = self.a.evaluate(at), self.b.evaluate(at)
@@ -266,15 +257,8 @@ class Total(Expression):
 
 
 @dataclass(frozen=True, eq=False)
-class Product(Expression):
+class Product(_OfTwo):
     """``a * b``, both of the same integer: what ``x * sigmoid(x)`` is exported as."""
-
-    a: Expression
-    b: Expression
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        return self.a, self.b
 
     def evaluate(self, at: Points) -> Bounded:
         (a, a_error), (b, b_error) = self.a.evaluate(at), self.b.evaluate(at)
