@@ -23,13 +23,12 @@ def model(
 
 
 def table_network(bits: int) -> onnx.ModelProto:
-    """Return a dense layer with a quantised sigmoid of ``bits`` wide inputs behind it."""
+    """Return a dense layer with a sigmoid of ``bits`` wide inputs behind it."""
     b = Builder(np.random.default_rng(5))
     x = b.quant("x", 6, 1 / 8, signed=True)
     x = b.node("MatMul", [x, b.weight((4, 6), 4, 1 / 4)])
     x = b.quant(x, bits, 2.0 ** (4 - bits), signed=True)
-    x = b.quant(b.node("Sigmoid", [x]), 6, 1 / 64, signed=False)
-    return model(b, x, (1, 4), (1, 6))
+    return model(b, b.node("Sigmoid", [x]), (1, 4), (1, 6))
 
 
 def deep_cnn(layers: int, size: int = 16, channels: int = 8) -> onnx.ModelProto:

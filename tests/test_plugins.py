@@ -160,6 +160,7 @@ def test_a_plugin_that_cannot_be_loaded(name: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     if text is not None:
         path.write_text(text)
+    before = set(sys.modules)
     with pytest.raises(CompileError) as failure:
         load_plugins([path, path])
     assert codes(failure) == [code, code]
@@ -168,8 +169,9 @@ def test_a_plugin_that_cannot_be_loaded(name: str, tmp_path: Path) -> None:
     assert str(path) in finding.where
     if name == "fails":
         assert finding.where.endswith("broken.py:3")
-    assert (name == "empty") == any("broken" in module for module in sys.modules)
-    for module in [m for m in sys.modules if "broken" in m]:
+    left = [m for m in set(sys.modules) - before if "broken" in m]
+    assert (name == "empty") == bool(left)
+    for module in left:
         del sys.modules[module]
 
 

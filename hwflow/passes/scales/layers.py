@@ -12,7 +12,13 @@ from hwflow.fixed import FixedArray, needed_fractional
 from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, rationals
 from hwflow.ir.op import Constant, Op
 from hwflow.ops._constants import MAX_WEIGHT_WIDTH
-from hwflow.passes.scales.common import attribute, lone_line, needs_quantizer, on_line
+from hwflow.passes.scales.common import (
+    attribute,
+    is_power_of_two,
+    lone_line,
+    needs_quantizer,
+    on_line,
+)
 from hwflow.passes.tails import Tail, tail
 from hwflow.passes.walk import (
     Walk,
@@ -32,7 +38,9 @@ def lower_weighted(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: boo
         return False
     whole, scale = _whole_weights(node, weight)
     bias = _bias(walk, node)
-    if not scaled and np.all(scale == 1) and (bias is None or end is not Tail.HARD):
+    alpha = _factor(node, "alpha")
+    plain = not scaled and np.all(scale == 1) and (alpha == 0 or is_power_of_two(abs(alpha)))
+    if plain and (bias is None or end is not Tail.HARD):
         return False
     grid = lone_line(walk, x)
     if grid is None or np.any(grid.offset):
@@ -42,7 +50,7 @@ def lower_weighted(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: boo
         if node.op_type != "Conv" or int(attribute(node, "group", 1)) != own.size:
             raise needs_quantizer(node)
         own = np.repeat(own, weight.values.shape[0] // own.size)
-    total = own * scale * _factor(node, "alpha")
+    total = own * scale * alpha
     offset = ZERO if bias is None else rationals(bias.values.reshape(-1)) * _factor(node, "beta")
     _multiply(walk, node, cls, Constant(whole, weight.quantized), total, offset)
     return True
