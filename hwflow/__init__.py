@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwflow.design import Design, compile  # noqa: A004 - the public name
+    from hwflow.compiler import compile  # noqa: A004 - the public name
+    from hwflow.design import Design
     from hwflow.errors import CompileError, Diagnostic, HwflowError, ToolError
     from hwflow.frontends import load
     from hwflow.frontends.convert import convert
@@ -39,7 +40,7 @@ _HOME = {
     "Diagnostic": "hwflow.errors",
     "HwflowError": "hwflow.errors",
     "ToolError": "hwflow.errors",
-    "compile": "hwflow.design",
+    "compile": "hwflow.compiler",
     "convert": "hwflow.frontends.convert",
     "ensemble": "hwflow.frontends.ensemble",
     "load": "hwflow.frontends",

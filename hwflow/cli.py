@@ -70,7 +70,7 @@ def _compile(
     weights: Path | None,
     trust: bool,
 ) -> Design:
-    from hwflow.design import compile as compile_model
+    from hwflow.compiler import compile as compile_model
 
     return compile_model(
         model, board=board, config=config, io_type=io, backend=backend, plugins=plugins or (),

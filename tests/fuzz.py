@@ -16,10 +16,10 @@ from functools import partial
 import numpy as np
 import onnx
 
+from hwflow.compiler import compile as compile_model
 from hwflow.config import make_config
 from hwflow.data import random_data
 from hwflow.design import Design
-from hwflow.design import compile as compile_model
 from hwflow.errors import CompileError
 from tests.cppsim import compare_with_cpp, merged
 from tests.floats import float_network

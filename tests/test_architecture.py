@@ -29,6 +29,7 @@ LAYERS = [
     {"report"},
     {"workbench"},
     {"design"},
+    {"compiler"},
     {"show", "show_catalog", "show_operator", "show_quantize"},
     {"cli"},
 ]

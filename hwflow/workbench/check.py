@@ -12,7 +12,7 @@ from hwflow.codegen.kernels import check_kernels
 from hwflow.config import make_config
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.fixed import FixedArray, FixedType, RawArray
-from hwflow.golden import golden_function, run_golden
+from hwflow.golden.definitions import golden_function, run_golden
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import operators

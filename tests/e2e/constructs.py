@@ -5,7 +5,7 @@ Run ``python -m tests.e2e.constructs > docs/constructs.md`` after a change.
 
 from collections.abc import Iterator
 
-from hwflow.design import compile as compile_model
+from hwflow.compiler import compile as compile_model
 from hwflow.errors import CompileError, Diagnostic
 from tests.e2e.construct import APPROXIMATE, EXACT, Construct
 from tests.e2e.tables import (
