@@ -1,0 +1,26 @@
+"""The command line: one short function per verb, no logic."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from hwflow.cli import designs, models, tools
+from hwflow.cli.app import app
+
+__all__ = ["app", "designs", "main", "models", "tools"]
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; user errors end with status 2 and no traceback."""
+    try:
+        app(arguments)
+    except Exception as error:
+        from hwflow.errors import HwflowError
+
+        if not isinstance(error, HwflowError):
+            raise
+        from hwflow import show
+
+        show.error(error, json="--json" in (arguments or sys.argv))
+        sys.exit(2)

@@ -1,0 +1,93 @@
+"""Verbs that make models: ensemble, convert, quantize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwflow.cli.app import app
+from hwflow.cli.options import JsonOption, Model, PluginOption, TrustOption, WeightsOption
+
+
+@app.command(
+    epilog="Example: hwflow ensemble a.onnx b.onnx -o both.onnx --label && hwflow build both.onnx"
+)
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="QONNX models (.onnx).", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the merged model.")],
+    vote: Annotated[str, typer.Option("--vote", help="mean or sum of the outputs.")] = "mean",
+    label: Annotated[bool, typer.Option("--label", help="Return the class of the vote.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Merge networks that share their inputs into one model that votes."""
+    from hwflow import show
+    from hwflow.frontends.ensemble import ensemble as merge
+    from hwflow.frontends.ensemble import save_model
+
+    model = merge(models, vote=vote, label=label)
+    show.merged(model, save_model(model, out), json=json)
+
+
+@app.command(epilog="Example: hwflow convert model.onnx -o model.qonnx.onnx")
+def convert(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the QONNX model.")],
+    plugin: PluginOption = None,
+    weights: WeightsOption = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a model of any format as one QONNX file, names kept."""
+    from hwflow import show
+    from hwflow.frontends.convert import convert as write
+    from hwflow.plugins import load_plugins
+
+    with load_plugins(plugin or ()).active():
+        show.merged(write(model, out, weights=weights, trust=trust), out, json=json)
+
+
+@app.command(
+    epilog="Example: hwflow quantize float.onnx --data calib.npz --bits w=4,a=8,fc.w=6 "
+    "--per-channel -o model.qonnx.onnx"
+)
+def quantize(
+    model: Annotated[Path, typer.Argument(help="Float model (.onnx).", show_default=False)],
+    data: Annotated[
+        Path, typer.Option("--data", "-d", help=".npz to calibrate with, labels as y.")
+    ],
+    bits: Annotated[
+        str, typer.Option("--bits", help="Of weights, activations, single layers.")
+    ] = "w=8,a=8",
+    per_channel: Annotated[
+        bool, typer.Option("--per-channel", help="A weight scale for each output channel.")
+    ] = False,
+    scale: Annotated[str, typer.Option("--scale", help="float or pow2.")] = "float",
+    method: Annotated[
+        str, typer.Option("--method", help="Ranges by minmax, percentile, mse or entropy.")
+    ] = "mse",
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Equalise the channels of neighbouring layers.")
+    ] = False,
+    bias_correction: Annotated[
+        bool, typer.Option("--bias-correction", help="Of layers wider than 8 bits, too.")
+    ] = False,
+    asymmetric: Annotated[
+        bool, typer.Option("--asymmetric", help="Zero points for activations of both signs.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="QONNX model to write.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Quantise a float model after training, and measure what it cost."""
+    from hwflow import show, show_quantize
+    from hwflow.ptq import quantize as quantize_model
+
+    path = out or Path(f"{model.stem}.qonnx.onnx")
+    with show.progress(quiet=json) as progress:
+        found = quantize_model(
+            model, data, bits, per_channel=per_channel, scale=scale, method=method,
+            equalize=equalize, bias_correction=bias_correction, asymmetric=asymmetric,
+            progress=progress,
+        )  # fmt: skip
+    show_quantize.quantized(found, found.save(path), json=json)

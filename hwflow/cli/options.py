@@ -1,0 +1,59 @@
+"""What several verbs share: their options, and compiling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hwflow.design import Design
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="QONNX (.onnx), Keras (.h5, .keras, .json, SavedModel) or TFLite model.",
+        show_default=False,
+    ),
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", "-w", help="Weights (.h5) of a Keras .json.")
+]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Run code that a Keras file asks for.")]
+BoardOption = Annotated[
+    str | None, typer.Option("--board", "-b", help="Board profile: a name, or a .toml file.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", "-d", help=".npz with the inputs (by name, or x) and labels (y)."),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings (hwflow.toml).")
+]
+IoOption = Annotated[str | None, typer.Option("--io-type", help="io_parallel or io_stream.")]
+BackendOption = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado.")]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file or package with operators; its code runs."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def compile_design(
+    model: Path,
+    board: str | None,
+    config: Path | None,
+    io: str | None,
+    backend: str | None,
+    plugins: list[Path] | None,
+    weights: Path | None,
+    trust: bool,
+) -> Design:
+    """Compile with the options that every verb on a design has."""
+    from hwflow.compiler import compile as compile_model
+
+    return compile_model(
+        model, board=board, config=config, io_type=io, backend=backend, plugins=plugins or (),
+        weights=weights, trust=trust,
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""Verbs on what there is: boards, operators, tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwflow.cli.app import app, op_app
+from hwflow.cli.options import JsonOption, PluginOption
+
+
+@app.command(epilog="Example: hwflow boards pynq-z2")
+def boards(
+    name: Annotated[str | None, typer.Argument(help="One board, with its sources.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the boards, or show one."""
+    from hwflow import show_catalog
+
+    show_catalog.boards(name, json=json)
+
+
+@app.command(epilog="Example: hwflow ops --plugin my_operator.py")
+def ops(plugin: PluginOption = None, json: JsonOption = False) -> None:
+    """List the operators, the ONNX operators they take, and their settings."""
+    from hwflow import show_catalog
+    from hwflow.plugins import load_plugins
+
+    show_catalog.operators(load_plugins(plugin or (), installed=False), json=json)
+
+
+@app.command(epilog="Example: hwflow doctor")
+def doctor(json: JsonOption = False) -> None:
+    """Show what is installed, which tools are found, and their versions."""
+    from hwflow import show_catalog
+
+    raise typer.Exit(show_catalog.doctor(json=json))
+
+
+@op_app.command("new", epilog="Example: hwflow op new HalfWave --out my_operators")
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the operator's class.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder.")] = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Write an operator to start from: Python, template and test."""
+    from hwflow import show_operator
+    from hwflow.workbench.skeleton import write_skeleton
+
+    show_operator.skeleton(name, write_skeleton(name, out), json=json)
+
+
+@op_app.command(epilog="Example: hwflow op check HalfWave --plugin half_wave.py")
+def check(
+    name: Annotated[str, typer.Argument(help="Operator.", show_default=False)],
+    plugin: PluginOption = None,
+    io_type: Annotated[str | None, typer.Option("--io-type", help="One instead of both.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", help="One instead of both.")] = None,
+    samples: Annotated[int, typer.Option(min=3, max=100_000, help="Inputs per example.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random inputs.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Compare an operator's Python with its ONNX function and with compiled C++.
+
+    Exit status: 0 when every bit agrees, 1 when not, 2 on errors in the input.
+    """
+    from hwflow import show, show_operator
+    from hwflow.plugins import load_plugins
+    from hwflow.workbench.check import check_operator
+
+    with show.progress(quiet=json) as progress:
+        found = check_operator(
+            name,
+            load_plugins(plugin or ()),
+            io_type=io_type,
+            backend=backend,
+            samples=samples,
+            seed=seed,
+            progress=progress,
+        )
+    show_operator.check(found, json=json)
+    raise typer.Exit(0 if found.holds else 1)
