@@ -32,6 +32,7 @@ fuzz: $(VENV)/.full
 bench: $(VENV)/.full
 	$(BIN)/python tests/benchmarks/bench_build.py
 	$(BIN)/python tests/benchmarks/bench_simulate.py
+	$(BIN)/python tests/benchmarks/bench_csim.py
 	$(BIN)/python tests/benchmarks/bench_exact.py
 
 check:

@@ -20,6 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """Give each worker of a full machine one core, so that no test builds C++ for several."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None or not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if int(os.environ["PYTEST_XDIST_WORKER_COUNT"]) >= len(cores):
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Compare a text with a file in ``tests/golden``, or write it with ``--update-golden``."""
@@ -42,7 +52,10 @@ def own_cache(
     if "HWFLOW_CACHE" in os.environ:
         yield
         return
-    os.environ["HWFLOW_CACHE"] = str(tmp_path_factory.getbasetemp() / "hwflow-cache")
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # one cache for all workers of a run
+    os.environ["HWFLOW_CACHE"] = str(base / "hwflow-cache")
     yield
     del os.environ["HWFLOW_CACHE"]
 

@@ -11,6 +11,7 @@ from hwflow.codegen.hls4ml import generate
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
 from hwflow.verify import Agreement
+from hwflow.workbench.cases import QUICK_FLAGS
 
 
 def merged(graphs: Mapping[str, Graph]) -> Graph:
@@ -34,5 +35,5 @@ def compare_with_cpp(
     graph: Graph, target: Target, data: Mapping[str, npt.NDArray[np.float32]]
 ) -> Agreement:
     """Return how the simulation of a graph agrees with its compiled C++, layer by layer."""
-    built = csim.build(graph, generate(graph, target), target)
+    built = csim.build(graph, generate(graph, target), target, flags=QUICK_FLAGS)
     return verify.check_faithful(graph, built, data, verify.full_simulation(graph, data))

@@ -1,7 +1,10 @@
 """C++ simulation as a tool: cached by content, safe against what the C++ may do."""
 
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +12,19 @@ import pytest
 import hwflow
 from hwflow import csim, toolchain, verify
 from hwflow.codegen.project import Project
+from hwflow.csim import compiler, program
+from hwflow.csim.cache import HEADERS, Shelf
 from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import ToolError
 from hwflow.simulate import prepare_inputs
+from hwflow.workbench.cases import QUICK_FLAGS
+from tests.fixtures import table_network
 
 pytestmark = pytest.mark.cpp
 
 TOP = "firmware/digits_mlp.cpp"
+DEFINES = "firmware/defines.h"
 
 
 @pytest.fixture
@@ -24,11 +32,11 @@ def design() -> Design:
     return hwflow.compile("examples/digits_mlp.onnx")
 
 
-def with_top(design: Design, old: str, new: str) -> Project:
+def with_text(design: Design, path: str, old: str, new: str) -> Project:
     files = dict(design.project.files)
-    text = files[TOP].decode()
+    text = files[path].decode()
     assert old in text
-    files[TOP] = text.replace(old, new, 1).encode()
+    files[path] = text.replace(old, new, 1).encode()
     return Project(design.project.name, files)
 
 
@@ -40,18 +48,106 @@ def test_an_unchanged_project_is_not_compiled_again(
     assert csim.build(design.graph, design.project, design.target).program == first.program
 
 
-def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path) -> None:
+def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets the name of each file that is compiled from now on."""
+    compiled: list[str] = []
+    run = toolchain.run
+
+    def counting(tool: toolchain.Tool, arguments: Sequence[str], **options: Any) -> object:
+        compiled.extend(a for a in arguments if a.endswith(".cpp"))
+        return run(tool, arguments, **options)
+
+    monkeypatch.setattr(toolchain, "run", counting)
+    return compiled
+
+
+def test_a_layer_that_did_not_change_is_not_compiled_again(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = csim.build(design.graph, design.project, design.target)
+    compiled = count_compilations(monkeypatch)
+    changed = with_text(design, DEFINES, "ap_fixed<13,6> fc2_accum_t", "ap_fixed<15,7> fc2_accum_t")
+    second = csim.build(design.graph, changed, design.target)
+    assert len(compiled) == 2  # the layer, and the top function, which knows all types
+    assert second.program != first.program
+    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    for name, values in first.run(data).layers.items():  # a wider accumulator changes nothing
+        assert np.array_equal(values, second.run(data).layers[name])
+
+
+def test_versions_of_a_layer_are_never_mixed_up(design: Design) -> None:
+    """The object of the first version, which stays in use for the other layers, has both."""
+    first = csim.build(design.graph, design.project, design.target)
+    narrow = with_text(design, DEFINES, "ap_fixed<13,6> fc2_accum_t", "ap_fixed<6,3> fc2_accum_t")
+    second = csim.build(design.graph, narrow, design.target)
+    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    found, expected = second.run(data).layers, first.run(data).layers
+    assert np.array_equal(found["fc1"], expected["fc1"])
+    assert not np.array_equal(found["fc2"], expected["fc2"])
+
+
+def test_an_object_with_another_version_of_a_header_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``lookup_index`` belongs to no layer; a linker takes the first that it finds."""
+    monkeypatch.setattr(compiler, "cores", lambda: 1)  # all layers in one object
+    design = hwflow.compile(table_network(8))
+    first = csim.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
+    header = "firmware/nnet_utils/hwflow_lookup.h"
+    wrong = with_text(design, header, "return bits.to_uint();", "return bits.to_uint() / 2;")
+    compiled = count_compilations(monkeypatch)
+    second = csim.build(design.graph, wrong, design.target, flags=QUICK_FLAGS)
+    assert len(compiled) == 2  # all layers anew, and the top function, which calls others
+    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    right, found = first.run(data).layers, second.run(data).layers
+    table = design.graph.outputs[0].value
+    assert {n for n, v in right.items() if not np.array_equal(v, found[n])} == {table}
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    shelf = Shelf("things", 3)
+    (tmp_path / "made").write_text("x")
     for age in range(5):
-        program = tmp_path / f"program{age}" / "bench"
-        program.parent.mkdir()
-        program.touch()
-        os.utime(program, (1e9 - age, 1e9 - age))
-    csim.CACHED_PROGRAMS, kept = 3, csim.CACHED_PROGRAMS
-    try:
-        csim._forget_oldest(tmp_path)
-    finally:
-        csim.CACHED_PROGRAMS = kept
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["program0", "program1", "program2"]
+        shelf.put(f"thing{age}", tmp_path / "made")
+        os.utime(shelf.path(f"thing{age}"), (1e9 - age, 1e9 - age))
+    assert shelf.has("thing4")  # which is a use
+    shelf.forget_oldest()
+    assert sorted(p.name for p in shelf.path("").iterdir()) == ["thing0", "thing1", "thing4"]
+
+
+def test_builds_at_the_same_time_do_not_disturb_each_other(
+    design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csim.build(design.graph, design.project, design.target)
+    precompiled = HEADERS.path("")
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
+    (tmp_path / "csim").mkdir()
+    HEADERS.path("").symlink_to(precompiled)
+    with ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(csim.build, design.graph, design.project, design.target) for _ in range(2)
+        ]
+        first, second = (task.result() for task in both)
+    assert first.program == second.program
+    data = prepare_inputs(design.graph, random_data(design.graph, 5).inputs)
+    assert first.run(data).layers["fc3"].shape == (5, 10)
+    left = [p for p in (tmp_path / "csim").rglob("*") if p.name.startswith(".")]
+    assert left == []
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_processes_that_share_the_samples_compute_the_same(io_type: str) -> None:
+    design = hwflow.compile("examples/digits_cnn.onnx", io_type=io_type)
+    built = csim.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
+    data = prepare_inputs(design.graph, random_data(design.graph, 20).inputs)
+    serial = built.run(data, processes=1).layers
+    parallel = built.run(data, processes=3).layers
+    assert serial.keys() == parallel.keys()
+    for name, values in serial.items():
+        assert np.array_equal(values, parallel[name])
 
 
 def test_other_weights_need_no_new_build_and_are_used(
@@ -75,7 +171,7 @@ def test_the_batch_axis_stays_for_one_sample(design: Design) -> None:
 
 
 def test_a_crash_is_an_error_message(design: Design) -> None:
-    crashing = with_top(design, "nnet::dense", "*(volatile int *)0 = 1; nnet::dense")
+    crashing = with_text(design, TOP, "nnet::dense", "*(volatile int *)0 = 1; nnet::dense")
     built = csim.build(design.graph, crashing, design.target)
     with pytest.raises(ToolError, match="the C\\+\\+ simulation crashed \\(SIGSEGV\\)"):
         built.run(prepare_inputs(design.graph, random_data(design.graph, 2).inputs))
@@ -84,16 +180,18 @@ def test_a_crash_is_an_error_message(design: Design) -> None:
 def test_an_endless_loop_is_an_error_message(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endless = with_top(design, "nnet::dense", "for (volatile int i = 0; ; i++); nnet::dense")
+    endless = with_text(design, TOP, "nnet::dense", "for (volatile int i = 0; ; i++); nnet::dense")
     built = csim.build(design.graph, endless, design.target)
-    monkeypatch.setattr(csim, "RUN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(program, "RUN_TIMEOUT_S", 0.5)
     with pytest.raises(ToolError, match=r"took longer than 0\.5 s"):
         built.run(prepare_inputs(design.graph, random_data(design.graph, 2).inputs))
 
 
 def test_cpp_that_does_not_compile_is_an_error_with_its_log(design: Design) -> None:
     with pytest.raises(ToolError) as failure:
-        csim.build(design.graph, with_top(design, "nnet::dense", "nnet::tense"), design.target)
+        csim.build(
+            design.graph, with_text(design, TOP, "nnet::dense", "nnet::tense"), design.target
+        )
     assert "tense" in failure.value.log
     assert "compiling the generated C++ failed" in failure.value.message
 
