@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.codegen import kernels
+from hwflow.codegen.bench import bench_source
 from hwflow.codegen.layers import NamedLayer, layers_of
 from hwflow.codegen.project import Project
 from hwflow.codegen.xnor import use_xnor_kernels
@@ -103,6 +104,7 @@ def generate(graph: Graph, target: Target) -> Project:
     files |= kernels.headers(
         named for node in graph.nodes for named in layers_of(graph, node, target)
     )
+    files[f"{graph.name}_test.cpp"] = bench_source(graph, target, files)
     return Project(graph.name, files | xnor_header)
 
 

@@ -20,6 +20,7 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
 )
+from jinja2.meta import find_referenced_templates
 
 from hwflow.codegen.layers import NamedLayer, layers_of
 from hwflow.errors import CompileError, Diagnostic
@@ -138,6 +139,23 @@ def headers(layers: Iterable[NamedLayer]) -> dict[str, bytes]:
         f"firmware/nnet_utils/{header_name(kernel)}": _block(kernel, folder, "header", {}).encode()
         for kernel, folder in used
     }
+
+
+def kernel_templates(layers: Iterable[NamedLayer]) -> set[tuple[str, str]]:
+    """Return name and text of the templates of all kernels used, with those that they import."""
+    found: set[tuple[str, str]] = set()
+    for kernel, folder in {(n.layer.kernel, n.templates) for n in layers if n.layer.kernel}:
+        environment = _environment(folder)
+        waiting = {f"{kernel}.h.j2"}
+        while waiting:
+            name = waiting.pop()
+            template = environment.get_template(name)
+            text = Path(template.filename or "").read_text("utf-8")
+            if (name, text) in found:
+                continue
+            found.add((name, text))
+            waiting.update(filter(None, find_referenced_templates(environment.parse(text))))
+    return found
 
 
 def _rendered(node: Any, block: str) -> str:

@@ -13,7 +13,11 @@ from pathlib import Path, PurePosixPath
 from hwflow.errors import CompileError, Diagnostic
 
 MARKER = ".hwflow-project"
-"""File that marks a folder as written by hwflow, so that it may be replaced."""
+"""File that marks a folder as written by hwflow, so that it may be replaced.
+
+Its first line is the digest of the whole, the others are digests and paths of all files but those
+that hold times.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +27,13 @@ class Project:
     Attributes:
         name: name of the top function.
         files: content by relative POSIX path.
+        measured: paths of files that hold times, in which equal projects differ: they are
+            written, but are not part of digests.
     """
 
     name: str
     files: Mapping[str, bytes]
+    measured: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse paths that could leave the project's folder."""
@@ -39,10 +46,14 @@ class Project:
     def digest(self) -> str:
         """SHA-256 over every path and content, in sorted order."""
         total = hashlib.sha256()
-        for path in sorted(self.files):
-            total.update(f"{path}\0{len(self.files[path])}\0".encode())
-            total.update(self.files[path])
+        for path, content in self._lasting():
+            total.update(f"{path}\0{len(content)}\0".encode())
+            total.update(content)
         return total.hexdigest()
+
+    def _lasting(self) -> list[tuple[str, bytes]]:
+        """Return paths and contents in sorted order, without what is measured."""
+        return [(p, content) for p, content in sorted(self.files.items()) if p not in self.measured]
 
     def text(self, path: str) -> str:
         """Return a file's content as text."""
@@ -68,6 +79,13 @@ class Project:
             raise CompileError([_os_failure(folder, error)]) from error
         return folder
 
+    def _record(self) -> str:
+        """Return the marker's content, its lines but the first in the form of ``sha256sum``."""
+        lines = [
+            f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content in self._lasting()
+        ]
+        return "\n".join([self.digest, *lines, ""])
+
     def _write_files(self, staging: Path) -> None:
         for path, content in self.files.items():
             target = staging / path
@@ -75,8 +93,35 @@ class Project:
             target.write_bytes(content)
             if path.endswith(".sh"):
                 target.chmod(0o755)
-        (staging / MARKER).write_text(self.digest + "\n")
+        (staging / MARKER).write_text(self._record(), "utf-8")
         staging.chmod(0o755)
+
+
+def recorded_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that was written to a project's folder, by path."""
+    text = (folder / MARKER).read_text("utf-8", "replace")
+    lines = [line.partition("  ") for line in text.splitlines()[1:]]
+    return {path: digest for digest, _, path in lines if path}
+
+
+def file_digest(folder: Path, path: str) -> str:
+    """Return the SHA-256 of a file of a project, or nothing where none can be read in the folder.
+
+    Args:
+        folder: of the project.
+        path: as recorded; it may come from anybody.
+    """
+    pure = PurePosixPath(path)
+    file = folder / pure
+    if pure.is_absolute() or ".." in pure.parts:
+        return ""
+    try:
+        if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
+            return ""
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:  # a name that no file system has, or no right to read it
+        return ""
 
 
 def check_folder(folder: Path) -> None:

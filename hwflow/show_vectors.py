@@ -1,0 +1,32 @@
+"""What the command line prints of test vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from hwflow.show import console, print_json
+
+if TYPE_CHECKING:
+    from hwflow.vectors import Vectors
+
+
+def vectors(found: Vectors, folder: Path, *, json: bool) -> None:
+    """Print what was written, and how each port is packed."""
+    ports = [p.described() for p in found.ports]
+    if json:
+        print_json({"folder": str(folder), "samples": found.samples, "ports": ports})
+        return
+    title = f"{folder}: {found.samples} samples of {found.source}"
+    table = Table(title=escape(title), title_justify="left")
+    for column in ("port", "direction", "shape", "type", "beats per sample", "bits per beat"):
+        table.add_column(column)
+    for port in ports:
+        shape = "x".join(map(str, port["shape"]))
+        cells = (port["name"], port["direction"], shape, port["type"])
+        packing = (port["beats_per_sample"], port["bits_per_beat"])
+        table.add_row(*map(escape, cells), *map(str, packing))
+    console.print(table)
