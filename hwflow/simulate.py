@@ -141,8 +141,18 @@ def prepare_inputs(
     Raises:
         CompileError: as for ``original_inputs``.
     """
+    arrays = port_inputs(graph, data)
+    return {p.value: channels_last(arrays[p.name], p) for p in graph.inputs}
+
+
+def port_inputs(graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, FloatArray]:
+    """Return what enters the ports, by input name and in the axes of the original model.
+
+    Raises:
+        CompileError: as for ``original_inputs``.
+    """
     arrays = original_inputs(graph, data)
-    return {p.value: channels_last(_at_port(graph, p, arrays), p) for p in graph.inputs}
+    return {port.name: _at_port(graph, port, arrays) for port in graph.inputs}
 
 
 def _at_port(graph: Graph, port: Port, arrays: Mapping[str, FloatArray]) -> FloatArray:

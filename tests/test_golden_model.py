@@ -1,0 +1,149 @@
+"""The golden model: stock ONNX Runtime, as it is installed, gives the bits of the simulation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import hwflow
+import hwflow.ops
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.golden.engine import GoldenEngine
+from hwflow.golden.model import CONTRACT, golden_model, try_golden_model
+from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.op import Example, Op
+from hwflow.ir.tensor import TensorType
+from hwflow.ops.conv2d import Conv2D
+from hwflow.ops.dense import Dense
+from hwflow.ops.input import Input
+from hwflow.simulate import simulate
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def plain(name: str, tensor: TensorType) -> Port:
+    return Port(name, name, tuple(range(1, len(tensor.shape) + 1)))
+
+
+def graph_of(op: Op, *inputs: TensorType) -> Graph:
+    nodes = [
+        Node(f"in{i}", Input(shape=t.shape, dtype=t.dtype)) for i, t in enumerate(inputs)
+    ]  # fmt: skip
+    ports = [plain(n.name, t) for n, t in zip(nodes, inputs, strict=True)]
+    nodes.append(Node("y", op, tuple(n.name for n in nodes)))
+    bare = Graph.build("graph", nodes, ports, ())
+    return Graph.build("graph", nodes, ports, [plain("y", bare.types["y"])])
+
+
+def random_values(tensors: tuple[TensorType, ...], samples: int = 48) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    found = {}
+    for i, t in enumerate(tensors):
+        raw = rng.integers(t.lo, t.hi, (samples, *t.shape), endpoint=True)
+        raw[0], raw[1] = t.lo, t.hi
+        found[f"in{i}"] = np.ldexp(raw.astype(np.float64), -t.dtype.fractional)
+    return found
+
+
+def assert_same_bits(graph: Graph, data: dict[str, np.ndarray], *, double: bool = True) -> None:
+    names = [node.name for node in graph.nodes]
+    simulation = simulate(graph, data, keep=lambda name: True)
+    found = GoldenEngine(graph, layers=names, double=double, threads=1).run(data)
+    for name in names:
+        mantissas = found[f"layer/{name}"]
+        np.testing.assert_array_equal(mantissas, simulation.layers[name].raw, err_msg=name)
+    for port in graph.outputs:
+        if port.grid.plain:
+            np.testing.assert_array_equal(found[port.name], simulation.outputs[port.name])
+
+
+@pytest.mark.parametrize("kind", sorted(k for k in Op.registry if k != "Input"))
+def test_every_operator_has_the_bits_of_the_simulation(kind: str) -> None:
+    examples: list[Example] = list(Op.registry[kind].examples())
+    assert examples
+    for example in examples:
+        data = random_values(example.inputs)
+        assert_same_bits(graph_of(example.op, *example.inputs), data)
+
+
+@pytest.mark.parametrize("overflow", list(Overflow))
+@pytest.mark.parametrize("rounding", list(Rounding))
+def test_ports_round_float32_as_ap_fixed_does(rounding: Rounding, overflow: Overflow) -> None:
+    dtype = FixedType(6, 3, True, rounding, overflow)
+    op = Dense(weight=FixedArray.exactly(np.eye(4)), bias=FixedArray.exactly(np.zeros(4)))
+    rng = np.random.default_rng(1)
+    ties = np.arange(-600, 600).reshape(-1, 4) / 16
+    near = np.nextafter(ties.astype(np.float32), np.float32(np.inf))
+    wild = rng.normal(0, 1e6, (50, 4)).astype(np.float32)
+    data = np.concatenate([ties.astype(np.float32), near, -near, wild])
+    assert_same_bits(graph_of(op, TensorType.full((4,), dtype)), {"in0": data}, double=False)
+
+
+def test_sums_beyond_float32_are_computed_in_float64() -> None:
+    rng = np.random.default_rng(2)
+    wide = FixedType(16, 4)
+    weight = FixedArray(rng.integers(-(2**14), 2**14, (3, 3, 2, 4)), FixedType(15, 1))
+    bias = FixedArray(rng.integers(-(2**30), 2**30, 4), FixedType(31, 6))
+    conv = Conv2D(weight=weight, bias=bias, strides=(2, 1), pads=((1, 0), (1, 1)))
+    x = TensorType.full((6, 5, 2), wide)
+    graph = graph_of(conv, x)
+    contract = json.loads(
+        next(p.value for p in golden_model(graph).metadata_props if p.key == CONTRACT)
+    )
+    assert contract["layers"]["y"]["carrier"] == "float64"
+    assert_same_bits(graph, random_values((x,)))
+
+
+def test_what_float64_cannot_hold_is_a_warning() -> None:
+    weight = FixedArray(np.full((4, 2), 2**30 - 1), FixedType(31, 1))
+    bias = FixedArray(np.zeros(2, np.int64), FixedType(1, 1))
+    graph = graph_of(Dense(weight=weight, bias=bias), TensorType.full((4,), FixedType(26, 1)))
+    found = try_golden_model(graph)
+    assert found.content is None
+    (warning,) = found.warnings
+    assert (warning.code, warning.severity) == ("HW565", "warning")
+    assert "y: Dense" in warning.where
+    assert "53 bits" in warning.found
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", "digits_cnn", "digits_residual"])
+def test_networks_have_the_bits_of_the_simulation_in_every_layer(name: str) -> None:
+    design = hwflow.compile(EXAMPLES / f"{name}.onnx")
+    (port,) = design.graph.inputs
+    images = np.load(EXAMPLES / "digits.npz")["x"][:300].astype(np.float32)
+    shape = design.graph.types[port.value].shape
+    images = images.reshape(-1, *(shape[i] for i in np.argsort(port.axes)))
+    assert_same_bits(design.graph, {port.name: images}, double=False)
+
+
+def test_the_file_needs_onnx_runtime_alone(tmp_path: Path) -> None:
+    design = hwflow.compile(EXAMPLES / "digits_mlp.onnx")
+    design.write(tmp_path / "project")
+    path = tmp_path / "project" / "model.hw.onnx"
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert {n.domain for n in model.graph.node} == {"hwflow"}
+    assert all(node.domain == "" for f in model.functions for node in f.node)
+    data = np.load(EXAMPLES / "digits.npz")["x"][:100].astype(np.float32)
+    session = onnxruntime.InferenceSession(path)
+    found = session.run(None, {session.get_inputs()[0].name: data.reshape(100, -1)})
+    simulated = design.simulate(data.reshape(100, -1)).outputs
+    np.testing.assert_array_equal(found[0], next(iter(simulated.values())))
+    assert path.read_bytes() == design.golden.content
+
+
+def test_names_of_ports_do_not_meet_those_of_layers() -> None:
+    x = TensorType.full((3,), FixedType(6, 3))
+    relu = Op.registry["Relu"]()
+    nodes = [Node("a", Input(shape=x.shape, dtype=x.dtype)), Node("b", relu, ("a",))]
+    hostile = [Port("a", "hw/b", (1,))], [Port("b", "hw/a", (1,))]
+    graph = Graph.build("graph", nodes, *hostile)
+    values = np.array([[-1.0, 0.5, 2.0]])
+    np.testing.assert_array_equal(
+        GoldenEngine(graph).run({"hw/b": values})["hw/a"], [[0.0, 0.5, 2.0]]
+    )
