@@ -82,21 +82,10 @@ def matvec_cost(
 
 
 def conv_cost(
-    weight: RawArray,
-    x: TensorType,
-    accum_t: FixedType,
-    out_t: FixedType,
-    *,
-    target: Target,
-    kernel: tuple[int, ...],
-    out_positions: int,
-    strategy: str = "latency",
-    reuse_factor: int = 1,
-    bias: RawArray | None = None,
-    parallel: int = 1,
-    groups: int = 1,
-    xnor: bool = False,
-) -> Cost:
+    weight: RawArray, x: TensorType, accum_t: FixedType, out_t: FixedType, *, target: Target,
+    kernel: tuple[int, ...], out_positions: int, strategy: str = "latency", reuse_factor: int = 1,
+    bias: RawArray | None = None, parallel: int = 1, groups: int = 1, xnor: bool = False,
+) -> Cost:  # fmt: skip
     """Return the cost of a convolution: one matrix product, used once per output position.
 
     Args:
@@ -281,13 +270,8 @@ def pool_cost(
     lines = fabric.line_buffer_luts(x.shape, window, width)
     steps = float(prod(x.shape[:-1]) + 3)
     registers = 2 * prod(window) * width * channels
-    return make_cost(
-        POOL,
-        lut=150.0 + per_channel * channels + lines,
-        ff=float(registers),
-        cycles=steps,
-        ii=steps,
-    )
+    luts = 150.0 + per_channel * channels + lines
+    return make_cost(POOL, lut=luts, ff=float(registers), cycles=steps, ii=steps)
 
 
 def move_cost(out: TensorType, *, target: Target) -> Cost:

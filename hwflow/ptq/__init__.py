@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hwflow.ptq.equalize import equalize as equalize_layers
 from hwflow.ptq.insert import insert_quantizer
 from hwflow.ptq.layers import array_of, layers_of
 from hwflow.ptq.measure import Cost, LayerCost, layer_sqnr, output_costs
-from hwflow.ptq.places import find_places
+from hwflow.ptq.places import Place, find_places
 from hwflow.ptq.prepare import prepare
 from hwflow.ptq.runs import clone, sampled, values_of
 from hwflow.ptq.samples import split
@@ -61,19 +61,10 @@ class Quantized:
 
 
 def quantize(
-    source: Any,
-    data: Any,
-    bits: str | Mapping[str, int] = "w=8,a=8",
-    *,
-    example: Any = None,
-    per_channel: bool = False,
-    scale: str = "float",
-    method: str = "mse",
-    equalize: bool = False,
-    bias_correction: bool = False,
-    asymmetric: bool = False,
-    progress: Progress = _silent,
-) -> Quantized:
+    source: Any, data: Any, bits: str | Mapping[str, int] = "w=8,a=8", *, example: Any = None,
+    per_channel: bool = False, scale: str = "float", method: str = "mse", equalize: bool = False,
+    bias_correction: bool = False, asymmetric: bool = False, progress: Progress = _silent,
+) -> Quantized:  # fmt: skip
     """Quantise a float model with calibration data.
 
     Args:
@@ -122,10 +113,7 @@ def _quantized(
     """Quantise a prepared model; see ``quantize``."""
     reference = clone(before)
     places, ties = find_places(before)
-    weights = {layer.name for layer in layers_of(before)}
-    findings = list(unknown_names(settings, weights, {n for p in places for n in p.names}))
-    if findings:
-        raise CompileError(findings)
+    _check_names(before, places, settings)
     if settings.equalize:
         equalize_layers(before)
     progress("calibrate", 0.0)
@@ -151,6 +139,18 @@ def _quantized(
     )
     progress("measure", 1.0)
     return Quantized(after, cost)
+
+
+def _check_names(model: QonnxModel, places: Iterable[Place], settings: Settings) -> None:
+    """Refuse settings of layers that are not there.
+
+    Raises:
+        CompileError: HW312, for each of them.
+    """
+    weights = {layer.name for layer in layers_of(model)}
+    findings = list(unknown_names(settings, weights, {n for p in places for n in p.names}))
+    if findings:
+        raise CompileError(findings)
 
 
 def _input_bits(model: QonnxModel) -> dict[str, int]:

@@ -134,15 +134,12 @@ def fit_weights(
         pow2: scales are powers of two.
         fixed: the scale, where it is not free.
     """
-    inputs = matrix.shape[1]
-    damping = DAMPING + SCARCITY * inputs / data.rows
-    ridge = damping * float(np.trace(data.covariance)) / inputs or 1.0
-    form_matrix = data.covariance + ridge * np.eye(inputs)
+    form_matrix = _damped(data)
     target = matrix + np.linalg.solve(form_matrix, (matrix @ data.shift).T).T
     trials = _trials(_widest(target, form, per_channel), pow2)
     if fixed is not None:
         trials = [np.full((len(matrix), 1), fixed)]
-    elif matrix.size * inputs > LARGE:
+    elif matrix.size * matrix.shape[1] > LARGE:
         trials = [round_to_nearest(target, form, per_channel=per_channel, pow2=pow2, mse=True)]
     factor: Floats = np.linalg.cholesky(np.linalg.inv(form_matrix)).T.astype(np.float64)
     rounded = [_sequential(target, factor, form, scale) for scale in trials]
@@ -150,16 +147,20 @@ def fit_weights(
     weights, chosen = _best(rounded, errors, per_channel)
     scale = np.array(trials)[chosen, np.arange(len(matrix))]
     weights, scale = _improved(
-        weights,
-        scale,
-        target,
-        form_matrix,
-        form,
-        per_channel=per_channel,
-        refit=not pow2 and fixed is None,
-    )
+        weights, scale, target, form_matrix, form,
+        per_channel=per_channel, refit=not pow2 and fixed is None,
+    )  # fmt: skip
     offset = matrix @ data.mean - weights @ data.mean_quantized
     return Fit(weights, scale[:, 0], offset)
+
+
+def _damped(data: Moments) -> Floats:
+    """Return the covariance of the inputs, the more damped the fewer rows it rests on."""
+    inputs = len(data.covariance)
+    damping = DAMPING + SCARCITY * inputs / data.rows
+    ridge = damping * float(np.trace(data.covariance)) / inputs or 1.0
+    found: Floats = data.covariance + ridge * np.eye(inputs)
+    return found
 
 
 def _loss(error: Floats, form_matrix: Floats) -> Floats:

@@ -33,14 +33,26 @@ def insert_quantizer(
         The ``Quant`` node: rounded half to even, saturating (QONNX's rounding mode ``ROUND``).
     """
     graph = model.ir.graph
+    node = _quant(model, value, form, scale)
+    producer = value.producer()
+    uses = list(uses)
+    if producer is None:
+        graph.insert_before(graph[0] if value.const_value is None else uses[0][0], node)
+    else:
+        graph.insert_after(producer, node)
+    for user, index in uses:
+        user.replace_input_with(index, node.outputs[0])
+    return node
+
+
+def _quant(model: QonnxModel, value: ir.Value, form: Format, scale: npt.ArrayLike) -> ir.Node:
+    """Return the node that quantises a value, its parameters in the graph, its result named."""
+    graph = model.ir.graph
     name = value.name or ""
-    parameters = [
-        new_constant(model, f"{name}_{part}", np.asarray(number))
-        for part, number in (("scale", scale), ("zero_point", form.zero_point), ("bits", form.bits))
-    ]
+    numbers = {"scale": scale, "zero_point": form.zero_point, "bits": form.bits}
     node = ir.node(
         "Quant",
-        [value, *parameters],
+        [value, *(new_constant(model, f"{name}_{k}", np.asarray(v)) for k, v in numbers.items())],
         {"signed": int(form.signed), "narrow": 0, "rounding_mode": "ROUND"},
         domain=QONNX_DOMAIN,
         name=f"{name}_Quant",
@@ -51,14 +63,6 @@ def insert_quantizer(
         result += "_"
     node.outputs[0].name = result
     node.outputs[0].shape, node.outputs[0].type = value.shape, value.type
-    producer = value.producer()
-    uses = list(uses)
-    if producer is None:
-        graph.insert_before(graph[0] if value.const_value is None else uses[0][0], node)
-    else:
-        graph.insert_after(producer, node)
-    for user, index in uses:
-        user.replace_input_with(index, node.outputs[0])
     return node
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.distance import Distance, classes_of, share_of
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ptq.runs import values_of
 
@@ -87,17 +89,12 @@ def layer_sqnr(
 
     The formula is 10 log10(sum of squares of the float values / sum of squares of the differences).
     """
-    signal, noise = np.zeros(len(names)), np.zeros(len(names))
+    distances = [Distance() for _ in names]
     for a, b in zip(values_of(before, data, names), values_of(after, data, names), strict=True):
-        for i, name in enumerate(names):
-            real = np.asarray(a[name], np.float64)
-            signal[i] += (real**2).sum()
-            noise[i] += ((np.asarray(b[name], np.float64) - real) ** 2).sum()
-    return [_decibel(s, n) for s, n in zip(signal, noise, strict=True)]
-
-
-def _decibel(signal: float, noise: float) -> float | None:
-    return float(10 * np.log10(signal / noise)) if signal > 0 and noise > 0 else None
+        for name, distance in zip(names, distances, strict=True):
+            distance.add(a[name], b[name])
+    ratios = [distance.sqnr_db for distance in distances]
+    return [ratio if isfinite(ratio) else None for ratio in ratios]
 
 
 def output_costs(
@@ -109,21 +106,11 @@ def output_costs(
     pairs = list(zip(values_of(before, data, names), values_of(after, data, names), strict=True))
     found = []
     for name, ratio in zip(names, ratios, strict=True):
-        real, ours = (_classes(np.concatenate([p[i][name] for p in pairs])) for i in (0, 1))
+        real, ours = (classes_of(np.concatenate([p[i][name] for p in pairs])) for i in (0, 1))
         usable = labels if real is not None and labels is not None else None
         found.append(
-            OutputCost(name, ratio, _share(ours, real), _share(ours, usable), _share(real, usable))
+            OutputCost(
+                name, ratio, share_of(ours, real), share_of(ours, usable), share_of(real, usable)
+            )
         )
     return tuple(found)
-
-
-def _classes(values: Array) -> Array | None:
-    """Return the place of each sample's greatest value; integers are classes themselves."""
-    flat = values.reshape(len(values), -1)
-    if values.dtype.kind in "iu":
-        return flat[:, 0] if flat.shape[1] == 1 else None
-    return flat.argmax(1) if flat.shape[1] > 1 else None
-
-
-def _share(classes: Array | None, wanted: Array | None) -> float | None:
-    return None if classes is None or wanted is None else float(np.mean(classes == wanted))

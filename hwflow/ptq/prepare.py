@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, is_quantizer
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.fold_constants import fold_constants
@@ -27,7 +28,7 @@ def prepare(model: QonnxModel) -> QonnxModel:
             passes find.
     """
     float_model = clone(model)
-    found = [n for n in float_model.ir.graph if is_quantizer(n)]
+    found = [n for n in float_model.ir.graph if is_quantizer(n) or is_fixed_quant(n)]
     if found:
         raise _refused(model, f"{len(found)} quantisers, the first at {model.where(found[0])}")
     infer_shapes(fold_constants(infer_shapes(clean_model(float_model))))

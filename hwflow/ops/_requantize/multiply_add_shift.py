@@ -9,26 +9,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.fixed import FixedType, RawArray
+from hwflow.fixed import RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize import cost
+from hwflow.ops._requantize.line_plan import LinePlan
 from hwflow.ops._requantize.lines import Steps, fit
-from hwflow.ops._requantize.plan import Plan, significant_bits
+from hwflow.ops._requantize.plan import Plan
 from hwflow.ops._requantize.problem import Problem
 
 NAME = "multiply_add_shift"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MultiplyAddShift(Plan):
-    """``y = clamp((M n + B) >> S)``.
+class MultiplyAddShift(LinePlan):
+    """``y = clamp((M n + B) >> S)`` with one ``M`` and ``B`` for each row.
 
     Attributes:
-        multiplier: ``M`` of each row.
-        offset: ``B`` of each row.
-        drop: ``S``.
         lowest: least result, of shape ``(rows,)`` or ``(1,)``.
         highest: greatest result, likewise.
     """
@@ -36,9 +34,6 @@ class MultiplyAddShift(Plan):
     kernel: ClassVar[str] = "multiply_add_shift"
 
     implementation: str = NAME
-    multiplier: RawArray
-    offset: RawArray
-    drop: int
     lowest: RawArray
     highest: RawArray
 
@@ -49,7 +44,6 @@ class MultiplyAddShift(Plan):
 
     @property
     def sums(self) -> tuple[int, int]:
-        """Least and greatest ``M n + B``."""
         ends = np.stack([self.multiplier * e + self.offset for e in (self.lo, self.hi)])
         return int(ends.min()), int(ends.max())
 
@@ -72,22 +66,11 @@ class MultiplyAddShift(Plan):
     def numbers(self) -> Mapping[str, int]:
         return {"shift": self.drop, "clamps": int(self.clamps)}
 
-    def types(self) -> Mapping[str, FixedType]:
-        return {"sum": FixedType.covering(*self.sums, 0, signed=True)}
-
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         lanes = cost.product_lanes(self.multiplier, self.lo, self.hi, target)
         lanes += cost.adder_lanes(self.multiplier, self.offset, self.lo, self.hi)
         lanes += cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=self.clamps)
         return cost.total(lanes, self, target, inputs)
-
-    @property
-    def multiplier_bits(self) -> int:
-        return max(int(significant_bits(self.multiplier).max()), self.factor_bits)
-
-    @property
-    def shift(self) -> int:
-        return self.drop
 
     @property
     def detail(self) -> str:

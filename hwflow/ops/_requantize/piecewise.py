@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.fixed import FixedType, RawArray
+from hwflow.fixed import RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize import cost
+from hwflow.ops._requantize.line_plan import LinePlan
 from hwflow.ops._requantize.lines import Lines, Steps, fit
-from hwflow.ops._requantize.plan import Plan, significant_bits
+from hwflow.ops._requantize.plan import Plan
 from hwflow.ops._requantize.problem import Problem
 
 NAME = "piecewise"
@@ -33,24 +34,20 @@ MOST_RUNS = 2**16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Piecewise(Plan):
+class Piecewise(LinePlan):
     """``y = clamp((M[s] n + B[s]) >> S)`` with ``s`` the number of cuts that ``n`` reaches.
 
+    Multipliers and offsets have the shape ``(rows, segments)``.
+
     Attributes:
-        multiplier: ``M``, shape ``(rows, segments)``.
-        offset: ``B``, shape ``(rows, segments)``.
         cuts: ascending first inputs of all segments but the first, ``(rows, segments - 1)``.
-        drop: ``S``.
         bounds: least and greatest result.
     """
 
     kernel: ClassVar[str] = "piecewise"
 
     implementation: str = NAME
-    multiplier: RawArray
-    offset: RawArray
     cuts: RawArray
-    drop: int
     bounds: tuple[int, int]
 
     def levels(self, n: RawArray, row: RawArray) -> RawArray:
@@ -60,7 +57,6 @@ class Piecewise(Plan):
 
     @property
     def sums(self) -> tuple[int, int]:
-        """Least and greatest ``M n + B``, each line on its own inputs."""
         lo, hi = self.lo[:, None], self.hi[:, None]
         first = np.minimum(np.concatenate([lo, self.cuts], axis=1), hi)
         last = np.minimum(np.concatenate([self.cuts - 1, hi], axis=1), hi)
@@ -79,9 +75,6 @@ class Piecewise(Plan):
     def numbers(self) -> Mapping[str, int]:
         return {"shift": self.drop, "segments": self.multiplier.shape[1]}
 
-    def types(self) -> Mapping[str, FixedType]:
-        return {"sum": FixedType.covering(*self.sums, 0, signed=True)}
-
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         segments = self.multiplier.shape[1]
         lanes = cost.comparison_lanes(segments - 1, self.lo, self.hi)
@@ -89,14 +82,6 @@ class Piecewise(Plan):
         lanes += cost.varying_adder_lanes(self.rows, segments, self.sums)
         lanes += cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=True)
         return cost.total(lanes, self, target, inputs)
-
-    @property
-    def multiplier_bits(self) -> int:
-        return max(int(significant_bits(self.multiplier).max()), self.factor_bits)
-
-    @property
-    def shift(self) -> int:
-        return self.drop
 
     @property
     def detail(self) -> str:

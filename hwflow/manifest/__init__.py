@@ -1,0 +1,1 @@
+"""What a build was made from and what it is, so that two builds can be told apart."""
