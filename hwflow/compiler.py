@@ -22,6 +22,7 @@ from hwflow.errors import CompileError
 from hwflow.golden.definitions import with_definitions
 from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx import QonnxModel
+from hwflow.manifest.provenance import provenance
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
 from hwflow.plugins import Plugins, load_plugins
@@ -72,14 +73,16 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     )
     context = Context(settings, machine)
     with _explained_by(operators):
-        again, missing = with_definitions(again, model, context)
+        defined, missing = with_definitions(again, model, context)
         timed = partial(_note_pass, seconds)
         graph = run_pipeline(model, context, timed=timed)
         check_kernels(graph, machine)
     warnings = (*model.warnings, *operators.warnings, *missing, *input_warnings(graph))
     return Design(
         graph, machine, device, settings, model.source, warnings,
-        partial(_active_call, operators, again), digest, not missing, seconds,
+        partial(_active_call, operators, defined), digest, not missing, seconds,
+        partial(_active_call, operators, again),
+        provenance=provenance(source, weights, operators.operators),
     )  # fmt: skip
 
 

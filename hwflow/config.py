@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.fixed import FixedType
+from hwflow.limits import VerifySettings
 
 TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
@@ -64,6 +65,7 @@ class _File(BaseModel):
     input: dict[str, InputSettings] = {}
     layer: dict[str, dict[str, Any]] = {}
     plugins: PluginSettings = PluginSettings()
+    verify: VerifySettings = VerifySettings()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Config:
         source: where the settings come from, for diagnostics.
         plugins: Python files and packages with operators, as the file names them.
         folder: what the paths of plugins are relative to; where the file lies.
+        verify: limits of ``hwflow verify``.
     """
 
     target: TargetSettings = field(default_factory=TargetSettings)
@@ -85,6 +88,7 @@ class Config:
     source: str = "the defaults"
     plugins: tuple[str, ...] = ()
     folder: Path = field(default=Path(), repr=False)
+    verify: VerifySettings = field(default_factory=VerifySettings)
 
 
 def load_config(path: Path) -> Config:
@@ -128,7 +132,23 @@ def make_config(
     if findings:
         raise CompileError(findings)
     inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
-    return Config(parsed.target, inputs, layers, source, tuple(parsed.plugins.paths), folder)
+    paths = tuple(parsed.plugins.paths)
+    return Config(parsed.target, inputs, layers, source, paths, folder, parsed.verify)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Return settings as nested dictionaries, in the form of ``hwflow.toml``, without plugins."""
+    layers = {
+        name: {k: str(v) if isinstance(v, FixedType) else v for k, v in values.items()}
+        for name, values in config.layers.items()
+    }
+    content = {
+        "target": config.target.model_dump(exclude_none=True),
+        "input": {name: {"type": str(dtype)} for name, dtype in config.inputs.items()},
+        "layer": layers,
+        "verify": config.verify.model_dump(exclude_defaults=True),
+    }
+    return {section: settings for section, settings in content.items() if settings}
 
 
 def _layer(
@@ -149,10 +169,11 @@ def _layer(
 def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each of pydantic's findings."""
     known = {
-        "": ["target", "input", "layer", "plugins"],
+        "": list(_File.model_fields),
         "plugins": list(PluginSettings.model_fields),
         "target": list(TargetSettings.model_fields),
         "input": list(InputSettings.model_fields),
+        "verify": list(VerifySettings.model_fields),
     }
     for item in error.errors():
         path = [str(p) for p in item["loc"]]
@@ -173,7 +194,8 @@ def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
             guess = did_you_mean(str(item["input"]), legal)
             yield replace(finding, supported=", ".join(legal), help=guess or finding.help)
         else:
-            yield _finding("illegal setting", source, f"{found}: {item['msg']}")
+            message = item["msg"].removeprefix("Value error, ")
+            yield _finding("illegal setting", source, f"{found}: {message}")
 
 
 def _unreadable(where: str, found: str) -> Diagnostic:

@@ -35,11 +35,13 @@ class Data:
         inputs: by input name of the model, batch first.
         labels: class of each sample, or None.
         source: where it comes from, for the report.
+        seed: of random data; None where the data was given.
     """
 
     inputs: Mapping[str, Array]
     labels: Array | None
     source: str
+    seed: int | None = None
 
 
 def as_data(given: Data | Mapping[str, Array] | Array | str | Path | None, graph: Graph) -> Data:
@@ -64,11 +66,21 @@ def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Seq
     """
     if isinstance(given, Data):
         return given
+    arrays, source = read_arrays(given)
+    return _assigned(arrays, names, source)
+
+
+def read_arrays(given: Mapping[str, Array] | Array | str | Path) -> tuple[dict[str, Array], str]:
+    """Return arrays by name, a single one as ``x``, and where they come from.
+
+    Raises:
+        CompileError: HW400, the file cannot be read.
+    """
     if isinstance(given, (str, Path)):
-        return _assigned(_load(Path(given)), names, Path(given).name)
+        return _load(Path(given)), Path(given).name
     if isinstance(given, np.ndarray):
-        return _assigned({INPUT_NAMES[0]: given}, names, "the array")
-    return _assigned(dict(given), names, "the arrays")
+        return {INPUT_NAMES[0]: given}, "the array"
+    return dict(given), "the arrays"
 
 
 def _load(path: Path) -> dict[str, Array]:
@@ -135,7 +147,8 @@ def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> D
         inputs[port.name] = rng.uniform(low - margin, high + margin, (samples, *shape)).astype(
             np.float32
         )
-    return Data(inputs, None, f"a uniform distribution over the ports' ranges, seed {seed}")
+    source = f"a uniform distribution over the ports' ranges, seed {seed}"
+    return Data(inputs, None, source, seed)
 
 
 def _finding(name: str, found: str) -> Diagnostic:

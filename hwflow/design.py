@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwflow import csim
 from hwflow.board import Board
@@ -23,20 +23,28 @@ from hwflow.ir.notebook import html_table
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ir.text import print_graph
-from hwflow.lossless import ModelValues, check_lossless
+from hwflow.manifest.digests import data_digest
+from hwflow.manifest.provenance import Provenance
 from hwflow.report.data import ReportData, report_data
-from hwflow.simulate import Simulation, original_inputs, real_values, simulate
-from hwflow.verify import (
-    Agreement,
-    OutputError,
-    Verification,
-    check_faithful,
-    full_simulation,
-    output_error,
-)
+from hwflow.simulate import Simulation, simulate
+from hwflow.vectors import SAMPLES, Vectors, simulated_vectors, simulation_files
+from hwflow.verify import Verification, check_faithful, full_simulation
+
+if TYPE_CHECKING:
+    from hwflow.golden.model import GoldenModel
+    from hwflow.model_check import ModelCheck
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done."""
+
+GOLDEN_FILE = "model.hw.onnx"
+"""Name of the golden model in a project."""
+
+MEASURED = frozenset({"report.html", "report.json"})
+"""Files of a project that hold times."""
+
+NOT_RUN = "the model cannot be run"
+"""Why there is no comparison with models; a warning says which operator nobody defines."""
 
 
 def _silent(stage: str, done: float) -> None:
@@ -55,6 +63,8 @@ class Design:
         source: how the model is called in messages.
         warnings: findings that do not stop a build.
         seconds: time taken by stage.
+        stored: the generated project as it lies in a folder, in the place of a new one.
+        provenance: the files that it was read from.
     """
 
     graph: Graph
@@ -67,10 +77,15 @@ class Design:
     _model_digest: str
     _comparable: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
+    _source: Callable[[], QonnxModel] | None = None
+    stored: Project | None = None
+    provenance: Provenance = field(default_factory=Provenance)
 
     @cached_property
     def project(self) -> Project:
         """The generated HLS project, in memory."""
+        if self.stored is not None:
+            return self.stored
         from hwflow.codegen.hls4ml import generate
 
         with self._timed("generate"):
@@ -103,18 +118,23 @@ class Design:
         *,
         cpp: bool = True,
         reproducer: Path | None = None,
+        float_model: Any = None,
         progress: Progress = _silent,
     ) -> Verification:
-        """Compare simulation, compiled C++ and the trained model on data.
+        """Compare simulation, compiled C++, the trained model and its float reference on data.
 
         Args:
             data: as for ``simulate``; with labels (``y``) accuracies are given too.
             cpp: compile the C++ and compare every layer with it.
             reproducer: where to save the first differing sample.
+            float_model: the model before quantisation: what ``load`` takes, or its outputs for the
+                same data as arrays or in a data file. Unless given, the model itself with
+                unquantised weights and activations.
             progress: called as stages go on.
 
         Raises:
-            CompileError: the data does not suit the inputs.
+            CompileError: the data does not suit the inputs, or the float model does not suit the
+                model.
             ToolError: g++ is missing, or the C++ does not compile or crashes.
         """
         given = as_data(data, self.graph)
@@ -122,7 +142,7 @@ class Design:
             simulation = full_simulation(
                 self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
             )
-        lossless, errors = self._against_model(given, simulation, progress)
+        found = self._against_models(given, simulation, float_model, progress)
         faithful = None
         if cpp:
             progress("compile C++", 0.0)
@@ -131,68 +151,50 @@ class Design:
             with self._timed("run C++"):
                 faithful = check_faithful(self.graph, built, given.inputs, simulation, reproducer)
         return Verification(
-            faithful, lossless, errors, simulation, given.source, dict(self.seconds)
+            faithful,
+            None if found is None else found.lossless,
+            () if found is None else found.errors,
+            simulation,
+            given.source,
+            dict(self.seconds),
+            None if found is None else found.budget,
+            NOT_RUN if found is None else found.no_budget,
+            data_digest(given),
+            given.seed,
         )
 
-    def _against_model(
-        self, given: Data, simulation: Simulation, progress: Progress
-    ) -> tuple[Agreement | None, tuple[OutputError, ...]]:
-        """Return how the hardware compares with the trained model; a warning says why it cannot."""
+    def _against_models(
+        self, given: Data, simulation: Simulation, float_model: Any, progress: Progress
+    ) -> ModelCheck | None:
+        """Compare with the trained model and its float reference; a warning says why not."""
         if not self._comparable:
-            return None, ()
-        real, model = self._references(given, simulation, progress)
-        errors = tuple(
-            output_error(p.name, simulation.outputs[p.name], real[p.name], given.labels)
-            for p in self.graph.outputs
-        )
-        return check_lossless(self.graph, simulation, model), errors
+            return None
+        from hwflow.model_check import ModelChecker
 
-    def _references(
-        self, given: Data, simulation: Simulation, progress: Progress
-    ) -> tuple[dict[str, Any], ModelValues]:
-        """Return the trained model's values for the data as given, and as the ports round it.
+        checker = ModelChecker(self.graph, given, simulation, self._model, self._timed, progress)
+        return checker.check(float_model)
 
-        Only an input that the model itself does not quantise makes the two differ.
+    def vectors(self, data: Any = None, *, samples: int = SAMPLES) -> Vectors:
+        """Return what enters and leaves the hardware for the first samples of data.
+
+        Args:
+            data: as for ``simulate``.
+            samples: how many at most.
+
+        Raises:
+            CompileError: the data does not suit the inputs.
+            ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
-        from hwflow.passes.clean_model import clean_model
-        from hwflow.passes.infer_shapes import infer_shapes
-        from hwflow.reference import Reference
+        given = as_data(data, self.graph)
+        return simulated_vectors(self.graph, self.target, self.project, given, samples)
 
-        progress("float reference", 0.0)
-        with self._timed("float reference"):
-            model = infer_shapes(clean_model(self._model()))
-            values = quantized_values(model, self.graph)
-            reference = Reference(model)
-            raw = original_inputs(self.graph, given.inputs)
-            real = at_port = reference.run(raw, values)
-            if not self._inputs_quantized(values):
-                raw = {
-                    p.name: real_values(simulation.layers[p.value], p) for p in self.graph.inputs
-                }
-                at_port = reference.run(raw, values)
-        progress("float reference", 1.0)
-        exact, problem = self._exactly(model, raw, values, progress)
-        return real, ModelValues(at_port, exact, frozenset(values), problem)
+    @cached_property
+    def golden(self) -> GoldenModel:
+        """The hardware as an ONNX model that stock ONNX Runtime runs bit for bit."""
+        from hwflow.golden.model import try_golden_model
 
-    def _exactly(
-        self, model: QonnxModel, data: dict[str, Any], values: list[str], progress: Progress
-    ) -> tuple[dict[str, Any] | None, str]:
-        """Return the model's values in exact arithmetic, or None and why there are none."""
-        from hwflow.exact import ExactReference, NoExactReferenceError
-
-        progress("exact reference", 0.0)
-        try:
-            with self._timed("exact reference"):
-                found = ExactReference(model).run(data, values)
-        except NoExactReferenceError as problem:
-            return None, str(problem)
-        progress("exact reference", 1.0)
-        return found, ""
-
-    def _inputs_quantized(self, values: list[str]) -> bool:
-        """Return whether every port carries the value of one of the model's quantisers."""
-        nodes = [self.graph.by_name[p.value] for p in self.graph.inputs]
-        return all(n.source is not None and n.source.name in values for n in nodes)
+        with self._timed("golden model"):
+            return try_golden_model(self.graph)
 
     def estimate(self) -> EstimateReport:
         """Return estimated resources and timing, per layer and in total, against the board."""
@@ -207,7 +209,7 @@ class Design:
             board=self.board,
             estimate=self.estimate(),
             verification=verification,
-            warnings=self.warnings,
+            warnings=(*self.warnings, *self.golden.warnings),
             digests={
                 "model": self._model_digest,
                 "config": digest_of(repr(self.config).encode()),
@@ -218,16 +220,19 @@ class Design:
         )
 
     def write(self, folder: str | Path, verification: Verification | None = None) -> Path:
-        """Write project, reports and the printed graph to a folder, all or nothing.
+        """Write project, reports, model, settings, graph and manifest to a folder, or nothing.
 
         Args:
             folder: new, empty, or written by hwflow before.
-            verification: what was found out with data, for the report.
+            verification: what was found out with data, for the report; its first samples become
+                the test vectors.
 
         Raises:
             CompileError: the folder cannot be used.
             ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
+        from hwflow.manifest.write import MANIFEST_FILE, Build, manifest
+        from hwflow.project_source import source_files
         from hwflow.report.html import to_html
         from hwflow.report.json import to_json
         from hwflow.report.markdown import to_markdown
@@ -241,7 +246,19 @@ class Design:
             "graph.txt": print_graph(self.graph),
         }
         files |= {path: text.encode() for path, text in texts.items()}
-        return Project(self.graph.name, files).write(Path(folder))
+        model = (self._source or self._model)()
+        files |= source_files(
+            model, self.graph.name, self.source, self.config, self.board, self.target
+        )
+        files |= simulation_files(self.graph, self.target, self.project, verification)
+        if self.golden.content is not None:
+            files[GOLDEN_FILE] = self.golden.content
+        build = Build(
+            self.graph, self.target, self.board, self.config, model, self.provenance, data,
+            verification, files, MEASURED,
+        )  # fmt: skip
+        files |= {MANIFEST_FILE: manifest(build).to_json().encode()}
+        return Project(self.graph.name, files, MEASURED).write(Path(folder))
 
     def _repr_html_(self) -> str:
         """Return a table of the layers, for notebooks."""
@@ -265,20 +282,6 @@ class Design:
         started = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - started
-
-
-def quantized_values(model: QonnxModel, graph: Graph) -> list[str]:
-    """Return the ONNX values that the hardware holds and a quantiser gives."""
-    from hwflow.ir.qonnx import is_quantizer
-
-    held = {node.source.name for node in graph.nodes if node.source is not None}
-    return [
-        value.name
-        for node in model.ir.graph
-        if is_quantizer(node)
-        for value in node.outputs
-        if value.name and value.name in held
-    ]
 
 
 def digest_of(content: bytes) -> str:

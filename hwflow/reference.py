@@ -16,6 +16,7 @@ import onnx_ir as ir
 import onnxruntime
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, is_quantizer, printable
 from hwflow.ir.quantizer_functions import add_quantizer_functions
 
@@ -205,7 +206,11 @@ def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
     if not operands or any(shape is None or shape[:1] != (1,) for shape in shapes):
         return False
     rank = len(shapes[0] or ())
-    if is_quantizer(node) or (not node.domain and node.op_type in _POINTWISE):
+    if (
+        is_quantizer(node)
+        or is_fixed_quant(node)
+        or (not node.domain and node.op_type in _POINTWISE)
+    ):
         return all(len(shape or ()) == rank for shape in shapes) and _constants_spread(
             node, fixed, rank
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx import QonnxModel
     from hwflow.simulate import Simulation
-    from hwflow.verify import Agreement, Verification
+    from hwflow.verify import Verification
 
 WIDTH = None if sys.stdout.isatty() else 160
 """Columns where no terminal says how many there are: files and pipes take whole tables."""
@@ -88,11 +88,6 @@ def warnings(design: Design) -> None:
     """Print the findings that did not stop the compilation."""
     for finding in design.warnings:
         errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
-
-
-def status(verification: Verification) -> int:
-    """Return the exit status: 0 when simulation and C++ agree in every bit."""
-    return 0 if verification.faithful is not None and verification.faithful.holds else 1
 
 
 def layer_rows(design: Design) -> list[dict[str, Any]]:
@@ -206,87 +201,6 @@ def save_simulation(result: Simulation, path: Path) -> None:
         raise ToolError("output", f"cannot write {path}: {problem.strerror}") from problem
 
 
-def agreement_dict(agreement: Agreement | None) -> dict[str, Any] | None:
-    """Return a comparison as plain data."""
-    if agreement is None:
-        return None
-    return {
-        "holds": agreement.holds,
-        "samples": agreement.samples,
-        "elements": sum(layer.elements for layer in agreement.layers),
-        "mismatches": agreement.mismatches,
-        "layers": [vars(layer) for layer in agreement.layers],
-        "first": None if agreement.first is None else vars(agreement.first),
-        "float32": None if agreement.float32 is None else vars(agreement.float32),
-        "float32_only": agreement.float32_only,
-    }
-
-
-def verification_dict(verification: Verification) -> dict[str, Any]:
-    """Return everything that was found out with data, as plain data."""
-    return {
-        "data": verification.data,
-        "faithful": agreement_dict(verification.faithful),
-        "lossless": agreement_dict(verification.lossless),
-        "errors": [vars(e) for e in verification.errors],
-    }
-
-
-def verification(design: Design, found: Verification, *, json: bool) -> None:
-    """Print the two statements and the error against the float reference."""
-    if json:
-        print_json({"model": design.source, **verification_dict(found)})
-        return
-    warnings(design)
-    console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
-    _statement("faithful", "simulation == C++", found.faithful)
-    _statement("lossless", "hardware == trained model", found.lossless)
-    _judge(found.lossless)
-    for item in found.errors:
-        parts = [f"max |error| {item.max_abs:.3g}", f"SQNR {item.sqnr_db:.1f} dB"]
-        if item.argmax_agreement is not None:
-            parts.append(f"argmax agrees {item.argmax_agreement:.2%}")
-        if item.accuracy is not None:
-            parts.append(f"accuracy {item.accuracy:.2%} (reference {item.reference_accuracy:.2%})")
-        console.print(f"output    {escape(item.output)}: {', '.join(parts)}")
-
-
-def _statement(name: str, meaning: str, agreement: Agreement | None) -> None:
-    if agreement is None:
-        console.print(f"{name:<9} not checked")
-        return
-    elements = sum(layer.elements for layer in agreement.layers)
-    verdict = "[green]yes[/]" if agreement.holds else "[red]no[/]"
-    console.print(
-        f"{name:<9} {verdict}  {meaning}: {agreement.mismatches:,} of {elements:,} values differ, "
-        f"{len(agreement.layers)} layers"
-    )
-    first = agreement.first
-    if first is not None:
-        console.print(
-            f"          first in {escape(first.layer)} at {first.index}: "
-            f"{first.expected:.10g} against {first.found:.10g}\n          {escape(first.cause)}"
-        )
-        if first.reproducer:
-            console.print(f"          sample saved in {escape(first.reproducer)}")
-
-
-def _judge(agreement: Agreement | None) -> None:
-    """Print what the hardware was held against, where that is not plain exact arithmetic."""
-    if agreement is None:
-        return
-    if agreement.float32_only:
-        text = f"compared against float32 execution only: {agreement.float32_only}"
-        console.print(f"          {escape(text)}")
-    match = agreement.float32
-    if match is not None and match.differs:
-        console.print(
-            "          float32 execution of the model itself differs from exact arithmetic at "
-            f"{match.differs:,} of {match.elements:,} values (first at {escape(match.first)})",
-            soft_wrap=True,
-        )
-
-
 def _figure(figure: Estimate) -> str:
     return f"{figure.value:,.0f} [dim]({figure.low:,.0f}-{figure.high:,.0f})[/]"
 
@@ -346,6 +260,8 @@ def requantizers(design: Design) -> None:
 
 def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
     """Print the outcome of a build."""
+    from hwflow import show_verify
+
     estimated = design.estimate()
     if json:
         print_json(
@@ -353,14 +269,14 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
                 "model": design.source,
                 "folder": str(folder),
                 "digest": design.project.digest,
-                **verification_dict(found),
+                **show_verify.verification_dict(found),
                 "estimate": estimated.to_dict(),
                 "warnings": [w.as_dict() for w in design.warnings],
                 "seconds": design.seconds,
             }
         )
         return
-    verification(design, found, json=False)
+    show_verify.verification(design, found)
     requantizers(design)
     total = estimated.total
     console.print(

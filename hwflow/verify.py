@@ -1,4 +1,4 @@
-"""Two statements about a design, never mixed, and the error against the float reference.
+"""Two statements about a design, never mixed.
 
 *Faithful*: the Python simulation and the compiled C++ agree in every bit of every layer.
 *Lossless*: the hardware's numbers are those of the trained model in exact arithmetic, at every
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.budget import Budget
 from hwflow.csim import Csim
+from hwflow.distance import OutputError
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import html_table
 from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate
@@ -113,35 +115,6 @@ class Agreement:
         return sum(layer.mismatches for layer in self.layers)
 
 
-@dataclass(frozen=True)
-class OutputError:
-    """Distance of one output from the float reference.
-
-    Attributes:
-        output: name in the original model.
-        max_abs: largest absolute difference.
-        mean_abs: mean absolute difference.
-        sqnr_db: signal to noise ratio in decibel; infinite when there is no difference.
-        argmax_agreement: share of samples with the same largest entry, or the same label where
-            the output is one; None for other outputs of one value.
-        accuracy: share of samples whose largest entry (or label) is the right one; None without
-            labels.
-        reference_accuracy: the same for the float reference.
-        histogram: counts of absolute differences in ``edges``.
-        edges: limits of the bins, one more than counts.
-    """
-
-    output: str
-    max_abs: float
-    mean_abs: float
-    sqnr_db: float
-    argmax_agreement: float | None
-    accuracy: float | None
-    reference_accuracy: float | None
-    histogram: tuple[int, ...] = ()
-    edges: tuple[float, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Verification:
     """Everything that was found out with data.
@@ -149,10 +122,15 @@ class Verification:
     Attributes:
         faithful: simulation against C++; None where the C++ was not run.
         lossless: hardware against the trained model; None where it was not compared.
-        errors: per output, hardware against float reference.
+        errors: per output, hardware against the quantised model as float32 executes it on the data
+            as given, before the ports round it.
         simulation: the simulation itself, with its counters.
         data: where the data comes from.
         seconds: time taken by step.
+        budget: the quantised model against the float reference; None where it was not compared.
+        no_budget: why it was not, or empty.
+        data_sha256: digest of inputs and labels.
+        seed: of random data; None where the data was given.
     """
 
     faithful: Agreement | None
@@ -161,6 +139,10 @@ class Verification:
     simulation: Simulation
     data: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    budget: Budget | None = None
+    no_budget: str = ""
+    data_sha256: str = ""
+    seed: int | None = None
 
     def _repr_html_(self) -> str:
         """Return both statements and the errors of the outputs, for notebooks."""
@@ -178,7 +160,10 @@ class Verification:
                 rows.append(("float32 differs from exact", counted, ""))
         for error in self.errors:
             text = f"max {error.max_abs:.3g}, SQNR {error.sqnr_db:.1f} dB"
-            rows.append((f"error of {error.output}", text, ""))
+            rows.append((f"hardware against quantised model, {error.output}", text, ""))
+        for loss in () if self.budget is None else self.budget.outputs:
+            text = f"max {loss.error.max_abs:.3g}, SQNR {loss.error.sqnr_db:.1f} dB"
+            rows.append((f"quantised against float model, {loss.error.output}", text, ""))
         caption = f"{self.simulation.samples} samples from {self.data}"
         return html_table(caption, ("statement", "outcome", ""), rows)
 
@@ -286,59 +271,6 @@ def _save_reproducer(
     except OSError as error:  # the finding matters more than its file
         return f"not saved: {path}: {error.strerror}"
     return str(path)
-
-
-BINS = 24
-"""Bins of the error histograms."""
-
-
-def output_error(
-    output: str, ours: FloatArray, real: npt.NDArray[Any], labels: npt.NDArray[Any] | None
-) -> OutputError:
-    """Return the distance of an output from the float reference.
-
-    Args:
-        output: name in the original model.
-        ours: the hardware's values, batch first.
-        real: the reference's, same shape; integers mean that the output is a class by itself.
-        labels: class of each sample, or None.
-    """
-    whole = np.asarray(real).dtype.kind in "iu"
-    real = np.asarray(real, np.float64).reshape(ours.shape)
-    error = np.abs(ours - real)
-    noise, signal = float((error**2).sum()), float((real**2).sum())
-    counts, edges = np.histogram(error, bins=BINS, range=(0.0, float(error.max()) or 1.0))
-    ours_top, real_top = (_classes(v, whole=whole) for v in (ours, real))
-    known = labels is not None and len(labels) == len(ours)
-    return OutputError(
-        output=output,
-        max_abs=float(error.max()),
-        mean_abs=float(error.mean()),
-        sqnr_db=float("inf") if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise)),
-        argmax_agreement=_share(ours_top, real_top),
-        accuracy=_share(ours_top, labels) if known else None,
-        reference_accuracy=_share(real_top, labels) if known else None,
-        histogram=tuple(int(c) for c in counts),
-        edges=tuple(float(e) for e in edges),
-    )
-
-
-def _classes(values: FloatArray, *, whole: bool) -> npt.NDArray[Any] | None:
-    """Return the class that an output gives each sample, or None where it gives none.
-
-    Args:
-        values: batch first.
-        whole: they are integers: one of them is a class, several are a map or a ranking.
-    """
-    flat = values.reshape(len(values), -1)
-    if whole:
-        return flat[:, 0] if flat.shape[1] == 1 else None
-    return flat.argmax(1) if flat.shape[1] > 1 else None
-
-
-def _share(classes: npt.NDArray[Any] | None, wanted: npt.NDArray[Any] | None) -> float | None:
-    """Return the share of samples with the class that is wanted."""
-    return None if classes is None or wanted is None else float((classes == wanted).mean())
 
 
 def full_simulation(

@@ -12,6 +12,7 @@ from hwflow.toolchain import CXX
 GOLDEN = Path(__file__).parent / "golden"
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # one TensorFlow for all tests of a process
+os.environ.setdefault("KERAS_BACKEND", "torch")  # of Keras 3, which needs no other TensorFlow
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

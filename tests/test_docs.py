@@ -1,14 +1,17 @@
 """The documentation says what the code does."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import hwflow.ops
+from hwflow.cli.designs import verify
 from hwflow.config import TargetSettings
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.op import Op
+from hwflow.limits import VerifySettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -38,8 +41,21 @@ def test_settings_of_every_operator() -> None:
     assert settings_rows() == known
 
 
+def test_every_limit_is_a_setting_and_an_option() -> None:
+    text = (ROOT / "docs" / "verify.md").read_text("utf-8")
+    for name in VerifySettings.model_fields:
+        assert f"`--{name.replace('_', '-')}`" in text
+        assert name in inspect.signature(verify).parameters
+
+
 def test_every_setting_and_mode_has_a_row() -> None:
     text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     names = {s for op in Op.registry.values() for s in op.settings}
-    for name in (*TargetSettings.model_fields, *Rounding, *Overflow, *names):
+    for name in (
+        *TargetSettings.model_fields,
+        *VerifySettings.model_fields,
+        *Rounding,
+        *Overflow,
+        *names,
+    ):
         assert re.search(rf"^\| .*`{name}`.* \|", text, re.M), name

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import designs, models, tools
+from hwflow.cli import designs, models, projects, tools
 from hwflow.cli.app import app
 
-__all__ = ["app", "designs", "main", "models", "tools"]
+__all__ = ["app", "designs", "main", "models", "projects", "tools"]
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from hwflow.cli import limits
 from hwflow.cli.app import app
 from hwflow.cli.options import (
     BackendOption,
     BoardOption,
     ConfigOption,
     DataOption,
+    FloatOption,
     IoOption,
     JsonOption,
     Model,
@@ -41,7 +43,7 @@ def build(
 
     Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
     """
-    from hwflow import show
+    from hwflow import show, show_verify
     from hwflow.codegen.project import check_folder
 
     folder = out or Path("build") / model.stem
@@ -57,7 +59,7 @@ def build(
         design.write(folder, verification)
         progress("write", 1.0)
     show.build(design, verification, folder, json=json)
-    raise typer.Exit(show.status(verification))
+    raise typer.Exit(show_verify.status(verification))
 
 
 @app.command(epilog="Example: hwflow inspect model.onnx --json")
@@ -105,9 +107,14 @@ def simulate(
     show.simulation(design, simulation, json=json)
 
 
-@app.command(epilog="Example: hwflow verify model.onnx --data test.npz --io-type io_stream")
+@app.command(
+    epilog="Example: hwflow verify build/net --data test.npz --min-accuracy 95% --max-lut 70% "
+    "--junit hwflow.xml"
+)
 def verify(
-    model: Model,
+    path: Annotated[
+        Path, typer.Argument(help="Model, or project that build wrote.", show_default=False)
+    ],
     board: BoardOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
@@ -116,20 +123,47 @@ def verify(
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
+    float_model: FloatOption = None,
+    min_accuracy: limits.MinAccuracy = None,
+    max_drop: limits.MaxDrop = None,
+    min_agreement: limits.MinAgreement = None,
+    lossless: limits.Lossless = False,
+    max_lut: limits.MaxLut = None,
+    max_ff: limits.MaxFf = None,
+    max_dsp: limits.MaxDsp = None,
+    max_bram: limits.MaxBram = None,
+    max_uram: limits.MaxUram = None,
+    max_latency_us: limits.MaxLatency = None,
+    max_ii: limits.MaxIi = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write Markdown; $GITHUB_STEP_SUMMARY is appended to.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare simulation, compiled C++ and the trained model; write nothing.
+    """Check a model, or a written project, bit by bit and against limits.
 
-    Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
+    Exit status: 0 when every check passes, 1 when one fails, 2 on errors in the input or when a
+    limit cannot be evaluated.
     """
-    from hwflow import show
+    from hwflow import show, show_verify, verified
 
     with show.progress(quiet=json) as progress:
-        design = compile_design(model, board, config, io_type, backend, plugin, weights, trust)
-        reproducer = Path(f"{model.stem}-reproducer.npz")
-        verification = design.verify(data, progress=progress, reproducer=reproducer)
-    show.verification(design, verification, json=json)
-    raise typer.Exit(show.status(verification))
+        found = verified.verify_path(
+            path, data, plugins=plugin or (), float_model=float_model, progress=progress,
+            reproducer=Path(f"{path.stem}-reproducer.npz"),
+            limits={
+                "min_accuracy": min_accuracy, "max_drop": max_drop, "min_agreement": min_agreement,
+                "lossless": lossless, "max_lut": max_lut, "max_ff": max_ff, "max_dsp": max_dsp,
+                "max_bram": max_bram, "max_uram": max_uram, "max_latency_us": max_latency_us,
+                "max_ii": max_ii,
+            },
+            board=board, config=config, io_type=io_type, backend=backend, weights=weights,
+            trust=trust,
+        )  # fmt: skip
+    verified.write_outcome(found, junit=junit, summary=summary)
+    show_verify.verified(found, json=json)
+    raise typer.Exit(0 if found.passed else 1)
 
 
 @app.command(epilog="Example: hwflow estimate model.onnx --board zcu104 --json")
@@ -149,3 +183,31 @@ def estimate(
 
     design = compile_design(model, board, config, io_type, backend, plugin, weights, trust)
     show.estimate(design, design.estimate(), json=json)
+
+
+@app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")
+def vectors(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
+    data: DataOption = None,
+    samples: Annotated[int, typer.Option(min=1, help="The first ones of the data.")] = 100,
+    formats: Annotated[
+        str, typer.Option("--format", help="Some of dat, npy and hex.")
+    ] = "dat,npy,hex",
+    config: ConfigOption = None,
+    io_type: IoOption = None,
+    backend: BackendOption = None,
+    plugin: PluginOption = None,
+    weights: WeightsOption = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Write stimuli and expected results for C++, Python and RTL test benches."""
+    from hwflow import show_vectors
+    from hwflow.codegen.project import Project, check_folder
+
+    check_folder(out)
+    design = compile_design(model, None, config, io_type, backend, plugin, weights, trust)
+    found = design.vectors(data, samples=samples)
+    files = found.files(formats.split(","))
+    show_vectors.vectors(found, Project(found.design, files).write(out), json=json)

@@ -37,6 +37,10 @@ PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file or package with operators; its code runs."),
 ]
+FloatOption = Annotated[
+    Path | None,
+    typer.Option("--float-model", help="Model before quantisation, or its outputs (.npz)."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

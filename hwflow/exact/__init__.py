@@ -28,8 +28,9 @@ from hwflow.exact.pooling import (
     reduced,
     top_k,
 )
-from hwflow.exact.quantizers import quantize
+from hwflow.exact.quantizers import quantize, quantize_fixed
 from hwflow.exact.values import F64, NoExactReferenceError, Tensor, real_input
+from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, attributes, is_quantizer
 
 __all__ = ["ExactReference", "NoExactReferenceError"]
@@ -117,6 +118,8 @@ class ExactReference:
         build = BUILDERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if is_quantizer(node) and node.op_type != "FloatQuant":
             build = quantize
+        if is_fixed_quant(node):
+            build = quantize_fixed
         if build is None:
             raise view.refused("has no exact evaluation")
         return _Stage(view.where, build(view), inputs, tuple(v.name or "" for v in node.outputs))

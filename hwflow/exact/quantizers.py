@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwflow.exact.arithmetic import add, divide, table
+from hwflow.exact.arithmetic import add, divide, multiply, table
 from hwflow.exact.decide import decided
 from hwflow.exact.node import Operands, Step, View
 from hwflow.exact.values import F64, Leaf, NoExactReferenceError, Raw, Tensor, leaf, rational_array
+from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.grid import Rationals, rationals
 from hwflow.ir.quantizer import Quantizer, quantizer_of
 
@@ -119,3 +120,60 @@ def _truncated(quantizer: Quantizer, scaled: Tensor, samples: int) -> Leaf:
         zero = rational_array(zero / divisor)
     scale = _spread_scale(quantizer.output_scale, levels)
     return leaf(levels, scale, rational_array(-_spread(zero, levels.ndim - 1) * scale))
+
+
+_HALF = Fraction(1, 2)
+
+_FIXED: dict[Rounding, tuple[Callable[[F64], F64], Callable[[Fraction], int]]] = {
+    Rounding.TRN: (np.floor, math.floor),
+    Rounding.TRN_ZERO: (np.trunc, math.trunc),
+    Rounding.RND: (
+        lambda y: np.floor(y) + (y - np.floor(y) >= 0.5),
+        lambda y: math.floor(y + _HALF),
+    ),
+    Rounding.RND_MIN_INF: (
+        lambda y: np.floor(y) + (y - np.floor(y) > 0.5),
+        lambda y: math.ceil(y - _HALF),
+    ),
+    Rounding.RND_ZERO: (STEPS["HALF_DOWN"], _EXACT["HALF_DOWN"]),
+    Rounding.RND_INF: (STEPS["HALF_UP"], _EXACT["HALF_UP"]),
+    Rounding.RND_CONV: (np.rint, round),
+}
+"""ap_fixed's roundings (UG1399), on float64 numbers and on rationals."""
+
+
+def quantize_fixed(view: View) -> Step:
+    """Return the evaluation of ``FixedQuant``: rounded element by element, then limited."""
+    parts = [view.constant(i) for i in (1, 2, 3)]
+    try:
+        rounding = Rounding(str(view.attributes.get("rounding_mode")))
+        overflow = Overflow(str(view.attributes.get("overflow_mode")))
+    except ValueError as error:
+        raise view.refused(str(error)) from error
+    if any(p is None for p in parts):
+        raise view.refused("without its formats")
+    k, i, f = np.broadcast_arrays(*(p for p in parts if p is not None))
+    span = np.exp2(np.maximum(i, -f) + f)
+    if not np.all(span <= 2.0**53):
+        raise view.refused("of more than 53 bits")
+    live = k + i + f > 0
+    step, exact = _FIXED[rounding]
+
+    def evaluate(operands: Operands, samples: int) -> tuple[Tensor, ...]:
+        scaled = multiply(view.tensor(operands, 0), table(np.exp2(f)))
+        levels = _limited(decided(scaled, samples, step, exact), k, span, overflow)
+        levels = np.where(live, levels, 0).astype(np.int64)
+        return (leaf(levels, _spread_scale(np.exp2(-f), levels)),)
+
+    return evaluate
+
+
+def _limited(levels: F64, k: F64, span: F64, overflow: Overflow) -> F64:
+    """Return whole numbers brought into ``-k * span .. span - 1``."""
+    if overflow is not Overflow.WRAP:
+        low = -k * (span - (overflow is Overflow.SAT_SYM))
+        return np.asarray(np.clip(levels, low, span - 1))
+    if np.abs(levels).max(initial=0) >= 2**52:
+        raise NoExactReferenceError("a FixedQuant of values of more than 52 bits")
+    low = -k * span
+    return np.asarray(np.mod(levels - low, span * (1 + k)) + low)

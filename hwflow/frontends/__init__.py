@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.frontends import keras, qonnx, tflite
+from hwflow.frontends import keras, keras3, qonnx, tflite
 from hwflow.ir.qonnx import QonnxModel
 
 __all__ = ["load"]
@@ -48,6 +48,8 @@ def load(
         return qonnx.read_proto(source)
     if isinstance(source, ir.Model):
         return qonnx.read_proto(ir.to_proto(source))
+    if keras3.is_keras_3_model(source):  # a torch module, too, where torch is Keras' backend
+        return keras3.read_keras_3_model(source)
     if _is_torch_module(source):
         from hwflow.frontends.brevitas import read_module
 
@@ -65,6 +67,8 @@ def load(
 
 def _read_path(path: Path, weights: str | Path | None, trust: bool) -> QonnxModel:
     """Return the model in a file or folder, read by what its name says it is."""
+    if keras3.is_keras_3(path):
+        return keras3.read_keras_3_file(path)
     if keras.is_keras_path(path):
         return keras.read_keras_file(path, Path(weights) if weights else None, trust=trust)
     if path.suffix.lower() == ".tflite":

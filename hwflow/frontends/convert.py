@@ -41,11 +41,21 @@ def convert(
         CompileError: the model cannot be read, or shapes do not fit together; HW003, it is too
             large for one file; HW552, the file cannot be written.
     """
-    model = _copy(load(source, example, weights=weights, trust=trust))
-    clean_model(model)
-    _take_shapes(model, infer_shapes(_copy(model)))
+    model = canonical(load(source, example, weights=weights, trust=trust))
     save_model(model, Path(path))
     return model
+
+
+def canonical(model: QonnxModel) -> QonnxModel:
+    """Return a copy of a model without what computes nothing, and with the shapes of all values.
+
+    Raises:
+        CompileError: shapes do not fit together.
+    """
+    copy = _copy(model)
+    clean_model(copy)
+    _take_shapes(copy, infer_shapes(_copy(copy)))
+    return copy
 
 
 def _copy(model: QonnxModel) -> QonnxModel:

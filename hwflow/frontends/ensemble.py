@@ -16,6 +16,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.files import write_file
 from hwflow.frontends import load
 from hwflow.frontends.qonnx import MAX_FILE_BYTES
 from hwflow.ir.names import Namer
@@ -66,12 +67,11 @@ def ensemble(sources: Sequence[Any], *, vote: str = "mean", label: bool = False)
     return QonnxModel(merged, "ensemble", f"ensemble of {', '.join(m.source for m in members)}")
 
 
-def save_model(model: QonnxModel, path: Path) -> Path:
-    """Write a model as an ONNX file, whole or not at all.
+def model_bytes(model: QonnxModel) -> bytes:
+    """Return the content of a model's ONNX file; equal models give equal bytes.
 
     Raises:
-        CompileError: HW003, the model is larger than a file can be; HW552, the file cannot be
-            written.
+        CompileError: HW003, the model is larger than a file can be.
     """
     proto = ir.to_proto(model.ir)
     size = proto.ByteSize()
@@ -81,21 +81,17 @@ def save_model(model: QonnxModel, path: Path) -> Path:
             found=f"{size} bytes", supported=f"up to {MAX_FILE_BYTES} bytes",
         )  # fmt: skip
         raise CompileError([finding])
-    staged = path.with_name(f".{path.name}.part")
-    try:
-        staged.write_bytes(proto.SerializeToString(deterministic=True))
-        staged.replace(path)
-    except OSError as error:
-        staged.unlink(missing_ok=True)
-        finding = Diagnostic(
-            code="HW552",
-            title="cannot write the output",
-            where=str(path),
-            found=error.strerror or str(error),
-            help="choose a path that you may write to, with enough free space; nothing was left",
-        )
-        raise CompileError([finding]) from error
-    return path
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def save_model(model: QonnxModel, path: Path) -> Path:
+    """Write a model as an ONNX file, whole or not at all.
+
+    Raises:
+        CompileError: HW003, the model is larger than a file can be; HW552, the file cannot be
+            written.
+    """
+    return write_file(path, model_bytes(model))
 
 
 def _misuses(count: int, vote: str) -> Iterator[Diagnostic]:

@@ -84,7 +84,37 @@ def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
     parameters = [c.values for c in (view.constant(i) for i in range(1, len(view.inputs))) if c]
     quantizer = quantizer_of(node.op_type, parameters, view.attributes)
     x = walk.types[before.sources[0]]
-    levels, scale, offset = _levels(replace(view, axes=axes), x, before.tree, quantizer)
+    levels = _levels(replace(view, axes=axes), x, before.tree, quantizer)
+    close_levels(walk, node, cls, *levels)
+
+
+def close_levels(
+    walk: Walk,
+    node: onnx_ir.Node,
+    cls: type[Op],
+    levels: Expression,
+    scale: Rationals,
+    offset: Rationals,
+) -> str:
+    """Add what computes whole numbers from what was deferred, and return the hardware's value.
+
+    Args:
+        walk: what is known so far.
+        node: the quantiser.
+        cls: the operator that claims it.
+        levels: the whole numbers, as a function of the sources of the node's operand.
+        scale: of the line from them to the node's results.
+        offset: likewise.
+
+    Raises:
+        RefusedError: the function has too many steps, or is not defined on the whole range.
+    """
+    view, _ = view_of(walk, node, cls, {})
+    value = node.inputs[0]
+    assert value is not None
+    before = deferred_of(walk, value)
+    axes = walk.values[value.name or ""][1]
+    x = walk.types[before.sources[0]]
     levels, function = _tabulated(view, walk, before, levels)
     fractional, scale = _binary_point(scale)
     weights = tuple(_rows(w, x, function.rows) for w in before.weights)
@@ -103,6 +133,7 @@ def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
         publish(walk, node.outputs[0], held, cls.layout, axes)
     tree = on_grid(replace(UNIT, scale=scale, offset=offset), walk.types[held])
     defer(walk, node.outputs[0], Deferred((held,), tree), axes)
+    return held
 
 
 def _levels(

@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from hwflow.fixed import FixedArray
+from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import attributes, constant_of, is_quantizer, operator_name
 from hwflow.real.functions import FUNCTIONS, parameters
 
@@ -86,6 +87,8 @@ def closes(node: ir.Node) -> Tail:
 
 
 def _through(node: ir.Node) -> Tail:
+    if is_fixed_quant(node):
+        return Tail.PLAIN
     if is_quantizer(node):
         if any(constant_of(v) is None for v in node.inputs[1:] if v is not None):
             return Tail.OPEN

@@ -11,6 +11,7 @@ import numpy as np
 
 import hwflow
 from hwflow.board import Board
+from hwflow.distance import OutputError
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport
 from hwflow.fixed import FixedArray
@@ -21,6 +22,7 @@ from hwflow.ir.qonnx import printable
 from hwflow.ir.quantizer import Quantizer
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
+from hwflow.report.losses import quantisation_data
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
@@ -48,7 +50,7 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.simulate import Counters, original_shape
-from hwflow.verify import Agreement, Float32Match, OutputError, Verification
+from hwflow.verify import Agreement, Float32Match, Verification
 
 __all__ = ["ReportData", "report_data"]
 
@@ -98,6 +100,8 @@ def report_data(
         faithful=_statement(graph, verification.faithful if verification else None, real=False),
         lossless=_statement(graph, verification.lossless if verification else None, real=True),
         errors=tuple(_error(graph, e) for e in (verification.errors if verification else ())),
+        quantisation=quantisation_data(verification.budget if verification else None),
+        no_quantisation=_one_line(verification.no_budget) if verification else "",
         estimate=_estimate(estimate),
         warnings=tuple(_warning(w) for w in seen),
         stages=tuple(Stage(name, round(time, 3)) for name, time in seconds.items()),

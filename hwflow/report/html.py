@@ -8,7 +8,8 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hwflow.report import words
+from hwflow.report import facts, words
+from hwflow.report.losses import OutputLossData
 from hwflow.report.network import draw_network
 from hwflow.report.schema import LayerData, OutputErrorData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
@@ -55,7 +56,9 @@ def _environment() -> Environment:
         "draw_use": _use,
         "draw_share": share_bar,
         "draw_errors": _errors,
-        "error_facts": words.error_facts,
+        "error_facts": facts.error_facts,
+        "loss_facts": facts.loss_facts,
+        "sqnr": facts.sqnr,
         "use_words": words.use,
         "resource_names": words.RESOURCE_NAMES,
     }
@@ -81,7 +84,7 @@ def _divergences(data: ReportData) -> list[dict[str, object]]:
                     "title": title,
                     "tone": tone,
                     "first": statement.first,
-                    "where": words.divergence(statement.first, expected, actual),
+                    "where": facts.divergence(statement.first, expected, actual),
                 }
             )
     return found
@@ -102,7 +105,7 @@ def _use(use: UtilisationData) -> Markup:
     return use_bar(use.percent, use.fits, label)
 
 
-def _errors(error: OutputErrorData) -> Markup:
+def _errors(error: OutputErrorData | OutputLossData, reference: str) -> Markup:
     """Return the histogram of an output's errors."""
-    label = f"Absolute differences of {error.output} from the float reference"
+    label = f"Absolute differences of {error.output} from {reference}"
     return histogram(error.histogram, error.edges, label)

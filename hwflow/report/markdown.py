@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from hwflow.report.facts import divergence, error_facts, loss_facts, sqnr
 from hwflow.report.schema import DivergenceData, LayerData, ReportData
 from hwflow.report.words import (
     DASH,
     RESOURCE_NAMES,
     count,
-    divergence,
     ends,
-    error_facts,
     key_figures,
     meaning,
     requantized,
@@ -35,6 +34,7 @@ def to_markdown(data: ReportData) -> str:
         _divergences(data),
         _worst_layers(data),
         _errors(data),
+        _quantisation(data),
         _ports(data),
         _requantizers(data),
         _resources(data),
@@ -49,7 +49,7 @@ def plain(text: str) -> str:
     return safe.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """Yield a table; the first column is text, the others are figures where ``head`` ends in :."""
     names = list(head)
     yield "| " + " | ".join(name.removesuffix(":") for name in names) + " |"
@@ -69,7 +69,7 @@ def _head(data: ReportData) -> Iterator[str]:
         + (f"; data: {plain(data.data)}" if data.data else "")
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("", "Verdict", "Basis"),
         ((plain(v.title), f"**{v.answer}**", plain(v.detail)) for v in verdicts(data)),
     )
@@ -102,7 +102,7 @@ def _worst_layers(data: ReportData) -> Iterator[str]:
     yield "### Layers to look at"
     yield ""
     head = ("Layer", "Type", "Differs from C++:", "Differs from model:", "Wrapped:", "Saturated:")
-    yield from _table(head, ((plain(n.origin), plain(n.result_t), *_counts(n)) for n in found))
+    yield from table(head, ((plain(n.origin), plain(n.result_t), *_counts(n)) for n in found))
 
 
 def _is_bad(layer: LayerData) -> bool:
@@ -128,11 +128,32 @@ def _counts(layer: LayerData) -> Iterator[str]:
 
 def _errors(data: ReportData) -> Iterator[str]:
     if data.errors:
-        yield "### Error against the float reference"
+        yield "### Hardware against quantised model"
         yield ""
     for error in data.errors:
         facts = "; ".join(f"{label}: {value}" for label, value in error_facts(error))
         yield f"- {plain(error.output)} {DASH} {facts}"
+
+
+def _quantisation(data: ReportData) -> Iterator[str]:
+    """Yield what quantisation cost, and the layers that lost most."""
+    found = data.quantisation
+    if found is None:
+        return
+    yield "### Quantised model against float reference"
+    yield ""
+    yield f"The reference is {plain(found.reference)}."
+    yield ""
+    for loss in found.outputs:
+        facts = "; ".join(f"{label}: {value}" for label, value in loss_facts(loss))
+        yield f"- {plain(loss.output)} {DASH} {facts}"
+    lowest = sorted(
+        (layer for layer in found.layers if layer.sqnr_db is not None),
+        key=lambda layer: layer.sqnr_db or 0.0,
+    )
+    if lowest:
+        texts = (f"{plain(layer.origin)} {sqnr(layer)}" for layer in lowest[:WORST])
+        yield f"- lowest SQNR of {len(found.layers)} layers: {', '.join(texts)}"
 
 
 def _requantizers(data: ReportData) -> Iterator[str]:
@@ -155,7 +176,7 @@ def _requantizers(data: ReportData) -> Iterator[str]:
         for layer in layers
         if (found := layer.requantizer) is not None
     )
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
 
 def _ports(data: ReportData) -> Iterator[str]:
@@ -173,7 +194,7 @@ def _ports(data: ReportData) -> Iterator[str]:
         for kind, ports in (("input", data.inputs), ("output", data.outputs))
         for port in ports
     )
-    yield from _table(("Port", "", "Type", "Shape", "Real number"), rows)
+    yield from table(("Port", "", "Type", "Shape", "Real number"), rows)
 
 
 def _resources(data: ReportData) -> Iterator[str]:
@@ -193,7 +214,7 @@ def _resources(data: ReportData) -> Iterator[str]:
             )
             for u in data.estimate.utilisation
         )
-        yield from _table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), rows)
+        yield from table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), rows)
         return
     figures = {
         "LUT": total.lut_post_synthesis_equivalent,
@@ -202,7 +223,7 @@ def _resources(data: ReportData) -> Iterator[str]:
         "BRAM 18k": total.bram_18k,
     }
     rows_of = ((name, count(f.value), ends(f)) for name, f in figures.items())
-    yield from _table(("", "Used:", "Interval:"), rows_of)
+    yield from table(("", "Used:", "Interval:"), rows_of)
 
 
 def _warnings(data: ReportData) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hwflow.report.losses import QuantisationData
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
@@ -125,7 +126,7 @@ class StatementData:
 
 @dataclass(frozen=True)
 class OutputErrorData:
-    """Distance of one output from the float reference.
+    """Distance of one output of the hardware from the quantised model executed in float32.
 
     Attributes:
         output: name in the original model.
@@ -135,7 +136,7 @@ class OutputErrorData:
         sqnr_db: signal to noise ratio in decibel; None where there is no difference.
         argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
         accuracy: share of samples whose largest entry is the label; None without labels.
-        reference_accuracy: the same for the float reference.
+        reference_accuracy: the same for the quantised model.
         histogram: counts of absolute differences in the bins.
         edges: limits of the bins, one more than counts.
     """
@@ -228,7 +229,9 @@ class ReportData:
         layers: in order of computation.
         faithful: simulation against compiled C++, every layer; None where it was not run.
         lossless: hardware against the trained model; None where it was not compared.
-        errors: per output, hardware against float reference; empty without data.
+        errors: per output, hardware against quantised model; empty without data.
+        quantisation: quantised model against float reference; None where it was not compared.
+        no_quantisation: why it was not, or empty.
         estimate: resources and timing.
         warnings: what the reader should know.
         stages: time by stage; empty where the caller gives none.
@@ -247,6 +250,8 @@ class ReportData:
     faithful: StatementData | None
     lossless: StatementData | None
     errors: tuple[OutputErrorData, ...]
+    quantisation: QuantisationData | None
+    no_quantisation: str
     estimate: EstimateData
     warnings: tuple[WarningData, ...]
     stages: tuple[Stage, ...]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hwflow.report.parts import Interval, PortData, Range
 from hwflow.report.schema import (
-    DivergenceData,
     EstimateData,
     LayerData,
     OutputErrorData,
@@ -229,14 +228,23 @@ def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
     figures = list(_timing(data.estimate))
     for error in data.errors:
         if error.accuracy is not None and error.reference_accuracy is not None:
-            detail = f"float reference {percent(error.reference_accuracy)}"
+            detail = _references(data, error)
             figures.append(KeyFigure("Accuracy", percent(error.accuracy), detail))
             break
         if error.argmax_agreement is not None:
             agreement = percent(error.argmax_agreement)
-            figures.append(KeyFigure("Same class", agreement, "as the float reference"))
+            figures.append(KeyFigure("Same class", agreement, "as the quantised model"))
             break
     return tuple(figures)
+
+
+def _references(data: ReportData, error: OutputErrorData) -> str:
+    """Return the accuracies that the hardware's stands beside."""
+    texts = [f"quantised model {percent(error.reference_accuracy or 0.0)}"]
+    for loss in data.quantisation.outputs if data.quantisation else ():
+        if loss.output == error.output and loss.reference_accuracy is not None:
+            texts.append(f"float reference {percent(loss.reference_accuracy)}")
+    return ", ".join(texts)
 
 
 def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
@@ -253,27 +261,3 @@ def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
         ),
         KeyFigure("Throughput", rate(speed.value), span if ends(ii) else "inferences per second"),
     )
-
-
-def divergence(first: DivergenceData, expected: str, found: str) -> str:
-    """Return where two computations first differ, in one sentence."""
-    index = ", ".join(map(str, first.index))
-    value = "no finite number" if first.found is None else real(first.found)
-    steps = "" if first.steps is None else f", off by {real(first.steps)} steps of the type"
-    return f"element [{index}]: {expected} {real(first.expected)}, {found} {value}{steps}"
-
-
-def error_facts(error: OutputErrorData) -> tuple[tuple[str, str], ...]:
-    """Return labels and values that describe the error of an output."""
-    steps = f"{real(error.max_abs / error.step)} steps of {real(error.step)}"
-    facts = [
-        ("Largest difference", f"{real(error.max_abs)} ({steps})" if error.max_abs else "0"),
-        ("Mean difference", real(error.mean_abs)),
-        ("SQNR", "no difference" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"),
-    ]
-    if error.argmax_agreement is not None:
-        facts.append(("Same class as the reference", percent(error.argmax_agreement)))
-    if error.accuracy is not None and error.reference_accuracy is not None:
-        facts.append(("Accuracy, hardware", percent(error.accuracy)))
-        facts.append(("Accuracy, float reference", percent(error.reference_accuracy)))
-    return tuple(facts)

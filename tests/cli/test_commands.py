@@ -14,7 +14,9 @@ import pytest
 from hwflow import csim
 from hwflow.cli import app
 from hwflow.codegen.project import Project
+from hwflow.csim import program
 from tests.cli.command import dense, float_dense, hwflow, save
+from tests.manifests import sample
 
 VERBS = [c.callback.__name__ for c in app.registered_commands if c.callback is not None]
 
@@ -25,6 +27,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(dense())
     save(float_dense(), "float.onnx")
     rng = np.random.default_rng(0)
+    Path("manifest.json").write_text(sample().to_json(), "utf-8")
     np.savez("data.npz", x=rng.uniform(-4, 4, (50, 4)), y=rng.integers(0, 3, 50))
 
 
@@ -41,9 +44,11 @@ COMMANDS = {
     "simulate": ["simulate", "model.onnx", "--data", "data.npz"],
     "verify": ["verify", "model.onnx", "--data", "data.npz"],
     "estimate": ["estimate", "model.onnx"],
+    "vectors": ["vectors", "model.onnx", "--data", "data.npz", "-o", "vectors"],
     "ensemble": ["ensemble", "model.onnx", "model.onnx", "-o", "both.onnx"],
     "convert": ["convert", "model.onnx", "-o", "same.qonnx.onnx"],
     "quantize": ["quantize", "float.onnx", "--data", "data.npz", "--bits", "w=4,a=8"],
+    "diff": ["diff", "manifest.json", "manifest.json"],
     "boards": ["boards"],
     "ops": ["ops"],
     "doctor": ["doctor"],
@@ -70,7 +75,7 @@ def test_json_is_all_that_is_printed(verb: str, capsys: pytest.CaptureFixture[st
     assert ran.status == 0
     assert strict(ran.out)
     assert ran.err == ""
-    assert (ran.new == ()) == (verb not in ("build", "ensemble", "convert", "quantize"))
+    assert (ran.new == ()) == (verb not in ("build", "vectors", "ensemble", "convert", "quantize"))
 
 
 @pytest.mark.cpp
@@ -175,7 +180,7 @@ def test_a_crash_in_cpp_is_an_error_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     patched(monkeypatch, statement)
-    monkeypatch.setattr(csim, "RUN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(program, "RUN_TIMEOUT_S", 2.0)
     ran = hwflow(capsys, *COMMANDS["build"])
     assert (ran.status, ran.new) == (2, ())
     assert text in ran.err

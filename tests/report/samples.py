@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from hwflow.board import load_board
+from hwflow.budget import Budget, LayerLoss, OutputLoss, WorstSample
+from hwflow.distance import OutputError
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, LayerEstimate, Utilisation
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
@@ -23,7 +25,6 @@ from hwflow.verify import (
     Divergence,
     Float32Match,
     LayerMatch,
-    OutputError,
     Verification,
     full_simulation,
 )
@@ -112,6 +113,17 @@ def error() -> OutputError:
                        (0.0, 0.25, 0.375, 0.5))  # fmt: skip
 
 
+def budget() -> Budget:
+    """Return what quantisation cost the same network."""
+    loss = OutputLoss(error(), 0.0125, True, 0.9, (WorstSample(7, 0.5), WorstSample(3, 0.25)), 1,
+                      (7,))  # fmt: skip
+    layers = (
+        LayerLoss("fc1", "block.fc1", 80, 28.5, 0.25, 0.03125),
+        LayerLoss("fc2", "block.fc2", 80, float("inf"), 0.0, 0.0),
+    )
+    return Budget("the network of the same file without quantisers", SAMPLES, (loss,), layers)
+
+
 def report(
     *,
     faithful: dict[str, int] | None = None,
@@ -128,6 +140,7 @@ def report(
         (error(),),
         full_simulation(net, simulation_input()),
         "images.npz, 20 samples",
+        budget=budget(),
     )
     made = report_data(
         graph=net,

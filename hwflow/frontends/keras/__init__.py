@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwflow.frontends.keras.files import is_keras_path, keras_3, read_keras_file
+from hwflow.frontends.keras.files import is_keras_path, read_keras_file
 from hwflow.frontends.keras.model import convert_model
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx import QonnxModel
 
 __all__ = ["is_keras_model", "is_keras_path", "read_keras_file", "read_keras_model"]
 
 
 def is_keras_model(source: object) -> bool:
-    """Return whether an object is a Keras model, without importing Keras."""
+    """Return whether an object is a model of tf_keras, without importing it."""
     return any(
-        cls.__name__ == "Model" and cls.__module__.partition(".")[0] in ("keras", "tf_keras")
+        cls.__name__ == "Model" and cls.__module__.startswith("tf_keras.")
         for cls in type(source).__mro__
     )
 
@@ -30,12 +30,10 @@ def read_keras_model(model: Any) -> QonnxModel:
     """Read a live Keras model, which is left as it is.
 
     Raises:
-        CompileError: HW035, HW036, TensorFlow cannot be used; HW038, the model is of Keras 3; and
-            all that ``convert_model`` finds.
+        CompileError: HW035, HW036, TensorFlow cannot be used; and all that ``convert_model`` finds.
     """
     from hwflow.frontends.keras.environment import legacy_keras
 
     name = str(model.name)
-    if not isinstance(model, legacy_keras().Model):
-        raise keras_3(printable(name))
+    legacy_keras()
     return convert_model(model, name, name)

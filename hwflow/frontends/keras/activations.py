@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hwflow.frontends.keras.quantizers import QUANTIZERS, sigmoid_of_qkeras
 from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.ir.op import RefusedError
 
 Step = Callable[[Writer, Tensor], Tensor]
 
 _PACKAGES = ("qkeras.", "tf_keras.", "tensorflow.")
 """Where functions come from; some of Keras' activations are TensorFlow's own."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of Keras 3, by name; some of them are others than those of Keras 2."""
+
+    name: str
+
+    def __call__(self, b: Writer, x: Tensor) -> Tensor:
+        """Append the function.
+
+        Raises:
+            RefusedError: HW282, it is not known, or cannot be computed exactly.
+        """
+        known = _KERAS | _KERAS_3
+        if self.name not in known:
+            raise _unknown(b, self.name, known)
+        return known[self.name](b, x)
 
 
 def activate(b: Writer, x: Tensor, activation: Any) -> Tensor:
@@ -23,6 +42,8 @@ def activate(b: Writer, x: Tensor, activation: Any) -> Tensor:
     """
     if activation is None:
         return x
+    if isinstance(activation, Function):
+        return activation(b, x)
     kind = type(activation)
     if kind.__module__ == "qkeras.quantizers" and kind.__name__ in QUANTIZERS:
         return QUANTIZERS[kind.__name__](b, x, activation)
@@ -30,14 +51,18 @@ def activate(b: Writer, x: Tensor, activation: Any) -> Tensor:
     name = str(getattr(activation, "__name__", kind.__name__))
     table = _QKERAS if module == "qkeras.quantizers" else _KERAS
     if name not in table or not module.startswith(_PACKAGES):
-        raise b.refusal(
-            "activation that is not known",
-            code="HW282",
-            found=f"{module}.{name}" if module else name,
-            supported=", ".join(sorted({*QUANTIZERS, *_KERAS})),
-            help="use one of these, with a quantiser behind it",
-        )
+        raise _unknown(b, f"{module}.{name}" if module else name, {**QUANTIZERS, **_KERAS})
     return table[name](b, x)
+
+
+def _unknown(b: Writer, name: str, known: Mapping[str, Any]) -> RefusedError:
+    return b.refusal(
+        "activation that is not known",
+        code="HW282",
+        found=name,
+        supported=", ".join(sorted(known)),
+        help="use one of these, with a quantiser behind it",
+    )
 
 
 def softmax(b: Writer, x: Tensor, axis: int = -1) -> Tensor:
@@ -98,6 +123,13 @@ _KERAS: dict[str, Step] = {
     "silu": _swish,
 }
 """Functions of ``tf_keras.activations`` by name."""
+
+_KERAS_3: dict[str, Step] = {
+    # https://keras.io/api/layers/activations: relu6(x + 3) / 6, which Keras 2 had as 0.2 x + 0.5
+    "hard_sigmoid": lambda b, x: b.unary("Div", b.clip(b.unary("Add", x, 3.0), 0.0, 6.0), 6.0),
+    "hard_tanh": lambda b, x: b.clip(x, -1.0, 1.0),
+}
+"""Functions of ``keras.activations`` that ``tf_keras`` lacks, or has another of."""
 
 _QKERAS: dict[str, Step] = {
     "hard_sigmoid": lambda b, x: sigmoid_of_qkeras(b, x, "hard"),

@@ -107,8 +107,8 @@ def keras_3(source: str) -> CompileError:
         "HW038",
         "the Keras model cannot be read",
         source,
-        found="a model of Keras 3; QKeras and this reader are of Keras 2",
-        help="build it with tf_keras, or write it with model.export('model.onnx', format='onnx')",
+        found="a model of Keras 3 in the format of Keras 2",
+        help="save it with model.save('model.keras')",
     )
 
 

@@ -59,7 +59,7 @@ def convert_model(model: Any, name: str, source: str) -> QonnxModel:
     results = walk.run(model, inputs, prefix="")
     if walk.findings:
         raise CompileError(walk.findings)
-    outputs = _named(walk.b, [str(n) for n in model.output_names], results, inputs)
+    outputs = named_outputs(walk.b, [str(n) for n in model.output_names], results, inputs)
     proto = walk.b.model(name, [(t.name, t.shape) for t in inputs], outputs)
     return read_proto(proto, name, source)
 
@@ -139,7 +139,9 @@ def _check_call(b: Writer, node: Any, layer: Any) -> None:
         )
 
 
-def _named(b: Writer, names: list[str], results: list[Tensor], inputs: list[Tensor]) -> list[str]:
+def named_outputs(
+    b: Writer, names: list[str], results: list[Tensor], inputs: list[Tensor]
+) -> list[str]:
     """Give the results the names of the model's outputs, and Keras' order of axes."""
     found: list[str] = []
     for name, result in zip(names, results, strict=True):

@@ -61,20 +61,13 @@ def _quantized_mean(b: Writer, layer: Layer, x: Tensor, area: int) -> Tensor:
 
 def _flatten(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     check_layout(b, layer)
-    return _reshaped(b, x[0], (prod(x[0].shape),))
+    return b.reshaped(x[0], (prod(x[0].shape),))
 
 
 def _reshape(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     sizes = [int(s) for s in layer.target_shape]
     known = prod(s for s in sizes if s >= 0)
-    return _reshaped(b, x[0], tuple(prod(x[0].shape) // known if s < 0 else s for s in sizes))
-
-
-def _reshaped(b: Writer, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if x.shape == shape:
-        return b.keras(x)
-    sizes = b.constant("shape", [1, *shape], np.int64)
-    return Tensor(b.node("Reshape", [b.keras(x).name, sizes]), shape)
+    return b.reshaped(x[0], tuple(prod(x[0].shape) // known if s < 0 else s for s in sizes))
 
 
 def _permute(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:

@@ -15,6 +15,9 @@ from hwflow.ir.qonnx import printable
 WIDEST = 24
 """Widest weight in bits: float32 has that many, so a wider one is none that was quantised."""
 
+WIDEST_GRID = 48
+"""Widest in bits on the grid of the finest, where each weight has a format of its own."""
+
 NOISE = 2.0**-21
 """Relative error that float32 may leave in ``x + (q - x)``, QKeras' straight-through estimator: two
 roundings, and one of the product of integer and scale."""
@@ -39,6 +42,13 @@ class Levels:
     bipolar: bool
 
 
+@dataclass(frozen=True, eq=False)
+class OnGrid:
+    """Weights that were quantised already: float32 numbers on a grid of their own each."""
+
+    values: FloatArray
+
+
 def evaluate(quantizer: Any, raw: Any) -> FloatArray:
     """Return what a quantiser makes of a tensor: the numbers that ``predict`` computes with."""
     import tensorflow as tf
@@ -61,6 +71,8 @@ def write_weight(
     Raises:
         RefusedError: HW283, the quantiser gives numbers that are no integers times a scale.
     """
+    if isinstance(raw, OnGrid):
+        return write_on_grid(b, label, arrange(raw.values))
     if quantizer is None:
         return b.constant(label, arrange(np.asarray(raw, np.float32)))
     found = levels(b, label, raw, quantizer)
@@ -69,6 +81,22 @@ def write_weight(
     if found.bipolar:
         return b.bipolar(b.constant(label, arrange(values)), scale)
     return b.quantized_constant(label, arrange(values), scale, found.bits, signed=True)
+
+
+def write_on_grid(b: Writer, label: str, values: FloatArray) -> str:
+    """Return the name of a constant of quantised numbers, as multiples of the finest step.
+
+    Raises:
+        RefusedError: HW283, they are not finite, or too far apart for one grid.
+    """
+    if not np.isfinite(values).all():
+        raise _refusal(b, label, None, "values that are not finite")
+    scale = _finest(values)
+    size = np.abs(values.astype(np.float64) / scale).max(initial=1)
+    if size >= 2.0**WIDEST_GRID:
+        raise _refusal(b, label, None, f"values of {int(size).bit_length() + 1} bits", WIDEST_GRID)
+    bits = max(int(size).bit_length() + 1, 2)
+    return b.quantized_constant(label, values, scale, bits, signed=True)
 
 
 def levels(b: Writer, label: str, raw: Any, quantizer: Any) -> Levels:
@@ -137,14 +165,16 @@ def _compressed(scale: FloatArray) -> FloatArray:
     return np.asarray(scale.reshape(()) if scale.size == 1 else scale, np.float32)
 
 
-def _refusal(b: Writer, label: str, quantizer: Any, found: str) -> RefusedError:
-    name = type(quantizer).__name__
+def _refusal(
+    b: Writer, label: str, quantizer: Any, found: str, widest: int = WIDEST
+) -> RefusedError:
+    name = "its quantiser" if quantizer is None else type(quantizer).__name__
     if name == "function":
         name = getattr(quantizer, "__name__", name)
     return b.refusal(
         "weights that their quantiser leaves without an integer form",
         code="HW283",
         found=f"{label} by {printable(str(name))}: {found}",
-        supported=f"whole numbers of up to {WIDEST} bits times a scale",
+        supported=f"whole numbers of up to {widest} bits times a scale",
         help="train with quantized_bits, ternary, binary or quantized_po2 of few bits",
     )

@@ -6,6 +6,7 @@ a transpose is written where the two meet. These name axes only: no hardware com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hwflow.errors import Diagnostic
+from hwflow.ir.fixed_quant import DOMAIN as FIXED_DOMAIN
+from hwflow.ir.fixed_quant import OP as FIXED_QUANT
+from hwflow.ir.fixed_quant import function as fixed_quant_function
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
 
@@ -145,6 +149,20 @@ class Writer:
         name = self._quant(x.name, x.per_channel(scale), bits, signed, narrow, rounding)
         return replace(x, name=name)
 
+    def fixed_quant(
+        self, x: Tensor, kif: Sequence[npt.ArrayLike], rounding: str, overflow: str
+    ) -> Tensor:
+        """Append a ``FixedQuant`` whose formats broadcast against Keras' last axes."""
+        operands = [self.constant(n, x.per_channel(v)) for n, v in zip("kif", kif, strict=True)]
+        name = self.node(
+            FIXED_QUANT,
+            [x.name, *operands],
+            domain=FIXED_DOMAIN,
+            rounding_mode=rounding,
+            overflow_mode=overflow,
+        )
+        return replace(x, name=name)
+
     def quantized_constant(
         self, label: str, values: FloatArray, scale: FloatArray, bits: int, *, signed: bool
     ) -> str:
@@ -181,6 +199,13 @@ class Writer:
         """Return a value with its axes as Keras has them."""
         return self._turn(x, channels_first=False)
 
+    def reshaped(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return a value in another shape, with its elements in Keras' order."""
+        if x.shape == shape:
+            return self.keras(x)
+        sizes = self.constant("shape", [1, *shape], np.int64)
+        return Tensor(self.node("Reshape", [self.keras(x).name, sizes]), shape)
+
     def _turn(self, x: Tensor, *, channels_first: bool) -> Tensor:
         rank = len(x.shape) + 1
         if x.channels_first == channels_first or rank < 3:
@@ -211,8 +236,13 @@ class Writer:
             [info(n, TensorProto.FLOAT, None) for n in outputs],
             list(self.tensors.values()),
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX_DOMAIN, 2)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+        imports = {"": OPSET, QONNX_DOMAIN: 2}
+        functions = []
+        if any(n.domain == FIXED_DOMAIN for n in self.nodes):
+            imports[FIXED_DOMAIN] = 1
+            functions.append(fixed_quant_function())
+        opsets = [helper.make_opsetid(*item) for item in imports.items()]
+        return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=9)
 
     def rename(self, old: str, new: str) -> str:
         """Give a value that a node computes another name, and return the name it then has."""

@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 import onnx_ir
 
+from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import is_quantizer, operator_name
 from hwflow.passes.fuse_elementwise import deferred_of, extend
 from hwflow.passes.scales.common import needs_quantizer
+from hwflow.passes.scales.fixed_quant import lower_fixed_quant
 from hwflow.passes.scales.layers import lower_weighted
 from hwflow.passes.scales.moves import (
     averaged,
@@ -64,6 +66,8 @@ def lower_scaled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     scaled = any(v.name in walk.deferred for v in values)
     if is_quantizer(node) and node.op_type != "FloatQuant":
         return lower_quantizer(walk, node, cls, scaled=scaled)
+    if is_fixed_quant(node):
+        return scaled and lower_fixed_quant(walk, node, cls)
     if is_elementwise(node) and _of_one(walk, values):
         end = closes(node)
         if end is Tail.HARD or (scaled and end is Tail.PLAIN) or is_applied_by_host(node):

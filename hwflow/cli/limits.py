@@ -1,0 +1,33 @@
+"""The limits of ``hwflow verify`` as options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+PANEL = "Limits"
+
+
+def _limit(help: str) -> typer.models.OptionInfo:  # noqa: A002 - typer's name
+    option: typer.models.OptionInfo = typer.Option(help=help, rich_help_panel=PANEL)
+    return option
+
+
+def _resource(name: str) -> typer.models.OptionInfo:
+    return _limit(f"{name}: a number, or a share of the board's such as 70%.")
+
+
+MinAccuracy = Annotated[str | None, _limit("Accuracy of the hardware, such as 0.97 or 97%.")]
+MaxDrop = Annotated[str | None, _limit("Accuracy lost against the float reference.")]
+MinAgreement = Annotated[str | None, _limit("Samples with the class of the float reference.")]
+Lossless = Annotated[
+    bool, typer.Option("--lossless", help="The quantised model's own numbers, all of them.")
+]
+MaxLut = Annotated[str | None, _resource("LUT")]
+MaxFf = Annotated[str | None, _resource("Flip-flops")]
+MaxDsp = Annotated[str | None, _resource("DSP blocks")]
+MaxBram = Annotated[str | None, _resource("18 kbit block RAMs")]
+MaxUram = Annotated[str | None, _resource("UltraRAMs")]
+MaxLatency = Annotated[str | None, _limit("Latency in microseconds.")]
+MaxIi = Annotated[str | None, _limit("Cycles between two inferences.")]

@@ -1,0 +1,59 @@
+"""Writes single files, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hwflow.errors import CompileError, Diagnostic
+
+
+def write_file(path: Path, content: bytes, *, parents: bool = False) -> Path:
+    """Put a file in its place at once.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        parents: make the folders above it, too.
+
+    Raises:
+        CompileError: HW552, the file cannot be written.
+    """
+    staged = path.with_name(f".{path.name}.part")
+    try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_bytes(content)
+        staged.replace(path)
+    except OSError as error:
+        if staged.parent.is_dir():
+            staged.unlink(missing_ok=True)
+        raise CompileError([_unwritable(path, error)]) from error
+    return path
+
+
+def write_summary(path: Path, text: str) -> Path:
+    """Write the summary of a CI job; GitHub's is shared by all steps of a job and appended to.
+
+    Raises:
+        CompileError: HW552, the file cannot be written.
+    """
+    shared = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if not shared or path.resolve() != Path(shared).resolve():
+        return write_file(path, text.encode(), parents=True)
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise CompileError([_unwritable(path, error)]) from error
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> Diagnostic:
+    return Diagnostic(
+        code="HW552",
+        title="cannot write the output",
+        where=str(path),
+        found=error.strerror or str(error),
+        help="choose a path that you may write to, with enough free space; nothing was left",
+    )

@@ -1,0 +1,176 @@
+"""The hardware against the trained model, and the trained model against its float reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from hwflow.budget import Budget, layer_losses, output_loss
+from hwflow.data import Data
+from hwflow.distance import OutputError, output_error
+from hwflow.exact import ExactReference, NoExactReferenceError
+from hwflow.float_model import FloatValues, check_outputs, float_values
+from hwflow.ir.fixed_quant import is_fixed_quant
+from hwflow.ir.graph import Graph
+from hwflow.ir.qonnx import QonnxModel, is_quantizer
+from hwflow.lossless import ModelValues, check_lossless
+from hwflow.passes.clean_model import clean_model
+from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.reference import Reference
+from hwflow.simulate import Simulation, original_inputs, real_values
+from hwflow.unquantised import NoFloatReferenceError
+from hwflow.verify import Agreement
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str, float], None]
+Timed = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelCheck:
+    """What comparing with models found.
+
+    Attributes:
+        lossless: the hardware against the quantised model.
+        errors: per output, the hardware against float32 execution of the quantised model.
+        budget: the quantised model against the float reference; None without one.
+        no_budget: why there is no float reference, or empty.
+    """
+
+    lossless: Agreement
+    errors: tuple[OutputError, ...]
+    budget: Budget | None
+    no_budget: str
+
+
+@dataclass(frozen=True, eq=False)
+class ModelChecker:
+    """Compares one simulation with the models behind it.
+
+    Attributes:
+        graph: the hardware graph.
+        given: the data.
+        simulation: of the data, with all layers kept.
+        load: reads the quantised model anew.
+        timed: notes how long a stage takes.
+        progress: called as stages go on.
+    """
+
+    graph: Graph
+    given: Data
+    simulation: Simulation
+    load: Callable[[], QonnxModel]
+    timed: Timed
+    progress: Progress
+
+    def check(self, float_model: Any) -> ModelCheck:
+        """Compare the hardware with the quantised model, and that with its float reference.
+
+        Args:
+            float_model: as for ``float_values``.
+
+        Raises:
+            CompileError: the float model cannot be used.
+        """
+        model = clean_model(self.load())
+        values = quantized_values(model, self.graph)
+        raw = original_inputs(self.graph, self.given.inputs)
+        real, problem = self._float_values(float_model, model, raw, values)
+        self.progress("quantised model", 0.0)
+        with self.timed("quantised model"):
+            reference = Reference(infer_shapes(model))
+            ours = reference.run(raw, values)
+        self.progress("quantised model", 1.0)
+        budget = None if real is None else self._budget(real, ours, values)
+        at_port = ours
+        if not self._inputs_quantized(values):
+            raw = self._rounded_inputs()
+            at_port = reference.run(raw, values)
+        exact, no_exact = self._exactly(model, raw, values)
+        lossless = check_lossless(
+            self.graph,
+            self.simulation,
+            ModelValues(at_port, exact, frozenset(values), no_exact),
+        )
+        return ModelCheck(lossless, self._errors(ours), budget, problem)
+
+    def _float_values(
+        self, given: Any, model: QonnxModel, data: Mapping[str, Array], values: list[str]
+    ) -> tuple[FloatValues | None, str]:
+        """Return the float reference's values, or None and why there are none."""
+        self.progress("float reference", 0.0)
+        try:
+            with self.timed("float reference"):
+                found = float_values(given, model, data, values)
+        except NoFloatReferenceError as problem:
+            return None, str(problem)
+        self.progress("float reference", 1.0)
+        return found, ""
+
+    def _budget(self, real: FloatValues, ours: Mapping[str, Array], values: list[str]) -> Budget:
+        """Return what quantisation cost."""
+        outputs = self.graph.outputs
+        check_outputs(real, ours, [p.name for p in outputs])
+        simulated, labels = self.simulation.outputs, self.given.labels
+        wanted = set(values)
+        held = [
+            (node.name, node.origin, node.source.name)
+            for node in self.graph.nodes
+            if node.source is not None and node.source.name in wanted
+        ]
+        return Budget(
+            real.reference,
+            self.simulation.samples,
+            tuple(
+                output_loss(p.name, ours[p.name], real.values[p.name], simulated[p.name], labels)
+                for p in outputs
+            ),
+            layer_losses(held, ours, real.values),
+        )
+
+    def _errors(self, ours: Mapping[str, Array]) -> tuple[OutputError, ...]:
+        """Return the distance of the hardware's outputs from those of the quantised model."""
+        simulated, labels = self.simulation.outputs, self.given.labels
+        return tuple(
+            output_error(p.name, simulated[p.name], ours[p.name], labels)
+            for p in self.graph.outputs
+        )
+
+    def _exactly(
+        self, model: QonnxModel, data: Mapping[str, Array], values: list[str]
+    ) -> tuple[Mapping[str, Array] | None, str]:
+        """Return the model's values in exact arithmetic, or None and why there are none."""
+        self.progress("exact reference", 0.0)
+        try:
+            with self.timed("exact reference"):
+                found = ExactReference(model).run(data, values)
+        except NoExactReferenceError as problem:
+            return None, str(problem)
+        self.progress("exact reference", 1.0)
+        return found, ""
+
+    def _inputs_quantized(self, values: list[str]) -> bool:
+        """Return whether every port carries the value of one of the model's quantisers."""
+        nodes = [self.graph.by_name[p.value] for p in self.graph.inputs]
+        return all(n.source is not None and n.source.name in values for n in nodes)
+
+    def _rounded_inputs(self) -> dict[str, Array]:
+        """Return the data as the ports round it, by input name."""
+        layers = self.simulation.layers
+        return {p.name: real_values(layers[p.value], p) for p in self.graph.inputs}
+
+
+def quantized_values(model: QonnxModel, graph: Graph) -> list[str]:
+    """Return the ONNX values that the hardware holds and a quantiser gives."""
+    held = {node.source.name for node in graph.nodes if node.source is not None}
+    return [
+        value.name
+        for node in model.ir.graph
+        if is_quantizer(node) or is_fixed_quant(node)
+        for value in node.outputs
+        if value.name and value.name in held
+    ]

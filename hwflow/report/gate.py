@@ -1,0 +1,89 @@
+"""The outcome of a gate as Markdown, for the summary of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hwflow.budget import Budget
+from hwflow.gate import Check
+from hwflow.report.markdown import plain, table
+from hwflow.report.words import percent, real
+from hwflow.verify import Verification
+
+
+def gate_markdown(
+    name: str, subject: str, checks: Sequence[Check], verification: Verification
+) -> str:
+    """Return a section in GitHub's Markdown: every check, where one fails, and what was lost.
+
+    Args:
+        name: of the design.
+        subject: model and target, in one line.
+        checks: in order.
+        verification: what they rest on.
+    """
+    failed = sum(not check.passed for check in checks)
+    verdict = f"{failed} of {len(checks)} checks failed" if failed else "passed"
+    samples = f"{verification.simulation.samples:,} samples"
+    lines = [
+        f"## hwflow verify: {plain(name)}: {verdict}",
+        "",
+        f"{plain(subject)}; data: {samples} from {plain(verification.data)}",
+        "",
+        *_table_of(checks),
+        *_failures(checks),
+        *_lost(verification),
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _table_of(checks: Sequence[Check]) -> Iterator[str]:
+    head = ("Check", "About", "Value:", "Limit:", "Outcome")
+    rows = (
+        (plain(c.name), plain(c.about), plain(c.value), plain(c.limit), _outcome(c)) for c in checks
+    )
+    yield from table(head, rows)
+
+
+def _outcome(check: Check) -> str:
+    return "pass" if check.passed else "**FAIL**"
+
+
+def _failures(checks: Sequence[Check]) -> Iterator[str]:
+    failed = [check for check in checks if not check.passed and check.detail]
+    if failed:
+        yield ""
+    for check in failed:
+        yield f"- **{plain(check.name)}**: {plain(check.detail)}"
+
+
+def _lost(verification: Verification) -> Iterator[str]:
+    """Yield what quantisation cost, apart from what the hardware does."""
+    budget = verification.budget
+    yield ""
+    yield "### Quantised model against float reference"
+    yield ""
+    if budget is None:
+        yield f"Not compared: {plain(verification.no_budget)}."
+        return
+    yield f"Reference: {plain(budget.reference)}."
+    yield ""
+    yield from table(
+        ("Output", "Accuracy:", "of the reference:", "Same class:", "SQNR:", "KL, nats:",
+         "Largest error:", "Mean error:"),
+        _rows(budget),
+    )  # fmt: skip
+
+
+def _rows(budget: Budget) -> Iterator[tuple[str, ...]]:
+    for loss in budget.outputs:
+        error = loss.error
+        shares = (error.accuracy, error.reference_accuracy, error.argmax_agreement)
+        yield (
+            plain(error.output),
+            *("" if share is None else percent(share, 2) for share in shares),
+            f"{error.sqnr_db:.1f} dB" if error.max_abs else "",
+            "" if loss.kl_divergence is None else f"{loss.kl_divergence:.3g}",
+            real(error.max_abs),
+            real(error.mean_abs),
+        )

@@ -1,0 +1,137 @@
+"""Verifies a model or a written project against limits: what ``hwflow verify`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hwflow
+from hwflow.compiler import compile as compile_model
+from hwflow.design import Design
+from hwflow.errors import CompileError, Diagnostic
+from hwflow.files import write_file, write_summary
+from hwflow.gate import Check, Gate, files_check
+from hwflow.junit import to_junit
+from hwflow.report.gate import gate_markdown
+from hwflow.stored import StoredProject, is_project, open_project
+from hwflow.verify import Verification
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """A design with what was found out about it.
+
+    Attributes:
+        design: the model, compiled; or the project, as it lies in its folder.
+        verification: what was found out with data.
+        checks: every statement that was checked.
+    """
+
+    design: Design
+    verification: Verification
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> int:
+        """How many checks did not pass."""
+        return sum(not check.passed for check in self.checks)
+
+
+def verify_path(
+    path: Path,
+    data: Any = None,
+    *,
+    limits: Mapping[str, str | bool | None] | None = None,
+    float_model: Any = None,
+    plugins: Sequence[str | Path] = (),
+    reproducer: Path | None = None,
+    progress: Callable[[str, float], None] = lambda stage, done: None,
+    **options: Any,
+) -> Verified:
+    """Verify a model, or the C++ that lies in a project's folder with the model beside it.
+
+    Args:
+        path: a model file, or a folder that ``Design.write`` wrote.
+        data: as for ``Design.verify``.
+        limits: by the names in ``[verify]``; they override the settings.
+        float_model: as for ``Design.verify``.
+        plugins: as for ``compile``.
+        reproducer: where to save the first differing sample.
+        progress: called as stages go on.
+        options: of ``compile``; a project has its own.
+
+    Raises:
+        CompileError: what ``compile``, ``open_project`` and ``Design.verify`` find; HW408, a limit
+            cannot be evaluated; HW556, options are given for a project.
+        ToolError: g++ is missing, or the C++ does not compile or crashes.
+    """
+    project: StoredProject | None = None
+    if is_project(path):
+        _refuse_options(path, options)
+        project = open_project(path, plugins)
+        progress("compile C++", 0.0)
+        project.compile_cpp()
+        design = project.design
+    else:
+        design = compile_model(path, plugins=plugins, **options)
+    wanted = design.config.verify.updated(**(limits or {}))
+    verification = design.verify(
+        data, reproducer=reproducer, float_model=float_model, progress=progress
+    )
+    checks = Gate(wanted, verification, design.estimate()).checks()
+    if project is not None:
+        checks = (files_check(project.files, project.changed), *checks)
+    return Verified(design, verification, checks)
+
+
+def write_outcome(
+    found: Verified, *, junit: Path | None = None, summary: Path | None = None
+) -> None:
+    """Write the checks for CI, each file whole or not at all.
+
+    Args:
+        found: what was found out.
+        junit: where to write JUnit XML.
+        summary: where to write Markdown.
+
+    Raises:
+        CompileError: HW552, a file cannot be written.
+    """
+    design, verification = found.design, found.verification
+    name, target = design.graph.name, design.target
+    subject = f"{design.source} on {design.board.name}, {target.backend}, {target.io_type}"
+    if junit is not None:
+        properties = {"design": subject, "data": verification.data, "hwflow": hwflow.__version__}
+        seconds = sum(design.seconds.values())
+        text = to_junit(name, found.checks, seconds, properties)
+        write_file(junit, text.encode(), parents=True)
+    if summary is not None:
+        write_summary(summary, gate_markdown(name, subject, found.checks, verification))
+
+
+def _refuse_options(path: Path, options: Mapping[str, Any]) -> None:
+    """Refuse what a project has settled.
+
+    Raises:
+        CompileError: HW556, for each option that is given.
+    """
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if given:
+        raise CompileError(
+            Diagnostic(
+                code="HW556",
+                title="a project has its own settings",
+                where=str(path),
+                found=f"--{name.replace('_', '-')}",
+                supported="limits, --data, --float-model and --plugin",
+                help="leave it out, or verify the model with it instead of the project",
+            )
+            for name in given
+        )

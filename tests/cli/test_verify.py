@@ -1,0 +1,133 @@
+"""``hwflow verify`` as a CI job calls it: status, what it prints, what it writes."""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.command import Ran, dense, hwflow, save
+
+pytestmark = pytest.mark.cpp
+Capture = pytest.CaptureFixture[str]
+Golden = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    save(dense())
+    rng = np.random.default_rng(0)
+    np.savez("data.npz", x=rng.uniform(-4, 4, (50, 4)), y=rng.integers(0, 3, 50))
+
+
+def verify(capsys: Capture, *arguments: object) -> Ran:
+    return hwflow(capsys, "verify", "model.onnx", "--data", "data.npz", *arguments)
+
+
+def test_limits_that_hold(capsys: Capture) -> None:
+    ran = verify(capsys, "--max-lut", "70%", "--max-drop", "100%", "--junit", "ci/a.xml",
+                 "--summary", "ci/a.md")  # fmt: skip
+    assert (ran.status, ran.new) == (0, ("ci", "ci/a.md", "ci/a.xml"))
+    assert "all 3 checks pass" in ran.out
+    assert len(ran.out.splitlines()) <= 40, "more than one screen"
+    assert ran.out.index("hardware against quantised") < ran.out.index("quantised model against f")
+    cases = ET.parse("ci/a.xml").getroot().iter("testcase")
+    assert [c.get("name") for c in cases] == ["faithful", "drop", "lut"]
+    assert Path("ci/a.md").read_text().startswith("## hwflow verify: model: passed\n")
+
+
+def test_a_limit_that_does_not_hold(capsys: Capture) -> None:
+    ran = verify(capsys, "--min-accuracy", "100%", "--junit", "a.xml", "--summary", "a.md")
+    assert (ran.status, ran.new) == (1, ("a.md", "a.xml"))
+    assert "1 of 2 checks failed" in ran.out
+    assert ET.parse("a.xml").getroot().get("failures") == "1"
+    assert "1 of 2 checks failed" in Path("a.md").read_text()
+
+
+def test_json_has_both_budgets_and_the_checks(capsys: Capture) -> None:
+    ran = verify(capsys, "--min-accuracy", "100%", "--json")
+    content = json.loads(ran.out)
+    assert (ran.status, content["passed"]) == (1, False)
+    assert [c["passed"] for c in content["checks"]] == [True, False]
+    check = content["checks"][1]
+    assert (check["name"], check["bound"]) == ("accuracy", 1.0)
+    assert check["found"] == content["errors"][0]["accuracy"]
+    (loss,) = content["quantisation"]["outputs"]
+    assert loss["error"]["accuracy"] == content["errors"][0]["reference_accuracy"]
+    assert content["faithful"]["mismatches"] == 0
+
+
+def test_limits_of_the_settings_hold_too(capsys: Capture) -> None:
+    Path("hwflow.toml").write_text("[verify]\nmax_lut = 1\nmax_ii = 4\n")
+    ran = verify(capsys, "--config", "hwflow.toml")
+    assert ran.status == 1
+    assert "1 of 3 checks failed" in ran.out
+    assert verify(capsys, "--config", "hwflow.toml", "--max-lut", "90%").status == 0
+
+
+REFUSED = {
+    "verify_labels": (["--min-accuracy", "0.5", "--max-uram", "5%"], "HW408"),
+    "verify_text": (["--min-accuracy", "97", "--max-lut", "few"], "HW102"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_checked_is_no_pass(name: str, capsys: Capture, golden: Golden) -> None:
+    np.savez("data.npz", x=np.zeros((5, 4), np.float32))
+    arguments, code = REFUSED[name]
+    ran = verify(capsys, *arguments, "--junit", "a.xml", "--summary", "a.md")
+    assert (ran.status, ran.new) == (2, ())
+    assert ran.err.count(f"error[{code}]") == 2
+    golden(f"errors/{name}.txt", ran.err)
+
+
+def test_a_summary_of_github_is_appended_to(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("summary.md").write_text("# before\n")
+    verify(capsys, "--summary", "summary.md")
+    assert "# before" not in Path("summary.md").read_text()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Path("summary.md").resolve()))
+    before = Path("summary.md").read_text()
+    verify(capsys, "--summary", "summary.md")
+    assert Path("summary.md").read_text() == before + before
+
+
+@pytest.mark.parametrize("option", ["--junit", "--summary"])
+def test_a_file_that_cannot_be_written(option: str, capsys: Capture) -> None:
+    ran = verify(capsys, option, "data.npz/a.xml")
+    assert (ran.status, ran.new) == (2, ())
+    assert "error[HW552]" in ran.err
+
+
+def test_a_project_is_verified_as_it_lies_there(capsys: Capture, golden: Golden) -> None:
+    assert hwflow(capsys, "build", "model.onnx", "-o", "net").status == 0
+    Path("model.onnx").unlink()
+    arguments = ("verify", "net", "--data", "data.npz", "--lossless")
+    ran = hwflow(capsys, *arguments)
+    assert (ran.status, ran.new) == (0, ())
+    assert "all 3 checks pass" in ran.out
+    ran = hwflow(capsys, *arguments, "--io-type", "io_stream", "--board", "zcu104")
+    assert (ran.status, ran.new) == (2, ())
+    golden("errors/verify_options.txt", ran.err)
+    defines = Path("net/hls/firmware/defines.h")
+    defines.write_text(defines.read_text().replace("AP_SAT", "AP_WRAP", 1))
+    ran = hwflow(capsys, *arguments)
+    assert (ran.status, ran.new) == (1, ("net-reproducer.npz",))
+    assert "2 of 3 checks failed" in ran.out
+
+
+def test_outputs_of_a_float_model(capsys: Capture) -> None:
+    with np.load("data.npz") as data:
+        wrong = np.eye(3)[(data["y"] + 1) % 3]
+    np.savez("float.npz", y=wrong)
+    ran = verify(capsys, "--float-model", "float.npz", "--json", "--max-drop", "0")
+    content = json.loads(ran.out)
+    assert content["quantisation"]["reference"] == "outputs in float.npz"
+    assert content["quantisation"]["outputs"][0]["error"]["reference_accuracy"] == 0
+    assert ran.status == 0
+    assert verify(capsys, "--float-model", "data.npz").status == 2
