@@ -1,12 +1,13 @@
 # make demo   set up what the main job needs, and run it on two networks and real data
 # make demo-keras   the same with a QKeras network; sets up TensorFlow, too
+# make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
 # make test   set up everything and pass the tests
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N ?= 50
 
-.PHONY: demo demo-keras test test-slow fuzz bench lint check clean
+.PHONY: demo demo-keras demo-hgq test test-slow fuzz bench lint check clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -15,10 +16,13 @@ demo: $(VENV)/.core
 demo-keras: $(VENV)/.keras
 	$(BIN)/hwflow build examples/digits_qkeras.h5 --board pynq-z2 --data examples/digits_qkeras.npz -o build/digits_qkeras
 
-test: $(VENV)/.full lint
+demo-hgq: $(VENV)/.core
+	$(BIN)/hwflow build examples/digits_hgq.keras --board pynq-z2 --data examples/digits_hgq.npz -o build/digits_hgq
+
+test: $(VENV)/.full $(VENV)/.hgq lint
 	$(BIN)/pytest -n 2
 
-test-slow: $(VENV)/.full
+test-slow: $(VENV)/.full $(VENV)/.hgq
 	$(BIN)/pytest -n 2 -m slow
 
 lint: $(VENV)/.full
@@ -55,6 +59,14 @@ $(VENV)/.keras: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[torch,keras,da,dev]'
 	touch $@ $(VENV)/.core $(VENV)/.keras
+
+# The wheel of HGQ2 holds a package `qkeras` of its own. Behind site-packages, in a folder that a
+# .pth file names, it is not found in the place of QKeras'; what HGQ2 needs is there already.
+$(VENV)/.hgq: constraints.txt | $(VENV)/.full
+	rm -rf $(VENV)/hgq
+	$(BIN)/pip install --quiet --no-deps --target $(VENV)/hgq -c constraints.txt HGQ2
+	$(BIN)/python -c 'import sys, sysconfig; open(sysconfig.get_path("purelib") + "/hgq.pth", "w").write(sys.argv[1])' "$(abspath $(VENV)/hgq)"
+	touch $@
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,87 @@
+"""Every layer and quantiser of HGQ2 is exact or refused; none is silently different."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwflow
+from hwflow.design import Design
+from hwflow.exact import ExactReference
+from hwflow.frontends import load
+from hwflow.passes.clean_model import clean_model
+from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.reference import Reference
+from tests.cppsim import compare_with_cpp, merged
+
+pytest.importorskip("hgq")
+
+from tests.frontends.keras3.coverage import (
+    BUILT,
+    CASES,
+    REFUSED,
+    findings,
+    inputs,
+    models,
+    page,
+    prediction,
+)
+
+pytestmark = pytest.mark.keras
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "hgq.md"
+SAMPLES = 60
+IO_TYPES = ("io_parallel", "io_stream")
+
+
+def test_names_are_unique() -> None:
+    assert len({c.name for c in CASES}) == len(CASES)
+
+
+def test_what_is_built_predicts_what_keras_predicts() -> None:
+    """So do the QONNX model in exact arithmetic, and in float32 in ONNX Runtime."""
+    found = {}
+    for case in BUILT:
+        keras, x = prediction(case, SAMPLES), inputs(case, SAMPLES)
+        (ours,) = hwflow.compile(models()[case.name]).simulate(x).outputs.values()
+        model = infer_shapes(clean_model(load(models()[case.name])))
+        (exact,) = ExactReference(model).run({"x": x}).values()
+        (float32,) = Reference(model).run({"x": x}).values()
+        wrong = [int((np.asarray(v) != keras).sum()) for v in (ours, exact, float32)]
+        if any(wrong):
+            found[case.name] = wrong
+    assert found == {}
+
+
+def test_what_is_refused_says_why_and_where_as_documented() -> None:
+    said = {case.name: findings(case) for case in REFUSED}
+    codes = {name: ", ".join(sorted({d.code for d in found})) for name, found in said.items()}
+    assert codes == {case.name: case.outcome for case in REFUSED}
+    for finding in (f for found in said.values() for f in found):
+        assert finding.where
+        assert finding.help or finding.supported, finding
+    assert DOCUMENT.read_text("utf-8") == page(said), (
+        "run python -m tests.frontends.keras3.coverage"
+    )
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(
+    ("io_type", "every"),
+    [("io_stream", 12), *(pytest.param(t, 3, marks=pytest.mark.slow) for t in IO_TYPES)],
+)
+def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
+    designs: dict[str, Design] = {}
+    for number, case in enumerate(BUILT[1::every]):
+        designs[f"c{number}"] = hwflow.compile(models()[case.name], io_type=io_type)
+    graph = merged({key: d.graph for key, d in designs.items()})
+    rng = np.random.default_rng(0)
+    data = {
+        port.name: rng.integers(-2000, 2000, (50, *graph.types[port.value].shape)) / 256.0
+        for port in graph.inputs
+    }
+    target = next(iter(designs.values())).target
+    found = compare_with_cpp(graph, target, data)
+    assert [m for m in found.layers if m.mismatches] == []
