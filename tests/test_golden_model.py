@@ -21,6 +21,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
+from hwflow.plugins import load_plugins
 from hwflow.simulate import simulate
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -67,6 +68,14 @@ def test_every_operator_has_the_bits_of_the_simulation(kind: str) -> None:
     examples: list[Example] = list(Op.registry[kind].examples())
     assert examples
     for example in examples:
+        data = random_values(example.inputs)
+        assert_same_bits(graph_of(example.op, *example.inputs), data)
+
+
+def test_operators_of_plugins_bring_their_own_body() -> None:
+    found = load_plugins([EXAMPLES / "custom_layer" / "complex_magnitude.py"])
+    (operator,) = {type(e.op) for cls in found.operators for e in cls.examples()}
+    for example in operator.examples():
         data = random_values(example.inputs)
         assert_same_bits(graph_of(example.op, *example.inputs), data)
 

@@ -15,6 +15,7 @@ from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType, Overflow
 from hwflow.golden.body import Body, NoGoldenError, Tensor, carrier
 from hwflow.golden.emit import EMITTERS
+from hwflow.golden.emit.own import own
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.input import Input
 
@@ -135,9 +136,7 @@ class _Builder:
             self.outputs.append(onnx.helper.make_tensor_value_info(name, dtype, shape))
 
     def _computed(self, body: Body, node: Node, operands: list[Tensor]) -> Tensor:
-        emit = EMITTERS.get(type(node.op))
-        if emit is None:
-            raise NoGoldenError("it has no function in standard operators")
+        emit = EMITTERS.get(type(node.op), own)
         y, span, scaled = emit(node.op, body, operands, self.graph.input_types(node))
         if node.op.result_t is not None:
             y, span = body.cast(y, span, node.op.result_t, scaled=scaled)

@@ -1,0 +1,42 @@
+"""The body that an operator of a plugin brings by itself, ``Op.golden``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+
+from hwflow.golden.body import Body, NoGoldenError, Span, Tensor
+from hwflow.golden.definitions import golden_function
+from hwflow.golden.emit.elementwise import span_of
+from hwflow.ir.op import Op
+from hwflow.ir.tensor import TensorType
+
+
+def own(
+    op: Op, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+) -> tuple[Tensor, Span, bool]:
+    """Write the nodes of the operator's own function, which is in float64, channels last.
+
+    Raises:
+        NoGoldenError: it has none.
+        CompileError: HW257, it is not an ONNX function body.
+    """
+    function = golden_function(op, types, op.kind)
+    if function is None:
+        raise NoGoldenError("the operator has no golden function")
+    if any(a.type == onnx.AttributeProto.GRAPH for node in function.node for a in node.attribute):
+        raise NoGoldenError("the operator's golden function has branches or loops")
+    names = {
+        inner: body.widened(body.channels_last(x), wide=True).name
+        for inner, x in zip(function.input, operands, strict=True)
+    }
+    for node in function.node:
+        copied = onnx.NodeProto.FromString(node.SerializeToString())
+        copied.input[:] = [names.get(name, name) for name in node.input]
+        for name in node.output:
+            names[name] = f"own_{name}" if name else ""
+        copied.output[:] = [names[name] for name in node.output]
+        body.nodes.append(copied)
+    found = op.exact(*types)
+    return Tensor(names[function.output[0]], found.shape, wide=True), span_of(found), False
