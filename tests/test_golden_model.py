@@ -21,6 +21,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
+from hwflow.ops.max_pool import MaxPool
 from hwflow.plugins import load_plugins
 from hwflow.simulate import simulate
 
@@ -120,6 +121,28 @@ def test_what_float64_cannot_hold_is_a_warning() -> None:
     assert "53 bits" in warning.found
 
 
+@pytest.mark.parametrize("rounding", list(Rounding))
+def test_what_a_pool_rounds_has_the_same_bits(rounding: Rounding) -> None:
+    rng = np.random.default_rng(3)
+    to = FixedType(5, 3, True, rounding, Overflow.SAT)
+    weight = FixedArray(rng.integers(-8, 8, (3, 3, 2, 4)), FixedType(4, 1))
+    bias = FixedArray(rng.integers(-32, 32, 4), FixedType(6, 1))
+    conv = Conv2D(weight=weight, bias=bias, strides=(1, 1), pads=((1, 1),) * 2, result_t=to)
+    pool = MaxPool(kernel=(3, 3), strides=(2, 2), pads=((1, 1), (1, 1)))
+    x = TensorType.full((6, 6, 2), FixedType(6, 2))
+    first = graph_of(conv, x)
+    nodes = (*first.nodes, Node("pooled", pool, ("y",)))
+    bare = Graph.build("graph", nodes, first.inputs, ())
+    output = plain("pooled", bare.types["pooled"])
+    graph = Graph.build("graph", nodes, first.inputs, [output])
+    data = random_values((x,))
+    model = golden_model(graph)
+    contract = json.loads(next(p.value for p in model.metadata_props if p.key == CONTRACT))
+    assert not contract["layers"]["y"]["rounded"]
+    found = GoldenEngine(graph).run(data)["pooled"]
+    np.testing.assert_array_equal(found, simulate(graph, data).outputs["pooled"])
+
+
 @pytest.mark.parametrize("name", ["digits_mlp", "digits_cnn", "digits_residual"])
 def test_networks_have_the_bits_of_the_simulation_in_every_layer(name: str) -> None:
     design = hwflow.compile(EXAMPLES / f"{name}.onnx")
@@ -128,6 +151,10 @@ def test_networks_have_the_bits_of_the_simulation_in_every_layer(name: str) -> N
     shape = design.graph.types[port.value].shape
     images = images.reshape(-1, *(shape[i] for i in np.argsort(port.axes)))
     assert_same_bits(design.graph, {port.name: images}, double=False)
+    (output,) = GoldenEngine(design.graph).run({port.name: images}).values()
+    if design.graph.outputs[0].grid.plain:
+        (expected,) = design.simulate(images).outputs.values()
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_the_file_needs_onnx_runtime_alone(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ class Body:
         return self.apply(outer, self.scaled(self.apply(inner, self.scaled(x, 1)), -1))
 
     def cast(
-        self, x: Tensor, span: Span, to: FixedType, *, scaled: bool = False
+        self, x: Tensor, span: Span, to: FixedType, *, scaled: bool = False, late: bool = False
     ) -> tuple[Tensor, Span]:
         """Return mantissas assigned to a type, as ``FixedArray.cast`` does.
 
@@ -182,6 +182,7 @@ class Body:
             span: where the mantissas lie.
             to: the type.
             scaled: the division was done already.
+            late: leave the rounding to somebody else.
 
         Raises:
             NoGoldenError: float64 is too narrow.
@@ -198,7 +199,7 @@ class Body:
         inside = to.raw_min <= lo and hi <= to.raw_max
         if not inside and to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
             x = self.clipped(x, lo, hi, to)
-        if drop > 0:
+        if drop > 0 and not late:
             x = self.rounded(x, to.rounding)
         if not inside:
             x = self.overflown(x, to)

@@ -12,12 +12,13 @@ import onnx
 
 from hwflow import __version__
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.fixed import FixedType, Overflow
+from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.golden.body import Body, NoGoldenError, Tensor, carrier
 from hwflow.golden.emit import EMITTERS
 from hwflow.golden.emit.own import own
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.input import Input
+from hwflow.ops.max_pool import MaxPool
 
 DOMAIN = "hwflow"
 """Of the functions; the interfaces of the model use standard operators."""
@@ -82,6 +83,7 @@ class _Builder:
         self.constants: list[onnx.TensorProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
         self.values: dict[str, Tensor] = {}
+        self.late: dict[str, Rounding] = {}
         self.findings: list[Diagnostic] = []
         self.ports = {port.name for port in (*graph.inputs, *graph.outputs)}
 
@@ -110,7 +112,7 @@ class _Builder:
             inner, opset_imports=imports, functions=self.functions, ir_version=IR_VERSION,
             producer_name="hwflow", producer_version=__version__,
         )  # fmt: skip
-        text = json.dumps(contract(self.graph, self.values), indent=1)
+        text = json.dumps(contract(self.graph, self.values, self.late), indent=1)
         onnx.helper.set_model_props(model, {CONTRACT: text})
         return model
 
@@ -139,9 +141,29 @@ class _Builder:
         emit = EMITTERS.get(type(node.op), own)
         y, span, scaled = emit(node.op, body, operands, self.graph.input_types(node))
         if node.op.result_t is not None:
-            y, span = body.cast(y, span, node.op.result_t, scaled=scaled)
+            late = scaled and not y.wide and self._can_round_late(node, node.op.result_t)
+            y, span = body.cast(y, span, node.op.result_t, scaled=scaled, late=late)
+            if late:
+                self.late[node.name] = node.op.result_t.rounding
+        rounding = self.late.get(node.inputs[0]) if node.inputs else None
+        if rounding is not None:
+            y = body.rounded(y, rounding)
         kept = max(map(abs, self.graph.types[node.name].bounds))
         return body.widened(y, carrier(kept))
+
+    def _can_round_late(self, node: Node, to: FixedType) -> bool:
+        """Return whether a max pool can round what is left of a layer's values.
+
+        Rounding keeps the order of numbers, and clipping was before it: so it may come after the
+        greatest was taken, of fewer elements. ONNX Runtime then fuses layer, clipping and pool.
+        """
+        users = self.graph.users[node.name]
+        return (
+            to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
+            and node.name not in self.layers | self.graph.output_values
+            and len(users) == 1
+            and isinstance(users[0].op, MaxPool)
+        )
 
     def _port(self, body: Body, node: Node, op: Input) -> Tensor:
         """Return the mantissas of the real numbers that come in by a port."""
@@ -230,7 +252,7 @@ def _outside(graph: Graph, port: Port) -> list[Any]:
     return ["N", *(shape[i] for i in order)]
 
 
-def contract(graph: Graph, values: dict[str, Tensor]) -> dict[str, Any]:
+def contract(graph: Graph, values: dict[str, Tensor], late: Collection[str] = ()) -> dict[str, Any]:
     """Return type, range and carrier of every value, and what the ports mean, as plain data."""
     layers = {}
     for node in graph.nodes:
@@ -242,7 +264,7 @@ def contract(graph: Graph, values: dict[str, Tensor]) -> dict[str, Any]:
             "signed": dtype.signed, "rounding": str(dtype.rounding),
             "overflow": str(dtype.overflow), "proven": list(tensor.bounds),
             "carrier": "float64" if values[node.name].wide else "float32",
-            "channels_first": values[node.name].first,
+            "channels_first": values[node.name].first, "rounded": node.name not in late,
         }  # fmt: skip
     return {
         "format": FORMAT,

@@ -28,6 +28,7 @@ class FixedQuant(Op):
     Attributes:
         types: the different types; None for no bits at all, which gives 0.
         rows: position in ``types`` for each channel or, in hardware's order, for each element.
+        relu: negative numbers become 0 before.
     """
 
     onnx: ClassVar[tuple[str, ...]] = (NAME,)
@@ -35,6 +36,7 @@ class FixedQuant(Op):
 
     types: tuple[FixedType | None, ...]
     rows: RawArray
+    relu: bool = False
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -61,13 +63,14 @@ class FixedQuant(Op):
         Nothing finer than the operand comes of it, but where it saturates at a finer bound.
         """
         found = []
+        low, high = (np.maximum(e, 0) if self.relu else e for e in (x.lo, x.hi))
         channel = np.arange(x.size) % x.channels
         row = np.resize(self.rows, x.size)
         for place, dtype in enumerate(self.types):
             where = np.flatnonzero(row == place)
             if dtype is None or not where.size:
                 continue
-            lo, hi = x.lo[channel[where]], x.hi[channel[where]]
+            lo, hi = low[channel[where]], high[channel[where]]
             kept = min(dtype.fractional, x.dtype.fractional)
             dropped = x.dtype.fractional - kept
             ends = np.stack([shift_round(end, dropped, dtype.rounding) for end in (lo, hi)])
@@ -84,6 +87,8 @@ class FixedQuant(Op):
 
     def is_idle(self, x: TensorType) -> bool:
         """Return whether no value that can occur is changed."""
+        if self.relu and x.lo.min() < 0:
+            return False
         row, channel = np.resize(self.rows, x.size), np.arange(x.size) % x.channels
         for place, lo, hi in sorted(set(zip(row, x.lo[channel], x.hi[channel], strict=True))):
             dtype = self.types[place]
@@ -97,6 +102,7 @@ class FixedQuant(Op):
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
         raw = x.raw.reshape(len(x.raw), -1)
+        raw = np.maximum(raw, 0) if self.relu else raw
         row = np.resize(self.rows, raw.shape[1])
         live = [t for t in self.types if t is not None]
         fractional = max((t.fractional for t in live), default=0)
@@ -128,6 +134,7 @@ class FixedQuant(Op):
             attributes={
                 "output_shape": list(x.shape),
                 "weight_names": ["format"],
+                "relu": self.relu,
                 "formats": [t and _cpp(t) for t in self.types],
             },
             weights={"format": FixedArray(self.rows, index)},
@@ -157,12 +164,15 @@ class FixedQuant(Op):
         luts = 0.0
         if dtype.rounding is not Rounding.TRN and dtype.fractional < x.dtype.fractional:
             luts += fabric.LUT_PER_ADDER_BIT * dtype.width
+        if self.relu and dtype.overflow is Overflow.WRAP:
+            luts += dtype.width
         if dtype.overflow is not Overflow.WRAP:
             luts += LUT_PER_CLAMP_BIT * min(x.dtype.width, dtype.width + 8)
         return luts
 
     def parameters(self) -> dict[str, Any]:
-        return {"types": f"{len(self.types)} types for {self.rows.size} rows: "
+        shown = {"relu": True} if self.relu else {}
+        return shown | {"types": f"{len(self.types)} types for {self.rows.size} rows: "
                 + ", ".join(str(t or "none") for t in self.types[:4])
                 + (", ..." if len(self.types) > 4 else "")}  # fmt: skip
 
@@ -231,5 +241,7 @@ def _examples() -> Iterator[Example]:
         formats = Formats.of(([1, 0, 1], [1, 2, 3], [2, 7, -1]), Rounding.RND, overflow)
         op = FixedQuant(types=formats.types, rows=formats.index)
         yield Example(f"channels_{overflow.lower()}", op, (TensorType.full((4, 3), signed),))
+        positive = FixedQuant(types=formats.types, rows=formats.index, relu=True)
+        yield Example(f"relu_{overflow.lower()}", positive, (TensorType.full((4, 3), signed),))
     nothing = FixedQuant(types=(None,), rows=np.zeros(1, np.int64))
     yield Example("nothing", nothing, (TensorType.full((4,), signed),))

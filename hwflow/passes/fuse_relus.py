@@ -1,8 +1,9 @@
-"""A relu that is cast to an unsigned saturating type is that cast alone.
+"""A relu that is cast is part of the cast, or nothing at all.
 
 Every negative number rounds to 0 or less, and an unsigned type that saturates makes 0 of it; so
 ``cast(relu(x)) = cast(x)`` for each of ap_fixed's roundings, and the cast goes into the operator
-before. The layer disappears, and with it the wide value in between.
+before. The layer disappears, and with it the wide value in between. A cast to a type of its own for
+each element takes the relu in.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hwflow.fixed import FixedType, Overflow
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ir.rewrite import merge_into_input
+from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input
 from hwflow.ops.relu import Relu
 
@@ -24,6 +26,8 @@ def fuse_relus(graph: Graph) -> Graph:
 
 
 def _fused(producer: Node, node: Node) -> Op | None:
+    if isinstance(node.op, FixedQuant) and isinstance(producer.op, Relu):
+        return replace(node.op, relu=True) if producer.op.result_t is None else None
     if not isinstance(node.op, Relu) or isinstance(producer.op, Input):
         return None
     if not _clips_negatives(node.op.result_t):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ def fixed_quant(
     """Write the sum of what each type gives, where it counts."""
     (x,), (x_t,) = operands, types
     found = op.exact(x_t)
+    if op.relu:
+        x = body.apply("Relu", x)
+        x_t = replace(x_t, lo=np.maximum(x_t.lo, 0), hi=np.maximum(x_t.hi, 0))
     row = np.resize(op.rows, x_t.size)
     row = row[: x_t.channels] if len(op.rows) == x_t.channels else row.reshape(x.shape)
     wide = carrier(max(map(abs, found.bounds)), "a value")
