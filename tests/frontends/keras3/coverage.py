@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 import hwflow
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends import load
+from hwflow.ir.qonnx import QonnxModel
+from hwflow.ptq.runs import clone
 from tests.frontends.keras3 import table
 from tests.frontends.keras3.case import EXACT, Case
 
@@ -90,6 +93,17 @@ def _give_bits(quantizer: Any, rng: np.random.Generator, *, tables: bool) -> Non
     else:
         bits = np.full(shape, 7.0) if one else rng.integers(0, 6, shape)
         quantizer._b.assign((bits + 0.3).astype(np.float32))
+
+
+@cache
+def _read(name: str) -> QonnxModel:
+    """Return a case's model as it is read; to save it takes Keras longer than all the rest."""
+    return load(models()[name])
+
+
+def read(case: Case) -> QonnxModel:
+    """Return a case's model as a QONNX model that may be changed."""
+    return clone(_read(case.name))
 
 
 def prediction(case: Case, samples: int) -> Floats:

@@ -10,7 +10,6 @@ import pytest
 import hwflow
 from hwflow.design import Design
 from hwflow.exact import ExactReference
-from hwflow.frontends import load
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.reference import Reference
@@ -27,6 +26,7 @@ from tests.frontends.keras3.coverage import (
     models,
     page,
     prediction,
+    read,
 )
 
 pytestmark = pytest.mark.keras
@@ -45,14 +45,23 @@ def test_what_is_built_predicts_what_keras_predicts() -> None:
     found = {}
     for case in BUILT:
         keras, x = prediction(case, SAMPLES), inputs(case, SAMPLES)
-        (ours,) = hwflow.compile(models()[case.name]).simulate(x).outputs.values()
-        model = infer_shapes(clean_model(load(models()[case.name])))
+        (ours,) = hwflow.compile(read(case)).simulate(x).outputs.values()
+        model = infer_shapes(clean_model(read(case)))
         (exact,) = ExactReference(model).run({"x": x}).values()
         (float32,) = Reference(model).run({"x": x}).values()
         wrong = [int((np.asarray(v) != keras).sum()) for v in (ours, exact, float32)]
         if any(wrong):
             found[case.name] = wrong
     assert found == {}
+
+
+@pytest.mark.parametrize("name", ["MLP", "MLP, SAT", "CNN", "residual", "QConv1D, causal"])
+def test_ports_lose_nothing_of_real_numbers(name: str) -> None:
+    model = models()[name]
+    shape = model.input_shape[1:]
+    x = np.random.default_rng(1).normal(0, 3, (300, *shape)).astype(np.float32)
+    (ours,) = hwflow.compile(model).simulate(x).outputs.values()
+    assert np.array_equal(ours, model.predict(x, verbose=0))
 
 
 def test_what_is_refused_says_why_and_where_as_documented() -> None:
@@ -75,7 +84,7 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
     designs: dict[str, Design] = {}
     for number, case in enumerate(BUILT[1::every]):
-        designs[f"c{number}"] = hwflow.compile(models()[case.name], io_type=io_type)
+        designs[f"c{number}"] = hwflow.compile(read(case), io_type=io_type)
     graph = merged({key: d.graph for key, d in designs.items()})
     rng = np.random.default_rng(0)
     data = {
