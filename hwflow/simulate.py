@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from hwflow.ir.graph import Graph, Port
 from hwflow.ops.input import Input
 from hwflow.real.host import host_levels
 
+Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
 BATCH = 1024
@@ -141,25 +143,16 @@ def prepare_inputs(
     Raises:
         CompileError: as for ``original_inputs``.
     """
-    arrays = port_inputs(graph, data)
-    return {p.value: channels_last(arrays[p.name], p) for p in graph.inputs}
-
-
-def port_inputs(graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, FloatArray]:
-    """Return what enters the ports, by input name and in the axes of the original model.
-
-    Raises:
-        CompileError: as for ``original_inputs``.
-    """
     arrays = original_inputs(graph, data)
-    return {port.name: _at_port(graph, port, arrays) for port in graph.inputs}
+    return {p.value: channels_last(at_port(graph, p, arrays[p.name]), p) for p in graph.inputs}
 
 
-def _at_port(graph: Graph, port: Port, arrays: Mapping[str, FloatArray]) -> FloatArray:
+def at_port(graph: Graph, port: Port, real: Array) -> Array:
+    """Return what enters a port: real numbers, or their levels where the host quantises."""
     op = graph.by_name[port.value].op
-    quantizer = op.quantizer if isinstance(op, Input) else None
-    real = arrays[port.name]
-    return real if quantizer is None else host_levels(quantizer, real)
+    if isinstance(op, Input) and op.quantizer is not None:
+        return host_levels(op.quantizer, real.astype(np.float64, copy=False))
+    return real
 
 
 def original_inputs(
@@ -168,10 +161,19 @@ def original_inputs(
     """Return the data as float64 arrays by input name, in the original axes, after checking it.
 
     Raises:
+        CompileError: as for ``checked_inputs``.
+    """
+    return {name: a.astype(np.float64) for name, a in checked_inputs(graph, data).items()}
+
+
+def checked_inputs(graph: Graph, data: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Array]:
+    """Return the data by input name in the shape of the original axes, after checking it.
+
+    Raises:
         CompileError: an input is missing, or has a wrong shape, a wrong dtype or NaNs.
     """
     findings: list[Diagnostic] = []
-    arrays: dict[str, FloatArray] = {}
+    arrays: dict[str, Array] = {}
     lengths: dict[str, int] = {}
     for port in graph.inputs:
         shape = original_shape(graph.types[port.value].shape, port)
@@ -193,7 +195,7 @@ def original_inputs(
             findings.append(replace(problem, where=f"input {port.name!r}"))
             continue
         lengths[port.name] = len(array)
-        arrays[port.name] = array.reshape(len(array), *shape).astype(np.float64)
+        arrays[port.name] = array.reshape(len(array), *shape)
     if len(set(lengths.values())) > 1:
         findings.append(
             _finding(
@@ -255,7 +257,7 @@ def original_shape(shape: tuple[int, ...], port: Port) -> tuple[int, ...]:
     return tuple(shape[i] for i in order)
 
 
-def channels_last(values: FloatArray, port: Port) -> FloatArray:
+def channels_last(values: Array, port: Port) -> Array:
     """Return batch-first values in the original order of axes as the hardware orders them."""
     return values.transpose(0, *port.axes)
 
