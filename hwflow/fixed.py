@@ -320,28 +320,34 @@ def _require_fit(raw: RawArray, shift: int) -> None:
         raise OverflowError(f"shifting left by {shift} bits would pass {MAX_RAW_BITS} bits")
 
 
+def _rounded(scaled: npt.NDArray[np.float64], rounding: Rounding) -> npt.NDArray[np.float64]:
+    """Return doubles rounded to integers; what is right of the point is exact, as from no floor."""
+    if rounding is Rounding.TRN:
+        return np.floor(scaled)
+    whole = np.trunc(scaled)
+    rest = np.abs(scaled - whole)
+    negative, tie = scaled < 0, rest == 0.5
+    match rounding:
+        case Rounding.TRN_ZERO:
+            return whole
+        case Rounding.RND:
+            away = tie & ~negative
+        case Rounding.RND_MIN_INF:
+            away = tie & negative
+        case Rounding.RND_ZERO:
+            away = np.zeros_like(tie)
+        case Rounding.RND_INF:
+            away = tie
+        case Rounding.RND_CONV:
+            away = tie & (np.mod(whole, 2.0) != 0)
+    return whole + np.where((rest > 0.5) | away, np.where(negative, -1.0, 1.0), 0.0)
+
+
 def quantize_values(values: npt.NDArray[np.float64], to: FixedType) -> RawArray:
     """Return the mantissas of doubles assigned to ``to``, with ap_fixed's rounding of doubles."""
     finite = np.nan_to_num(values, nan=0.0, posinf=2.0**1000, neginf=-(2.0**1000))
     scaled = np.ldexp(finite, to.fractional)
-    floor = np.floor(scaled)
-    rest = scaled - floor
-    odd = np.mod(floor, 2.0) == 1.0
-    match to.rounding:
-        case Rounding.TRN:
-            rounded = floor
-        case Rounding.TRN_ZERO:
-            rounded = np.trunc(scaled)
-        case Rounding.RND:
-            rounded = floor + (rest >= 0.5)
-        case Rounding.RND_MIN_INF:
-            rounded = floor + (rest > 0.5)
-        case Rounding.RND_ZERO:
-            rounded = floor + ((rest > 0.5) | ((rest == 0.5) & (scaled < 0)))
-        case Rounding.RND_INF:
-            rounded = floor + ((rest > 0.5) | ((rest == 0.5) & (scaled >= 0)))
-        case Rounding.RND_CONV:
-            rounded = floor + ((rest > 0.5) | ((rest == 0.5) & odd))
+    rounded = _rounded(scaled, to.rounding)
     if to.overflow is Overflow.WRAP:
         wrapped = np.mod(rounded, 2.0**to.width)  # exact: the modulus is a power of two
         return overflow_raw(wrapped.astype(np.int64), to)

@@ -47,6 +47,7 @@ def test_shift_round_is_rational_rounding(raw: list[int], bits: int, rounding: R
 
 
 @given(st.lists(st.floats(-(2.0**60), 2.0**60), min_size=1), fixed_types())
+@example([-0.49999999999999994], FixedType(4, 4, rounding=Rounding.RND_INF))
 def test_values_are_cast_like_rational_numbers(values: list[float], to: FixedType) -> None:
     wanted = [cast_exactly(Fraction(v), to) for v in values]
     assert quantize_values(np.array(values), to).tolist() == wanted
