@@ -167,7 +167,6 @@ def shift_round(raw: RawArray, bits: int, rounding: Rounding) -> RawArray:
         sign = np.sign(raw)
         below = np.where(sign < 0, -1, 0)
         return below if rounding is Rounding.TRN else np.zeros_like(raw)
-    bits = min(bits, 62)
     floor = raw >> bits
     rest = raw - (floor << bits)
     half = np.int64(1) << np.int64(bits - 1)
@@ -349,7 +348,7 @@ def quantize_values(values: npt.NDArray[np.float64], to: FixedType) -> RawArray:
     scaled = np.ldexp(finite, to.fractional)
     rounded = _rounded(scaled, to.rounding)
     if to.overflow is Overflow.WRAP:
-        wrapped = np.mod(rounded, 2.0**to.width)  # exact: the modulus is a power of two
+        wrapped = np.fmod(rounded, 2.0**to.width)  # exact: nothing is added to what is left
         return overflow_raw(wrapped.astype(np.int64), to)
     limit = 2.0**MAX_TYPE_WIDTH
     return overflow_raw(np.clip(rounded, -limit, limit).astype(np.int64), to)

@@ -41,6 +41,7 @@ def test_cast_is_the_cast_of_rational_numbers(x: FixedArray, to: FixedType) -> N
 
 
 @given(st.lists(st.integers(-(2**61), 2**61), min_size=1), st.integers(0, 80), roundings)
+@example([2**61], 63, Rounding.RND)
 def test_shift_round_is_rational_rounding(raw: list[int], bits: int, rounding: Rounding) -> None:
     wanted = [rounded(Fraction(r, 2**bits), rounding) for r in raw]
     assert shift_round(np.array(raw, np.int64), bits, rounding).tolist() == wanted
@@ -48,6 +49,7 @@ def test_shift_round_is_rational_rounding(raw: list[int], bits: int, rounding: R
 
 @given(st.lists(st.floats(-(2.0**60), 2.0**60), min_size=1), fixed_types())
 @example([-0.49999999999999994], FixedType(4, 4, rounding=Rounding.RND_INF))
+@example([-1.0, -(2.0**61) - 512], FixedType(62, 62))
 def test_values_are_cast_like_rational_numbers(values: list[float], to: FixedType) -> None:
     wanted = [cast_exactly(Fraction(v), to) for v in values]
     assert quantize_values(np.array(values), to).tolist() == wanted

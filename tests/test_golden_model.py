@@ -1,8 +1,10 @@
-"""The golden model: stock ONNX Runtime, as it is installed, gives the bits of the simulation."""
+"""The golden model: stock ONNX Runtime, as it is installed, gives the bits of the simulation.
+
+So does torch, on every device that is there.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ import pytest
 import hwflow
 import hwflow.ops
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.golden.contract import read_contract
 from hwflow.golden.engine import GoldenEngine
-from hwflow.golden.model import CONTRACT, golden_model, try_golden_model
+from hwflow.golden.model import golden_model, try_golden_model
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Example, Op
 from hwflow.ir.tensor import TensorType
@@ -24,43 +27,9 @@ from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
 from hwflow.plugins import load_plugins
 from hwflow.simulate import simulate
+from tests.golden_graphs import assert_same_bits, graph_of, plain, random_values
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-
-
-def plain(name: str, tensor: TensorType) -> Port:
-    return Port(name, name, tuple(range(1, len(tensor.shape) + 1)))
-
-
-def graph_of(op: Op, *inputs: TensorType) -> Graph:
-    nodes = [
-        Node(f"in{i}", Input(shape=t.shape, dtype=t.dtype)) for i, t in enumerate(inputs)
-    ]  # fmt: skip
-    ports = [plain(n.name, t) for n, t in zip(nodes, inputs, strict=True)]
-    nodes.append(Node("y", op, tuple(n.name for n in nodes)))
-    bare = Graph.build("graph", nodes, ports, ())
-    return Graph.build("graph", nodes, ports, [plain("y", bare.types["y"])])
-
-
-def random_values(tensors: tuple[TensorType, ...], samples: int = 48) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    found = {}
-    for i, t in enumerate(tensors):
-        raw = rng.integers(t.lo, t.hi, (samples, *t.shape), endpoint=True)
-        raw[0], raw[1] = t.lo, t.hi
-        found[f"in{i}"] = np.ldexp(raw.astype(np.float64), -t.dtype.fractional)
-    return found
-
-
-def assert_same_bits(graph: Graph, data: dict[str, np.ndarray]) -> None:
-    names = [node.name for node in graph.nodes]
-    simulation = simulate(graph, data, keep=lambda name: True)
-    found = GoldenEngine(graph, layers=names, threads=1).run(data)
-    for name in names:
-        mantissas = found[f"layer/{name}"]
-        np.testing.assert_array_equal(mantissas, simulation.layers[name].raw, err_msg=name)
-    for port in graph.outputs:
-        np.testing.assert_array_equal(found[port.name], simulation.outputs[port.name])
 
 
 @pytest.mark.parametrize("kind", sorted(k for k in Op.registry if k != "Input"))
@@ -104,23 +73,21 @@ def test_sums_beyond_float32_are_computed_in_float64() -> None:
     conv = Conv2D(weight=weight, bias=bias, strides=(2, 1), pads=((1, 0), (1, 1)))
     x = TensorType.full((6, 5, 2), wide)
     graph = graph_of(conv, x)
-    contract = json.loads(
-        next(p.value for p in golden_model(graph).metadata_props if p.key == CONTRACT)
-    )
+    contract = read_contract(golden_model(graph))
     assert contract["layers"]["y"]["carrier"] == "float64"
     assert_same_bits(graph, random_values((x,)))
 
 
-def test_what_float64_cannot_hold_is_a_warning() -> None:
-    weight = FixedArray(np.full((4, 2), 2**30 - 1), FixedType(31, 1))
+def test_what_has_no_exact_function_is_a_warning() -> None:
+    weight = FixedArray(np.full((4, 2), 3), FixedType(4, 1))
     bias = FixedArray(np.zeros(2, np.int64), FixedType(1, 1))
-    graph = graph_of(Dense(weight=weight, bias=bias), TensorType.full((4,), FixedType(26, 1)))
-    found = try_golden_model(graph)
+    dense = Dense(weight=weight, bias=bias, accum_t=FixedType(6, 4))
+    found = try_golden_model(graph_of(dense, TensorType.full((4,), FixedType(6, 1))))
     assert found.content is None
     (warning,) = found.warnings
     assert (warning.code, warning.severity) == ("HW565", "warning")
     assert "y: Dense" in warning.where
-    assert "53 bits" in warning.found
+    assert "its accumulator rounds every product" in warning.found
 
 
 @pytest.mark.parametrize("rounding", list(Rounding))
@@ -139,7 +106,7 @@ def test_what_a_pool_rounds_has_the_same_bits(rounding: Rounding) -> None:
     graph = Graph.build("graph", nodes, first.inputs, [output])
     data = random_values((x,))
     model = golden_model(graph)
-    contract = json.loads(next(p.value for p in model.metadata_props if p.key == CONTRACT))
+    contract = read_contract(model)
     assert not contract["layers"]["y"]["rounded"]
     found = GoldenEngine(graph).run(data)["pooled"]
     np.testing.assert_array_equal(found, simulate(graph, data).outputs["pooled"])

@@ -1,24 +1,55 @@
 """The body of one layer's ONNX function while it is written: nodes, constants, exact casts.
 
-Values are whole numbers (mantissas) in float32 or float64. Both compute exactly while every
-intermediate result fits their significands (IEEE 754: 24 and 53 bits), in any order of additions
-and however ONNX Runtime fuses them. ``carrier`` picks the narrower one that provably does.
+Values are whole numbers (mantissas) in float32, float64 or int64. The floating-point ones compute
+exactly while every intermediate result fits their significands (IEEE 754: 24 and 53 bits), in any
+order of additions and however ONNX Runtime fuses them. ``carrier`` picks the narrowest one that
+provably does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
-from hwflow.fixed import FixedType, Overflow, Rounding
+from hwflow.fixed import MAX_RAW_BITS, FixedType, Overflow, Rounding
+from hwflow.golden import integers
 
 FLOAT_BITS, DOUBLE_BITS = 24, 53
 """Significands of float32 and float64: integers up to 2**bits are exact."""
+
+_ONNX = (
+    onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64,
+)  # fmt: skip
+
+
+class Carrier(IntEnum):
+    """The arithmetic that mantissas are carried in; a greater one holds more of them."""
+
+    UINT8 = 0
+    FLOAT32 = 1
+    FLOAT64 = 2
+    INT64 = 3
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As numpy's type."""
+        return np.dtype(str(self))
+
+    @property
+    def onnx(self) -> int:
+        """As ONNX's element type."""
+        return _ONNX[self]
+
+    def __str__(self) -> str:
+        """Return numpy's name."""
+        return self.name.lower()
+
 
 Array = npt.NDArray[Any]
 
@@ -34,14 +65,25 @@ class Tensor:
     Attributes:
         name: of the ONNX value.
         shape: as the hardware has it: channels last, no batch axis.
-        wide: float64 rather than float32.
+        carrier: the arithmetic that it is in.
         first: the channels stand before the other axes.
+        zero: what stands for 0; not 0 in uint8 only.
+        inner: of a vector whose elements stand as those of a value with the channels first: the
+            shape of that value, channels last.
     """
 
     name: str
     shape: tuple[int, ...]
-    wide: bool = False
+    carrier: Carrier = Carrier.FLOAT32
     first: bool = False
+    zero: int = 0
+    inner: tuple[int, ...] = ()
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The places that a vector's elements have with the channels last."""
+        places = np.arange(self.shape[0])
+        return np.moveaxis(places.reshape(self.inner), -1, 0).ravel() if self.inner else places
 
 
 @dataclass(frozen=True)
@@ -64,15 +106,19 @@ class Span:
         return max(abs(self.lo), abs(self.hi))
 
 
-def carrier(largest: int, what: str = "a value") -> bool:
-    """Return whether integers of this magnitude need float64 rather than float32.
+def carrier(largest: int, what: str = "a value") -> Carrier:
+    """Return the narrowest arithmetic that holds integers of this magnitude.
 
     Raises:
-        NoGoldenError: float64 does not hold them either.
+        NoGoldenError: int64 does not hold them either.
     """
-    if largest > 2**DOUBLE_BITS:
-        raise NoGoldenError(f"{what} needs more than {DOUBLE_BITS} bits")
-    return bool(largest > 2**FLOAT_BITS)
+    if largest <= 2**FLOAT_BITS:
+        return Carrier.FLOAT32
+    if largest <= 2**DOUBLE_BITS:
+        return Carrier.FLOAT64
+    if largest < 2**MAX_RAW_BITS:
+        return Carrier.INT64
+    raise NoGoldenError(f"{what} needs more than {MAX_RAW_BITS} bits")
 
 
 class Body:
@@ -105,27 +151,61 @@ class Body:
 
     def number(self, x: Tensor, values: npt.ArrayLike, name: str = "c") -> str:
         """Return a constant in ``x``'s arithmetic, one for all, per channel or per element."""
-        array = np.asarray(values, np.float64)
+        array = np.asarray(values)
         if x.first and array.ndim == 1 and len(x.shape) > 1:
             array = array.reshape(-1, *(1 for _ in x.shape[1:]))
         elif x.first and array.ndim == len(x.shape):
             array = np.moveaxis(array, -1, 0)
-        return self.constant(array, np.float64 if x.wide else np.float32, name)
+        return self.constant(array, x.carrier.dtype, name)
 
     def apply(self, op_type: str, x: Tensor, *others: str, **attributes: Any) -> Tensor:
         """Return the result of an elementwise operator."""
         return replace(x, name=self.node(op_type, x.name, *others, **attributes))
 
     def scaled(self, x: Tensor, bits: int) -> Tensor:
-        """Return ``x * 2**bits``."""
-        return x if bits == 0 else self.apply("Mul", x, self.number(x, 2.0**bits, "scale"))
+        """Return ``x * 2**bits``; integers in int64 are not divided so."""
+        factor = 1 << bits if x.carrier is Carrier.INT64 else 2.0**bits
+        return x if bits == 0 else self.apply("Mul", x, self.number(x, factor, "scale"))
 
-    def widened(self, x: Tensor, wide: bool) -> Tensor:
+    def positive(self, x: Tensor) -> Tensor:
+        """Return what is above zero, and zero; ``Relu`` has no kernel for int64."""
+        if x.carrier is Carrier.INT64:
+            return self.apply("Max", x, self.number(x, 0))
+        return self.apply("Relu", x)
+
+    def carried(self, x: Tensor, carrier: Carrier) -> Tensor:
         """Return a value in the arithmetic asked for."""
-        if x.wide == wide:
+        if x.carrier is Carrier.UINT8 and carrier is not Carrier.UINT8:
+            step, zero = self._levels(1.0, x.zero)
+            name = self.node("DequantizeLinear", x.name, step, zero)
+            x = replace(x, name=name, carrier=Carrier.FLOAT32, zero=0)
+        if x.carrier is carrier:
             return x
-        to = onnx.TensorProto.DOUBLE if wide else onnx.TensorProto.FLOAT
-        return replace(self.apply("Cast", x, to=to), wide=wide)
+        return replace(self.apply("Cast", x, to=carrier.onnx), carrier=carrier)
+
+    def in_uint8(self, x: Tensor, zero: int, step: float = 1.0, point: int | None = None) -> Tensor:
+        """Return float32 divided by a step, rounded halves to even, and clipped to uint8.
+
+        Args:
+            x: in float32.
+            zero: the uint8 value that stands for 0 in the result.
+            step: what a unit of the result is.
+            point: what is added before clipping; ``zero`` where it is not said.
+        """
+        names = self._levels(step, zero if point is None else point)
+        return replace(self.apply("QuantizeLinear", x, *names), carrier=Carrier.UINT8, zero=zero)
+
+    def cut(self, x: Tensor, low: int, high: int) -> Tensor:
+        """Return uint8 values between two of them."""
+        if (low, high) == (0, 255):
+            return x
+        least = self.constant(low, np.uint8, "low") if low else ""
+        most = [self.constant(high, np.uint8, "high")] if high < 255 else []
+        return self.apply("Clip", x, least, *most)
+
+    def _levels(self, step: float, zero: int) -> tuple[str, str]:
+        """Return a step and a zero point of DequantizeLinear and QuantizeLinear."""
+        return self.constant(step, np.float32, "step"), self.constant(zero, np.uint8, "zero")
 
     def channels_first(self, x: Tensor) -> Tensor:
         """Return a value with the channels before the other axes."""
@@ -136,6 +216,11 @@ class Body:
 
     def channels_last(self, x: Tensor) -> Tensor:
         """Return a value with the channels behind the other axes."""
+        if x.inner:
+            (*others, channels), size = x.inner, x.shape
+            to = self.constant([-1, channels, *others], np.int64, "shape")
+            apart = replace(self.apply("Reshape", x, to), shape=x.inner, first=True, inner=())
+            return self.reshaped(apart, size)
         if not x.first:
             return x
         perm = [0, *range(2, len(x.shape) + 1), 1]
@@ -145,6 +230,12 @@ class Body:
         """Return the elements of a channels-last value in another shape."""
         to = self.constant([-1, *shape], np.int64, "shape")
         return replace(self.apply("Reshape", self.channels_last(x), to), shape=tuple(shape))
+
+    def flattened(self, x: Tensor) -> Tensor:
+        """Return the elements of a channels-first value as a vector, in the order they have."""
+        size = int(np.prod(x.shape))
+        y = self.apply("Reshape", x, self.constant([-1, size], np.int64, "shape"))
+        return replace(y, shape=(size,), first=False, inner=x.shape)
 
     def rounded(self, x: Tensor, rounding: Rounding) -> Tensor:
         """Return real numbers rounded to integers as ap_fixed does; see ``Rounding``.
@@ -185,28 +276,42 @@ class Body:
             late: leave the rounding to somebody else.
 
         Raises:
-            NoGoldenError: float64 is too narrow.
+            NoGoldenError: int64 is too narrow.
         """
         drop = span.fractional - to.fractional
         if drop > 0:
             lo, hi = span.lo >> drop, -(-span.hi >> drop)
         else:
             lo, hi = span.lo << -drop, span.hi << -drop
-        reach = max(span.largest, abs(lo), abs(hi), 1 << to.width)
-        x = self.widened(x, x.wide or carrier(reach, "a cast"))
+        inside = to.raw_min <= lo and hi <= to.raw_max
+        saturates = to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
+        at_zero = saturates and to.raw_min == 0 and hi <= to.raw_max  # no other end is met
+        reach = max(span.largest, abs(lo), abs(hi), 0 if inside or at_zero else 1 << to.width)
+        if x.carrier is Carrier.INT64 or reach > 2**DOUBLE_BITS:
+            if scaled:
+                x, span = self.rounded(x, to.rounding), Span(lo, hi, to.fractional)
+            carrier(2 * span.largest, "a cast")  # with room for what rounding adds
+            x = integers.cast(self, self.carried(x, Carrier.INT64), span, to)
+            return x, self._after(to, lo, hi)
+        x = self.carried(x, max(x.carrier, carrier(reach, "a cast")))
         if not scaled:
             x = self.scaled(x, -drop)
-        inside = to.raw_min <= lo and hi <= to.raw_max
-        if not inside and to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+        if not inside and saturates:
             x = self.clipped(x, lo, hi, to)
         if drop > 0 and not late:
             x = self.rounded(x, to.rounding)
         if not inside:
             x = self.overflown(x, to)
+        return x, self._after(to, lo, hi)
+
+    @staticmethod
+    def _after(to: FixedType, lo: int, hi: int) -> Span:
+        """Return where numbers from ``lo`` to ``hi`` lie after an overflow."""
+        inside = to.raw_min <= lo and hi <= to.raw_max
         if not inside and to.overflow in (Overflow.WRAP, Overflow.SAT_ZERO):
-            return x, Span(to.raw_min, to.raw_max, to.fractional)
+            return Span(to.raw_min, to.raw_max, to.fractional)
         low, high = (min(max(v, to.raw_min), to.raw_max) for v in (lo, hi))
-        return x, Span(low, high, to.fractional)
+        return Span(low, high, to.fractional)
 
     def clipped(self, x: Tensor, lo: int, hi: int, to: FixedType) -> Tensor:
         """Return numbers between the ends of a type; before rounding, which keeps integers."""

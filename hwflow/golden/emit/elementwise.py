@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.golden.body import Body, Span, Tensor, carrier
+from hwflow.fixed import Rounding, shift_left
+from hwflow.golden import integers
+from hwflow.golden.body import Body, Carrier, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.add import Add
 from hwflow.ops.bipolar import Bipolar
@@ -40,12 +42,12 @@ def common(body: Body, operands: Operands, types: Types) -> tuple[list[Tensor], 
     for t in types:
         up = fractional - t.dtype.fractional
         spans.append(Span(t.bounds[0] << up, t.bounds[1] << up, fractional))
-    wide = carrier(sum(s.largest for s in spans), "a sum")
+    within = carrier(sum(s.largest for s in spans), "a sum")
     first = all(x.first for x in operands)
     found = []
     for x, t in zip(operands, types, strict=True):
         x = x if first else body.channels_last(x)
-        found.append(body.scaled(body.widened(x, wide), fractional - t.dtype.fractional))
+        found.append(body.scaled(body.carried(x, within), fractional - t.dtype.fractional))
     return found, spans
 
 
@@ -75,9 +77,9 @@ def extreme(op: Any, body: Body, operands: Operands, types: Types) -> Result:
 def multiply(op: Mul, body: Body, operands: Operands, types: Types) -> Result:
     """Write a product."""
     left, right = map(span_of, types)
-    wide = carrier(left.largest * right.largest, "a product")
+    within = carrier(left.largest * right.largest, "a product")
     first = all(x.first for x in operands)
-    a, b = (body.widened(x if first else body.channels_last(x), wide) for x in operands)
+    a, b = (body.carried(x if first else body.channels_last(x), within) for x in operands)
     ends = [x * y for x in (left.lo, left.hi) for y in (right.lo, right.hi)]
     span = Span(min(ends), max(ends), left.fractional + right.fractional)
     return merged(body, "Mul", a, b), span, False
@@ -87,7 +89,7 @@ def relu(op: Relu, body: Body, operands: Operands, types: Types) -> Result:
     """Write the positive part."""
     span = span_of(types[0])
     span = replace(span, lo=max(span.lo, 0), hi=max(span.hi, 0))
-    return body.apply("Relu", operands[0]), span, False
+    return body.positive(operands[0]), span, False
 
 
 def cast(op: Cast, body: Body, operands: Operands, types: Types) -> Result:
@@ -101,8 +103,8 @@ def clip(op: Clip, body: Body, operands: Operands, types: Types) -> Result:
     lo, hi, fractional = op._bounds(x_t)
     up = fractional - x_t.dtype.fractional
     ends = [end << up for end in x_t.bounds]
-    wide = carrier(max(map(abs, (*ends, int(lo), int(hi)))), "a bound")
-    x = body.scaled(body.widened(x, wide), up)
+    within = carrier(max(map(abs, (*ends, int(lo), int(hi)))), "a bound")
+    x = body.scaled(body.carried(x, within), up)
     y = body.apply("Clip", x, body.number(x, lo, "lo"), body.number(x, hi, "hi"))
     low, high = (min(max(end, int(lo)), int(hi)) for end in ends)
     return y, Span(low, high, fractional), False
@@ -114,12 +116,12 @@ def leaky_relu(op: LeakyRelu, body: Body, operands: Operands, types: Types) -> R
     product = x_t.dtype.fractional + op.slope.dtype.fractional
     fractional = max(x_t.dtype.fractional, product)
     above, below = fractional - x_t.dtype.fractional, fractional - product
-    slope = op.slope.raw << below
+    slope = shift_left(op.slope.raw, below)
     steepest = max(1 << above, int(np.abs(slope).max()))
     reach = max(map(abs, x_t.bounds)) * steepest
-    x = body.widened(x, carrier(reach, "a product"))
+    x = body.carried(x, carrier(reach, "a product"))
     zero = body.number(x, 0.0)
-    positive = body.scaled(body.apply("Relu", x), above)
+    positive = body.scaled(body.positive(x), above)
     negative = body.apply("Min", x, zero)
     negative = body.apply("Mul", negative, body.number(x, slope, "slope"))
     return body.apply("Add", positive, negative.name), Span(-reach, reach, fractional), False
@@ -129,7 +131,7 @@ def bipolar(op: Bipolar, body: Body, operands: Operands, types: Types) -> Result
     """Write ``level`` where a value is not negative, and ``-level`` elsewhere."""
     (x,) = operands
     largest = int(op.level.raw.max())
-    x = body.widened(x, x.wide or carrier(largest, "a level"))
+    x = body.carried(x, max(x.carrier, carrier(largest, "a level")))
     sign = body.node("GreaterOrEqual", x.name, body.number(x, 0.0))
     level, minus = body.number(x, op.level.raw, "level"), body.number(x, -op.level.raw, "minus")
     y = replace(x, name=body.node("Where", sign, level, minus))
@@ -143,8 +145,8 @@ def scale_bias(op: ScaleBias, body: Body, operands: Operands, types: Types) -> R
     factor = [int(v) << up for v in np.ravel(scale)]
     offset = int(np.abs(bias).max(initial=0))
     reach = max(map(abs, x_t.bounds)) * max(map(abs, factor), default=0) + offset
-    x = body.widened(x, carrier(reach, "a scaled value"))
-    constant = np.array(factor, np.float64).reshape(np.shape(scale))
+    x = body.carried(x, carrier(reach, "a scaled value"))
+    constant = np.array(factor).reshape(np.shape(scale))
     y = body.apply("Mul", x, body.number(x, constant, "scale"))
     if np.any(bias):
         y = body.apply("Add", y, body.number(x, bias, "bias"))
@@ -155,7 +157,12 @@ def round_away(op: RoundAway, body: Body, operands: Operands, types: Types) -> R
     """Write values rounded away from zero."""
     (x,), span = operands, span_of(types[0])
     drop = max(span.fractional - op.fractional, 0)
-    size = body.apply("Ceil", body.scaled(body.apply("Abs", x), -drop))
+    size = body.apply("Abs", x)
+    if x.carrier is Carrier.INT64:
+        size = body.apply("Add", size, body.number(x, (1 << drop) - 1, "below"))
+        size = integers.divided(body, size, 1 << drop, Rounding.TRN_ZERO)
+    else:
+        size = body.apply("Ceil", body.scaled(size, -drop))
     y = body.apply("Mul", body.apply("Sign", x), size.name)
     lo, hi = (int(np.sign(v)) * -(-abs(v) >> drop) for v in (span.lo, span.hi))
     return y, Span(lo, hi, span.fractional - drop), False

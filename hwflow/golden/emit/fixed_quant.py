@@ -21,12 +21,12 @@ def fixed_quant(
     (x,), (x_t,) = operands, types
     found = op.exact(x_t)
     if op.relu:
-        x = body.apply("Relu", x)
+        x = body.positive(x)
         x_t = replace(x_t, lo=np.maximum(x_t.lo, 0), hi=np.maximum(x_t.hi, 0))
     row = np.resize(op.rows, x_t.size)
     row = row[: x_t.channels] if len(op.rows) == x_t.channels else row.reshape(x.shape)
-    wide = carrier(max(map(abs, found.bounds)), "a value")
-    total = body.widened(x, x.wide or wide)
+    within = carrier(max(map(abs, found.bounds)), "a value")
+    total = body.carried(x, max(x.carrier, within))
     total = body.apply("Mul", total, body.number(total, 0.0, "zero"))
     for place, dtype in enumerate(op.types):
         mask = (row == place).astype(np.float64)
@@ -34,7 +34,8 @@ def fixed_quant(
             continue
         y, _ = body.cast(x, span_of(x_t), dtype)
         y = body.scaled(y, found.dtype.fractional - dtype.fractional)
-        y, total = body.widened(y, y.wide or total.wide), body.widened(total, y.wide or total.wide)
+        within = max(y.carrier, total.carrier)
+        y, total = body.carried(y, within), body.carried(total, within)
         total = body.apply("Add", total, body.apply("Mul", y, body.number(y, mask, "mask")).name)
     return total, span_of(found), False
 

@@ -28,10 +28,10 @@ def move(op: Any, body: Body, operands: Sequence[Tensor], types: Sequence[Tensor
     dtype, fill = op._common(x_t.dtype, filled=bool((sources == FILL).any()))
     up = dtype.fractional - x_t.dtype.fractional
     lo, hi = (end << up for end in x_t.bounds)
-    if (sources == FILL).any():
-        lo, hi = min(lo, fill), max(hi, fill)
     span = Span(lo, hi, dtype.fractional)
-    x = body.widened(x, x.wide or carrier(span.largest, "padding"))
+    if (sources == FILL).any():
+        span = Span(min(lo, fill), max(hi, fill), dtype.fractional)
+        x = body.carried(x, max(x.carrier, carrier(span.largest, "padding")))
     x = body.channels_last(body.scaled(x, up))
     if isinstance(op, Transpose):
         y = body.apply("Transpose", x, perm=[0, *(p + 1 for p in op.perm)])

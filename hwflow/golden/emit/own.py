@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx
 
-from hwflow.golden.body import Body, NoGoldenError, Span, Tensor
+from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor
 from hwflow.golden.definitions import golden_function
 from hwflow.golden.emit.elementwise import span_of
 from hwflow.ir.op import Op
@@ -27,8 +27,13 @@ def own(
         raise NoGoldenError("the operator has no golden function")
     if any(a.type == onnx.AttributeProto.GRAPH for node in function.node for a in node.attribute):
         raise NoGoldenError("the operator's golden function has branches or loops")
+    found = op.exact(*types)
+    if max(abs(end) for t in (*types, found) for end in t.bounds) > 2**DOUBLE_BITS:
+        raise NoGoldenError(
+            f"the operator's golden function computes in float64, which holds {DOUBLE_BITS} bits"
+        )
     names = {
-        inner: body.widened(body.channels_last(x), wide=True).name
+        inner: body.carried(body.channels_last(x), Carrier.FLOAT64).name
         for inner, x in zip(function.input, operands, strict=True)
     }
     for node in function.node:
@@ -38,5 +43,4 @@ def own(
             names[name] = f"own_{name}" if name else ""
         copied.output[:] = [names[name] for name in node.output]
         body.nodes.append(copied)
-    found = op.exact(*types)
-    return Tensor(names[function.output[0]], found.shape, wide=True), span_of(found), False
+    return Tensor(names[function.output[0]], found.shape, Carrier.FLOAT64), span_of(found), False

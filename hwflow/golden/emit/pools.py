@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.fixed import FixedType
-from hwflow.golden.body import DOUBLE_BITS, FLOAT_BITS, Body, NoGoldenError, Span, Tensor, carrier
+from hwflow.fixed import FixedType, shift_left
+from hwflow.golden import integers
+from hwflow.golden.body import (
+    DOUBLE_BITS,
+    FLOAT_BITS,
+    Body,
+    Carrier,
+    Span,
+    Tensor,
+    carrier,
+)  # fmt: skip
 from hwflow.golden.emit.windows import padded, taps
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._window import Window
@@ -31,8 +40,14 @@ def max_pool(
     """Write the greatest element of each window."""
     (x,), (x_t,) = operands, types
     window = op.window(x.shape)
-    x = padded(body, body.channels_first(x), window, x_t.dtype.raw_min)
-    y = body.apply("MaxPool", x, kernel_shape=list(window.kernel), strides=list(window.strides))
+    integers_only = x.carrier is Carrier.INT64
+    x = body.channels_last(x) if integers_only else body.channels_first(x)
+    x = padded(body, x, window, x_t.dtype.raw_min)
+    if integers_only:  # ONNX defines no such MaxPool
+        seen = [tap for _, tap in taps(body, x, window)]
+        y = Tensor(body.node("Max", *seen), (), x.carrier)
+    else:
+        y = body.apply("MaxPool", x, kernel_shape=list(window.kernel), strides=list(window.strides))
     y = replace(y, shape=(*window.out, x.shape[-1]))
     lo = min(x_t.bounds[0], x_t.dtype.raw_min if window.pads else x_t.bounds[0])
     return _squeezed(op, body, y), Span(lo, x_t.bounds[1], x_t.dtype.fractional), False
@@ -55,12 +70,12 @@ def average_pool(
     largest = int(divisors.max())
     if dtype is None:
         reach = sums.largest * largest
-        total = _window_sums(body, body.widened(x, carrier(reach, "a mean")), window)
+        total = _window_sums(body, body.carried(x, carrier(reach, "a mean")), window)
         factors = np.broadcast_to((largest // divisors)[..., None], total.shape)
         y = total if (factors == 1).all() else _times(body, total, factors)
         span = Span(lo * largest, hi * largest, op._fractional(x_t, divisors))
         return _squeezed(op, body, y), span, False
-    total = _window_sums(body, body.widened(x, _division_wide(sums, dtype)), window)
+    total = _window_sums(body, body.carried(x, _division_carrier(sums, dtype)), window)
     full = np.broadcast_to(divisors[..., None], total.shape)
     y, span = _divided(body, total, sums, dtype, full if (full != full.flat[0]).any() else largest)
     return _squeezed(op, body, y), span, False
@@ -78,11 +93,11 @@ def _window_sums(body: Body, x: Tensor, window: Window) -> Tensor:
         x = body.channels_first(x)
         axes = body.constant(range(2, len(x.shape) + 1), np.int64, "axes")
         return replace(body.apply("ReduceSum", x, axes), shape=shape)
-    if x.wide:  # ONNX Runtime convolves float32 only
+    if x.carrier is not Carrier.FLOAT32:  # ONNX Runtime convolves float32 only
         total = ""
         for _, seen in taps(body, padded(body, body.channels_last(x), window, 0), window):
             total = body.node("Add", total, seen) if total else seen
-        return Tensor(total, shape, wide=True)
+        return Tensor(total, shape, x.carrier)
     x = body.channels_first(x)
     ones = body.constant(np.ones((channels, 1, *window.kernel)), np.float32, "ones")
     y = body.apply(
@@ -92,12 +107,16 @@ def _window_sums(body: Body, x: Tensor, window: Window) -> Tensor:
     return replace(y, shape=shape)
 
 
-def _division_wide(sums: Span, to: FixedType) -> bool:
+def _division_carrier(sums: Span, to: FixedType) -> Carrier:
     up = max(to.fractional - sums.fractional, 0)
-    bits = (sums.largest << up).bit_length() + SPARE_BITS
-    if bits > DOUBLE_BITS:
-        raise NoGoldenError(f"a mean needs more than {DOUBLE_BITS} bits")
-    return bits > FLOAT_BITS
+    reach = sums.largest << up
+    bits = reach.bit_length() + SPARE_BITS
+    if bits <= FLOAT_BITS:
+        return Carrier.FLOAT32
+    if bits <= DOUBLE_BITS:
+        return Carrier.FLOAT64
+    carrier(4 * reach, "a mean")  # a dividend is doubled, and its divisor added
+    return Carrier.INT64
 
 
 def _divided(
@@ -106,8 +125,11 @@ def _divided(
     """Return sums divided and rounded as ``ops._division.divide_to`` does, then overflowed."""
     up = to.fractional - sums.fractional
     x = body.scaled(x, max(up, 0))
-    by = np.asarray(divisors, np.float64) * 2.0 ** max(-up, 0)
-    y = body.rounded(body.apply("Div", x, body.number(x, by, "divisors")), to.rounding)
+    by = shift_left(np.asarray(divisors), max(-up, 0))
+    if x.carrier is Carrier.INT64:
+        y = integers.divided(body, x, by, to.rounding)
+    else:
+        y = body.rounded(body.apply("Div", x, body.number(x, by, "divisors")), to.rounding)
     lo, hi = (min(sums.lo << max(up, 0), 0), max(sums.hi << max(up, 0), 0))
     least = int(np.min(by))
     reached = Span(lo // least - 1, hi // least + 1, to.fractional)
@@ -120,12 +142,14 @@ def several(op: Any, body: Body, operands: Sequence[Tensor], types: Sequence[Ten
     reach = max(sum(max(map(abs, t.bounds)) << (fractional - t.dtype.fractional) for t in types), 1)
     sums = Span(int(lo.min()), int(hi.max()), fractional)
     mean = op._dtype(*(t.dtype for t in types)) if isinstance(op, Mean) else None
-    wide = carrier(reach, "a sum") if mean is None else _division_wide(
+    within = carrier(reach, "a sum") if mean is None else _division_carrier(
         Span(-reach, reach, fractional), mean
     )  # fmt: skip
     total = None
     for x, t in zip(operands, types, strict=True):
-        x = body.scaled(body.widened(body.channels_last(x), wide), fractional - t.dtype.fractional)
+        x = body.scaled(
+            body.carried(body.channels_last(x), within), fractional - t.dtype.fractional
+        )
         total = x if total is None else body.apply("Add", total, x.name)
     assert total is not None
     if mean is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from hwflow.golden.body import Body, Span, Tensor
+from hwflow.golden.body import Body, Carrier, Span, Tensor
 from hwflow.golden.emit.elementwise import span_of
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.arg_max import ArgMax
@@ -32,7 +32,7 @@ def rank(
     body.nodes[-1].output.append(place)
     span = span_of(x_t)
     if op.indices:
-        x = replace(x, wide=False)
+        x = replace(x, carrier=Carrier.FLOAT32)
         name = body.node("Cast", place, to=onnx.TensorProto.FLOAT)
         if op.last_wins:
             name = body.node("Sub", body.number(x, channels - 1, "last"), name)

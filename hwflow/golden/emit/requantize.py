@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.golden.body import Body, NoGoldenError, Span, Tensor, carrier
+from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.golden.emit.tables import LONGEST, looked_up
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize import multiply_add_shift
@@ -28,63 +28,83 @@ F64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Line:
-    """``clip(floor(factor * clip(n, first, last) + offset), least, most)`` in one arithmetic.
+    """``clip(floor(n * factor + offset), least, most)`` in one arithmetic.
 
     Attributes:
         factor: of each row.
         offset: of each row.
-        first: least ``n`` that counts, of each row.
-        last: greatest ``n`` that counts, of each row.
-        least: least result, of each row.
-        most: greatest result, of each row.
-        wide: float64 rather than float32.
+        least: least result: one, or one for each row.
+        most: greatest result: likewise.
+        carrier: the arithmetic, a floating-point one.
+        divides: ``round(n / factor + offset)`` instead, halves to even: exact where a quotient is.
     """
 
     factor: F64
     offset: F64
-    first: F64
-    last: F64
     least: F64
     most: F64
-    wide: bool
+    carrier: Carrier
+    divides: bool = False
 
-    def levels(self, n: npt.NDArray[Any], row: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the results as ONNX Runtime computes them: each operation rounded once."""
-        to = np.float64 if self.wide else np.float32
-        x = np.clip(n.astype(to), self.first[row].astype(to), self.last[row].astype(to))
-        product = x * self.factor[row].astype(to)
-        total = product + self.offset[row].astype(to)
-        levels = np.clip(np.floor(total), self.least[row], self.most[row])
-        return np.asarray(levels, np.int64)
+    def totals(self, n: npt.NDArray[Any], row: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Yield what is rounded: each operation rounded once, and product and sum in one."""
+        to = self.carrier.dtype
+        x, factor, offset = n.astype(to), self.factor[row].astype(to), self.offset[row].astype(to)
+        yield (x / factor if self.divides else x * factor) + offset
+        if self.carrier is Carrier.FLOAT32:
+            yield (n * factor.astype(np.float64) + offset).astype(to)
+
+    def levels(self, n: npt.NDArray[Any], row: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Yield the results, as runtimes differ in ``totals``."""
+        least, most = (np.broadcast_to(v, self.factor.shape)[row] for v in (self.least, self.most))
+        for total in self.totals(n, row):
+            rounded = np.rint(total) if self.divides else np.floor(total)
+            yield np.clip(rounded, least, most).astype(np.int64)
 
     def equals(self, problem: Problem) -> bool:
         """Return whether every result is right: at the ends of all runs; it is monotone between."""
         n = np.concatenate([problem.first, problem.last])
         row, level = np.tile(problem.row, 2), np.tile(problem.level, 2)
-        return bool(np.array_equal(self.levels(n, row), level))
+        return all(np.array_equal(levels, level) for levels in self.levels(n, row))
 
 
 def _lines(problem: Problem) -> Iterator[Line]:
-    """Yield lines to try, those of narrower arithmetic first."""
-    begin, rows = problem.begin, problem.rows
-    first, last, least, most = (
-        a.astype(np.float64)
-        for a in (
-            problem.lo, problem.hi, np.minimum.reduceat(problem.level, begin),
-            np.maximum.reduceat(problem.level, begin),
-        )
-    )  # fmt: skip
+    """Yield lines to try, the quicker ones first: narrow arithmetic, the same ends for all rows."""
+    begin = problem.begin
+    least, most = (
+        ends.reduceat(problem.level, begin).astype(np.float64) for ends in (np.minimum, np.maximum)
+    )
+    for line in _slopes(problem):
+        yield replace(line, least=least.min(), most=most.max())
+        yield replace(line, least=least, most=most)
+
+
+def _slopes(problem: Problem) -> Iterator[Line]:
+    """Yield lines without ends."""
+    free = np.array(-np.inf), np.array(np.inf)
     largest = max(map(abs, problem.range))
-    if not carrier(largest, "an input"):
+    if carrier(largest, "an input") is Carrier.FLOAT32:
         plan = multiply_add_shift.find(problem)
         if isinstance(plan, multiply_add_shift.MultiplyAddShift):
             exact = [np.ldexp(a.astype(np.float64), -plan.drop)
                      for a in (plan.multiplier, plan.offset)]  # fmt: skip
             near = [a.astype(np.float32).astype(np.float64) for a in exact]
-            yield Line(near[0], near[1], first, last, least, most, wide=False)
-            yield Line(exact[0], exact[1], first, last, least, most, wide=True)
-    slope, offset = _fitted(problem, rows)
-    yield Line(slope, offset, first, last, least, most, wide=True)
+            yield Line(near[0], near[1], *free, Carrier.FLOAT32)
+            yield Line(exact[0], exact[1], *free, Carrier.FLOAT64)
+    slope, offset = _fitted(problem, problem.rows)
+    yield Line(slope, offset, *free, Carrier.FLOAT64)
+    yield Line(*_spaced(problem), *free, Carrier.FLOAT64, divides=True)
+
+
+def _spaced(problem: Problem) -> tuple[F64, F64]:
+    """Return the distance between runs, and the result at 0, of rows whose runs begin at halves."""
+    stop = np.append(problem.begin[1:], len(problem.row)) - 1
+    start = np.minimum(problem.begin + 1, stop)
+    steps = problem.level[stop] - problem.level[start]
+    apart = (problem.first[stop] - problem.first[start]).astype(np.float64)
+    width = np.where(steps > 0, apart / np.maximum(steps, 1), 1.0)
+    offset = problem.level[start] - 0.5 - problem.first[start] / width
+    return width, np.rint(offset)
 
 
 def _fitted(problem: Problem, rows: int) -> tuple[F64, F64]:
@@ -133,10 +153,10 @@ def requantize(
     problem = Problem.of(function, op.weights, types)
     span = Span(min(int(v) for v in problem.levels), max(int(v) for v in problem.levels),
                 op.fractional)  # fmt: skip
-    n = _summed(op, body, operands, types)
+    n, problem = _narrowed(body, _summed(op, body, operands, types), problem)
     for line in _lines(problem):
         if line.equals(problem):
-            return _on_line(body, n, line), span, False
+            return _on_line(body, n, problem, line), span, False
     if int((problem.hi - problem.lo + 1).astype(object).sum()) <= LONGEST:
         return _tabulated(body, n, problem), span, False
     return _stepped(body, n, problem), span, False
@@ -152,15 +172,37 @@ def _summed(
         int(np.abs(w).max()) * max(map(abs, t.bounds))
         for w, t in zip(op.weights, types, strict=True)
     )
-    wide = carrier(reach, "a weighted sum")
+    within = carrier(reach, "a weighted sum")
     first = all(x.first for x in operands)
     total: Tensor | None = None
     for x, weight in zip(operands, op.weights, strict=True):
-        x = body.widened(x if first else body.channels_last(x), wide)
+        x = body.carried(x if first else body.channels_last(x), within)
         term = body.apply("Mul", x, body.number(x, _spread(weight, x), "weight"))
         total = term if total is None else body.apply("Add", total, term.name)
     assert total is not None
     return total
+
+
+def _narrowed(body: Body, n: Tensor, problem: Problem) -> tuple[Tensor, Problem]:
+    """Return an integer of int64 cut to where the function changes, and the function of that."""
+    if n.carrier is not Carrier.INT64:
+        return n, problem
+    stop = np.append(problem.begin[1:], len(problem.row)) - 1
+    low = problem.last[problem.begin]
+    high = np.maximum(problem.first[stop], low)
+    size = high - low
+    if size.max() > 2**DOUBLE_BITS:
+        return n, problem
+    n = body.apply("Max", n, body.number(n, _spread(low, n), "first"))
+    n = body.apply("Min", n, body.number(n, _spread(high, n), "last"))
+    n = body.apply("Sub", n, body.number(n, _spread(low, n), "first"))
+    first, last = (
+        np.clip(end, low[problem.row], high[problem.row]) - low[problem.row]
+        for end in (problem.first, problem.last)
+    )
+    ends = ((np.zeros_like(size), size),)
+    narrow = Problem(problem.row, first, last, problem.level, None, ends)
+    return body.carried(n, carrier(int(size.max()))), narrow
 
 
 def _spread(values: npt.NDArray[Any], x: Tensor) -> npt.NDArray[Any]:
@@ -173,22 +215,27 @@ def _spread(values: npt.NDArray[Any], x: Tensor) -> npt.NDArray[Any]:
     return values if values.size == x.shape[-1] else values.reshape(x.shape)
 
 
-def _on_line(body: Body, n: Tensor, line: Line) -> Tensor:
-    n = body.widened(n, n.wide or line.wide)
-    n = body.widened(n, line.wide)
+def _on_line(body: Body, n: Tensor, problem: Problem, line: Line) -> Tensor:
+    if n.carrier is Carrier.FLOAT32:
+        # no value is beyond: but ONNX Runtime would fold the factor into the weights of a
+        # convolution before it, where it is not exact, and fuses the clipping
+        n = _between(body, n, *map(np.array, problem.range))
+    n = body.carried(n, line.carrier)
+    factor = body.number(n, _spread(line.factor, n), "factor")
+    total = body.apply("Div" if line.divides else "Mul", n, factor)
+    if np.any(line.offset):
+        total = body.apply("Add", total, body.number(n, _spread(line.offset, n), "offset"))
+    y = body.apply("Round" if line.divides else "Floor", total)
+    return _between(body, y, line.least, line.most)
 
-    def spread(values: F64, name: str) -> str:
-        return body.number(n, _spread(values, n), name)
 
-    # between the convolution before it and the product: ONNX Runtime would fold the factor into
-    # the weights, where it is not exact
-    inside = body.apply("Max", n, spread(line.first, "first"))
-    inside = body.apply("Min", inside, spread(line.last, "last"))
-    total = body.apply("Mul", inside, spread(line.factor, "factor"))
-    total = body.apply("Add", total, spread(line.offset, "offset"))
-    y = body.apply("Floor", total)
-    least, most = spread(line.least, "least"), spread(line.most, "most")
-    return body.apply("Min", body.apply("Max", y, least), most)
+def _between(body: Body, x: Tensor, least: F64, most: F64) -> Tensor:
+    """Return values between ends, one pair for all or one for each row."""
+    least, most = _spread(least, x), _spread(most, x)
+    low, high = body.number(x, least, "least"), body.number(x, most, "most")
+    if least.ndim == most.ndim == 0:
+        return body.apply("Clip", x, low, high)
+    return body.apply("Min", body.apply("Max", x, low), high)
 
 
 def _tabulated(body: Body, n: Tensor, problem: Problem) -> Tensor:
@@ -198,7 +245,7 @@ def _tabulated(body: Body, n: Tensor, problem: Problem) -> Tensor:
     entries = np.repeat(problem.level, problem.last - problem.first + 1)
     shift = np.concatenate([[0], np.cumsum(sizes[:-1])]) - lo
     places = np.abs(shift).max() + max(np.abs(lo).max(), np.abs(hi).max())
-    n = body.widened(n, carrier(int(places), "a place in a table"))
+    n = body.carried(n, carrier(int(places), "a place in a table"))
     index = body.apply("Add", n, body.number(n, _spread(shift, n), "shift"))
     return looked_up(body, index, entries)
 
@@ -209,7 +256,7 @@ def _stepped(body: Body, n: Tensor, problem: Problem) -> Tensor:
     if runs.max() > MOST_STEPS:
         raise NoGoldenError(f"a function of {runs.max()} steps that no line gives")
     largest = max(*map(abs, problem.range), *map(abs, problem.levels))
-    n = body.widened(n, n.wide or carrier(largest, "an input"))
+    n = body.carried(n, max(n.carrier, carrier(largest, "an input")))
     y = body.number(n, _spread(problem.level[problem.begin], n), "level")
     for step in range(1, int(runs.max())):
         there = step < runs

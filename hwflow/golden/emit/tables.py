@@ -34,10 +34,10 @@ def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table")
         entries: mantissas.
         name: of the table.
     """
-    wide = carrier(int(np.abs(entries).max(initial=0)), "a table's entry")
+    within = carrier(int(np.abs(entries).max(initial=0)), "a table's entry")
     place = body.node("Cast", index.name, to=onnx.TensorProto.INT32)
-    table = body.constant(entries, np.float64 if wide else np.float32, name)
-    return replace(index, name=body.node("Gather", table, place), wide=wide)
+    table = body.constant(entries, within.dtype, name)
+    return replace(index, name=body.node("Gather", table, place), carrier=within)
 
 
 def table(op: Any, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]) -> Result:
@@ -63,19 +63,20 @@ def softmax(
     channels, span = x.shape[-1], span_of(x_t)
     exponentials, inverses = op._tables(x_t.dtype, channels)
     axes = body.constant([-1], np.int64, "axes")
+    x = body.carried(x, max(x.carrier, carrier(span.hi - span.lo, "a difference")))
     gap = body.apply("Sub", replace(x, name=body.node("ReduceMax", x.name, axes)), x.name)
     wide = Span(0, span.hi - span.lo, span.fractional)
     place, _ = body.cast(gap, wide, op.difference_t(x_t.dtype))
     each = looked_up(body, place, exponentials.raw, "exponentials")
     top = int(exponentials.raw.max()) * channels
-    each = body.widened(each, carrier(top, "a sum of exponentials"))
+    each = body.carried(each, carrier(top, "a sum of exponentials"))
     total = replace(each, name=body.node("ReduceSum", each.name, axes))
     sums = Span(0, top, op.sum_t(channels).fractional)
     at, _ = body.cast(total, sums, op.inverse_input_t(channels))
     inverse = looked_up(body, at, inverses.raw, "reciprocals")
     reach = int(exponentials.raw.max()) * int(np.abs(inverses.raw).max())
     both = carrier(reach, "a product")
-    each, inverse = body.widened(each, both), body.widened(inverse, both)
+    each, inverse = body.carried(each, both), body.carried(inverse, both)
     y = body.apply("Mul", each, inverse.name)
     found = Span(-reach, reach, 2 * op.table_t.fractional)
     return (y, found, False) if op.result_t is not None else (*_cast(body, y, found, op), False)
