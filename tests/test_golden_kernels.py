@@ -13,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.golden.emit.linear import Sum
 from hwflow.golden.engine import GoldenEngine
-from hwflow.golden.kernels import Kernel, kernel_of, plan_kernels
+from hwflow.golden.kernels import kernel_of, plan_kernels
 from hwflow.golden.model import golden_model
 from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
+from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
 from hwflow.simulate import simulate
 
@@ -102,7 +105,7 @@ def test_every_cast_that_a_kernel_does(rounding: Rounding, overflow: Overflow) -
         graph = chain(x, layer, dense(rng, 32, 4, 40))
         kernel = plan_kernels(graph).kernels["n0"]
         impossible = rounding is Rounding.TRN_ZERO and signed and grid > fractional
-        assert (kernel.step is None) == impossible
+        assert (kernel.quantize is None) == impossible
         assert_exact(graph)
 
 
@@ -135,6 +138,25 @@ def test_convolutions_and_pools_stay_in_8_bits(tmp_path: Any) -> None:
         assert found.count("QLinearConv") == 2
         assert found.count("QGemm") == 1
         assert not {"Conv", "Gemm", "Floor", "Round"} & set(found)
+
+
+@pytest.mark.parametrize("divisor", [37.0, 40.0, 23.7, 11.000001])
+def test_requantisations_of_one_scale_are_part_of_the_kernel(divisor: float, tmp_path: Any) -> None:
+    rng = np.random.default_rng(5)
+    x = TensorType.full((16,), FixedType(7, 7, True))
+    layers: list[Any] = []
+    for size, least, most in ((32, 0, 100), (24, -64, 63)):
+        integers = FixedArray(rng.integers(-31, 32, (x.shape[0], size)), FixedType(8, 8))
+        layer = Dense(weight=integers, bias=FixedArray(np.arange(size), FixedType(8, 8)))
+        (lo, hi), sums = layer.infer(x).bounds, np.arange(*layer.infer(x).bounds)
+        levels = np.clip(np.rint(np.append(sums, hi) / divisor), least, most).astype(np.int64)
+        step = Requantize(function=StepFunction.of(np.array([lo]), [levels]))
+        layers += [layer, step]
+        x = step.infer(layer.infer(x))
+    graph = chain(TensorType.full((16,), FixedType(7, 7, True)), *layers, dense(rng, 24, 10, 31))
+    assert sorted(plan_kernels(graph).steps) == ["n1", "n3"]
+    assert_exact(graph)
+    assert optimised(graph, tmp_path).count("QGemm") == 3
 
 
 def test_a_dense_layer_takes_a_flattened_value_in_its_order() -> None:
@@ -186,19 +208,11 @@ def test_kernels_have_the_levels_of_a_cast(
     x = TensorType.exactly((24,), np.zeros(24, np.int64), np.full(24, max(top, 1)), 4)
     kernel = kernel_of(op, x, 0)
     assert kernel is not None
-    if kernel.step is None:
+    if kernel.quantize is None:
         return
     full = op._exact_sum(x)
     sums = np.arange(full.bounds[0], full.bounds[1] + 1)
     expected = FixedArray(sums, full.dtype).cast(to).raw
-    added = int((kernel.bias - _plain(op, x).bias)[0])
-    for levels in kernel.levels(sums + added):
+    assert kernel.bias[0] == Sum(op, x, weight).bias[0] + kernel.quantize.added
+    for levels in kernel.quantize.levels(sums):
         np.testing.assert_array_equal(levels, expected)
-
-
-def _plain(op: Dense, x: TensorType) -> Kernel:
-    """Return the kernel without a cast."""
-    bare = Dense(weight=op.weight, bias=op.bias)
-    found = kernel_of(bare, x, 0)
-    assert found is not None
-    return found

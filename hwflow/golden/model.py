@@ -16,7 +16,7 @@ from hwflow.golden import integers
 from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.golden.contract import add_contract
 from hwflow.golden.emit import EMITTERS
-from hwflow.golden.emit.kernels import quantized_layer
+from hwflow.golden.emit.kernels import quantized, quantized_layer
 from hwflow.golden.emit.own import own
 from hwflow.golden.kernels import chooses, plan_kernels
 from hwflow.ir.graph import Graph, Node, Port
@@ -167,6 +167,9 @@ class _Builder:
         kernel = self.plan.kernels.get(node.name)
         if kernel is not None:
             return quantized_layer(node.op, body, operands[0], kernel), kernel.span, False
+        if node.name in self.plan.steps:
+            y = quantized(body, operands[0], self.plan.steps[node.name])
+            return y, Span(0, 255, 0), False
         if node.name not in self.plan.zeros or not chooses(node.op):
             operands = [body.carried(x, max(x.carrier, Carrier.FLOAT32)) for x in operands]
         if operands[0].first and self._stays_in_order(node, operands[0]):

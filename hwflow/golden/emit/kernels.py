@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from hwflow.golden.body import Body, Carrier, Tensor
 from hwflow.golden.emit.linear import conv_layout, convolved, multiplied
-from hwflow.golden.kernels import SIGNED_ZERO, Kernel
+from hwflow.golden.kernels import Kernel
+from hwflow.golden.quantize import SIGNED_ZERO, Quantize
 from hwflow.ops.dense import Dense
 
 
@@ -27,10 +28,13 @@ def quantized_layer(op: Any, body: Body, x: Tensor, kernel: Kernel) -> Tensor:
         weight = _weight(body, kernel, conv_layout(kernel.weight))
         x = body.carried(body.channels_first(x), Carrier.FLOAT32)
         y = convolved(op, body, x, weight, bias)
-    if kernel.step is None:
-        return y
-    y = body.in_uint8(y, kernel.zero, step=float(kernel.step), point=kernel.point)
-    return body.cut(y, kernel.low, kernel.high)
+    return y if kernel.quantize is None else quantized(body, y, kernel.quantize)
+
+
+def quantized(body: Body, x: Tensor, to: Quantize) -> Tensor:
+    """Write what becomes of sums in float32."""
+    y = body.in_uint8(x, to.zero, step=float(to.step), point=to.point)
+    return body.cut(y, to.low, to.high)
 
 
 def _weight(body: Body, kernel: Kernel, values: npt.NDArray[Any]) -> str:

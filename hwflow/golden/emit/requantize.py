@@ -93,18 +93,30 @@ def _slopes(problem: Problem) -> Iterator[Line]:
             yield Line(exact[0], exact[1], *free, Carrier.FLOAT64)
     slope, offset = _fitted(problem, problem.rows)
     yield Line(slope, offset, *free, Carrier.FLOAT64)
-    yield Line(*_spaced(problem), *free, Carrier.FLOAT64, divides=True)
+    yield Line(*spaced(problem), *free, Carrier.FLOAT64, divides=True)
 
 
-def _spaced(problem: Problem) -> tuple[F64, F64]:
-    """Return the distance between runs, and the result at 0, of rows whose runs begin at halves."""
+def spaced(problem: Problem) -> tuple[F64, F64]:
+    """Return the distance between runs, and the result at 0, of rows whose runs begin at halves.
+
+    The run of a level ``b`` begins at the first ``n >= (b - offset - 0.5) * distance``, or after it
+    where halves go to even: every run leaves an interval for the distance. Its middle is a single
+    point where runs begin at halves.
+    """
     stop = np.append(problem.begin[1:], len(problem.row)) - 1
     start = np.minimum(problem.begin + 1, stop)
-    steps = problem.level[stop] - problem.level[start]
     apart = (problem.first[stop] - problem.first[start]).astype(np.float64)
-    width = np.where(steps > 0, apart / np.maximum(steps, 1), 1.0)
-    offset = problem.level[start] - 0.5 - problem.first[start] / width
-    return width, np.rint(offset)
+    rough = np.maximum(apart / np.maximum(problem.level[stop] - problem.level[start], 1), 1.0)
+    offset = np.rint(problem.level[start] - 0.5 - problem.first[start] / rough)
+    inner = np.flatnonzero(problem.row[1:] == problem.row[:-1]) + 1
+    row = problem.row[inner]
+    half = problem.level[inner] - offset[row] - 0.5
+    ends = np.sort([(problem.first[inner] - 1) / half, problem.first[inner] / half], axis=0)
+    low, high = np.full(problem.rows, -np.inf), np.full(problem.rows, np.inf)
+    np.maximum.at(low, row, ends[0])
+    np.minimum.at(high, row, ends[1])
+    width = (low + high) / 2
+    return np.where(np.isfinite(width) & (width > 0), width, 1.0), offset
 
 
 def _fitted(problem: Problem, rows: int) -> tuple[F64, F64]:
