@@ -13,7 +13,6 @@ import onnxruntime
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError
 from hwflow.golden.contract import CONTRACT, observed_model
 from hwflow.golden.model import golden_model
 from hwflow.ir.quantizer import Quantizer
@@ -22,11 +21,14 @@ from tests.floats import float_network
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
+SEEDS = (0, 1, 3, 7, 10, 12, 15, 16, 25, 27, 31, 42)
+"""Networks with all roundings, scales for channels and zero points at their ports."""
+
 ROUND = {
     "ROUND": np.rint, "FLOOR": np.floor, "CEIL": np.ceil, "DOWN": np.trunc,
     "UP": lambda v: np.copysign(np.ceil(np.abs(v)), v),
     "HALF_UP": lambda v: np.copysign(np.floor(np.abs(v)) + (np.abs(v) % 1 >= 0.5), v),
-    "HALF_DOWN": lambda v: np.copysign(np.ceil(np.abs(v)) - (np.abs(v) % 1 <= 0.5) * (v % 1 != 0), v),
+    "HALF_DOWN": lambda v: np.copysign(np.floor(np.abs(v)) + (np.abs(v) % 1 > 0.5), v),
 }  # fmt: skip
 
 
@@ -77,12 +79,9 @@ def real_data(design: hwflow.Design, seed: int) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_numpy_and_the_contract_give_the_numbers_of_the_simulation(seed: int) -> None:
-    try:
-        design = hwflow.compile(float_network(seed))
-    except CompileError as refusal:
-        pytest.skip(f"refused: {refusal.diagnostics[0].code}")
+    design = hwflow.compile(float_network(seed))
     data = real_data(design, seed)
     found = by_contract(golden_model(design.graph).SerializeToString(), data)
     expected = design.simulate(data).outputs

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hwflow.fixed import FixedType, Overflow, Rounding
-from hwflow.golden.body import Carrier, NoGoldenError, carrier
 from hwflow.golden.contract import read_contract
 from hwflow.golden.engine import GoldenEngine
 from hwflow.golden.model import golden_model, try_golden_model
+from hwflow.golden.values import Carrier, NoGoldenError, carrier
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Example, Op
 from hwflow.ir.step_function import StepFunction

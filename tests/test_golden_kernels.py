@@ -110,6 +110,24 @@ def test_every_cast_that_a_kernel_does(rounding: Rounding, overflow: Overflow) -
 
 
 @pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("overflow", SATURATING)
+def test_real_numbers_enter_in_uint8(overflow: Overflow, signed: bool, tmp_path: Any) -> None:
+    rng = np.random.default_rng(6)
+    dtype = FixedType(6, 3, signed, Rounding.RND_CONV, overflow)
+    graph = chain(TensorType.full((4,), dtype), dense(rng, 4, 32, 31))
+    ties = (np.arange(-600, 600).reshape(-1, 4) / 16).astype(np.float32)
+    near = np.nextafter(ties, np.float32(np.inf))
+    wild = rng.normal(0, 1e30, (50, 4)).astype(np.float32)
+    data = np.concatenate([ties, near, -near, wild, np.float32(1e-42) * ties])
+    expected = simulate(graph, {"x": data}).outputs["y"]
+    np.testing.assert_array_equal(GoldenEngine(graph).run({"x": data})["y"], expected)
+    assert optimised(graph, tmp_path)[0] == "QuantizeLinear"
+    nearer = np.nextafter(ties.astype(np.float64), np.inf)  # float32 does not hold these
+    expected = simulate(graph, {"x": nearer}).outputs["y"]
+    np.testing.assert_array_equal(GoldenEngine(graph).run({"x": nearer})["y"], expected)
+
+
+@pytest.mark.parametrize("signed", [False, True])
 def test_weights_whose_sums_processors_saturate_are_offset(signed: bool) -> None:
     rng = np.random.default_rng(2)
     x = TensorType.full((16,), FixedType(8, 4, signed))

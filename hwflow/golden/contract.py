@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from hwflow.golden.body import Tensor
+from hwflow.golden.values import Tensor
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.grid import UNIT, Grid, Rationals
 from hwflow.ir.quantizer import Quantizer
@@ -81,7 +81,8 @@ def observed_model(content: bytes, counters: Mapping[str, Counters] | None) -> b
         ends = (ldexp(end, layer["fractional"]) for end in counters[name].observed)
         layer["observed"] = [int(end) for end in ends]
     _write(model, found)
-    return model.SerializeToString(deterministic=True)
+    made: bytes = model.SerializeToString(deterministic=True)
+    return made
 
 
 def read_contract(model: onnx.ModelProto) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def _layer(graph: Graph, node: Node, value: Tensor, *, rounded: bool) -> dict[st
         "fractional": dtype.fractional, "signed": dtype.signed, "rounding": str(dtype.rounding),
         "overflow": str(dtype.overflow), "scale": _numbers(scale), "offset": _numbers(offset),
         "proven": list(tensor.bounds), "observed": None, "carrier": str(value.carrier),
-        "channels_first": value.first, "rounded": rounded,
+        "zero_point": value.zero, "channels_first": value.first, "rounded": rounded,
     }  # fmt: skip
 
 
@@ -146,7 +147,8 @@ def _at_port(port: Port, part: Rationals) -> Rationals:
     if part.size == 1:
         return part
     hardware = part.reshape(*(1 for _ in range(len(port.axes) - part.ndim)), *part.shape)
-    return to_original(hardware[None], port)[0]
+    found: Rationals = to_original(hardware[None], port)[0]
+    return found
 
 
 def _numbers(part: Rationals) -> Any:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from hwflow.fixed import FixedType, Overflow, Rounding
 
 if TYPE_CHECKING:
-    from hwflow.golden.body import Body, Span, Tensor
+    from hwflow.golden.body import Body
+    from hwflow.golden.values import Span, Tensor
 
 LONGEST_SHIFT = 62
 """``2**62`` is the greatest power of two that int64 holds."""

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from hwflow.fixed import FixedType, Overflow, RawArray
-from hwflow.golden.body import FLOAT_BITS, Span
 from hwflow.golden.emit.linear import Sum
 from hwflow.golden.quantize import LEVELS, SIGNED_ZERO, Quantize, cast_of, step_of
+from hwflow.golden.values import FLOAT_BITS, Span
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType

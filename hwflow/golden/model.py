@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import onnx
 
 from hwflow import __version__
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.fixed import MAX_RAW_BITS, MAX_TYPE_WIDTH, FixedType, Overflow, Rounding
-from hwflow.golden import integers
-from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor, carrier
+from hwflow.fixed import MAX_RAW_BITS, FixedType, Overflow, Rounding
+from hwflow.golden.body import Body
 from hwflow.golden.contract import add_contract
 from hwflow.golden.emit import EMITTERS
 from hwflow.golden.emit.kernels import quantized, quantized_layer
 from hwflow.golden.emit.own import own
 from hwflow.golden.kernels import chooses, plan_kernels
+from hwflow.golden.ports import arriving, leaving, outside
+from hwflow.golden.values import Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
@@ -104,7 +103,7 @@ class _Builder:
             raise CompileError(self.findings)
         dtype = onnx.TensorProto.DOUBLE if self.double else onnx.TensorProto.FLOAT
         inputs = [
-            onnx.helper.make_tensor_value_info(p.name, dtype, _outside(self.graph, p))
+            onnx.helper.make_tensor_value_info(p.name, dtype, outside(self.graph, p))
             for p in self.graph.inputs
         ]
         inner = onnx.helper.make_graph(
@@ -123,8 +122,10 @@ class _Builder:
         body = Body()
         inside = [replace(x, name=f"x{i}") for i, x in enumerate(operands)]
         if isinstance(node.op, Input):
-            names = [next(p.name for p in self.graph.inputs if p.value == node.name)]
-            y = self._port(body, node, node.op)
+            port = next(p for p in self.graph.inputs if p.value == node.name)
+            names, zero = [port.name], self.plan.zeros.get(node.name)
+            y = arriving(body, port, node.op, zero=zero, double=self.double)
+            y = self._held(body, node, y)
         else:
             names = [x.name for x in operands]
             y = self._computed(body, node, inside)
@@ -145,9 +146,7 @@ class _Builder:
 
     def _computed(self, body: Body, node: Node, operands: list[Tensor]) -> Tensor:
         y, span, scaled = self._emitted(body, node, operands)
-        if y.carrier is Carrier.UINT8:
-            return y
-        if node.op.result_t is not None:
+        if node.op.result_t is not None and y.carrier is not Carrier.UINT8:
             late = (
                 scaled
                 and y.carrier is Carrier.FLOAT32
@@ -159,8 +158,7 @@ class _Builder:
         rounding = self.late.get(node.inputs[0]) if node.inputs else None
         if rounding is not None:
             y = body.rounded(y, rounding)
-        kept = max(map(abs, self.graph.types[node.name].bounds))
-        return self._in_eight_bits(body, node, body.carried(y, carrier(kept)))
+        return self._held(body, node, y)
 
     def _emitted(self, body: Body, node: Node, operands: list[Tensor]) -> tuple[Tensor, Span, bool]:
         """Return what the operator computes; see ``Emit``."""
@@ -190,8 +188,11 @@ class _Builder:
             and all(isinstance(user.op, Dense) for user in self.graph.users[node.name])
         )
 
-    def _in_eight_bits(self, body: Body, node: Node, y: Tensor) -> Tensor:
-        """Return a value in uint8 where a kernel takes it so."""
+    def _held(self, body: Body, node: Node, y: Tensor) -> Tensor:
+        """Return a value in the arithmetic that others take it in: uint8 where a kernel does."""
+        if y.carrier is Carrier.UINT8:
+            return y
+        y = body.carried(y, carrier(max(map(abs, self.graph.types[node.name].bounds))))
         zero = self.plan.zeros.get(node.name)
         return y if zero is None else body.in_uint8(y, zero)
 
@@ -209,48 +210,12 @@ class _Builder:
             and isinstance(users[0].op, MaxPool)
         )
 
-    def _port(self, body: Body, node: Node, op: Input) -> Tensor:
-        """Return the mantissas of the real numbers that come in by a port."""
-        port = next(p for p in self.graph.inputs if p.value == node.name)
-        x = Tensor("x0", op.shape, Carrier.FLOAT64 if self.double else Carrier.FLOAT32)
-        if _is_channels_first(port):
-            x = replace(x, first=True)
-        elif list(port.axes) != list(range(1, len(port.axes) + 1)):
-            x = body.apply("Transpose", x, perm=[0, *port.axes])
-        zero, to = self.plan.zeros.get(node.name), op.dtype
-        if zero is not None and op.quantizer is None and not self.double and _as_uint8(to):
-            y = body.in_uint8(x, zero, to.step)
-            return body.cut(y, max(to.raw_min + zero, 0), to.raw_max + zero)
-        x = body.carried(x, max(x.carrier, _at_port(op.dtype)))
-        if op.quantizer is None:
-            x = _quantized(body, body.scaled(x, op.dtype.fractional), op.dtype)
-        x = body.carried(x, carrier(max(map(abs, self.graph.types[node.name].bounds))))
-        return self._in_eight_bits(body, node, x)
-
     def _output(self, port: Port) -> None:
-        """Add the real numbers that leave by a port, in the original order of axes."""
-        y = self.values[port.value]
-        body = Body()
-        x = replace(y, name="x0")
-        x = body.carried(x, max(x.carrier, Carrier.FLOAT32))
-        if port.grid.plain:
-            x = body.carried(x, min(x.carrier, Carrier.FLOAT64))  # rounded, as in simulation
-            x = body.scaled(x, -self.graph.types[port.value].dtype.fractional)
-        else:
-            x = body.apply("Identity", x)
-        order = np.argsort(port.axes).tolist()
-        if x.first and _is_channels_first(port):
-            order = list(range(len(order)))
-        else:
-            x = body.channels_last(x)
-        if not port.axes:
-            x = body.apply("Reshape", x, body.constant([-1], np.int64, "shape"))
-        elif order != list(range(len(order))):
-            x = body.apply("Transpose", x, perm=[0, *(1 + i for i in order)])
-        if x.name == "x0":
-            x = body.apply("Identity", x)
+        """Add the real numbers that leave by a port."""
+        body, y = Body(), self.values[port.value]
+        x = leaving(body, self.graph, port, replace(y, name="x0"))
         self._emit(f"Output_{port.value}_{len(self.outputs)}", body, [y.name], x.name, port.name)
-        shape = _outside(self.graph, port)
+        shape = outside(self.graph, port)
         self.outputs.append(onnx.helper.make_tensor_value_info(port.name, x.carrier.onnx, shape))
 
     def _function(self, node: Node, body: Body, names: list[str], y: Tensor) -> None:
@@ -280,47 +245,6 @@ class _Builder:
         while name in self.ports:
             name += "_"
         return name
-
-
-def _quantized(body: Body, x: Tensor, to: FixedType) -> Tensor:
-    """Return real numbers assigned to a type, as ``fixed.quantize_values`` does.
-
-    What rounds them is exact for all floating-point numbers, and so is the remainder of a division.
-    """
-    if to.width >= DOUBLE_BITS:  # float64 does not hold the ends of the type
-        whole, end = body.rounded(x, to.rounding), 2.0**MAX_TYPE_WIDTH
-        if to.overflow is Overflow.WRAP:
-            whole = body.apply("Mod", whole, body.number(x, 2.0**to.width, "modulus"), fmod=1)
-        else:
-            whole = body.apply("Clip", whole, body.number(x, -end, "lo"), body.number(x, end, "hi"))
-        return integers.overflown(body, body.carried(whole, Carrier.INT64), to)
-    if to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
-        return body.rounded(body.clipped(x, to.raw_min - 1, to.raw_max + 1, to), to.rounding)
-    return body.overflown(body.rounded(x, to.rounding), to)
-
-
-def _at_port(to: FixedType) -> Carrier:
-    """Return what real numbers are assigned to a type in."""
-    return carrier(1 << (to.width + 1)) if to.width < DOUBLE_BITS else Carrier.FLOAT64
-
-
-def _as_uint8(to: FixedType) -> bool:
-    """Return whether QuantizeLinear assigns real numbers to a type of 8 bits as ap_fixed does."""
-    saturates = to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
-    return saturates and to.rounding is Rounding.RND_CONV
-
-
-def _is_channels_first(port: Port) -> bool:
-    """Return whether the original tensor has the hardware's axes with the channels in front."""
-    rank = len(port.axes)
-    return rank > 1 and list(port.axes) == [*range(2, rank + 1), 1]
-
-
-def _outside(graph: Graph, port: Port) -> list[Any]:
-    """Return the shape of a port's tensor in the original model."""
-    shape = graph.types[port.value].shape
-    order = np.argsort(port.axes)
-    return ["N", *(shape[i] for i in order)]
 
 
 def _no_body(node: Node, why: str) -> Diagnostic:

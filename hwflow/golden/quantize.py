@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.fixed import FixedType, RawArray, Rounding, cast_raw
-from hwflow.golden.body import FLOAT_BITS, Span
 from hwflow.golden.emit.requantize import spaced
+from hwflow.golden.values import FLOAT_BITS, Span
 from hwflow.ops._requantize.problem import Problem
 
 LEVELS = 256

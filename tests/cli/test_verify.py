@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwflow.golden.values import NoGoldenError
+from hwflow.ir.op import Op
 from tests.cli.command import Ran, dense, hwflow, save
 
 pytestmark = pytest.mark.cpp
@@ -32,40 +34,41 @@ def test_limits_that_hold(capsys: Capture) -> None:
     ran = verify(capsys, "--max-lut", "70%", "--max-drop", "100%", "--junit", "ci/a.xml",
                  "--summary", "ci/a.md")  # fmt: skip
     assert (ran.status, ran.new) == (0, ("ci", "ci/a.md", "ci/a.xml"))
-    assert "all 3 checks pass" in ran.out
+    assert "all 4 checks pass" in ran.out
     assert len(ran.out.splitlines()) <= 40, "more than one screen"
     assert ran.out.index("hardware against quantised") < ran.out.index("quantised model against f")
     cases = ET.parse("ci/a.xml").getroot().iter("testcase")
-    assert [c.get("name") for c in cases] == ["faithful", "drop", "lut"]
+    assert [c.get("name") for c in cases] == ["faithful", "golden", "drop", "lut"]
     assert Path("ci/a.md").read_text().startswith("## hwflow verify: model: passed\n")
 
 
 def test_a_limit_that_does_not_hold(capsys: Capture) -> None:
     ran = verify(capsys, "--min-accuracy", "100%", "--junit", "a.xml", "--summary", "a.md")
     assert (ran.status, ran.new) == (1, ("a.md", "a.xml"))
-    assert "1 of 2 checks failed" in ran.out
+    assert "1 of 3 checks failed" in ran.out
     assert ET.parse("a.xml").getroot().get("failures") == "1"
-    assert "1 of 2 checks failed" in Path("a.md").read_text()
+    assert "1 of 3 checks failed" in Path("a.md").read_text()
 
 
 def test_json_has_both_budgets_and_the_checks(capsys: Capture) -> None:
     ran = verify(capsys, "--min-accuracy", "100%", "--json")
     content = json.loads(ran.out)
     assert (ran.status, content["passed"]) == (1, False)
-    assert [c["passed"] for c in content["checks"]] == [True, False]
-    check = content["checks"][1]
+    assert [c["passed"] for c in content["checks"]] == [True, True, False]
+    check = content["checks"][2]
     assert (check["name"], check["bound"]) == ("accuracy", 1.0)
     assert check["found"] == content["errors"][0]["accuracy"]
     (loss,) = content["quantisation"]["outputs"]
     assert loss["error"]["accuracy"] == content["errors"][0]["reference_accuracy"]
-    assert content["faithful"]["mismatches"] == 0
+    assert content["faithful"]["mismatches"] == content["golden"]["mismatches"] == 0
+    assert content["golden"]["elements"] > 50 * 3
 
 
 def test_limits_of_the_settings_hold_too(capsys: Capture) -> None:
     Path("hwflow.toml").write_text("[verify]\nmax_lut = 1\nmax_ii = 4\n")
     ran = verify(capsys, "--config", "hwflow.toml")
     assert ran.status == 1
-    assert "1 of 3 checks failed" in ran.out
+    assert "1 of 4 checks failed" in ran.out
     assert verify(capsys, "--config", "hwflow.toml", "--max-lut", "90%").status == 0
 
 
@@ -110,7 +113,7 @@ def test_a_project_is_verified_as_it_lies_there(capsys: Capture, golden: Golden)
     arguments = ("verify", "net", "--data", "data.npz", "--lossless")
     ran = hwflow(capsys, *arguments)
     assert (ran.status, ran.new) == (0, ())
-    assert "all 3 checks pass" in ran.out
+    assert "all 4 checks pass" in ran.out
     ran = hwflow(capsys, *arguments, "--io-type", "io_stream", "--board", "zcu104")
     assert (ran.status, ran.new) == (2, ())
     golden("errors/verify_options.txt", ran.err)
@@ -118,7 +121,27 @@ def test_a_project_is_verified_as_it_lies_there(capsys: Capture, golden: Golden)
     defines.write_text(defines.read_text().replace("AP_SAT", "AP_WRAP", 1))
     ran = hwflow(capsys, *arguments)
     assert (ran.status, ran.new) == (1, ("net-reproducer.npz",))
-    assert "2 of 3 checks failed" in ran.out
+    assert "2 of 4 checks failed" in ran.out
+
+
+def test_a_layer_without_a_golden_function_is_said_and_fails_nothing(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise NoGoldenError("it needs 90 bits")
+
+    emitters = dict.fromkeys(Op.registry.values(), refuse)
+    monkeypatch.setattr("hwflow.golden.model.EMITTERS", emitters)
+    ran = hwflow(capsys, "build", "model.onnx", "-o", "net")
+    assert ran.status == 0
+    assert "warning[HW565]" in ran.err
+    assert "golden    not checked: HW565, " in ran.out
+    assert not Path("net/model.hw.onnx").exists()
+    assert "There is no golden model: HW565" in Path("net/report.md").read_text()
+    assert "all 1 checks pass" in verify(capsys).out
+    assert "all 2 checks pass" in hwflow(capsys, "verify", "net", "--data", "data.npz").out
+    found = hwflow(capsys, "build", "model.onnx", "-o", "net", "--json")
+    assert [w["code"] for w in json.loads(found.out)["warnings"] if w["code"] == "HW565"]
 
 
 def test_outputs_of_a_float_model(capsys: Capture) -> None:

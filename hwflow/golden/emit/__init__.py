@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hwflow.golden.body import Body, Span, Tensor
+from hwflow.golden.body import Body
 from hwflow.golden.emit import (
     elementwise,
     fixed_quant,
@@ -15,6 +15,7 @@ from hwflow.golden.emit import (
     requantize,
     tables,
 )
+from hwflow.golden.values import Span, Tensor
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from hwflow.fixed import Rounding, shift_left
 from hwflow.golden import integers
-from hwflow.golden.body import Body, Carrier, Span, Tensor, carrier
+from hwflow.golden.body import Body
+from hwflow.golden.values import Carrier, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.add import Add
 from hwflow.ops.bipolar import Bipolar

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.golden.body import Body, Span, Tensor, carrier
+from hwflow.golden.body import Body
 from hwflow.golden.emit.elementwise import span_of
+from hwflow.golden.values import Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.fixed_quant import FixedQuant
 

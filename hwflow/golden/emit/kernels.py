@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.golden.body import Body, Carrier, Tensor
+from hwflow.golden.body import Body
 from hwflow.golden.emit.linear import conv_layout, convolved, multiplied
 from hwflow.golden.kernels import Kernel
 from hwflow.golden.quantize import SIGNED_ZERO, Quantize
+from hwflow.golden.values import Carrier, Tensor
 from hwflow.ops.dense import Dense
 
 

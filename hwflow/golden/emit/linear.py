@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from hwflow.fixed import RawArray, shift_left
-from hwflow.golden.body import Body, Carrier, NoGoldenError, Span, Tensor, carrier
+from hwflow.golden.body import Body
 from hwflow.golden.emit.elementwise import span_of
 from hwflow.golden.emit.windows import padded, taps
+from hwflow.golden.values import Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._conv import _Convolution
 from hwflow.ops._depthwise import _Depthwise

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.golden.body import Body, Span, Tensor, carrier
+from hwflow.golden.body import Body
 from hwflow.golden.emit.elementwise import common
+from hwflow.golden.values import Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._move import FILL
 from hwflow.ops.concat import Concat

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import onnx
 
-from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor
+from hwflow.golden.body import Body
 from hwflow.golden.definitions import golden_function
 from hwflow.golden.emit.elementwise import span_of
+from hwflow.golden.values import DOUBLE_BITS, Carrier, NoGoldenError, Span, Tensor
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 

@@ -10,16 +10,9 @@ import numpy as np
 
 from hwflow.fixed import FixedType, shift_left
 from hwflow.golden import integers
-from hwflow.golden.body import (
-    DOUBLE_BITS,
-    FLOAT_BITS,
-    Body,
-    Carrier,
-    Span,
-    Tensor,
-    carrier,
-)  # fmt: skip
+from hwflow.golden.body import Body
 from hwflow.golden.emit.windows import padded, taps
+from hwflow.golden.values import DOUBLE_BITS, FLOAT_BITS, Carrier, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._window import Window
 from hwflow.ops.average_pool import AveragePool

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from hwflow.golden.body import Body, Carrier, Span, Tensor
+from hwflow.golden.body import Body
 from hwflow.golden.emit.elementwise import span_of
+from hwflow.golden.values import Carrier, Span, Tensor
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.arg_max import ArgMax
 from hwflow.ops.top_k import TopK

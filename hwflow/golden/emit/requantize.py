@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.golden.body import DOUBLE_BITS, Body, Carrier, NoGoldenError, Span, Tensor, carrier
+from hwflow.golden.body import Body
 from hwflow.golden.emit.tables import LONGEST, looked_up
+from hwflow.golden.values import DOUBLE_BITS, Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize import multiply_add_shift
 from hwflow.ops._requantize.problem import Problem
@@ -112,11 +113,11 @@ def spaced(problem: Problem) -> tuple[F64, F64]:
     row = problem.row[inner]
     half = problem.level[inner] - offset[row] - 0.5
     ends = np.sort([(problem.first[inner] - 1) / half, problem.first[inner] / half], axis=0)
-    low, high = np.full(problem.rows, -np.inf), np.full(problem.rows, np.inf)
+    several = np.bincount(row, minlength=problem.rows) > 0
+    low, high = np.where(several, -np.inf, 1.0), np.where(several, np.inf, 1.0)
     np.maximum.at(low, row, ends[0])
     np.minimum.at(high, row, ends[1])
-    width = (low + high) / 2
-    return np.where(np.isfinite(width) & (width > 0), width, 1.0), offset
+    return np.maximum((low + high) / 2, 1.0), offset
 
 
 def _fitted(problem: Problem, rows: int) -> tuple[F64, F64]:

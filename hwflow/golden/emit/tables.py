@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 
 from hwflow.fixed import FixedArray, FixedType, RawArray
-from hwflow.golden.body import Body, NoGoldenError, Span, Tensor, carrier
+from hwflow.golden.body import Body
 from hwflow.golden.emit.elementwise import span_of
+from hwflow.golden.values import NoGoldenError, Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.lookup import Lookup
 from hwflow.ops.sigmoid import Sigmoid

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwflow.golden.body import Body, Tensor
+from hwflow.golden.body import Body
+from hwflow.golden.values import Tensor
 from hwflow.ops._window import Window
 
 
