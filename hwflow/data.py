@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,12 @@ Array = npt.NDArray[Any]
 
 LABEL_NAMES = ("y", "labels", "label", "targets")
 INPUT_NAMES = ("x", "inputs", "data")
+
+DAMAGED = (
+    OSError, EOFError, KeyError, ValueError, OverflowError, RuntimeError, MemoryError, TypeError,
+    SyntaxError, tokenize.TokenError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What numpy and zipfile raise at files that are damaged, or lie: headers are Python literals."""
 
 MAX_BYTES = 4 * 2**30
 """Largest data file that is read into memory."""
@@ -67,7 +75,7 @@ def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Seq
     if isinstance(given, Data):
         return given
     arrays, source = read_arrays(given)
-    return _assigned(arrays, names, source)
+    return assigned(arrays, names, source)
 
 
 def read_arrays(given: Mapping[str, Array] | Array | str | Path) -> tuple[dict[str, Array], str]:
@@ -86,45 +94,85 @@ def read_arrays(given: Mapping[str, Array] | Array | str | Path) -> tuple[dict[s
 def _load(path: Path) -> dict[str, Array]:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise CompileError([_finding(path.name, f"more than {MAX_BYTES >> 30} GiB")])
+            raise CompileError([unreadable(path.name, f"more than {MAX_BYTES >> 30} GiB")])
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {INPUT_NAMES[0]: loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CompileError([_finding(path.name, str(error).split("\n")[0])]) from error
+    except DAMAGED as error:
+        raise CompileError([unreadable(path.name, str(error).split("\n")[0])]) from error
 
 
-def _assigned(arrays: dict[str, Array], names: Sequence[str], source: str) -> Data:
-    kept = [n for n in LABEL_NAMES if n in arrays and n not in names]
-    labels = _classes(arrays[kept[0]], kept[0], source) if kept else None
-    inputs = {name: arrays[name] for name in names if name in arrays}
+@dataclass(frozen=True)
+class Roles:
+    """Which array is what.
+
+    Attributes:
+        inputs: name of the array by name of the input; none where no array is any.
+        labels: name of the array of labels, or None.
+    """
+
+    inputs: Mapping[str, str]
+    labels: str | None
+
+
+def roles(found: Collection[str], names: Sequence[str]) -> Roles:
+    """Return which array is which input, and which the labels; see ``as_data``.
+
+    Args:
+        found: names of arrays.
+        names: of the model's inputs.
+    """
+    labels = next((n for n in LABEL_NAMES if n in found and n not in names), None)
+    inputs = {name: name for name in names if name in found}
     if not inputs and len(names) == 1:
-        others = {n: a for n, a in arrays.items() if n not in LABEL_NAMES}
-        chosen = next((others[n] for n in INPUT_NAMES if n in others), None)
+        others = [n for n in found if n not in LABEL_NAMES]
+        chosen = next((n for n in INPUT_NAMES if n in others), None)
         if chosen is None and len(others) == 1:
-            chosen = next(iter(others.values()))
+            chosen = others[0]
         if chosen is not None:
             inputs = {names[0]: chosen}
+    return Roles(inputs, labels)
+
+
+def assigned(arrays: Mapping[str, Array], names: Sequence[str], source: str) -> Data:
+    """Return arrays as data for inputs of these names; see ``as_data``.
+
+    Raises:
+        CompileError: HW406, the labels do not fit.
+    """
+    found = roles(arrays, names)
+    labels = None
+    if found.labels is not None:
+        labels = _classes(arrays[found.labels], found.labels, source)
+    inputs = {name: arrays[own] for name, own in found.inputs.items()}
     sizes = {len(array) for array in inputs.values() if array.ndim}
     if labels is not None and len(sizes) == 1 and len(labels) not in sizes:
-        found = f"{len(labels)} labels for {sizes.pop()} samples"
-        raise CompileError([_bad_labels(source, found)])
+        raise CompileError([bad_labels(source, f"{len(labels)} labels for {sizes.pop()} samples")])
     return Data(inputs or arrays, labels, source)
+
+
+def check_labels(shape: tuple[int, ...], dtype: np.dtype[Any], name: str, source: str) -> None:
+    """Make sure that labels are class numbers, or have one column per class.
+
+    Raises:
+        CompileError: HW406, they are something else.
+    """
+    if len(shape) not in (1, 2) or dtype.kind not in "fiub" or 0 in shape[1:]:
+        raise CompileError([bad_labels(source, f"{name}: shape {shape}, dtype {dtype}")])
 
 
 def _classes(labels: Array, name: str, source: str) -> Array:
     """Return the class of each sample, from class numbers or from one column per class."""
-    if labels.ndim == 2 and labels.dtype.kind in "fiub":
+    check_labels(labels.shape, labels.dtype, name, source)
+    if labels.ndim == 2:
         return labels.argmax(1) if labels.shape[1] > 1 else labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "fiub":
-        found = f"{name}: shape {labels.shape}, dtype {labels.dtype}"
-        raise CompileError([_bad_labels(source, found)])
     return labels
 
 
-def _bad_labels(source: str, found: str) -> Diagnostic:
+def bad_labels(source: str, found: str) -> Diagnostic:
+    """Return the finding about labels that cannot be those of the data."""
     return Diagnostic(
         code="HW406",
         title="labels do not fit the data",
@@ -151,7 +199,8 @@ def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> D
     return Data(inputs, None, source, seed)
 
 
-def _finding(name: str, found: str) -> Diagnostic:
+def unreadable(name: str, found: str) -> Diagnostic:
+    """Return the finding about a file of data that cannot be read."""
     return Diagnostic(
         code="HW400",
         title="cannot read the data",

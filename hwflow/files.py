@@ -28,7 +28,7 @@ def write_file(path: Path, content: bytes, *, parents: bool = False) -> Path:
     except OSError as error:
         if staged.parent.is_dir():
             staged.unlink(missing_ok=True)
-        raise CompileError([_unwritable(path, error)]) from error
+        raise CompileError([unwritable(path, error)]) from error
     return path
 
 
@@ -45,11 +45,12 @@ def write_summary(path: Path, text: str) -> Path:
         with path.open("ab") as file:
             file.write(text.encode())
     except OSError as error:
-        raise CompileError([_unwritable(path, error)]) from error
+        raise CompileError([unwritable(path, error)]) from error
     return path
 
 
-def _unwritable(path: Path, error: OSError) -> Diagnostic:
+def unwritable(path: Path, error: OSError) -> Diagnostic:
+    """Return the finding about a file that cannot be written."""
     return Diagnostic(
         code="HW552",
         title="cannot write the output",

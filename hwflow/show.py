@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -18,10 +18,10 @@ from hwflow.errors import CompileError, HwflowError, ToolError
 
 if TYPE_CHECKING:
     from hwflow.design import Design
+    from hwflow.errors import Diagnostic
     from hwflow.estimate import EstimateReport
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx import QonnxModel
-    from hwflow.simulate import Simulation
     from hwflow.verify import Verification
 
 WIDTH = None if sys.stdout.isatty() else 160
@@ -84,9 +84,9 @@ def error(problem: HwflowError, *, json: bool) -> None:
         errors.print(f"\n{count} error{'s' * (count > 1)}. Nothing was written.")
 
 
-def warnings(design: Design) -> None:
-    """Print the findings that did not stop the compilation."""
-    for finding in design.warnings:
+def warnings(findings: Iterable[Diagnostic]) -> None:
+    """Print findings that stop nothing."""
+    for finding in findings:
         errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
 
 
@@ -144,34 +144,11 @@ def inspect(design: Design, *, json: bool) -> None:
             escape(", ".join(f"{k}={v}" for k, v in row["settings"].items())),
         )
     console.print(table)
-    warnings(design)
+    warnings(design.warnings)
 
 
 def _origin(row: dict[str, Any]) -> str:
     return f" ({row['origin']})" if row["origin"] not in ("", row["name"]) else ""
-
-
-def simulation_rows(design: Design, result: Simulation) -> list[dict[str, Any]]:
-    """Return the counters of every layer as plain data."""
-    return [{"name": node.name, **vars(result.counters[node.name])} for node in design.graph.nodes]
-
-
-def simulation(design: Design, result: Simulation, *, json: bool) -> None:
-    """Print what the simulation counted."""
-    rows = simulation_rows(design, result)
-    if json:
-        outputs = {name: list(v.shape) for name, v in result.outputs.items()}
-        print_json({"samples": result.samples, "outputs": outputs, "layers": rows})
-        return
-    table = Table(title=f"{design.source}: {result.samples} samples", title_justify="left")
-    for column in ("layer", "values", "saturated", "wrapped", "near ties", "observed"):
-        table.add_column(column, justify="left" if column == "layer" else "right")
-    for row in rows:
-        counts = [row[k] for k in ("elements", "saturated", "wrapped", "near_ties")]
-        observed = "{:g} .. {:g}".format(*row["observed"])
-        table.add_row(escape(row["name"]), *(f"{c:,}" for c in counts), observed)
-    console.print(table)
-    warnings(design)
 
 
 def merged(model: QonnxModel, path: Path, *, json: bool) -> None:
@@ -183,22 +160,6 @@ def merged(model: QonnxModel, path: Path, *, json: bool) -> None:
         print_json({"model": str(path), "source": model.source, "nodes": len(graph), **ports})
         return
     console.print(escape(f"{path}: {model.source}, {len(graph)} nodes"))
-
-
-def save_simulation(result: Simulation, path: Path) -> None:
-    """Save outputs, and layers where they were kept, as ``.npz``; whole or not at all."""
-    import numpy as np
-
-    arrays = {f"output/{name}": values for name, values in result.outputs.items()}
-    arrays |= {f"layer/{name}": value.values for name, value in result.layers.items()}
-    staged = path.with_name(f".{path.name}.part")
-    try:
-        with staged.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        staged.replace(path)
-    except OSError as problem:
-        staged.unlink(missing_ok=True)
-        raise ToolError("output", f"cannot write {path}: {problem.strerror}") from problem
 
 
 def _figure(figure: Estimate) -> str:
@@ -231,9 +192,8 @@ def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
         f"latency   {_figure(found.latency_ns)} ns at {found.clock_period_ns:g} ns; "
         f"fits {design.board.name}: [bold]{found.fits}[/]"
     )
-    warnings(design)
-    for finding in found.warnings:
-        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
+    warnings(design.warnings)
+    warnings(found.warnings)
 
 
 def requantizers(design: Design) -> None:
@@ -271,7 +231,7 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
                 "digest": design.project.digest,
                 **show_verify.verification_dict(found),
                 "estimate": estimated.to_dict(),
-                "warnings": [w.as_dict() for w in design.warnings],
+                "warnings": [w.as_dict() for w in (*design.warnings, *design.golden.warnings)],
                 "seconds": design.seconds,
             }
         )
@@ -284,6 +244,5 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
         f"DSP {_figure(total.dsp)}, BRAM18 {_figure(total.bram_18k)}; "
         f"latency {_figure(estimated.latency_ns)} ns; fits {design.board.name}: {estimated.fits}"
     )
-    for finding in estimated.warnings:
-        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
+    warnings(estimated.warnings)
     console.print(f"project   {folder}/hls, report {folder}/report.html", soft_wrap=True)

@@ -14,9 +14,18 @@ from hwflow.compiler import compile as compile_model
 from hwflow.config import load_config
 from hwflow.design import Design
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.golden.model import GoldenModel
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import QonnxModel, printable
-from hwflow.project_source import BOARD_FILE, HLS_FOLDER, MODEL_FILE, NAME, SETTINGS_FILE, SOURCE
+from hwflow.project_source import (
+    BOARD_FILE,
+    GOLDEN_FILE,
+    HLS_FOLDER,
+    MODEL_FILE,
+    NAME,
+    SETTINGS_FILE,
+    SOURCE,
+)
 
 MAX_BYTES = 2 * 2**30
 """Largest generated code that is read into memory."""
@@ -62,6 +71,32 @@ def is_project(path: Path) -> bool:
     return path.is_dir() and (path / MARKER).is_file()
 
 
+def refuse_options(path: Path, options: Mapping[str, object], supported: str) -> None:
+    """Refuse what a project has settled.
+
+    Args:
+        path: of the project.
+        options: of ``compile``, by name.
+        supported: the options that can be given.
+
+    Raises:
+        CompileError: HW556, for each option that is given.
+    """
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if given:
+        raise CompileError(
+            Diagnostic(
+                code="HW556",
+                title="a project has its own settings",
+                where=str(path),
+                found=f"--{name.replace('_', '-')}",
+                supported=supported,
+                help="leave it out, or give the model with it instead of the project",
+            )
+            for name in given
+        )
+
+
 def open_project(
     folder: Path, plugins: Sequence[str | Path | ModuleType | type[Op]] = ()
 ) -> StoredProject:
@@ -94,9 +129,21 @@ def open_project(
     changed = tuple(
         path for path, digest in recorded.items() if file_digest(folder, path) != digest
     )
-    return StoredProject(
-        replace(design, stored=Project(design.graph.name, files)), len(recorded), changed
+    design = replace(
+        design,
+        stored=Project(design.graph.name, files),
+        stored_golden=_golden(folder, written=GOLDEN_FILE in recorded, changed=changed),
     )
+    return StoredProject(design, len(recorded), changed)
+
+
+def _golden(folder: Path, *, written: bool, changed: Sequence[str]) -> GoldenModel:
+    """Return the golden model in a folder, if it is as hwflow wrote it; what ran then runs now."""
+    if not written:
+        return GoldenModel(None, reason=f"the project was written without {GOLDEN_FILE}")
+    if GOLDEN_FILE in changed:
+        return GoldenModel(None, reason=f"{GOLDEN_FILE} is not as it was written")
+    return GoldenModel((folder / GOLDEN_FILE).read_bytes())
 
 
 def _kept_model(folder: Path) -> QonnxModel:

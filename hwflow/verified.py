@@ -10,12 +10,11 @@ from typing import Any
 import hwflow
 from hwflow.compiler import compile as compile_model
 from hwflow.design import Design
-from hwflow.errors import CompileError, Diagnostic
 from hwflow.files import write_file, write_summary
 from hwflow.gate import Check, Gate, files_check
 from hwflow.junit import to_junit
 from hwflow.report.gate import gate_markdown
-from hwflow.stored import StoredProject, is_project, open_project
+from hwflow.stored import StoredProject, is_project, open_project, refuse_options
 from hwflow.verify import Verification
 
 
@@ -74,7 +73,7 @@ def verify_path(
     """
     project: StoredProject | None = None
     if is_project(path):
-        _refuse_options(path, options)
+        refuse_options(path, options, "limits, --data, --float-model and --plugin")
         project = open_project(path, plugins)
         progress("compile C++", 0.0)
         project.compile_cpp()
@@ -114,24 +113,3 @@ def write_outcome(
         write_file(junit, text.encode(), parents=True)
     if summary is not None:
         write_summary(summary, gate_markdown(name, subject, found.checks, verification))
-
-
-def _refuse_options(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuse what a project has settled.
-
-    Raises:
-        CompileError: HW556, for each option that is given.
-    """
-    given = [name for name, value in options.items() if value not in (None, False)]
-    if given:
-        raise CompileError(
-            Diagnostic(
-                code="HW556",
-                title="a project has its own settings",
-                where=str(path),
-                found=f"--{name.replace('_', '-')}",
-                supported="limits, --data, --float-model and --plugin",
-                help="leave it out, or verify the model with it instead of the project",
-            )
-            for name in given
-        )

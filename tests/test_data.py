@@ -13,6 +13,7 @@ from hwflow.ir.graph import Graph
 from tests.cli.command import dense
 from tests.cli.test_hostile_names import hostile_network
 
+BRACKETS = b"\x93NUMPY\x01\x00\x04\x00" + b"(" * 4
 ONE = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
@@ -100,7 +101,7 @@ def test_large_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         as_data(tmp_path / "d.npy", graph())
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04N.", b"hello"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04N.", b"hello", BRACKETS])
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "d.npz").write_bytes(content)
     with pytest.raises(CompileError, match="HW400"):

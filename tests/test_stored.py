@@ -86,7 +86,13 @@ def outcome(found: Verified) -> dict[str, bool]:
 @pytest.mark.cpp
 def test_the_stored_cpp_is_run(written: Path) -> None:
     found = check(written, limits={"lossless": True})
-    assert outcome(found) == {"files": True, "faithful": True, "lossless": True, "lut": True}
+    assert outcome(found) == {
+        "files": True,
+        "faithful": True,
+        "golden": True,
+        "lossless": True,
+        "lut": True,
+    }
     assert found.design.stored is not None
 
 
@@ -120,7 +126,7 @@ EDITS: dict[str, Callable[[Path], None]] = {
 def test_an_edit_of_the_cpp_fails(name: str, project: Path) -> None:
     EDITS[name](project)
     found = check(project)
-    assert outcome(found) == {"files": False, "faithful": False, "lut": True}
+    assert outcome(found) == {"files": False, "faithful": False, "golden": True, "lut": True}
     assert found.checks[0].detail.startswith("hls/firmware/")
     assert "first in gemm19" in found.checks[1].detail
 
@@ -130,7 +136,12 @@ def test_an_edit_without_effect_on_the_data_fails_too(project: Path) -> None:
     (project / "hls/build_prj.tcl").write_text("# mine\n")
     (project / "hls/prj").mkdir()
     (project / "hls/prj/solution.log").write_text("what a tool leaves does not matter")
-    assert outcome(check(project)) == {"files": False, "faithful": True, "lut": True}
+    checks = {"files": False, "faithful": True, "golden": True, "lut": True}
+    assert outcome(check(project)) == checks
+    (project / "model.hw.onnx").write_bytes(b"mine")
+    found = check(project)
+    assert outcome(found) == {k: v for k, v in checks.items() if k != "golden"}
+    assert found.verification.no_golden == "model.hw.onnx is not as it was written"
 
 
 def gone(path: str) -> Callable[[Path], None]:

@@ -18,7 +18,9 @@ from hwflow.cli.options import (
     IoOption,
     JsonOption,
     Model,
+    ModelOrProject,
     PluginOption,
+    StreamOption,
     TrustOption,
     WeightsOption,
     compile_design,
@@ -82,29 +84,40 @@ def inspect(
     )
 
 
-@app.command(epilog="Example: hwflow simulate model.onnx --data test.npz -o outputs.npz")
+@app.command(epilog="Example: hwflow simulate build/net --data jets.npy --threads 2 -o outputs.npz")
 def simulate(
-    model: Model,
-    data: DataOption = None,
+    path: ModelOrProject,
+    data: StreamOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="golden, numpy or torch: the same bits; numpy counts what gets lost."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Of torch: cpu, cuda or cuda:N.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=0, help="0 for one per core.")] = 0,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples at once, instead of what suits the model.")
+    ] = None,
     config: ConfigOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Save outputs (.npz).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Save outputs (.npz; .npy for one).")
+    ] = None,
     layers: Annotated[bool, typer.Option(help="Save every layer's values too.")] = False,
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Run data through the hardware bit for bit, with saturation and wrap counters."""
-    from hwflow import show
+    """Run data of any size through the hardware, bit for bit, in constant memory."""
+    from hwflow import show_simulate
+    from hwflow.simulated import simulate_path
 
-    design = compile_design(model, None, config, None, None, plugin, weights, trust)
-    with show.progress(quiet=json) as progress:
-        progress("simulate", 0.0)
-        simulation = design.simulate(data, keep_layers=layers)
-        progress("simulate", 1.0)
-    if out is not None:
-        show.save_simulation(simulation, out)
-    show.simulation(design, simulation, json=json)
+    with show_simulate.progress(quiet=json) as progress:
+        found = simulate_path(
+            path, data, engine=engine, device=device, threads=threads, batch=batch, out=out,
+            layers=layers, plugins=plugin or (), progress=progress,
+            config=config, weights=weights, trust=trust,
+        )  # fmt: skip
+    show_simulate.simulated(found, out, json=json)
 
 
 @app.command(
@@ -112,9 +125,7 @@ def simulate(
     "--junit hwflow.xml"
 )
 def verify(
-    path: Annotated[
-        Path, typer.Argument(help="Model, or project that build wrote.", show_default=False)
-    ],
+    path: ModelOrProject,
     board: BoardOption = None,
     data: DataOption = None,
     config: ConfigOption = None,

@@ -53,7 +53,13 @@ def convert(
     "--per-channel -o model.qonnx.onnx"
 )
 def quantize(
-    model: Annotated[Path, typer.Argument(help="Float model (.onnx).", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Float model: ONNX (.onnx) or Keras (.h5, .keras, SavedModel).",
+            show_default=False,
+        ),
+    ],
     data: Annotated[
         Path, typer.Option("--data", "-d", help=".npz to calibrate with, labels as y.")
     ],

@@ -17,6 +17,9 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+ModelOrProject = Annotated[
+    Path, typer.Argument(help="Model, or project that build wrote.", show_default=False)
+]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", "-w", help="Weights (.h5) of a Keras .json.")
 ]
@@ -27,6 +30,10 @@ BoardOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", "-d", help=".npz with the inputs (by name, or x) and labels (y)."),
+]
+StreamOption = Annotated[
+    Path | None,
+    typer.Option("--data", "-d", help=".npz, .npy, or a folder of them, of any size."),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings (hwflow.toml).")

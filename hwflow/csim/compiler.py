@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from hwflow import toolchain
 from hwflow.codegen.project import Project
 from hwflow.csim.cache import HEADERS, LAYERS, OBJECTS, PROGRAMS, digest_of
 from hwflow.csim.division import STEP, Division, Piece, prelude_of, source_of
+from hwflow.machine import cores
 from hwflow.resources import sim_dir
 
 BUILD_TIMEOUT_S = 1800.0
@@ -87,11 +87,6 @@ KERNELS = [
 HEADS = tuple(f"firmware/{path}" for path in HLS) + tuple(
     f"firmware/nnet_utils/nnet_{name}.h" for name in KERNELS
 )
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from hwflow import toolchain
 from hwflow.codegen.project import Project
-from hwflow.csim.compiler import cores
 from hwflow.ir.graph import Graph
+from hwflow.machine import cores
 
 RUN_TIMEOUT_S = 3600.0
 SAMPLES_PER_PROCESS = 16

@@ -1,0 +1,116 @@
+"""What the command line prints of simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from hwflow.show import console, errors, print_json, warnings
+
+if TYPE_CHECKING:
+    from hwflow.simulated import Simulated
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a callback that shows samples done, in all and per second on standard error."""
+    if quiet or not errors.is_terminal:
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    text = "{task.completed:,.0f} samples, {task.fields[rate]:,.0f} a second"
+    columns = (SpinnerColumn(), BarColumn(), TextColumn(text), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as bars:
+        task = bars.add_task("simulate", total=None, rate=0.0)
+
+        def update(done: int, total: int | None) -> None:
+            seconds = bars.tasks[0].elapsed or 0.0
+            rate = done / seconds if seconds else 0.0
+            bars.update(task, completed=done, total=total, rate=rate)
+
+        yield update
+
+
+def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
+    """Print what a simulation came to, and what it counted."""
+    if json:
+        print_json(_as_dict(found, out))
+        return
+    threads = f", {found.workers} threads" if found.workers > 1 else ""
+    device = f" on {found.device}" if found.device != "cpu" else ""
+    title = (
+        f"{found.design.source}: {found.summary.samples:,} samples in {found.seconds:.2f} s, "
+        f"{found.rate:,.0f} a second ({found.engine}{device}{threads}, "
+        f"batches of {found.batch:,})"
+    )
+    console.print(escape(title), soft_wrap=True)
+    console.print(_outputs(found))
+    if found.counters:
+        console.print(_counters(found))
+    if found.fallback:
+        errors.print(
+            "No golden model computes every layer of this design; numpy did, with the same bits.",
+            style="yellow",
+        )
+    warnings(found.design.warnings)
+    if out is not None:
+        console.print(escape(f"saved     {out}"), soft_wrap=True)
+
+
+def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
+    outputs = {
+        name: {
+            "shape": list(output.shape),
+            "range": list(output.range),
+            "accuracy": found.summary.accuracy(name),
+        }
+        for name, output in found.summary.outputs.items()
+    }
+    return {
+        "model": found.design.source,
+        "data": found.data,
+        "samples": found.summary.samples,
+        "seconds": found.seconds,
+        "samples_per_second": found.rate,
+        "engine": found.engine,
+        "device": found.device,
+        "threads": found.workers,
+        "batch": found.batch,
+        "outputs": outputs,
+        "layers": [{"name": name, **vars(c)} for name, c in found.counters.items()],
+        "saved": None if out is None else str(out),
+        "warnings": [w.as_dict() for w in found.design.warnings],
+    }
+
+
+def _outputs(found: Simulated) -> Table:
+    table = Table()
+    for column in ("output", "shape", "range", "accuracy"):
+        table.add_column(column)
+    for name, output in found.summary.outputs.items():
+        accuracy = found.summary.accuracy(name)
+        table.add_row(
+            escape(name),
+            "x".join(map(str, output.shape)),
+            "{:g} .. {:g}".format(*output.range),
+            "" if accuracy is None else f"{accuracy:.2%}",
+        )
+    return table
+
+
+def _counters(found: Simulated) -> Table:
+    """Return what the layers' casts did, layer by layer."""
+    table = Table()
+    for column in ("layer", "values", "saturated", "wrapped", "near ties", "observed"):
+        table.add_column(column, justify="left" if column == "layer" else "right")
+    for name, counted in found.counters.items():
+        counts = (counted.elements, counted.saturated, counted.wrapped, counted.near_ties)
+        observed = "{:g} .. {:g}".format(*counted.observed)
+        table.add_row(escape(name), *(f"{c:,}" for c in counts), observed)
+    return table

@@ -1,0 +1,1 @@
+"""Streams of samples through a graph, in constant memory."""
