@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 N ?= 50
 
-.PHONY: demo demo-keras demo-hgq test test-slow fuzz bench lint check clean
+.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden bench lint check clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -33,11 +33,11 @@ lint: $(VENV)/.full
 fuzz: $(VENV)/.full
 	$(BIN)/python -m tests.fuzz --networks $(N)
 
+fuzz-golden: $(VENV)/.full
+	$(BIN)/python -m tests.fuzz_golden --networks $(N)
+
 bench: $(VENV)/.full
-	$(BIN)/python tests/benchmarks/bench_build.py
-	$(BIN)/python tests/benchmarks/bench_simulate.py
-	$(BIN)/python tests/benchmarks/bench_csim.py
-	$(BIN)/python tests/benchmarks/bench_exact.py
+	$(BIN)/python -m tests.benchmarks.bench
 
 check:
 	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing; install it: apt-get install g++"; exit 1; }

@@ -17,11 +17,12 @@ from hwflow import frontends
 from hwflow.board import load_board
 from hwflow.codegen.kernels import check_kernels
 from hwflow.config import Config, load_config, make_config
-from hwflow.design import Design, digest_of
+from hwflow.design import Design
 from hwflow.errors import CompileError
 from hwflow.golden.definitions import with_definitions
 from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx import QonnxModel
+from hwflow.manifest.digests import content_digest
 from hwflow.manifest.provenance import provenance
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
@@ -126,7 +127,7 @@ def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) 
 def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:
     """Return how to get the model as it was before the passes, and a digest of it."""
     if isinstance(source, (str, Path)) and Path(source).suffix == ".onnx":
-        return lambda: frontends.load(source), digest_of(Path(source).read_bytes())
+        return lambda: frontends.load(source), content_digest(Path(source).read_bytes())
     import onnx_ir
 
     proto = onnx_ir.to_proto(model.ir)
@@ -135,4 +136,4 @@ def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], st
     def again() -> QonnxModel:
         return frontends.load(onnx.ModelProto.FromString(content))
 
-    return again, digest_of(content)
+    return again, content_digest(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,37 +17,26 @@ from hwflow.config import Config
 from hwflow.data import Data, as_data
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, estimate
+from hwflow.golden_check import check_golden
 from hwflow.ir.graph import Graph
 from hwflow.ir.notebook import html_table
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ir.text import print_graph
-from hwflow.manifest.digests import data_digest
+from hwflow.manifest.digests import content_digest, data_digest
 from hwflow.manifest.provenance import Provenance
 from hwflow.report.data import ReportData, report_data
 from hwflow.simulate import Simulation, simulate
-from hwflow.vectors import SAMPLES, Vectors, simulated_vectors, simulation_files
+from hwflow.vectors import SAMPLES, Vectors, simulated_vectors
 from hwflow.verify import Verification, check_faithful, full_simulation
 
 if TYPE_CHECKING:
     from hwflow.golden.model import GoldenModel
     from hwflow.model_check import ModelCheck
+    from hwflow.stream.run import Batch
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done."""
-
-GOLDEN_FILE = "model.hw.onnx"
-"""Name of the golden model in a project."""
-
-MEASURED = frozenset({"report.html", "report.json"})
-"""Files of a project that hold times."""
-
-NOT_RUN = "the model cannot be run"
-"""Why there is no comparison with models; a warning says which operator nobody defines."""
-
-
-def _silent(stage: str, done: float) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(eq=False)
@@ -64,6 +52,7 @@ class Design:
         warnings: findings that do not stop a build.
         seconds: time taken by stage.
         stored: the generated project as it lies in a folder, in the place of a new one.
+        stored_golden: its golden model, likewise.
         provenance: the files that it was read from.
     """
 
@@ -80,6 +69,7 @@ class Design:
     _source: Callable[[], QonnxModel] | None = None
     stored: Project | None = None
     provenance: Provenance = field(default_factory=Provenance)
+    stored_golden: GoldenModel | None = None
 
     @cached_property
     def project(self) -> Project:
@@ -112,6 +102,42 @@ class Design:
         given = as_data(data, self.graph)
         return simulate(self.graph, given.inputs, keep=lambda name: keep_layers)
 
+    def stream(
+        self,
+        source: Any,
+        *,
+        engine: str | None = None,
+        device: str = "cpu",
+        threads: int = 0,
+        batch: int | None = None,
+    ) -> Iterator[Batch]:
+        """Run data of any size through the hardware graph, batch by batch, in constant memory.
+
+        Args:
+            source: as for ``simulate``; or the path of a folder of data files; or an iterable of
+                arrays or of dicts of arrays by input name (labels as ``y``), batch first.
+            engine: ``golden``, ``numpy`` or ``torch``, which give the same bits; None for the
+                golden model, or numpy where there is none.
+            device: of torch: ``cpu``, ``cuda`` or ``cuda:N``.
+            threads: how many compute; 0 for one per core.
+            batch: samples of a batch; None for what suits model and engine.
+
+        Yields:
+            Inputs, outputs and labels of samples that follow each other.
+
+        Raises:
+            CompileError: the data does not suit the inputs; or the engine does not compute the
+                graph.
+        """
+        from hwflow.engines import batch_size, open_engine
+        from hwflow.stream.run import stream
+        from hwflow.stream.sources import open_source
+
+        given = open_source(source, self.graph)
+        found = open_engine(self.graph, engine, device=device, threads=threads)
+        size = batch or batch_size(found, self.graph, given.samples)
+        return stream(found, given, size, lambda each: each)
+
     def verify(
         self,
         data: Any = None,
@@ -119,9 +145,9 @@ class Design:
         cpp: bool = True,
         reproducer: Path | None = None,
         float_model: Any = None,
-        progress: Progress = _silent,
+        progress: Progress = lambda stage, done: None,
     ) -> Verification:
-        """Compare simulation, compiled C++, the trained model and its float reference on data.
+        """Compare simulation, golden model, C++, trained model and its float reference on data.
 
         Args:
             data: as for ``simulate``; with labels (``y``) accuracies are given too.
@@ -142,6 +168,9 @@ class Design:
             simulation = full_simulation(
                 self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
             )
+        written = self.golden
+        with self._timed("run golden model"):
+            golden = check_golden(self.graph, written.content, given.inputs, simulation)
         found = self._against_models(given, simulation, float_model, progress)
         faithful = None
         if cpp:
@@ -152,25 +181,27 @@ class Design:
                 faithful = check_faithful(self.graph, built, given.inputs, simulation, reproducer)
         return Verification(
             faithful,
-            None if found is None else found.lossless,
-            () if found is None else found.errors,
+            found.lossless,
+            found.errors,
             simulation,
             given.source,
             dict(self.seconds),
-            None if found is None else found.budget,
-            NOT_RUN if found is None else found.no_budget,
+            found.budget,
+            found.no_budget,
             data_digest(given),
             given.seed,
+            golden,
+            written.reason,
         )
 
     def _against_models(
         self, given: Data, simulation: Simulation, float_model: Any, progress: Progress
-    ) -> ModelCheck | None:
+    ) -> ModelCheck:
         """Compare with the trained model and its float reference; a warning says why not."""
-        if not self._comparable:
-            return None
-        from hwflow.model_check import ModelChecker
+        from hwflow.model_check import NOT_RUN, ModelChecker
 
+        if not self._comparable:
+            return NOT_RUN
         checker = ModelChecker(self.graph, given, simulation, self._model, self._timed, progress)
         return checker.check(float_model)
 
@@ -193,6 +224,8 @@ class Design:
         """The hardware as an ONNX model that stock ONNX Runtime runs bit for bit."""
         from hwflow.golden.model import try_golden_model
 
+        if self.stored_golden is not None:
+            return self.stored_golden
         with self._timed("golden model"):
             return try_golden_model(self.graph)
 
@@ -212,7 +245,7 @@ class Design:
             warnings=(*self.warnings, *self.golden.warnings),
             digests={
                 "model": self._model_digest,
-                "config": digest_of(repr(self.config).encode()),
+                "config": content_digest(repr(self.config).encode()),
                 "project": self.project.digest,
             },
             seconds=self.seconds,
@@ -231,33 +264,14 @@ class Design:
             CompileError: the folder cannot be used.
             ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
-        from hwflow.manifest.write import MANIFEST_FILE, Build, manifest
-        from hwflow.project_source import source_files
-        from hwflow.report.html import to_html
-        from hwflow.report.json import to_json
-        from hwflow.report.markdown import to_markdown
+        from hwflow.build_files import MEASURED, build_files
+        from hwflow.manifest.write import Build
 
-        data = self.report(verification)
-        files = {f"hls/{path}": content for path, content in self.project.files.items()}
-        texts = {
-            "report.html": to_html(data),
-            "report.json": to_json(data),
-            "report.md": to_markdown(data),
-            "graph.txt": print_graph(self.graph),
-        }
-        files |= {path: text.encode() for path, text in texts.items()}
-        model = (self._source or self._model)()
-        files |= source_files(
-            model, self.graph.name, self.source, self.config, self.board, self.target
-        )
-        files |= simulation_files(self.graph, self.target, self.project, verification)
-        if self.golden.content is not None:
-            files[GOLDEN_FILE] = self.golden.content
         build = Build(
-            self.graph, self.target, self.board, self.config, model, self.provenance, data,
-            verification, files, MEASURED,
+            self.graph, self.target, self.board, self.config, (self._source or self._model)(),
+            self.provenance, self.report(verification), verification,
         )  # fmt: skip
-        files |= {MANIFEST_FILE: manifest(build).to_json().encode()}
+        files = build_files(build, self.project, self.source, self.golden.content)
         return Project(self.graph.name, files, MEASURED).write(Path(folder))
 
     def _repr_html_(self) -> str:
@@ -282,8 +296,3 @@ class Design:
         started = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - started
-
-
-def digest_of(content: bytes) -> str:
-    """Return the SHA-256 digest that stands for a file's content."""
-    return hashlib.sha256(content).hexdigest()

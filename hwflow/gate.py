@@ -97,6 +97,8 @@ class Gate:
     def _agreements(self) -> Iterator[Check]:
         """Yield whether every bit agrees."""
         yield agreement_check("faithful", self.verification.faithful)
+        if self.verification.golden is not None:
+            yield agreement_check("golden", self.verification.golden)
         if self.limits.lossless:
             lossless = self.verification.lossless
             if lossless is None:

@@ -35,16 +35,20 @@ class ModelCheck:
     """What comparing with models found.
 
     Attributes:
-        lossless: the hardware against the quantised model.
+        lossless: the hardware against the quantised model; None where that cannot be run.
         errors: per output, the hardware against float32 execution of the quantised model.
         budget: the quantised model against the float reference; None without one.
         no_budget: why there is no float reference, or empty.
     """
 
-    lossless: Agreement
+    lossless: Agreement | None
     errors: tuple[OutputError, ...]
     budget: Budget | None
     no_budget: str
+
+
+NOT_RUN = ModelCheck(None, (), None, "the model cannot be run")
+"""Of a model with an operator that nobody defines; a warning says which."""
 
 
 @dataclass(frozen=True, eq=False)

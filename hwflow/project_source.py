@@ -17,6 +17,7 @@ from hwflow.toml_text import toml_text
 MODEL_FILE = "model.qonnx.onnx"
 SETTINGS_FILE = "hwflow.toml"
 BOARD_FILE = "board.toml"
+GOLDEN_FILE = "model.hw.onnx"
 HLS_FOLDER = "hls"
 """Names in the folder of a project."""
 

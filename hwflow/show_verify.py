@@ -27,8 +27,8 @@ SAMPLES = 5
 
 
 def status(verification: Verification) -> int:
-    """Return the exit status: 0 when simulation and C++ agree in every bit."""
-    return 0 if verification.faithful is not None and verification.faithful.holds else 1
+    """Return the exit status: 0 when simulation, C++ and golden model agree in every bit."""
+    return 0 if verification.bit_exact else 1
 
 
 def verified(found: Verified, *, json: bool) -> None:
@@ -46,10 +46,11 @@ def verified(found: Verified, *, json: bool) -> None:
 
 def verification(design: Design, found: Verification) -> None:
     """Print the two budgets, each under its heading."""
-    warnings(design)
+    warnings((*design.warnings, *design.golden.warnings))
     console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
     console.print("[bold]hardware against quantised model[/], must be 0")
     _statement("faithful", "simulation == C++", found.faithful)
+    _statement("golden", "simulation == golden model", found.golden, found.no_golden)
     _statement("lossless", "hardware == trained model", found.lossless)
     _judge(found.lossless)
     for error in found.errors:
@@ -115,9 +116,10 @@ def _checks(checks: Sequence[Check]) -> None:
     console.print(table)
 
 
-def _statement(name: str, meaning: str, agreement: Agreement | None) -> None:
+def _statement(name: str, meaning: str, agreement: Agreement | None, reason: str = "") -> None:
     if agreement is None:
-        console.print(f"{name:<9} not checked")
+        why = f": {escape(reason)}" if reason else ""
+        console.print(f"{name:<9} not checked{why}", soft_wrap=True)
         return
     elements = sum(layer.elements for layer in agreement.layers)
     verdict = "[green]yes[/]" if agreement.holds else "[red]no[/]"
@@ -176,6 +178,8 @@ def verification_dict(verification: Verification) -> dict[str, Any]:
         "data": verification.data,
         "samples": verification.simulation.samples,
         "faithful": agreement_dict(verification.faithful),
+        "golden": agreement_dict(verification.golden),
+        "no_golden": verification.no_golden,
         "lossless": agreement_dict(verification.lossless),
         "errors": [vars(e) for e in verification.errors],
         "quantisation": None if budget is None else asdict(budget),

@@ -267,7 +267,7 @@ def real_values(values: FixedArray, port: Port) -> FloatArray:
     return to_original(port.grid.real(values), port)
 
 
-def to_original(values: FloatArray, port: Port) -> FloatArray:
+def to_original(values: Array, port: Port) -> Array:
     """Return batch-first values in the original order of axes, of which there may be none."""
     if not port.axes:
         return values.reshape(len(values))

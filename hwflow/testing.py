@@ -20,6 +20,8 @@ __all__ = ["assert_faithful", "assert_fits", "assert_lossless"]
 def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
     """Assert that simulation and compiled C++ agree in every bit of every layer.
 
+    So must the golden model where there is one.
+
     Args:
         subject: a ``Design``, a ``Verification`` or ``Verified``, the folder of a written project,
             or what ``hwflow.compile`` takes.
@@ -32,6 +34,8 @@ def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
     __tracebackhide__ = True
     verification = _said(_verification, subject, data, options, cpp=True)
     _assert_agreement("faithful", "simulation == C++", verification.faithful)
+    if verification.golden is not None:
+        _assert_agreement("faithful", "simulation == golden model", verification.golden)
 
 
 def assert_lossless(subject: Any, data: Any = None, **options: Any) -> None:

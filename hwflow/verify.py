@@ -1,6 +1,7 @@
 """Two statements about a design, never mixed.
 
-*Faithful*: the Python simulation and the compiled C++ agree in every bit of every layer.
+*Faithful*: the Python simulation and the compiled C++ agree in every bit of every layer; and so
+does the golden model, where there is one.
 *Lossless*: the hardware's numbers are those of the trained model in exact arithmetic, at every
 quantiser and output.
 """
@@ -131,6 +132,8 @@ class Verification:
         no_budget: why it was not, or empty.
         data_sha256: digest of inputs and labels.
         seed: of random data; None where the data was given.
+        golden: simulation against the golden model; None where there is none.
+        no_golden: why there is none, or empty.
     """
 
     faithful: Agreement | None
@@ -143,11 +146,21 @@ class Verification:
     no_budget: str = ""
     data_sha256: str = ""
     seed: int | None = None
+    golden: Agreement | None = None
+    no_golden: str = ""
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether C++ and golden model give the simulation's bits; without the latter, the C++."""
+        golden = self.golden is None or self.golden.holds
+        return self.faithful is not None and self.faithful.holds and golden
 
     def _repr_html_(self) -> str:
-        """Return both statements and the errors of the outputs, for notebooks."""
+        """Return the statements and the errors of the outputs, for notebooks."""
         rows: list[tuple[object, ...]] = []
-        for name, agreement in (("faithful", self.faithful), ("lossless", self.lossless)):
+        for name, agreement in (
+            ("faithful", self.faithful), ("golden", self.golden), ("lossless", self.lossless),
+        ):  # fmt: skip
             if agreement is None:
                 rows.append((name, "not checked", ""))
                 continue
@@ -203,7 +216,7 @@ def check_faithful(
 
 
 def compare(
-    pairs: Sequence[tuple[Node, FloatArray, FloatArray]], samples: int, cause: Cause
+    pairs: Sequence[tuple[Node, npt.NDArray[Any], npt.NDArray[Any]]], samples: int, cause: Cause
 ) -> Agreement:
     """Compare values layer by layer.
 

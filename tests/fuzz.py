@@ -70,13 +70,18 @@ def compiled(
 
 
 def check_lossless(seed: int, design: Design, outcome: Outcome) -> None:
-    """Compare the simulation with ONNX Runtime at every quantiser and output."""
+    """Compare the simulation with ONNX Runtime at every quantiser and output.
+
+    The golden model is compared with it, too.
+    """
     found = design.verify(random_data(design.graph, SAMPLES, seed), cpp=False)
     assert found.lossless is not None
     if found.lossless.float32_only:
         outcome.failures.append(f"seed {seed}: no exact judge: {found.lossless.float32_only}")
     if not found.lossless.holds:
         outcome.failures.append(f"seed {seed}: not lossless: {found.lossless.first}")
+    if found.golden is None or not found.golden.holds:
+        outcome.failures.append(f"seed {seed}: golden model: {found.no_golden or found.golden}")
 
 
 def run_batch(

@@ -1,8 +1,10 @@
-"""A short run of the fuzzer in the default suite; ``make fuzz N=...`` runs long ones."""
+"""Short runs of the fuzzers; ``make fuzz N=...`` and ``make fuzz-golden N=...`` run long ones."""
 
 import pytest
 
+from tests import fuzz_golden
 from tests.fuzz import TARGETS, Outcome, check_lossless, compiled, fuzz
+from tests.ops.random_graphs import random_kinds
 
 
 @pytest.mark.cpp
@@ -42,6 +44,20 @@ def test_random_networks_with_other_scales_agree_with_their_cpp() -> None:
     outcome = fuzz(networks=8, seed=51_000, scales="mixed", quiet=True)
     assert outcome.failures == []
     assert outcome.networks >= 4, outcome.refused
+
+
+def test_golden_models_of_random_networks_and_graphs_agree_with_the_simulation() -> None:
+    outcome = fuzz_golden.fuzz(networks=36, seed=70_000, quiet=True)
+    assert outcome.failures == []
+    assert outcome.networks["graph"] >= 12, outcome.refused
+    assert outcome.operators["Dense in 8 bits"] >= 6, outcome.operators
+
+
+@pytest.mark.slow
+def test_golden_models_of_many_random_networks_agree_with_the_simulation() -> None:
+    outcome = fuzz_golden.fuzz(networks=1000, seed=80_000)
+    assert outcome.failures == []
+    assert len(outcome.operators) == len(random_kinds()) + 1, outcome.operators
 
 
 @pytest.mark.cpp

@@ -81,6 +81,20 @@ def test_a_difference_fails_and_says_where() -> None:
     assert "first in fc2 (block.fc2) at [3, 1]: expected 0.25, found 0.5" in check.detail
 
 
+def test_a_golden_model_that_differs_fails() -> None:
+    net = graph()
+    same, other = (verification(golden=agreement(net, d)) for d in ({}, {"fc2": 3}))
+    assert [(c.name, c.passed) for c in checks(same)] == [("faithful", True), ("golden", True)]
+    assert [(c.name, c.passed) for c in checks(other)] == [("faithful", True), ("golden", False)]
+    assert (same.bit_exact, other.bit_exact) == (True, False)
+    junit = ET.fromstring(to_junit("tiny", checks(other), 1.0, {}))
+    assert [
+        case.get("name") for case in junit.iter("testcase") if len(case.findall("failure"))
+    ] == ["golden"]
+    text = gate_markdown("tiny", "tiny on a board", checks(other), other)
+    assert "- **golden**: first in fc2" in text
+
+
 def test_without_cpp_nothing_is_faithful() -> None:
     (check,) = checks(verification(faithful=None))
     assert (check.passed, check.value) == (False, "not run")

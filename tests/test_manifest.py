@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwflow
+from hwflow.build_files import MEASURED
 from hwflow.codegen.project import MARKER
 from hwflow.data import Data
-from hwflow.design import MEASURED
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.frontends import load
 from hwflow.manifest import schema

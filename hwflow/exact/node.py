@@ -38,9 +38,17 @@ class View:
     opset: int
 
     @cached_property
-    def tables(self) -> tuple[Leaf | None, ...]:
-        """Constant operands as tensors."""
-        return tuple(None if c is None else table(c) for c in self.constants)
+    def _tables(self) -> dict[int, Leaf]:
+        """Constant operands that were asked for, as tensors; weights seldom are, and take long."""
+        return {}
+
+    def _table(self, index: int) -> Leaf | None:
+        value = self.constants[index]
+        if value is None:
+            return None
+        if index not in self._tables:
+            self._tables[index] = table(value)
+        return self._tables[index]
 
     def tensor(self, operands: Operands, index: int) -> Tensor:
         """Return an operand that must be there, constant or not."""
@@ -54,7 +62,7 @@ class View:
         if index >= len(operands):
             return None
         held = operands[index]
-        return held if held is not None else self.tables[index]
+        return held if held is not None else self._table(index)
 
     def constant(self, index: int) -> F64 | None:
         """Return a constant operand as float64, or None where it is left out.

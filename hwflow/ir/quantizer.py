@@ -102,6 +102,18 @@ class Quantizer:
             return int(2**self.bit_width - 1 - self.narrow)
         return 1 if self.bipolar else int(2 ** (self.bit_width - 1) - 1)
 
+    @property
+    def formula(self) -> str:
+        """How a real number becomes an integer, the zero point taken off, for people."""
+        zero = np.unique(self.zero_point)
+        shift = "" if not zero.any() else f" + {zero[0]:g}" if len(zero) == 1 else " + zero point"
+        back = shift.replace("+", "-")
+        if self.bipolar:
+            sign = f"+1 where x{shift}{' * scale' * bool(shift)} >= 0, else -1"
+            return f"({sign}){back}" if shift else sign
+        limits = f"{self.raw_min}, {self.raw_max}"
+        return f"{self.rounding.lower()}(clamp(x / scale{shift}, {limits})){back}"
+
     def levels(self, x: F64) -> F64:
         """Return the integer levels of ``x``, zero point included.
 

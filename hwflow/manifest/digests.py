@@ -22,6 +22,11 @@ from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.qonnx import QonnxModel, origin
 
 
+def content_digest(content: bytes) -> str:
+    """Return the digest that stands for a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value: numbers, texts, arrays, records and collections of such.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -68,8 +68,8 @@ class Build:
     provenance: Provenance
     report: ReportData
     verification: Verification | None
-    files: Mapping[str, bytes]
-    measured: Collection[str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    measured: Collection[str] = ()
 
 
 def manifest(build: Build) -> Manifest:

@@ -47,7 +47,8 @@ def in_order(grid: Grid, x: TensorType) -> Op | None:
     if int((x.hi - x.lo + 1).sum()) > MAX_POINTS:
         raise NoOrderError(f"more than {MAX_POINTS} values to compare")
     step = Fraction(2) ** -x.dtype.fractional
-    unit = max(abs(s) for s in scale) * step
+    steepest, farthest = (max(abs(v) for v in part) for part in (scale * step, offset))
+    unit = steepest or farthest or Fraction(1)  # constants rise by nothing
     channel, raw, ties = _sorted(scale * step / unit, offset / unit, x)
     for bits in range(FINEST):
         factors, offsets = (

@@ -33,8 +33,25 @@ def host_levels(quantizer: Quantizer, x: F64) -> F64:
     twice = 2 * clamped
     inside = (scaled > quantizer.raw_min - 1) & (scaled < quantizer.raw_max + 1)
     close = inside & (np.abs(twice - np.rint(twice)) <= 2 * error)
-    for place in zip(*np.nonzero(close), strict=True):
-        exact = Fraction(float(x[place])) / Fraction(float(scale[place])) + int(zero[place])
-        exact = min(max(exact, Fraction(quantizer.raw_min)), Fraction(quantizer.raw_max))
-        levels[place] = round_exactly(exact, quantizer.rounding)
+    if close.any():  # images have few distinct values, and many of them
+        columns = [part[close] for part in (x, scale, zero)]
+        first, inverse = _distinct(columns)
+        triples = zip(*(column[first].tolist() for column in columns), strict=True)
+        levels[close] = np.array([_exactly(quantizer, *t) for t in triples])[inverse]
     return np.asarray(levels - zero)
+
+
+def _distinct(columns: list[F64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return where each distinct row is first, and for each row which of these it equals."""
+    code = np.zeros(len(columns[0]), np.intp)
+    for column in columns:
+        values, number = np.unique(column, return_inverse=True)
+        code = code * len(values) + number
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _exactly(quantizer: Quantizer, x: float, scale: float, zero: float) -> int:
+    exact = Fraction(x) / Fraction(scale) + int(zero)
+    exact = min(max(exact, Fraction(quantizer.raw_min)), Fraction(quantizer.raw_max))
+    return round_exactly(exact, quantizer.rounding)

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
 import hwflow
 from hwflow.board import Board
 from hwflow.distance import OutputError
@@ -19,7 +17,6 @@ from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import printable
-from hwflow.ir.quantizer import Quantizer
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.report.losses import quantisation_data
@@ -29,9 +26,7 @@ from hwflow.report.parts import (
     CostData,
     CountersData,
     Digest,
-    Float32Data,
     Interval,
-    MatchData,
     PortData,
     Range,
     RequantizerData,
@@ -40,17 +35,16 @@ from hwflow.report.parts import (
     Version,
 )
 from hwflow.report.schema import (
-    DivergenceData,
     EstimateData,
     LayerData,
     OutputErrorData,
     ReportData,
-    StatementData,
     UtilisationData,
     WarningData,
 )
+from hwflow.report.statements import matches, one_line, statement
 from hwflow.simulate import Counters, original_shape
-from hwflow.verify import Agreement, Float32Match, Verification
+from hwflow.verify import Verification
 
 __all__ = ["ReportData", "report_data"]
 
@@ -87,7 +81,7 @@ def report_data(
     return ReportData(
         name=graph.name,
         source=printable(source),
-        data=_one_line(verification.data) if verification else "",
+        data=one_line(verification.data) if verification else "",
         digests=tuple(Digest(name, digest) for name, digest in digests.items()),
         versions=tuple(_versions()),
         target=TargetData(target.backend, target.io_type, target.part, target.clock_period_ns),
@@ -97,11 +91,13 @@ def report_data(
         inputs=tuple(_port(graph, port) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layers(graph, estimate, verification)),
-        faithful=_statement(graph, verification.faithful if verification else None, real=False),
-        lossless=_statement(graph, verification.lossless if verification else None, real=True),
+        faithful=statement(graph, verification.faithful if verification else None, real=False),
+        golden=statement(graph, verification.golden if verification else None, real=False),
+        no_golden=one_line(verification.no_golden) if verification else "",
+        lossless=statement(graph, verification.lossless if verification else None, real=True),
         errors=tuple(_error(graph, e) for e in (verification.errors if verification else ())),
         quantisation=quantisation_data(verification.budget if verification else None),
-        no_quantisation=_one_line(verification.no_budget) if verification else "",
+        no_quantisation=one_line(verification.no_budget) if verification else "",
         estimate=_estimate(estimate),
         warnings=tuple(_warning(w) for w in seen),
         stages=tuple(Stage(name, round(time, 3)) for name, time in seconds.items()),
@@ -125,19 +121,8 @@ def _port(graph: Graph, port: Port) -> PortData:
     )
     op = graph.by_name[port.value].op
     quantizer = op.quantizer if isinstance(op, Input) else None
-    rule = "" if quantizer is None else _rule(quantizer)
+    rule = "" if quantizer is None else quantizer.formula
     return PortData(printable(port.name), port.value, shape, str(value.dtype), scale, offset, rule)
-
-
-def _rule(quantizer: Quantizer) -> str:
-    """Return how the host gets the integers of a port, as a formula."""
-    if quantizer.bipolar:
-        return "+1 where x + zero point * scale >= 0, else -1"
-    zero = np.unique(quantizer.zero_point)
-    shift = "" if not zero.any() else f" + {zero[0]:g}" if len(zero) == 1 else " + zero point"
-    back = shift.replace("+", "-")
-    limits = f"{quantizer.raw_min}, {quantizer.raw_max}"
-    return f"{quantizer.rounding.lower()}(clamp(x / scale{shift}, {limits})){back}"
 
 
 def _layers(
@@ -146,8 +131,8 @@ def _layers(
     """Yield one record per node, in graph order."""
     costs = {row.name: row.cost for row in estimate.layers}
     counters = verification.simulation.counters if verification else {}
-    faithful = _matches(verification.faithful if verification else None)
-    lossless = _matches(verification.lossless if verification else None)
+    faithful = matches(verification.faithful if verification else None)
+    lossless = matches(verification.lossless if verification else None)
     for node in graph.nodes:
         value = graph.types[node.name]
         step, dtype = value.dtype.step, value.dtype
@@ -224,56 +209,6 @@ def _counters(counters: Counters | None) -> CountersData | None:
     )
 
 
-def _matches(agreement: Agreement | None) -> dict[str, MatchData]:
-    layers = agreement.layers if agreement else ()
-    return {
-        layer.name: MatchData(layer.elements, layer.mismatches, layer.float32_differs)
-        for layer in layers
-    }
-
-
-def _statement(graph: Graph, agreement: Agreement | None, *, real: bool) -> StatementData | None:
-    if agreement is None:
-        return None
-    first = agreement.first
-    divergence = None
-    if first is not None:
-        finite = math.isfinite(first.found)
-        steps = (first.found - first.expected) / _step(graph, first.layer, real=real)
-        divergence = DivergenceData(
-            layer=first.layer,
-            origin=printable(first.origin or first.layer),
-            index=first.index,
-            expected=first.expected,
-            found=first.found if finite else None,
-            steps=steps if finite else None,
-            cause=_one_line(first.cause),
-            reproducer=_one_line(first.reproducer),
-        )
-    return StatementData(
-        holds=agreement.holds,
-        samples=agreement.samples,
-        layers=len(agreement.layers),
-        elements=sum(layer.elements for layer in agreement.layers),
-        mismatches=agreement.mismatches,
-        first=divergence,
-        float32=_float32(agreement.float32),
-        float32_only=_one_line(agreement.float32_only),
-    )
-
-
-def _step(graph: Graph, layer: str, *, real: bool) -> float:
-    """Return the step of a layer's type, or of the real numbers that its values stand for."""
-    source, dtype = graph.by_name[layer].source, graph.types[layer].dtype
-    return source.grid.step(dtype) if real and source is not None else dtype.step
-
-
-def _float32(match: Float32Match | None) -> Float32Data | None:
-    if match is None:
-        return None
-    return Float32Data(**{**vars(match), "first": printable(match.first)})
-
-
 def _error(graph: Graph, error: OutputError) -> OutputErrorData:
     port = next(port for port in graph.outputs if port.name == error.output)
     return OutputErrorData(
@@ -331,11 +266,6 @@ def _interval(figure: Estimate) -> Interval:
 
 
 def _warning(diagnostic: Diagnostic) -> WarningData:
-    parts = {name: _one_line(text) for name, text in diagnostic.as_dict().items()}
+    parts = {name: one_line(text) for name, text in diagnostic.as_dict().items()}
     parts.pop("severity")
     return WarningData(**parts)
-
-
-def _one_line(text: str) -> str:
-    """Return a text of any length without line breaks and characters that cannot be seen."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

@@ -76,8 +76,10 @@ def _divergences(data: ReportData) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for statement, title, tone, expected, actual in (
         (data.faithful, "The C++ differs from the simulation", "bad", "simulation", "C++"),
+        (data.golden, "The golden model differs from the simulation", "bad", "simulation",
+         "golden model"),
         (data.lossless, "The hardware differs from the trained model", "warn", "model", "hardware"),
-    ):
+    ):  # fmt: skip
         if statement is not None and statement.first is not None:
             found.append(
                 {

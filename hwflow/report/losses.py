@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from hwflow.budget import Budget, LayerLoss, OutputLoss
+from hwflow.budget import Budget, LayerLoss, OutputLoss, WorstSample
 from hwflow.ir.qonnx import printable
-
-
-@dataclass(frozen=True)
-class SampleData:
-    """A sample with a large error.
-
-    Attributes:
-        index: in the data.
-        max_abs: largest absolute difference of its outputs.
-    """
-
-    index: int
-    max_abs: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ class OutputLossData:
     accuracy: float | None
     reference_accuracy: float | None
     hardware_agreement: float | None
-    worst: tuple[SampleData, ...]
+    worst: tuple[WorstSample, ...]
     changed: int
     changed_samples: tuple[int, ...]
     histogram: tuple[int, ...]
@@ -114,9 +101,8 @@ def quantisation_data(budget: Budget | None) -> QuantisationData | None:
 def _output(loss: OutputLoss) -> OutputLossData:
     error = {**vars(loss.error), "output": printable(loss.error.output)}
     error["sqnr_db"] = _finite(loss.error.sqnr_db)
-    rest = {k: v for k, v in vars(loss).items() if k not in ("error", "worst")}
-    worst = tuple(SampleData(**asdict(sample)) for sample in loss.worst)
-    return OutputLossData(**error, **rest, worst=worst)
+    rest = {k: v for k, v in vars(loss).items() if k != "error"}
+    return OutputLossData(**error, **rest)
 
 
 def _layer(loss: LayerLoss) -> LayerLossData:

@@ -81,6 +81,9 @@ def _divergences(data: ReportData) -> Iterator[str]:
     if data.faithful and data.faithful.first:
         first = data.faithful.first
         yield from _divergence("Simulation and C++ first differ", first, "simulation", "C++")
+    if data.golden and data.golden.first:
+        first, title = data.golden.first, "Simulation and golden model first differ"
+        yield from _divergence(title, first, "simulation", "golden model")
     if data.lossless and data.lossless.first:
         first = data.lossless.first
         yield from _divergence("Model and hardware first differ", first, "model", "hardware")

@@ -228,6 +228,8 @@ class ReportData:
         outputs: ports that results leave by.
         layers: in order of computation.
         faithful: simulation against compiled C++, every layer; None where it was not run.
+        golden: simulation against the golden model; None where there is none.
+        no_golden: why there is none, or empty.
         lossless: hardware against the trained model; None where it was not compared.
         errors: per output, hardware against quantised model; empty without data.
         quantisation: quantised model against float reference; None where it was not compared.
@@ -248,6 +250,8 @@ class ReportData:
     outputs: tuple[PortData, ...]
     layers: tuple[LayerData, ...]
     faithful: StatementData | None
+    golden: StatementData | None
+    no_golden: str
     lossless: StatementData | None
     errors: tuple[OutputErrorData, ...]
     quantisation: QuantisationData | None

@@ -136,22 +136,42 @@ def rate(per_second: float) -> str:
 
 def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
     """Return the three headline answers: faithful, lossless, fits."""
-    return _faithful(data.faithful), _lossless(data.lossless), _fits(data)
+    return _faithful(data), _lossless(data.lossless), _fits(data)
 
 
-def _faithful(statement: StatementData | None) -> Verdict:
+def _faithful(data: ReportData) -> Verdict:
+    statement, golden = data.faithful, data.golden
+    texts = [_cpp(statement), _golden(golden, data.no_golden)]
+    if (statement and not statement.holds) or (golden and not golden.holds):
+        answer, tone = "No", "bad"
+        texts.sort(key=lambda text: " differ " not in text)
+    elif statement is None:
+        answer, tone = "Not checked", "unknown"
+    else:
+        answer, tone = "Yes", "good"
+    return Verdict("Faithful", answer, tone, " ".join(filter(None, texts)))
+
+
+def _cpp(statement: StatementData | None) -> str:
+    """Return how the compiled C++ compares with the simulation."""
     if statement is None:
-        return Verdict(
-            "Faithful", "Not checked", "unknown", "The generated C++ was not run on data."
-        )
+        return "The generated C++ was not run on data."
+    if not statement.holds:
+        return _differing(statement, "between simulation and C++")
+    return (
+        f"Simulation and compiled C++ agree bit for bit in all {count(statement.elements)} "
+        f"values of {plural(statement.layers, 'layer')}, on {plural(statement.samples, 'sample')}."
+    )
+
+
+def _golden(statement: StatementData | None, reason: str) -> str:
+    """Return how the golden model compares with the simulation, or why there is none."""
+    if statement is None:
+        return f"There is no golden model: {reason}." if reason else ""
     if statement.holds:
-        detail = (
-            f"Simulation and compiled C++ agree bit for bit in all {count(statement.elements)} "
-            f"values of {plural(statement.layers, 'layer')}, on "
-            f"{plural(statement.samples, 'sample')}."
-        )
-        return Verdict("Faithful", "Yes", "good", detail)
-    return Verdict("Faithful", "No", "bad", _differing(statement, "between simulation and C++"))
+        compared = count(statement.elements)
+        return f"The golden model gives the simulation's bits in all {compared} values compared."
+    return _differing(statement, "between simulation and golden model")
 
 
 def _lossless(statement: StatementData | None) -> Verdict:

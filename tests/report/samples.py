@@ -127,6 +127,7 @@ def budget() -> Budget:
 def report(
     *,
     faithful: dict[str, int] | None = None,
+    golden: dict[str, int] | None = None,
     lossless: dict[str, int] | None = None,
     fits: str = "yes",
     origin: str = "block.fc2",
@@ -141,6 +142,7 @@ def report(
         full_simulation(net, simulation_input()),
         "images.npz, 20 samples",
         budget=budget(),
+        golden=agreement(net, golden or {}),
     )
     made = report_data(
         graph=net,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -54,6 +55,21 @@ def test_html_is_as_before(golden: Callable[[str, str], None]) -> None:
 def test_markdown_is_as_before(golden: Callable[[str, str], None]) -> None:
     golden("report.md", to_markdown(report()))
     golden("report_failing.md", to_markdown(report(**FAILING)))  # type: ignore[arg-type]
+
+
+def test_a_golden_model_that_differs_is_not_faithful() -> None:
+    text = to_markdown(report(golden={"fc2": 3}))
+    assert (
+        "| Faithful | **No** | 3 of 300 values (1.00 %) differ between simulation and golden"
+        in text
+    )
+    assert "**Simulation and golden model first differ** in block.fc2" in text
+    assert "The golden model differs from the simulation" in to_html(report(golden={"fc2": 3}))
+
+
+def test_the_reason_for_no_golden_model_is_given() -> None:
+    made = replace(report(), golden=None, no_golden="HW565, y: Dense: 63 bits")
+    assert "There is no golden model: HW565, y: Dense: 63 bits." in to_markdown(made)
 
 
 @pytest.mark.parametrize("settings", [{}, FAILING, {"data": False}], ids=["good", "bad", "no data"])

@@ -52,9 +52,10 @@ def test_the_schema_file_describes_the_data(request: pytest.FixtureRequest) -> N
     [
         report(),
         report(faithful={"fc2": 3}, lossless={"head": 1}, fits="no"),
+        report(golden={"head": 2}),
         report(data=False),
     ],
-    ids=["good", "bad", "no data"],
+    ids=["good", "bad", "golden", "no data"],
 )
 def test_the_json_keeps_to_the_schema(made: ReportData) -> None:
     content = json.loads(to_json(made))
@@ -137,14 +138,14 @@ def test_without_data_nothing_is_claimed() -> None:
 
 
 def test_numbers_that_json_cannot_say_become_null() -> None:
-    from hwflow.report import data
+    from hwflow.report import data, statements
     from tests.report.samples import agreement
 
     net = graph()
     same = np.ones((4, 3))
     error = data._error(net, output_error("logits", same, same, None))
     assert (error.sqnr_db, error.max_abs) == (None, 0.0)
-    statement = data._statement(net, agreement(net, {"fc1": 1}, found=math.nan), real=False)
+    statement = statements.statement(net, agreement(net, {"fc1": 1}, found=math.nan), real=False)
     assert statement is not None
     assert statement.first is not None
     assert (statement.first.found, statement.first.steps) == (None, None)

@@ -15,17 +15,18 @@ from hwflow.frontends.keras.safety import checked
 from hwflow.ir.qonnx import QonnxModel, printable
 
 SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
-"""Of files; a folder with ``keras_metadata.pb`` is a SavedModel of Keras."""
+"""Of files; a folder with ``saved_model.pb`` is a SavedModel."""
 
 MAX_CONFIG_BYTES = 2**27
 """Longest configuration that is read: a thousand layers take less than a megabyte."""
 
 _METADATA = "keras_metadata.pb"
+_SAVED_MODEL = "saved_model.pb"
 
 
 def is_keras_path(path: Path) -> bool:
     """Return whether a path is for this reader, by its suffix or, a folder, by what is in it."""
-    return path.suffix.lower() in SUFFIXES or (path / _METADATA).is_file()
+    return path.suffix.lower() in SUFFIXES or (path / _SAVED_MODEL).is_file()
 
 
 def read_keras_file(path: Path, weights: Path | None = None, *, trust: bool = False) -> QonnxModel:
@@ -45,6 +46,8 @@ def read_keras_file(path: Path, weights: Path | None = None, *, trust: bool = Fa
     source = printable(path.name)
     if not path.exists():
         raise _error("HW001", "the model does not exist", source, str(path))
+    if path.is_dir() and not (path / _METADATA).is_file():
+        raise _exported(source)
     keras = legacy_keras()
     try:
         config, data = _parts(path, weights, source)
@@ -109,6 +112,17 @@ def keras_3(source: str) -> CompileError:
         source,
         found="a model of Keras 3 in the format of Keras 2",
         help="save it with model.save('model.keras')",
+    )
+
+
+def _exported(source: str) -> CompileError:
+    """Return the error about a SavedModel of which only the TensorFlow graph is left."""
+    return _error(
+        "HW038",
+        "the Keras model cannot be read",
+        source,
+        found=f"a SavedModel without the model's configuration, {_METADATA}",
+        help="save the model itself and not an export of it: model.save('model.keras')",
     )
 
 

@@ -50,7 +50,7 @@ def read_keras_3_model(model: Any) -> QonnxModel:
         try:
             model.save(path)
             evaluated = _evaluated(model, "")
-        except Exception as error:  # layers of others may fail anywhere
+        except Exception as error:  # saving runs code of any layer, which may raise anything
             raise damaged(name, str(error)) from error
         return _read(path, name, name, evaluated)
 
