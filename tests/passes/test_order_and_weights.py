@@ -32,6 +32,15 @@ def test_integers_compare_as_the_real_numbers_do(seed: int) -> None:
         assert (real[a] < real[b]) == (whole[a[1], a[0]] < whole[b[1], b[0]])
 
 
+@pytest.mark.parametrize("offset", [[0.3, -1.7, 0.3], [0.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
+def test_channels_that_are_switched_off_compare_as_their_offsets_do(offset: list[float]) -> None:
+    op = in_order(Grid(rationals([0, 0, 0]), rationals(offset)), X)
+    assert op is not None
+    (whole,) = op.compute(FixedArray(np.array([[-8, 7, 0]]), X.dtype)).raw
+    for a, b in product(range(3), range(3)):
+        assert (offset[a] < offset[b]) == (whole[a] < whole[b])
+
+
 def test_values_too_close_together_have_no_order() -> None:
     with pytest.raises(NoOrderError, match="too close"):
         in_order(Grid(rationals(1), rationals([0.0, 2.0**-60, 1.0])), X)

@@ -5,7 +5,7 @@ Run ``python -m tests.frontends.keras.coverage > docs/keras.md`` after a change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import hwflow
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.errors import Diagnostic
 from hwflow.frontends.keras.environment import legacy_keras, quiet
+from tests.frontends import construct_tables
 from tests.frontends.keras import table_layers, table_quantizers
 from tests.frontends.keras.case import APPROXIMATE, EXACT, Case
 
@@ -118,45 +118,24 @@ def inputs(shape: tuple[int, ...], samples: int) -> Floats:
     return x.astype(np.float32)
 
 
-def findings(case: Case) -> tuple[Diagnostic, ...]:
-    """Return what a case is refused with; nothing where it is built."""
-    try:
-        hwflow.compile(models()[case.name])
-    except CompileError as refusal:
-        return refusal.diagnostics
-    return ()
+def refusals() -> dict[str, tuple[Diagnostic, ...]]:
+    """Return what cases are refused with."""
+    return {case.name: construct_tables.findings(models()[case.name]) for case in REFUSED}
 
 
 def document() -> str:
     """Return ``docs/keras.md``."""
-    return page({case.name: findings(case) for case in REFUSED})
+    return page(refusals())
 
 
-def page(refusals: Mapping[str, Sequence[Diagnostic]]) -> str:
+def page(said: construct_tables.Refusals) -> str:
     """Return ``docs/keras.md`` from the messages of the cases that are refused."""
     counts = {name: sum(c.outcome == name for c in CASES) for name in (EXACT, APPROXIMATE)}
     total = (
         f"{len(CASES)} constructs: {counts[EXACT]} exact, {counts[APPROXIMATE]} approximate, "
         f"{len(REFUSED)} refused, none silently different."
     )
-    lines = [INTRODUCTION, total]
-    for title, table in SECTIONS.items():
-        lines += ["", f"## {title}", "", "| construct | outcome | notes |", "|---|---|---|"]
-        lines += [_row(case, refusals.get(case.name, ())) for case in table]
-    return "\n".join(lines) + "\n"
-
-
-def _row(case: Case, said: Sequence[Diagnostic]) -> str:
-    parts = list(_texts(said))
-    if case.note:
-        parts.append(case.note)
-    return f"| {case.name} | {case.outcome} | {'; '.join(parts).replace('|', '/')} |"
-
-
-def _texts(said: Sequence[Diagnostic]) -> Iterator[str]:
-    for finding in said:
-        detail = f" ({finding.found})" if finding.found else ""
-        yield f"*{finding.title}{detail}*".replace("\n", " ")
+    return construct_tables.page((INTRODUCTION, total), SECTIONS, said)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.design import Design
-from tests.cppsim import compare_with_cpp, merged
+from tests.frontends.construct_tables import assert_agree_with_cpp, assert_refused_as_documented
 from tests.frontends.keras.case import APPROXIMATE
 from tests.frontends.keras.coverage import (
     BUILT,
     CASES,
     REFUSED,
-    findings,
     inputs,
     models,
     page,
     prediction,
+    refusals,
 )
 
 pytestmark = pytest.mark.keras
@@ -61,13 +60,8 @@ def test_what_is_built_predicts_what_keras_predicts_as_a_graph() -> None:
 
 
 def test_what_is_refused_says_why_and_where_as_documented() -> None:
-    said = {case.name: findings(case) for case in REFUSED}
-    codes = {name: ", ".join(sorted({d.code for d in found})) for name, found in said.items()}
-    assert codes == {case.name: case.outcome for case in REFUSED}
-    for finding in (f for found in said.values() for f in found):
-        assert finding.where
-        assert finding.help or finding.supported, finding
-    assert DOCUMENT.read_text("utf-8") == page(said), "run python -m tests.frontends.keras.coverage"
+    said = refusals()
+    assert_refused_as_documented(REFUSED, said, DOCUMENT, page(said))
 
 
 @pytest.mark.cpp
@@ -76,15 +70,5 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
     [("io_stream", 20), *(pytest.param(t, 4, marks=pytest.mark.slow) for t in IO_TYPES)],
 )
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
-    designs: dict[str, Design] = {}
-    for number, case in enumerate(BUILT[3::every]):
-        designs[f"c{number}"] = hwflow.compile(models()[case.name], io_type=io_type)
-    graph = merged({key: d.graph for key, d in designs.items()})
-    rng = np.random.default_rng(0)
-    data = {
-        port.name: rng.integers(-4096, 4096, (50, *graph.types[port.value].shape)) / 256.0
-        for port in graph.inputs
-    }
-    target = next(iter(designs.values())).target
-    found = compare_with_cpp(graph, target, data)
-    assert [m for m in found.layers if m.mismatches] == []
+    designs = [hwflow.compile(models()[case.name], io_type=io_type) for case in BUILT[3::every]]
+    assert_agree_with_cpp(designs, 4096)

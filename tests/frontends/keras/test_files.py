@@ -229,6 +229,12 @@ def no_weights(saved: Path, folder: Path) -> Path:
     return Path(shutil.copy(saved / "two.json", folder / "lonely.json"))
 
 
+def exported(saved: Path, folder: Path) -> Path:
+    (folder / "exported").mkdir()
+    (folder / "exported" / "saved_model.pb").write_bytes(b"")
+    return folder / "exported"
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
     [
@@ -237,6 +243,7 @@ def no_weights(saved: Path, folder: Path) -> Path:
         (other_shape, "HW038"),
         (no_json, "HW038"),
         (keras_3, "HW038"),
+        (exported, "HW038"),
         (no_weights, "HW001"),
         (lambda saved, folder: folder / "absent.h5", "HW001"),
     ],

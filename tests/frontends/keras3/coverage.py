@@ -6,18 +6,17 @@ Run ``python -m tests.frontends.keras3.coverage > docs/hgq.md`` after a change.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import hwflow
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.errors import Diagnostic
 from hwflow.frontends import load
 from hwflow.ir.qonnx import QonnxModel
 from hwflow.ptq.runs import clone
+from tests.frontends import construct_tables
 from tests.frontends.keras3 import table
 from tests.frontends.keras3.case import EXACT, Case
 
@@ -121,31 +120,19 @@ def inputs(case: Case, samples: int) -> Floats:
     return x.astype(np.float32)
 
 
-def findings(case: Case) -> tuple[Diagnostic, ...]:
-    """Return what a case is refused with; nothing where it is built."""
-    try:
-        hwflow.compile(models()[case.name])
-    except CompileError as refusal:
-        return refusal.diagnostics
-    return ()
+def refusals() -> dict[str, tuple[Diagnostic, ...]]:
+    """Return what cases are refused with."""
+    return {case.name: construct_tables.findings(models()[case.name]) for case in REFUSED}
 
 
-def page(refusals: Mapping[str, Sequence[Diagnostic]]) -> str:
+def page(said: construct_tables.Refusals) -> str:
     """Return ``docs/hgq.md`` from the messages of the cases that are refused."""
     total = (
         f"{len(CASES)} constructs: {len(BUILT)} {EXACT}, {len(REFUSED)} refused, none silently "
         "different."
     )
-    lines = [INTRODUCTION, total]
-    for title, cases in SECTIONS.items():
-        lines += ["", f"## {title}", "", "| construct | outcome | notes |", "|---|---|---|"]
-        for case in cases:
-            notes = [f"*{d.title} ({d.found})*" for d in refusals.get(case.name, ())]
-            notes += [case.note] if case.note else []
-            text = "; ".join(notes).replace("|", "/").replace("\n", " ")
-            lines.append(f"| {case.name} | {case.outcome} | {text} |")
-    return "\n".join(lines) + "\n"
+    return construct_tables.page((INTRODUCTION, total), SECTIONS, said)
 
 
 if __name__ == "__main__":
-    print(page({case.name: findings(case) for case in REFUSED}), end="")
+    print(page(refusals()), end="")

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.design import Design
 from hwflow.exact import ExactReference
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.reference import Reference
-from tests.cppsim import compare_with_cpp, merged
+from tests.frontends.construct_tables import assert_agree_with_cpp, assert_refused_as_documented
 
 pytest.importorskip("hgq")
 
@@ -21,12 +20,12 @@ from tests.frontends.keras3.coverage import (
     BUILT,
     CASES,
     REFUSED,
-    findings,
     inputs,
     models,
     page,
     prediction,
     read,
+    refusals,
 )
 
 pytestmark = pytest.mark.keras
@@ -65,15 +64,8 @@ def test_ports_lose_nothing_of_real_numbers(name: str) -> None:
 
 
 def test_what_is_refused_says_why_and_where_as_documented() -> None:
-    said = {case.name: findings(case) for case in REFUSED}
-    codes = {name: ", ".join(sorted({d.code for d in found})) for name, found in said.items()}
-    assert codes == {case.name: case.outcome for case in REFUSED}
-    for finding in (f for found in said.values() for f in found):
-        assert finding.where
-        assert finding.help or finding.supported, finding
-    assert DOCUMENT.read_text("utf-8") == page(said), (
-        "run python -m tests.frontends.keras3.coverage"
-    )
+    said = refusals()
+    assert_refused_as_documented(REFUSED, said, DOCUMENT, page(said))
 
 
 @pytest.mark.cpp
@@ -82,15 +74,5 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
     [("io_stream", 12), *(pytest.param(t, 3, marks=pytest.mark.slow) for t in IO_TYPES)],
 )
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
-    designs: dict[str, Design] = {}
-    for number, case in enumerate(BUILT[1::every]):
-        designs[f"c{number}"] = hwflow.compile(read(case), io_type=io_type)
-    graph = merged({key: d.graph for key, d in designs.items()})
-    rng = np.random.default_rng(0)
-    data = {
-        port.name: rng.integers(-2000, 2000, (50, *graph.types[port.value].shape)) / 256.0
-        for port in graph.inputs
-    }
-    target = next(iter(designs.values())).target
-    found = compare_with_cpp(graph, target, data)
-    assert [m for m in found.layers if m.mismatches] == []
+    designs = [hwflow.compile(read(case), io_type=io_type) for case in BUILT[1::every]]
+    assert_agree_with_cpp(designs, 2000)
