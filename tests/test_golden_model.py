@@ -90,14 +90,18 @@ def test_what_has_no_exact_function_is_a_warning() -> None:
     assert "its accumulator rounds every product" in warning.found
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("narrower", [None, FixedType(3, 2, True, Rounding.TRN, Overflow.WRAP)])
 @pytest.mark.parametrize("rounding", list(Rounding))
-def test_what_a_pool_rounds_has_the_same_bits(rounding: Rounding) -> None:
+def test_what_a_pool_rounds_has_the_same_bits(
+    rounding: Rounding, narrower: FixedType | None, signed: bool
+) -> None:
     rng = np.random.default_rng(3)
-    to = FixedType(5, 3, True, rounding, Overflow.SAT)
+    to = FixedType(5, 3, signed, rounding, Overflow.SAT)
     weight = FixedArray(rng.integers(-8, 8, (3, 3, 2, 4)), FixedType(4, 1))
     bias = FixedArray(rng.integers(-32, 32, 4), FixedType(6, 1))
     conv = Conv2D(weight=weight, bias=bias, strides=(1, 1), pads=((1, 1),) * 2, result_t=to)
-    pool = MaxPool(kernel=(3, 3), strides=(2, 2), pads=((1, 1), (1, 1)))
+    pool = MaxPool(kernel=(3, 3), strides=(2, 2), pads=((1, 1), (1, 1)), result_t=narrower)
     x = TensorType.full((6, 6, 2), FixedType(6, 2))
     first = graph_of(conv, x)
     nodes = (*first.nodes, Node("pooled", pool, ("y",)))

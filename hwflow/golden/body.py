@@ -166,7 +166,7 @@ class Body:
         return self.apply(outer, self.scaled(self.apply(inner, self.scaled(x, 1)), -1))
 
     def cast(
-        self, x: Tensor, span: Span, to: FixedType, *, scaled: bool = False, late: bool = False
+        self, x: Tensor, span: Span, to: FixedType, *, scaled: bool = False
     ) -> tuple[Tensor, Span]:
         """Return mantissas assigned to a type, as ``FixedArray.cast`` does.
 
@@ -175,7 +175,6 @@ class Body:
             span: where the mantissas lie.
             to: the type.
             scaled: the division was done already.
-            late: leave the rounding to somebody else.
 
         Raises:
             NoGoldenError: int64 is too narrow.
@@ -200,7 +199,7 @@ class Body:
             x = self.scaled(x, -drop)
         if not inside and saturates:
             x = self.clipped(x, lo, hi, to)
-        if drop > 0 and not late:
+        if drop > 0:
             x = self.rounded(x, to.rounding)
         if not inside:
             x = self.overflown(x, to)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 import onnx
 
 from hwflow import __version__
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.fixed import MAX_RAW_BITS, FixedType, Overflow, Rounding
+from hwflow.fixed import MAX_RAW_BITS, FixedType, Overflow
 from hwflow.golden.body import Body
 from hwflow.golden.contract import add_contract
 from hwflow.golden.emit import EMITTERS
 from hwflow.golden.emit.kernels import quantized, quantized_layer
 from hwflow.golden.emit.own import own
+from hwflow.golden.emit.requantize import unfinished
 from hwflow.golden.kernels import chooses, plan_kernels
 from hwflow.golden.ports import arriving, leaving, outside
 from hwflow.golden.values import Carrier, NoGoldenError, Span, Tensor, carrier
@@ -22,6 +24,7 @@ from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
+from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
 
 DOMAIN = "hwflow"
@@ -84,7 +87,7 @@ class _Builder:
         self.constants: list[onnx.TensorProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
         self.values: dict[str, Tensor] = {}
-        self.late: dict[str, Rounding] = {}
+        self.late: dict[str, Callable[[Body, Tensor], Tensor]] = {}
         self.plan = plan_kernels(graph)
         self.findings: list[Diagnostic] = []
         self.ports = {port.name for port in (*graph.inputs, *graph.outputs)}
@@ -146,18 +149,16 @@ class _Builder:
 
     def _computed(self, body: Body, node: Node, operands: list[Tensor]) -> Tensor:
         y, span, scaled = self._emitted(body, node, operands)
-        if node.op.result_t is not None and y.carrier is not Carrier.UINT8:
-            late = (
-                scaled
-                and y.carrier is Carrier.FLOAT32
-                and self._can_round_late(node, node.op.result_t)
-            )
-            y, span = body.cast(y, span, node.op.result_t, scaled=scaled, late=late)
-            if late:
-                self.late[node.name] = node.op.result_t.rounding
-        rounding = self.late.get(node.inputs[0]) if node.inputs else None
-        if rounding is not None:
-            y = body.rounded(y, rounding)
+        finish = self.late.get(node.inputs[0]) if node.inputs else None
+        if finish is not None:
+            y = finish(body, y)
+        to = node.op.result_t
+        if to is not None and y.carrier is not Carrier.UINT8:
+            aligned = scaled or span.fractional == to.fractional
+            if aligned and y.carrier is Carrier.FLOAT32 and self._can_wait(node, to):
+                self.late[node.name] = partial(_cast, span=span, to=to)
+            else:
+                y, span = body.cast(y, span, to, scaled=scaled)
         return self._held(body, node, y)
 
     def _emitted(self, body: Body, node: Node, operands: list[Tensor]) -> tuple[Tensor, Span, bool]:
@@ -174,8 +175,13 @@ class _Builder:
             y = body.flattened(operands[0])
             low, high = self.graph.types[node.name].bounds
             return y, Span(low, high, self.graph.types[node.name].dtype.fractional), False
-        emit = EMITTERS.get(type(node.op), own)
-        return emit(node.op, body, operands, self.graph.input_types(node))
+        types = self.graph.input_types(node)
+        if isinstance(node.op, Requantize) and self._can_wait(node):
+            found = unfinished(node.op, body, operands, types)
+            if found is not None:
+                y, self.late[node.name] = found
+                return y, Span(0, 0, node.op.fractional), False
+        return EMITTERS.get(type(node.op), own)(node.op, body, operands, types)
 
     def _stays_in_order(self, node: Node, x: Tensor) -> bool:
         """Return whether dense layers take a flattened value, whose weights can move instead."""
@@ -196,15 +202,15 @@ class _Builder:
         zero = self.plan.zeros.get(node.name)
         return y if zero is None else body.in_uint8(y, zero)
 
-    def _can_round_late(self, node: Node, to: FixedType) -> bool:
-        """Return whether a max pool can round what is left of a layer's values.
+    def _can_wait(self, node: Node, to: FixedType | None = None) -> bool:
+        """Return whether a layer's values can be rounded and clipped behind the max pool.
 
-        Rounding keeps the order of numbers, and clipping was before it: so it may come after the
-        greatest was taken, of fewer elements. ONNX Runtime then fuses layer, clipping and pool.
+        Both keep the order of numbers: so they may come after the greatest was taken, of fewer
+        elements. ONNX Runtime then keeps the layout of the convolution up to the pool.
         """
         users = self.graph.users[node.name]
         return (
-            to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
+            (to is None or to.overflow in (Overflow.SAT, Overflow.SAT_SYM))
             and node.name not in self.layers | self.graph.output_values | set(self.plan.zeros)
             and len(users) == 1
             and isinstance(users[0].op, MaxPool)
@@ -245,6 +251,10 @@ class _Builder:
         while name in self.ports:
             name += "_"
         return name
+
+
+def _cast(body: Body, y: Tensor, *, span: Span, to: FixedType) -> Tensor:
+    return body.cast(y, span, to, scaled=True)[0]
 
 
 def _no_body(node: Node, why: str) -> Diagnostic:

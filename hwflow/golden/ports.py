@@ -10,6 +10,7 @@ import numpy as np
 from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, Overflow, Rounding
 from hwflow.golden import integers
 from hwflow.golden.body import Body
+from hwflow.golden.quantize import SIGNED_ZERO
 from hwflow.golden.values import DOUBLE_BITS, Carrier, Tensor, carrier
 from hwflow.ir.graph import Graph, Port
 from hwflow.ops.input import Input
@@ -31,9 +32,11 @@ def arriving(body: Body, port: Port, op: Input, *, zero: int | None, double: boo
     elif list(port.axes) != list(range(1, len(port.axes) + 1)):
         x = body.apply("Transpose", x, perm=[0, *port.axes])
     to = op.dtype
-    if zero is not None and op.quantizer is None and not double and _as_uint8(to):
-        y = body.in_uint8(x, zero, to.step)
-        return body.cut(y, max(to.raw_min + zero, 0), to.raw_max + zero)
+    if op.quantizer is None and not double and _as_uint8(to):
+        point = SIGNED_ZERO if to.signed else 0
+        y = body.in_uint8(x, point, to.step)
+        y = body.cut(y, max(to.raw_min + point, 0), to.raw_max + point)
+        return y if zero is not None else body.carried(y, Carrier.FLOAT32)
     x = body.carried(x, max(x.carrier, _at_port(to)))
     return x if op.quantizer is not None else _quantized(body, body.scaled(x, to.fractional), to)
 
@@ -95,7 +98,7 @@ def _at_port(to: FixedType) -> Carrier:
 def _as_uint8(to: FixedType) -> bool:
     """Return whether QuantizeLinear assigns real numbers to a type of 8 bits as ap_fixed does."""
     saturates = to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
-    return saturates and to.rounding is Rounding.RND_CONV
+    return to.width <= 8 and saturates and to.rounding is Rounding.RND_CONV
 
 
 def _is_channels_first(port: Port) -> bool:

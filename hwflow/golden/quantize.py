@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.fixed import FixedType, RawArray, Rounding, cast_raw
-from hwflow.golden.emit.requantize import spaced
+from hwflow.golden.lines import spaced
 from hwflow.golden.values import FLOAT_BITS, Span
 from hwflow.ops._requantize.problem import Problem
 
