@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.ir.graph import Graph
-from hwflow.simulate import original_shape
+from hwflow.port_data import original_shape
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from hwflow.golden.engine import port_feeds
 from hwflow.golden.model import golden_model
 from hwflow.ir.graph import Graph, Node
-from hwflow.simulate import Simulation, channels_last
+from hwflow.port_data import channels_last
+from hwflow.simulate import Simulation
 from hwflow.verify import Agreement, compare
 
 Array = npt.NDArray[Any]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.ir.graph import Graph, Node
-from hwflow.simulate import Simulation, real_values
+from hwflow.port_data import real_values
+from hwflow.simulate import Simulation
 from hwflow.verify import Agreement, Cause, Float32Match, compare
 
 

@@ -20,8 +20,9 @@ from hwflow.ir.qonnx import QonnxModel, is_quantizer
 from hwflow.lossless import ModelValues, check_lossless
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.port_data import original_inputs, real_values
 from hwflow.reference import Reference
-from hwflow.simulate import Simulation, original_inputs, real_values
+from hwflow.simulate import Simulation
 from hwflow.unquantised import NoFloatReferenceError
 from hwflow.verify import Agreement
 

@@ -12,7 +12,8 @@ import onnx_ir as ir
 
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of, is_quantizer, origin
-from hwflow.ir.quantizer import InvalidQuantizerError, Quantizer, read_quantizer
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import InvalidQuantizerError, read_quantizer
 
 DESCRIPTION = "the network of the same file with unquantised weights and activations"
 

@@ -23,7 +23,8 @@ from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
-from hwflow.simulate import real_values, simulate
+from hwflow.port_data import real_values
+from hwflow.simulate import simulate
 from hwflow.verify import Verification
 
 FORMATS = ("dat", "npy", "hex")

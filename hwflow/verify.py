@@ -21,7 +21,8 @@ from hwflow.csim import Csim
 from hwflow.distance import OutputError
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import html_table
-from hwflow.simulate import FloatArray, Simulation, prepare_inputs, simulate
+from hwflow.port_data import FloatArray, prepare_inputs
+from hwflow.simulate import Simulation, simulate
 
 Cause = Callable[[Node, float, float], str]
 """Says what a difference looks like, from the layer, the expected and the found value."""

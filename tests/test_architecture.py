@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "hwflow"
 
 LAYERS = [
     {"errors", "fixed", "resources", "debug", "distance", "toml_text", "machine"},
-    {"files", "limits"},
+    {"files", "limits", "doubles"},
     {"board", "config"},
     {"ir"},
     {"real"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"passes"},
     {"frontends"},
     {"reference", "exact"},
+    {"port_data"},
     {"simulate", "estimate", "codegen"},
     {"golden"},
     {"data", "engines"},

@@ -17,7 +17,7 @@ from hwflow.csim.cache import HEADERS, Shelf
 from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import ToolError
-from hwflow.simulate import prepare_inputs
+from hwflow.port_data import prepare_inputs
 from hwflow.workbench.cases import QUICK_FLAGS
 from tests.fixtures import table_network
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from hwflow.doubles import quantize_values
 from hwflow.fixed import (
     FixedArray,
     FixedType,
@@ -20,7 +21,6 @@ from hwflow.fixed import (
     cast_raw,
     needed_fractional,
     overflow_raw,
-    quantize_values,
     shift_round,
 )
 from tests.strategies import (

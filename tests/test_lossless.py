@@ -10,7 +10,7 @@ import pytest
 import hwflow
 from hwflow.design import Design
 from hwflow.lossless import ModelValues, check_lossless
-from hwflow.simulate import real_values
+from hwflow.port_data import real_values
 from hwflow.verify import full_simulation
 from tests.exact.models import model, signed_quant
 from tests.networks import Builder

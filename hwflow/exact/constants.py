@@ -17,7 +17,8 @@ import onnx_ir as ir
 from hwflow.exact.quantizers import STEPS
 from hwflow.exact.values import F64, NoExactReferenceError
 from hwflow.ir.qonnx import QonnxModel, attributes, constant_of, is_quantizer
-from hwflow.ir.quantizer import Quantizer, quantizer_of
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import quantizer_of
 
 Constants = dict[str, npt.NDArray[Any]]
 

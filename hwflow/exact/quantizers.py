@@ -14,7 +14,8 @@ from hwflow.exact.node import Operands, Step, View
 from hwflow.exact.values import F64, Leaf, NoExactReferenceError, Raw, Tensor, leaf, rational_array
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.grid import Rationals, rationals
-from hwflow.ir.quantizer import Quantizer, quantizer_of
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import quantizer_of
 
 
 def _away(x: F64) -> F64:

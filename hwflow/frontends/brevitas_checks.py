@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from hwflow.errors import Diagnostic
 from hwflow.ir.qonnx import QonnxModel, is_quantizer, origin, printable
-from hwflow.ir.quantizer import InvalidQuantizerError, read_quantizer
+from hwflow.ir.quantizer_nodes import InvalidQuantizerError, read_quantizer
 
 
 def input_scales(module: Any, inputs: tuple[Any, ...]) -> dict[str, set[float]]:

@@ -14,7 +14,7 @@ from hwflow.frontends.qdq_forms import ClipStep, QuantStep, Step, steps_of
 from hwflow.frontends.qdq_integers import Stored
 from hwflow.frontends.qdq_parameters import F32, INTEGERS, Affine, Whole, not_held
 from hwflow.ir.qonnx import QONNX_DOMAIN, QonnxModel, add_constant
-from hwflow.ir.quantizer import quantizer_of
+from hwflow.ir.quantizer_nodes import quantizer_of
 
 WIDE = 2**22
 """From here on, levels of a constant are held in two parts: float32 has 24 bits."""

@@ -20,7 +20,8 @@ from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.grid import UNIT, Grid, Rationals
 from hwflow.ir.quantizer import Quantizer
 from hwflow.ops.input import Input
-from hwflow.simulate import Counters, to_original
+from hwflow.port_data import to_original
+from hwflow.simulate import Counters
 
 FORMAT = 2
 """Version of the numeric contract in the model's metadata."""

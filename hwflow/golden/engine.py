@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hwflow.fixed import FixedArray
 from hwflow.golden.model import golden_model
 from hwflow.ir.graph import Graph, Port
-from hwflow.simulate import at_port, channels_last, checked_inputs, real_values
+from hwflow.port_data import at_port, channels_last, checked_inputs, real_values
 
 if TYPE_CHECKING:
     import onnxruntime

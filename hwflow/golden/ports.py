@@ -74,7 +74,7 @@ def outside(graph: Graph, port: Port) -> list[Any]:
 
 
 def _quantized(body: Body, x: Tensor, to: FixedType) -> Tensor:
-    """Return real numbers assigned to a type, as ``fixed.quantize_values`` does.
+    """Return real numbers assigned to a type, as ``quantize_values`` does.
 
     What rounds them is exact for all floating-point numbers, and so is the remainder of a division.
     """

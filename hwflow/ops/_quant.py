@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.op import OnnxNode, Op
-from hwflow.ir.quantizer import Quantizer, quantizer_of
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import quantizer_of
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._broadcast import to_hardware
 

@@ -17,8 +17,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.doubles import quantize_values
 from hwflow.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, quantize_values
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType

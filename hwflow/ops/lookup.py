@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.fixed import FixedArray, FixedType, quantize_values
+from hwflow.doubles import quantize_values
+from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType

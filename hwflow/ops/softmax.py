@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.doubles import quantize_values
 from hwflow.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding, quantize_values
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType

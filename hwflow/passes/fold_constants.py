@@ -22,7 +22,8 @@ from hwflow.ir.qonnx import (
     printable,
     set_constant,
 )
-from hwflow.ir.quantizer import InvalidQuantizerError, Quantizer, read_quantizer
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import InvalidQuantizerError, read_quantizer
 
 __all__ = ["MAX_ELEMENTS", "constants", "fold_constants"]
 

@@ -21,7 +21,8 @@ from hwflow.fixed import RawArray
 from hwflow.ir.grid import ONE, UNIT, ZERO, Rationals, rationals
 from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.qonnx import operator_name, origin
-from hwflow.ir.quantizer import Quantizer, quantizer_of
+from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.quantizer_nodes import quantizer_of
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._broadcast import to_hardware

@@ -93,30 +93,50 @@ def prove_weights(
     """
     if len(weights) != 2:
         raise UnprovenError("more than two operands with scales that have no common unit")
-    few, many = sorted((0, 1), key=lambda i: types[i].bounds[1] - types[i].bounds[0])
+    order = sorted((0, 1), key=lambda i: types[i].bounds[1] - types[i].bounds[0])
+    few, many = (types[i].bounds for i in order)
     points = 0
     for row in range(function.rows):
-        own = [int(w[row]) for w in weights]
-        true = [w[row] for w in exact]
-        steps = function.starts[row][1:]
-        (lo, hi), (first, last) = types[few].bounds, types[many].bounds
-        a = np.arange(lo, hi + 1)[:, None]
-        rest = steps[None, :] - own[few] * a
-        furthest = max(abs(lo), abs(hi)) + max(abs(first), abs(last))
-        if true[many] != 0 and abs(own[many]) <= furthest // 2 + 3:
-            raise UnprovenError("one operand is too small beside the other")
-        nearest = np.clip(np.floor_divide(rest, own[many] or 1), first, last)
-        points += 2 * rest.size
-        for side in (0, 1):
-            b = np.clip(nearest + side, first, last)
-            off = np.abs(own[many] * b - rest)
-            near = off <= (np.abs(a) + np.abs(b)) // 2 + 2
-            if int(near.sum()) > MAX_NEAR:
-                raise UnprovenError(f"{int(near.sum())} sums lie next to a step")
-            for i, j in zip(*np.nonzero(near), strict=True):
-                x, y = int(a[i, 0]), int(b[i, j])
-                rounded = own[few] * x + own[many] * y
-                total = true[few] * x + true[many] * y
-                if decide_at(tree, Fraction(rounded), row) != decide_at(tree, total, row):
-                    raise UnprovenError(f"the sum of {x} and {y} lies on a step")
+        own = (int(weights[i][row]) for i in order)
+        true = (exact[i][row] for i in order)
+        pairs = tuple(zip(own, true, strict=True))
+        points += _prove_row(function.starts[row][1:], pairs, few, many, tree, row)
     return points
+
+
+def _prove_row(
+    steps: RawArray,
+    weights: tuple[tuple[int, Fraction], ...],
+    few: tuple[int, int],
+    many: tuple[int, int],
+    tree: Expression,
+    row: int,
+) -> int:
+    """Check one row, and return the number of pairs looked at.
+
+    Args:
+        steps: where the function changes.
+        weights: of the operand with few values and of the other: rounded, and exact.
+        few: least and greatest value of the one.
+        many: of the other.
+        tree: as for ``prove_weights``.
+        row: its number.
+    """
+    (own_few, true_few), (own_many, true_many) = weights
+    a = np.arange(few[0], few[1] + 1)[:, None]
+    rest = steps[None, :] - own_few * a
+    furthest = max(map(abs, few)) + max(map(abs, many))
+    if true_many != 0 and abs(own_many) <= furthest // 2 + 3:
+        raise UnprovenError("one operand is too small beside the other")
+    nearest = np.clip(np.floor_divide(rest, own_many or 1), *many)
+    for side in (0, 1):
+        b = np.clip(nearest + side, *many)
+        near = np.abs(own_many * b - rest) <= (np.abs(a) + np.abs(b)) // 2 + 2
+        if int(near.sum()) > MAX_NEAR:
+            raise UnprovenError(f"{int(near.sum())} sums lie next to a step")
+        for i, j in zip(*np.nonzero(near), strict=True):
+            x, y = int(a[i, 0]), int(b[i, j])
+            rounded, total = own_few * x + own_many * y, true_few * x + true_many * y
+            if decide_at(tree, Fraction(rounded), row) != decide_at(tree, total, row):
+                raise UnprovenError(f"the sum of {x} and {y} lies on a step")
+    return 2 * rest.size

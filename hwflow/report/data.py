@@ -19,6 +19,7 @@ from hwflow.ir.op import Target
 from hwflow.ir.qonnx import printable
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
+from hwflow.port_data import original_shape
 from hwflow.report.losses import quantisation_data
 from hwflow.report.parts import (
     BoardData,
@@ -43,7 +44,7 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.report.statements import matches, one_line, statement
-from hwflow.simulate import Counters, original_shape
+from hwflow.simulate import Counters
 from hwflow.verify import Verification
 
 __all__ = ["ReportData", "report_data"]

@@ -12,7 +12,7 @@ import numpy as np
 from hwflow.data import Array, Roles, bad_labels, check_labels, roles
 from hwflow.errors import CompileError
 from hwflow.ir.graph import Graph
-from hwflow.simulate import checked_inputs
+from hwflow.port_data import checked_inputs
 
 MAX_CLASSES = 1 << 16
 """Most columns of labels: one for each class. A row of them is read at once."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from hwflow.data import Data
 from hwflow.ir.graph import Graph
-from hwflow.simulate import original_shape
+from hwflow.port_data import original_shape
 
 
 def length(data: Data) -> int:

@@ -18,7 +18,7 @@ from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.input import Input
 from hwflow.passes.legalize import MAX_CLONES
-from hwflow.simulate import FloatArray
+from hwflow.port_data import FloatArray
 
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 QUICK_FLAGS = ("-std=c++17", "-O0", "-w", "-fmax-errors=5")

@@ -17,7 +17,7 @@ from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import operators
 from hwflow.plugins import Plugins, operator_file
-from hwflow.simulate import FloatArray
+from hwflow.port_data import FloatArray
 from hwflow.workbench.cases import (
     Case,
     Compiled,

@@ -17,7 +17,7 @@ from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.passes.legalize import MAX_COMPARED_WIDTH
 from hwflow.plugins import operator_file
-from hwflow.simulate import FloatArray
+from hwflow.port_data import FloatArray
 from hwflow.workbench.cases import Case, mantissas
 from hwflow.workbench.outcome import Difference, Outcome, Part, compare, computed, total
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwflow.fixed import FixedArray, RawArray
-from hwflow.simulate import FloatArray
+from hwflow.port_data import FloatArray
 from hwflow.workbench.cases import Case
 from hwflow.workbench.shrink import shrink
 

@@ -1,78 +1,116 @@
-"""Time by stage and peak memory of a build, without its C++ compilation.
+"""Time by stage and peak memory of what ``hwflow build`` does.
 
-``make bench``; each model runs in a process of its own, so that the peak is its own. With
-``--shared FOLDER`` the jets MLP in ``FOLDER/models`` is measured too.
+Part of ``python -m tests.benchmarks.bench``; alone, ``python -m tests.benchmarks.bench_build``
+measures how the parts without C++ grow with the number of layers. Each network runs in a process
+of its own, so that the peak is its own.
 """
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[2]
-STAGES = ("import", "passes", "estimate", "generate", "write")
+import onnx
+
+from tests.benchmarks.networks import ROOT, Network, networks
+from tests.benchmarks.table import Row
+from tests.benchmarks.timing import peak_megabytes, peak_megabytes_of_children
+from tests.fixtures import deep_cnn
+
+DEPTHS = (10, 25, 50)
 
 
-def measure(source: str) -> dict[str, float]:
-    """Return seconds by stage and peak memory in MB for one model, in this process."""
-    import tempfile
+def measure(model: onnx.ModelProto, io_type: str, data: Any) -> dict[str, float]:
+    """Return seconds by stage, and memory in MB, of a build in this process.
 
-    sys.path.insert(0, str(ROOT))
+    Args:
+        model: what is built.
+        io_type: of the hardware.
+        data: samples to verify on; None to leave out verification and C++.
+    """
     import hwflow
-    from tests.fixtures import deep_cnn
 
-    model = deep_cnn(int(source)) if source.isdigit() else source
-    if source.isdigit():
-        hwflow.load(deep_cnn(1))  # libraries are loaded; what is timed grows with the model
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    hwflow.load(deep_cnn(1))  # libraries are loaded; what is timed grows with the model
+    before = peak_megabytes()
     started = time.perf_counter()
-    design = hwflow.compile(model, board="zcu104", io_type="io_stream")
-    compiled = time.perf_counter()
-    design.estimate()
-    estimated = time.perf_counter()
-    assert design.project.files
-    generated = time.perf_counter()
+    design = hwflow.compile(model, board="zcu104", io_type=io_type)
+    found = None if data is None else design.verify({design.graph.inputs[0].name: data})
     with tempfile.TemporaryDirectory() as folder:
-        design.write(Path(folder) / "out")
-    written = time.perf_counter()
+        design.write(Path(folder) / "out", found)
+    total = time.perf_counter() - started
+    stages = {k: v for k, v in design.seconds.items() if not k.startswith("pass ")}
+    stages["passes"] = sum(v for k, v in design.seconds.items() if k.startswith("pass "))
+    stages["write and rest"] = total - sum(stages.values())
+    memory = {"start": before, "peak": peak_megabytes(), "g++": peak_megabytes_of_children()}
     return {
-        "import": design.seconds["import"],
-        "passes": sum(v for k, v in design.seconds.items() if k.startswith("pass ")),
-        "estimate": estimated - compiled,
-        "generate": generated - estimated,
-        "write": written - generated,
-        "total": written - started,
-        "start_mb": before,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **{f"{stage} [s]": took for stage, took in stages.items()},
+        "total [s]": total,
+        **{f"{which} [MB]": most for which, most in memory.items()},
     }
+
+
+def in_own_process(name: str, cache: Path | None = None) -> dict[str, float]:
+    """Return what ``measure`` finds in a process of its own.
+
+    Args:
+        name: of a network, or a number of layers, which leaves out verification and C++.
+        cache: of what was compiled.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.bench_build", "--one", name]
+    environment = os.environ | ({} if cache is None else {"HWFLOW_CACHE": str(cache)})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
+    return dict(json.loads(done.stdout))
+
+
+def rows(key: str, network: Network, cache: Path) -> tuple[list[Row], dict[str, dict[str, float]]]:
+    """Build a network twice, and return rows, and the stages of both builds.
+
+    Args:
+        key: names the network.
+        network: what is built.
+        cache: an empty one.
+    """
+    first, again = in_own_process(key, cache), in_own_process(key, cache)
+    name, total, peak = network.name, "total [s]", "peak [MB]"
+    found = [
+        Row(name, "hwflow build, again", again[total], "s", "first", first[total]),
+        Row(name, "memory of hwflow build", first[peak], "MB", "before it", first["start [MB]"]),
+    ]
+    return found, {f"{name}, first": first, f"{name}, again": again}
+
+
+def stages_text(builds: Mapping[str, Mapping[str, float]]) -> str:
+    """Return builds side by side, a line for each stage."""
+    stages = list(dict.fromkeys(stage for build in builds.values() for stage in build))
+    width = max(map(len, stages))
+    lines = [" " * width + "".join(f"  {name:>18}" for name in builds)]
+    for stage in stages:
+        cells = (f"{b[stage]:.2f}" if stage in b else "" for b in builds.values())
+        lines.append(stage.ljust(width) + "".join(f"  {cell:>18}" for cell in cells))
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure all models, each in its own process, and print a table."""
+    """Measure CNNs of several depths, or one network in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--one", help="measure one model in this process and print JSON")
-    parser.add_argument("--shared", type=Path, help="folder with models/qkeras_jettagging.onnx")
-    options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(options.one)))
-        return
-    models = {
-        "digits MLP": str(ROOT / "examples/digits_mlp.onnx"),
-        "digits CNN": str(ROOT / "examples/digits_cnn.onnx"),
-    }
-    if options.shared:
-        models["jets MLP"] = str(options.shared / "models/qkeras_jettagging.onnx")
-    models |= {f"CNN of {n} layers": str(n) for n in (10, 25, 50)}
-    columns = (*STAGES, "total", "peak_mb")
-    print(f"{'model':<18}" + "".join(f"{c:>10}" for c in columns))
-    for name, source in models.items():
-        command = [sys.executable, __file__, "--one", source]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout)
-        print(f"{name:<18}" + "".join(f"{found[c]:>10.3f}" for c in columns))
+    parser.add_argument("--one", help="measure one network in this process and print JSON")
+    name = parser.parse_args().one
+    if name is None:
+        print(stages_text({f"{n} layers": in_own_process(str(n)) for n in DEPTHS}))
+    elif name.isdigit():
+        print(json.dumps(measure(deep_cnn(int(name)), "io_stream", None)))
+    else:
+        network = networks()[name]
+        data = network.draw(network.csim)
+        print(json.dumps(measure(network.proto, network.io_type, data)))
 
 
 if __name__ == "__main__":

@@ -1,77 +1,229 @@
-"""Samples per second of C++, simulation, golden model and the float network, as ratios.
+"""Samples per second of the golden model, numpy, the float network and C++ simulations.
 
-All run the same data in one process, one after the other: ``python
-tests/benchmarks/bench_simulate.py``. The C++ build is not part of the times.
+Part of ``python -m tests.benchmarks.bench``. In a process of its own, with ``--stream NAME FILE``,
+it streams a file through a network and prints time and memory, which the table takes from there.
 """
 
+import argparse
+import json
+import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir
 import onnxruntime
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+import hwflow
+from hwflow.design import Design
+from hwflow.golden.model import golden_model
+from hwflow.passes.clean_model import clean_model
+from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.port_data import prepare_inputs
+from hwflow.simulate import simulate
+from hwflow.unquantised import remove_quantizers
+from tests.benchmarks.hls4ml_model import Hls4mlModel
+from tests.benchmarks.networks import ROOT, Array, Network, networks
+from tests.benchmarks.table import Row
+from tests.benchmarks.timing import peak_megabytes, seconds, shortest
 
-import hwflow  # noqa: E402
-from hwflow.golden.engine import GoldenEngine  # noqa: E402
-from hwflow.ir.qonnx import QonnxModel  # noqa: E402
-from hwflow.passes.clean_model import clean_model  # noqa: E402
-from hwflow.passes.infer_shapes import infer_shapes  # noqa: E402
-from hwflow.simulate import prepare_inputs, simulate, to_original  # noqa: E402
-from hwflow.unquantised import remove_quantizers  # noqa: E402
+RATE, TIME = "samples/s", "us/sample"
+
+PAIRS = 40
+"""How often golden model and float network run in turn."""
+
+INTEGER_KERNELS = {
+    "QGemm", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+}  # fmt: skip
+"""What ONNX Runtime computes in integers."""
+
+FEWER = 10
+"""In how many parts of the streamed samples as much memory is to be taken as in all."""
 
 
-def best(run: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest of some runs, in seconds."""
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
+def design_of(network: Network) -> Design:
+    """Return a network compiled for a device that is large enough."""
+    return hwflow.compile(network.proto, board="zcu104", io_type=network.io_type)
 
 
-def session_of(model: QonnxModel) -> onnxruntime.InferenceSession:
-    """Return a session, with default optimisations, on a model for batches of any size."""
-    proto = onnx_ir.to_proto(model.ir)
-    del proto.graph.value_info[:]
-    for value in (*proto.graph.input, *proto.graph.output):
+def session(model: onnx.ModelProto, optimised: Path | None = None) -> onnxruntime.InferenceSession:
+    """Return a session on a model as a user opens it, for batches of any size.
+
+    Args:
+        model: that is run.
+        optimised: where ONNX Runtime writes what it made of the model.
+    """
+    del model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(proto.SerializeToString(), options)
+    if optimised is not None:
+        options.optimized_model_filepath = str(optimised)
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def kernels(model: onnx.ModelProto) -> set[str]:
+    """Return what ONNX Runtime runs for a model, after its optimisations."""
+    with tempfile.TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        session(model, optimised)
+        return {node.op_type for node in onnx.load(optimised).graph.node}
+
+
+def float_network(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a network without its quantisers, as it is before quantisation.
+
+    Unsigned quantisers leave a relu; behind another one, or at an input, the float network has
+    none.
+    """
+    prepared = infer_shapes(clean_model(hwflow.load(model)))
+    remove_quantizers(prepared)
+    for node in list(prepared.ir.graph):
+        before = node.inputs[0]
+        if node.op_type == "Relu" and before is not None:
+            producer = before.producer()
+            if producer is None or producer.op_type == "Relu":
+                node.op_type = "Identity"
+    return onnx_ir.to_proto(prepared.ir)
+
+
+def runner(opened: onnxruntime.InferenceSession, x: Array) -> Callable[[], Array]:
+    """Return a call that runs a batch and returns the first output as a matrix."""
+    name = opened.get_inputs()[0].name
+    return lambda: np.asarray(opened.run(None, {name: x})[0]).reshape(len(x), -1)
+
+
+def against_float(
+    network: Network, design: Design, sizes: Sequence[int], rounds: int
+) -> Iterator[Row]:
+    """Compare the golden model with the float network, both in stock ONNX Runtime, in memory.
+
+    Args:
+        network: what is measured.
+        design: compiled from it.
+        sizes: of batches; both take the same.
+        rounds: how often the two take turns.
+    """
+    golden = golden_model(design.graph)
+    integer = bool(kernels(golden) & INTEGER_KERNELS)
+    name = "golden model, 8-bit kernels" if integer else "golden model"
+    opened = {"golden": session(golden), "float": session(float_network(network.proto))}
+    for size in sizes:
+        x = network.draw(size)
+        runs = {which: runner(found, x) for which, found in opened.items()}
+        repeats = max(1, int(0.02 / shortest(runs, 2)["float"]))
+        loops = {which: repeated(run, repeats) for which, run in runs.items()}
+        times = {w: t / repeats / size * 1e6 for w, t in shortest(loops, rounds).items()}
+        yield Row(
+            network.name, f"{name}, batches of {size:,}", times["golden"], TIME,
+            "float32 network", times["float"],
+            most=None if integer else 1.2, below=1.0 if integer else None,
+        )  # fmt: skip
+
+
+def repeated(run: Callable[[], object], times: int) -> Callable[[], None]:
+    """Return a call that makes another some times."""
+
+    def all_of_them() -> None:
+        for _ in range(times):
+            run()
+
+    return all_of_them
+
+
+def rates(network: Network, design: Design, theirs: Hls4mlModel, file: Path) -> dict[str, float]:
+    """Return samples per second of hls4ml's and hwflow's C++, of numpy and of a stream.
+
+    Args:
+        network: what is measured.
+        design: compiled from it.
+        theirs: hls4ml's compiled model of it.
+        file: with ``network.streamed`` samples.
+    """
+    x = network.draw(network.csim)
+    arrays = prepare_inputs(design.graph, given(design, x))
+    many = given(design, network.draw(network.simulated))
+    runs: dict[str, Callable[[], object]] = {
+        "hls4ml": lambda: theirs.predict(x),
+        "C++": lambda: design.csim.run(arrays),
+        "numpy": lambda: simulate(design.graph, many),
+        "stream": lambda: streamed(design, file),
+    }
+    count = {"numpy": network.simulated, "stream": network.streamed}
+    times = shortest(runs, network.rounds)
+    return {name: count.get(name, network.csim) / t for name, t in times.items()}
+
+
+def differences(network: Network, design: Design, theirs: Hls4mlModel) -> int:
+    """Return how many values hls4ml's C++, numpy and a stream do not agree on."""
+    x = network.draw(network.csim)
+    name = design.graph.outputs[0].name
+    golden = np.concatenate([batch.outputs[name] for batch in design.stream(x)])
+    computed = simulate(design.graph, given(design, x)).outputs[name]
+    different = (golden != computed).reshape(len(x), -1) | (
+        golden.reshape(len(x), -1) != theirs.predict(x)
+    )
+    return int(np.count_nonzero(different))
+
+
+def given(design: Design, x: Array) -> Mapping[str, Array]:
+    """Return data by input name."""
+    return {design.graph.inputs[0].name: x}
+
+
+def streamed(design: Design, file: Path) -> int:
+    """Stream a file through a design and return how many samples came out."""
+    return sum(len(batch) for batch in design.stream(file))
+
+
+def rows(
+    key: str, network: Network, design: Design, theirs: Hls4mlModel, folder: Path
+) -> Iterator[Row]:
+    """Measure one network; ``key`` names it, and ``folder`` is for its data."""
+    file, part = folder / f"{key}.npy", folder / f"{key}-part.npy"
+    network.write_data(file, network.streamed)
+    network.write_data(part, network.streamed // FEWER)
+    found = rates(network, design, theirs, file)
+    different = differences(network, design, theirs)
+    name, golden, csim = network.name, "golden model, streamed from .npy", "hls4ml csim"
+    yield Row(name, golden, found["stream"], RATE, csim, found["hls4ml"], least=network.faster)
+    yield Row(name, golden, found["stream"], RATE, "numpy simulation", found["numpy"])
+    yield Row(name, "hwflow csim", found["C++"], RATE, csim, found["hls4ml"])
+    yield Row(name, "values that differ between these", different, "", most=0)
+    yield from against_float(network, design, network.batches, PAIRS)
+    yield memory(key, network, file, part)
+
+
+def memory(key: str, network: Network, file: Path, part: Path) -> Row:
+    """Compare the memory that a long stream takes with that of a part of it."""
+    most = [in_own_process("--stream", key, str(f))["peak_mb"] for f in (file, part)]
+    return Row(
+        network.name, f"memory, {network.streamed:,} streamed", most[0], "MB",
+        f"{network.streamed // FEWER:,} streamed", most[1], most=1.1,
+    )  # fmt: skip
+
+
+def in_own_process(*arguments: str) -> Any:
+    """Return what this module prints as JSON in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.bench_simulate", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout)
 
 
 def main() -> None:
-    """Measure both digits networks."""
-    with np.load(ROOT / "examples" / "digits.npz") as data:
-        x = data["x"]
-    columns = ("C++", "simulation", "golden", "float net")
-    print(f"{'model':<12}" + "".join(f"{c:>12}" for c in columns) + "  samples/s, ratio to C++")
-    for name in ("digits_mlp", "digits_cnn"):
-        path = ROOT / "examples" / f"{name}.onnx"
-        design = hwflow.compile(path)
-        arrays = prepare_inputs(design.graph, {"x": x})
-        model = infer_shapes(clean_model(hwflow.load(path)))
-        remove_quantizers(model)
-        floating = session_of(model)
-        golden = GoldenEngine(design.graph).session
-        feeds = {p.name: to_original(arrays[p.value], p) for p in design.graph.inputs}
-        feeds = {name: array.astype(np.float32) for name, array in feeds.items()}
-        csim = design.csim
-        times = [
-            best(lambda c=csim, a=arrays: c.run(a)),
-            best(lambda d=design: simulate(d.graph, {"x": x})),
-            best(lambda s=golden, f=feeds: s.run(None, f), 50),
-            best(lambda s=floating, f=feeds: s.run(None, f), 50),
-        ]
-        rates = [len(x) / t for t in times]
-        ratios = ", ".join(f"{r / rates[0]:.1f}" for r in rates)
-        print(f"{name:<12}" + "".join(f"{r:>12,.0f}" for r in rates) + f"  1 : {ratios[5:]}")
+    """Stream a file in this process and print seconds and memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stream", nargs=2, required=True, metavar=("NAME", "FILE"))
+    name, file = parser.parse_args().stream
+    network = networks()[name]
+    design = design_of(network)
+    took = seconds(lambda: streamed(design, Path(file)))
+    print(json.dumps({"seconds": took, "peak_mb": peak_megabytes()}))
 
 
 if __name__ == "__main__":

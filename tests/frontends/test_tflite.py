@@ -13,8 +13,8 @@ from hwflow.frontends import load, tflite
 from hwflow.frontends.tflite.schema import parse
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.port_data import real_values
 from hwflow.reference import Reference
-from hwflow.simulate import real_values
 from tests.frontends.tflite_models import Array, Writer, interpret
 
 pytest.importorskip("tensorflow", reason="TFLite's interpreter is the reference")

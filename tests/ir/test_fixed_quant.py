@@ -7,7 +7,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwflow.fixed import FixedType, Overflow, Rounding, quantize_values
+from hwflow.doubles import quantize_values
+from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.fixed_quant import DOMAIN, OP, OVERFLOWS, Formats, function
 
 SIZE = 40

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwflow.ir.qonnx import QONNX_DOMAIN
-from hwflow.ir.quantizer import ALIASES, ROUNDING, Quantizer, read_quantizer
+from hwflow.ir.quantizer import ALIASES, ROUNDING, Quantizer
+from hwflow.ir.quantizer_nodes import read_quantizer
 
 MODES = [*ROUNDING, "HALF_EVEN"]
 BITS = st.integers(1, 12)

@@ -5,7 +5,8 @@ import pytest
 
 from hwflow import csim
 from hwflow.codegen.hls4ml import generate
-from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding, quantize_values
+from hwflow.doubles import quantize_values
+from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, RefusedError, Target
 from hwflow.ir.tensor import TensorType
@@ -17,7 +18,8 @@ from hwflow.ops.sigmoid import Sigmoid
 from hwflow.ops.softmax import Softmax
 from hwflow.ops.softplus import Softplus
 from hwflow.ops.tanh import Tanh
-from hwflow.simulate import prepare_inputs, simulate
+from hwflow.port_data import prepare_inputs
+from hwflow.simulate import simulate
 from tests.ops.chain import compute, convert, every_value, onnx_node, reference
 
 DTYPES = [FixedType(7, 3), FixedType(6, 4, signed=False), FixedType(5, 7)]

@@ -14,7 +14,8 @@ from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.transpose import Transpose
-from hwflow.simulate import prepare_inputs, simulate
+from hwflow.port_data import prepare_inputs
+from hwflow.simulate import simulate
 
 X = FixedType(5, 2)
 

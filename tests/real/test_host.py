@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow.ir.quantizer import quantizer_of
+from hwflow.ir.quantizer_nodes import quantizer_of
 from hwflow.real.host import host_levels
 from tests.exact.rational import MODES, fractions_of, quant
 

@@ -11,7 +11,7 @@ from hwflow.ir.graph import Port
 from hwflow.ir.grid import ZERO, Grid, rationals
 from hwflow.ir.op import Constant, OnnxNode, Op
 from hwflow.ir.qonnx import attributes
-from hwflow.ir.quantizer import quantizer_of
+from hwflow.ir.quantizer_nodes import quantizer_of
 from hwflow.ops._broadcast import to_hardware
 from hwflow.ops.input import Input
 from hwflow.passes.deferred import Deferred, on_grid

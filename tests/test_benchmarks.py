@@ -1,0 +1,98 @@
+"""What ``make bench`` is made of, on the smallest network and without C++."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwflow.golden.model import golden_model
+from tests.benchmarks.bench_build import stages_text
+from tests.benchmarks.bench_csim import with_one_layer_changed
+from tests.benchmarks.bench_simulate import (
+    against_float,
+    design_of,
+    given,
+    kernels,
+    runner,
+    session,
+    streamed,
+)
+from tests.benchmarks.networks import networks
+from tests.benchmarks.table import Row, as_json, text
+from tests.benchmarks.timing import peak_megabytes, shortest
+
+
+def test_golden_model_and_float_network_are_timed_in_turn() -> None:
+    network = networks()["jets"]
+    design = design_of(network)
+    x = network.draw(50)
+    (expected,) = design.simulate(given(design, x)).outputs.values()
+    golden = runner(session(golden_model(design.graph)), x)()
+    np.testing.assert_array_equal(golden, expected)
+    for row, size in zip(
+        against_float(network, design, sizes=(1, 10), rounds=1), (1, 10), strict=True
+    ):
+        assert f"{size}" in row.measured
+        assert min(row.value, row.base) > 0
+        assert row.target
+    assert {"Gemm", "FusedGemm", "QGemm"} & kernels(golden_model(design.graph))
+
+
+def test_a_file_of_samples_is_what_was_drawn(tmp_path: Path) -> None:
+    network = networks()["jets"]
+    network.write_data(tmp_path / "x.npy", 300_000)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert (x.shape, x.dtype) == ((300_000, 16), np.float32)
+    np.testing.assert_array_equal(x[:1000], network.draw(1000))
+    network.write_data(tmp_path / "few.npy", 7)
+    assert streamed(design_of(network), tmp_path / "few.npy") == 7
+
+
+def test_one_accumulator_differs_in_a_changed_project() -> None:
+    project = design_of(networks()["jets"]).project
+    changed = with_one_layer_changed(project)
+    differing = [p for p in project.files if project.files[p] != changed.files[p]]
+    assert differing == ["firmware/defines.h"]
+    lines = [p.text("firmware/defines.h").splitlines() for p in (project, changed)]
+    assert sum(a != b for a, b in zip(*lines, strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "target", "met"),
+    [
+        (Row("n", "m", 6000, "samples/s", "csim", 10, least=600), ">= 600", True),
+        (Row("n", "m", 5999, "samples/s", "csim", 10, least=600), ">= 600", False),
+        (Row("n", "m", 1.0, "s", "float", 1.0, below=1.0), "< 1", False),
+        (Row("n", "m", 1.2, "s", "float", 1.0, most=1.2), "<= 1.2", True),
+        (Row("n", "m", 1, "values", most=0), "<= 0", False),
+        (Row("n", "m", 1, "s", "again", 2), "", None),
+    ],
+)
+def test_targets(row: Row, target: str, met: bool | None) -> None:
+    assert (row.target, row.met) == (target, met)
+
+
+def test_table() -> None:
+    rows = [
+        Row("net", "golden", 5999.0, "samples/s", "csim", 10.0, least=600),
+        Row("net", "differing", 0, "values", most=0),
+    ]
+    first, _, one, two = text(rows).splitlines()
+    assert first.split() == ["network", "measured", "against", "ratio", "target", "met"]
+    assert " ".join(one.split()) == "net golden 5,999 samples/s csim 10 samples/s 600 >= 600 NO"
+    assert " ".join(two.split()) == "differing 0 values <= 0 yes"
+    found = json.loads(as_json(rows, {"net": {"total [s]": 1.5}}))
+    assert [row["met"] for row in found["rows"]] == [False, True]
+    assert found["machine"]["cores"] > 0
+    assert found["builds"]["net"]["total [s]"] == 1.5
+    lines = stages_text({"a": {"x [s]": 1.0}, "b": {}}).splitlines()
+    assert lines[1].split() == ["x", "[s]", "1.00"]
+
+
+def test_the_shortest_of_alternating_calls() -> None:
+    calls: list[str] = []
+    runs = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
+    assert set(shortest(runs, 2)) == {"a", "b"}
+    assert calls == ["a", "b", "a", "b"]
+    assert peak_megabytes() > 1
