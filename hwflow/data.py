@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ DAMAGED = (
 MAX_BYTES = 4 * 2**30
 """Largest data file that is read into memory."""
 
-RANDOM_SAMPLES = 256
-"""Samples made up where no data is given."""
+RANDOM_SAMPLES, FEWEST_SAMPLES = 256, 8
+"""Samples made up where no data is given: of small networks, and of the largest."""
+
+RANDOM_PRODUCTS = 2**30
+"""Multiplications over all of them; the generated C++ takes some 10 seconds for them on 2 cores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,9 +187,18 @@ def bad_labels(source: str, found: str) -> Diagnostic:
     )
 
 
-def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> Data:
-    """Return uniform data over a little more than the range of each input port, seeded."""
+def random_data(graph: Graph, samples: int | None = None, seed: int = 0) -> Data:
+    """Return uniform data over a little more than the range of each input port, seeded.
+
+    Args:
+        graph: whose ports the data is for.
+        samples: how many; None for 256, or fewer where those take the generated C++ long.
+        seed: of the generator.
+    """
     rng = np.random.default_rng(seed)
+    if samples is None:
+        fitting = RANDOM_PRODUCTS // max(_products(graph), 1)
+        samples = min(max(fitting, FEWEST_SAMPLES), RANDOM_SAMPLES)
     inputs = {}
     for port in graph.inputs:
         tensor = graph.types[port.value]
@@ -197,6 +210,16 @@ def random_data(graph: Graph, samples: int = RANDOM_SAMPLES, seed: int = 0) -> D
         )
     source = f"a uniform distribution over the ports' ranges, seed {seed}"
     return Data(inputs, None, source, seed)
+
+
+def _products(graph: Graph) -> int:
+    """Return how many multiplications by weights a sample takes."""
+    found = 0
+    for node in graph.nodes:
+        weight = getattr(node.op, "weight", None)
+        if weight is not None:
+            found += weight.raw.size * prod(graph.types[node.name].shape[:-1])
+    return found
 
 
 def unreadable(name: str, found: str) -> Diagnostic:
