@@ -1,5 +1,7 @@
 """The pytest plugin: what users write in their tests, run by pytest in pytest."""
 
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hwflow
 from tests.cli.command import dense
 
 pytest_plugins = ["pytester"]
@@ -23,6 +26,14 @@ from hwflow import verified
 from hwflow.testing import assert_faithful, assert_fits, assert_lossless
 MODEL, DATA = "model.onnx", "data.npz"
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """Load hwflow whole: pytester forgets what a run inside loads, and classes would be twice."""
+    for module in pkgutil.walk_packages(hwflow.__path__, "hwflow."):
+        if not {"main", "torch"} & set(module.name.replace("_", ".").split(".")):
+            importlib.import_module(module.name)
 
 
 @pytest.fixture
