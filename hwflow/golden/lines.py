@@ -45,7 +45,7 @@ class Line:
         x, factor, offset = n.astype(to), self.factor[row].astype(to), self.offset[row].astype(to)
         yield (x / factor if self.divides else x * factor) + offset
         if self.carrier is Carrier.FLOAT32:
-            yield (n * factor.astype(np.float64) + offset).astype(to)
+            yield rounded_once(n * factor.astype(np.float64), offset.astype(np.float64))
 
     def levels(self, n: npt.NDArray[Any], row: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
         """Yield the results, as runtimes differ in ``totals``."""
@@ -59,6 +59,20 @@ class Line:
         n = np.concatenate([problem.first, problem.last])
         row, level = np.tile(problem.row, 2), np.tile(problem.level, 2)
         return all(np.array_equal(levels, level) for levels in self.levels(n, row))
+
+
+def rounded_once(a: F64, b: F64) -> npt.NDArray[np.float32]:
+    """Return ``a + b`` rounded to float32 once, as a fused multiply-add rounds.
+
+    The sum is taken to the odd one of its neighbours in float64 first, which leaves float32's
+    rounding as it is (Boldo and Melquiond, Emulation of FMA and correctly rounded sums, 2008).
+    """
+    total = a + b
+    back = total - a
+    error = (a - (total - back)) + (b - back)  # exact: Knuth's TwoSum
+    even = total.view(np.int64) % 2 == 0
+    beyond = np.nextafter(total, np.copysign(np.inf, error))
+    return np.where((error != 0) & even, beyond, total).astype(np.float32)
 
 
 def line_of(problem: Problem) -> Line | None:
