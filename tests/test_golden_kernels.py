@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
@@ -80,6 +81,16 @@ def assert_exact(graph: Graph, samples: int = 300) -> None:
         np.testing.assert_array_equal(found[f"layer/{name}"], simulation.layers[name].raw, name)
     alone = GoldenEngine(graph, threads=1).run(data)
     np.testing.assert_array_equal(alone["y"], simulation.outputs["y"])
+    np.testing.assert_array_equal(unfused(graph, data["x"]), simulation.outputs["y"])
+
+
+def unfused(graph: Graph, x: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """Return the output without ONNX Runtime's optimisations: no kernel of integers is run."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(golden_model(graph).SerializeToString(), options)
+    return np.asarray(session.run(["y"], {"x": x.astype(np.float32)})[0])
 
 
 def optimised(graph: Graph, tmp_path: Any) -> list[str]:
