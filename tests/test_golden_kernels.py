@@ -188,6 +188,29 @@ def test_requantisations_of_one_scale_are_part_of_the_kernel(divisor: float, tmp
     assert optimised(graph, tmp_path).count("QGemm") == 3
 
 
+def test_layers_share_what_is_in_8_bits_already() -> None:
+    rng = np.random.default_rng(7)
+    x = TensorType.full((4, 4, 8), FixedType(8, 1, True))
+    pool = MaxPool(kernel=(2, 2), strides=(2, 2), pads=((0, 0), (0, 0)))
+    to = FixedType(7, 5, True, Rounding.RND, Overflow.SAT)
+    nodes = [
+        Node("x", Input(shape=x.shape, dtype=x.dtype)),
+        Node("pool", pool, ("x",)),
+        Node("conv", conv(rng, 8, 128, 31, to), ("pool",)),  # brings the pool to 8 bits, not x
+        Node("flat", Reshape(shape=(32,)), ("pool",)),
+        Node("few", dense(rng, 32, 4, 31), ("flat",)),  # too few outputs, but it is there
+        Node("all", Reshape(shape=(512,)), ("conv",)),
+        Node("y", dense(rng, 512, 4, 31), ("all",)),
+    ]
+    inputs = [Port("x", "x", (1, 2, 3))]
+    outputs = [Port("y", "y", (1,)), Port("few", "few", (1,))]
+    graph = Graph.build("graph", nodes, inputs, outputs)
+    plan = plan_kernels(graph)
+    assert sorted(plan.kernels) == ["conv", "few", "y"]
+    assert sorted(plan.zeros) == ["all", "conv", "flat", "pool"]
+    assert_exact(graph, 40)
+
+
 def test_a_dense_layer_takes_a_flattened_value_in_its_order() -> None:
     rng = np.random.default_rng(4)
     x = TensorType.full((6, 4, 3), FixedType(8, 1))

@@ -86,8 +86,9 @@ def plan_kernels(graph: Graph) -> Plan:
             continue
         operand = node.inputs[0]
         path = list(_path(graph, operand))
-        quantized = path[-1] in plan.zeros
-        zero = plan.zeros[path[-1]] if quantized else zero_of(graph.types[operand])
+        known = next((name for name in path if name in plan.zeros), None)
+        quantized = known is not None
+        zero = zero_of(graph.types[operand]) if known is None else plan.zeros[known]
         if zero is None or not _pays(node.op, quantized=quantized):
             continue
         kernel = kernel_of(node.op, graph.types[operand], zero)
@@ -95,7 +96,8 @@ def plan_kernels(graph: Graph) -> Plan:
         if kernel is None or not (kernel.quantize or step or isinstance(node.op, Dense)):
             continue
         plan.kernels[node.name] = kernel
-        plan.zeros.update(dict.fromkeys(path if quantized else [operand], zero))
+        between = [operand] if known is None else path[: path.index(known)]
+        plan.zeros.update(dict.fromkeys(between, zero))
         if kernel.quantize is not None:
             plan.zeros[node.name] = kernel.quantize.zero
         if step is not None:
