@@ -32,6 +32,16 @@ def design() -> Design:
     return hwflow.compile("examples/digits_mlp.onnx")
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a cache with the precompiled headers only, whatever earlier runs compiled."""
+    headers = HEADERS.path("")
+    headers.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path / "cache"))
+    HEADERS.path("").parent.mkdir(parents=True)
+    HEADERS.path("").symlink_to(headers)
+
+
 def with_text(design: Design, path: str, old: str, new: str) -> Project:
     files = dict(design.project.files)
     text = files[path].decode()
@@ -61,6 +71,7 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return compiled
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_layer_that_did_not_change_is_not_compiled_again(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +97,7 @@ def test_versions_of_a_layer_are_never_mixed_up(design: Design) -> None:
     assert not np.array_equal(found["fc2"], expected["fc2"])
 
 
+@pytest.mark.usefixtures("cache")
 def test_an_object_with_another_version_of_a_header_is_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
