@@ -47,4 +47,4 @@ def assert_predicts(source: Any, model: Any, shape: tuple[int, ...]) -> None:
     proto = ir.to_proto(load(source).ir)
     session = onnxruntime.InferenceSession(proto.SerializeToString())
     (ours,) = session.run(None, {proto.graph.input[0].name: data})
-    np.testing.assert_allclose(ours, model.predict_on_batch(data), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours, model.predict_on_batch(data), rtol=1e-5, atol=1e-6)
