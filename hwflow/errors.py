@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+_NEXT_LINE = "\n" + 17 * " "
+"""What the lines of a longer text begin with, below the first."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
@@ -17,7 +20,7 @@ class Diagnostic:
 
     Attributes:
         code: ``HWnnn``; 0xx input files, 1xx layer settings, 2xx unsupported constructs,
-            3xx arithmetic, 4xx data, 5xx project and board.
+            3xx arithmetic, 4xx data, 5xx project and board, 6xx programs on this machine.
         title: what is wrong, in a few words, lower case.
         where: the node by its framework name, its operator and the model file.
         found: the offending value, and where it was set.
@@ -42,7 +45,7 @@ class Diagnostic:
         for label in ("found", "supported", "help"):
             text = getattr(self, label)
             if text:
-                lines.append(f"      {label + ':':<10} {text}")
+                lines.append(f"      {label + ':':<10} " + text.replace("\n", _NEXT_LINE))
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, str]:
@@ -54,7 +57,15 @@ class Diagnostic:
 
 
 class HwflowError(Exception):
-    """A failure that is the user's to mend; the command line shows it without a traceback."""
+    """A failure that is the user's to mend; the command line shows it without a traceback.
+
+    Attributes:
+        diagnostics: every finding, one at least.
+        written: files that say so, for CI.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    written: tuple[str, ...] = ()
 
 
 class CompileError(HwflowError):
@@ -68,26 +79,34 @@ class CompileError(HwflowError):
 
 
 class ToolError(HwflowError):
-    """A program is missing or failed.
+    """A program or a package on this machine is missing or failed.
 
     Args:
         tool: the program's name.
         message: what happened.
+        code: ``HW6nn``.
         help: what to do: the install command, the variable that points to the program.
         log: the program's own output, or the path it was kept at.
     """
 
-    def __init__(self, tool: str, message: str, *, help: str = "", log: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        tool: str,
+        message: str,
+        *,
+        code: str,
+        help: str = "",  # noqa: A002
+        log: str = "",
+    ) -> None:
         self.tool = tool
         self.message = message
+        self.code = code
         self.help = help
         self.log = log
-        parts = [f"error[{tool}]: {message}"]
-        if log:
-            parts.append("      log:       " + log.replace("\n", "\n                 "))
-        if help:
-            parts.append(f"      help:      {help}")
-        super().__init__("\n".join(parts))
+        self.diagnostics = (
+            Diagnostic(code=code, title=f"{tool}: {message}", found=log, help=help),
+        )
+        super().__init__(str(self.diagnostics[0]))
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hwflow.errors import CompileError, HwflowError, ToolError
+from hwflow.errors import HwflowError
 
 if TYPE_CHECKING:
     from hwflow.design import Design
@@ -70,18 +70,13 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
 def error(problem: HwflowError, *, json: bool) -> None:
     """Print a user error: on standard error, or as JSON on standard output."""
     if json:
-        if isinstance(problem, CompileError):
-            print_json({"errors": [d.as_dict() for d in problem.diagnostics]})
-        elif isinstance(problem, ToolError):
-            parts = {k: getattr(problem, k) for k in ("tool", "message", "help", "log")}
-            print_json({"errors": [parts]})
-        else:
-            print_json({"errors": [{"title": str(problem)}]})
+        print_json({"errors": [d.as_dict() for d in problem.diagnostics]})
         return
     errors.print(escape(str(problem)), soft_wrap=True)
-    if isinstance(problem, CompileError):
-        count = len(problem.diagnostics)
-        errors.print(f"\n{count} error{'s' * (count > 1)}. Nothing was written.")
+    count = sum(finding.severity == "error" for finding in problem.diagnostics)
+    written = f"See also {', '.join(problem.written)}." if problem.written else ""
+    text = f"\n{count} error{'s' * (count > 1)}. {written or 'Nothing was written.'}"
+    errors.print(escape(text), soft_wrap=True)
 
 
 def warnings(findings: Iterable[Diagnostic]) -> None:

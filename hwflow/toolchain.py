@@ -48,6 +48,7 @@ class Tool:
             raise ToolError(
                 self.name,
                 f"{what} was not found on PATH; it is needed for {self.purpose}",
+                code="HW601",
                 help=f"{self.install}, or set {self.variable} to the program's path",
             )
         return path
@@ -113,13 +114,18 @@ def _run(
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
-        raise ToolError(name, f"{command[0]} cannot be run: {error.strerror}") from error
+        message = f"{command[0]} cannot be run: {error.strerror}"
+        raise ToolError(name, message, code="HW602") from error
     except subprocess.TimeoutExpired:
         raise ToolError(
-            name, f"{what} took longer than {timeout_s:g} s", help="use fewer samples or layers"
+            name,
+            f"{what} took longer than {timeout_s:g} s",
+            code="HW603",
+            help="use fewer samples or layers",
         ) from None
     if done.returncode == 0:
         return done
+    code = "HW605" if done.returncode < 0 else "HW604"
     if done.returncode < 0:
         import signal
 
@@ -128,4 +134,4 @@ def _run(
         ended = f"failed (exit status {done.returncode})"
     output = (done.stderr + done.stdout).strip().split("\n")
     log = "\n".join(output[:LOG_LINES])
-    raise ToolError(name, f"{what} {ended}", log=log)
+    raise ToolError(name, f"{what} {ended}", code=code, log=log)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import hwflow
 from hwflow.compiler import compile as compile_model
 from hwflow.design import Design
+from hwflow.errors import CompileError, Diagnostic, HwflowError
 from hwflow.files import write_file, write_summary
 from hwflow.gate import Check, Gate, files_check
-from hwflow.junit import to_junit
-from hwflow.report.gate import gate_markdown
+from hwflow.ir.qonnx import printable
+from hwflow.junit import errors_junit, to_junit
+from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.stored import StoredProject, is_project, open_project, refuse_options
 from hwflow.verify import Verification
 
@@ -113,3 +116,47 @@ def write_outcome(
         write_file(junit, text.encode(), parents=True)
     if summary is not None:
         write_summary(summary, gate_markdown(name, subject, found.checks, verification))
+
+
+@contextmanager
+def errors_written(path: Path, *, junit: Path | None, summary: Path | None) -> Iterator[None]:
+    """Write what goes wrong inside for CI, too, in the place of the checks.
+
+    Args:
+        path: of the model or the project.
+        junit: where to write JUnit XML.
+        summary: where to write Markdown.
+
+    Raises:
+        HwflowError: what was raised inside; with HW552, where a file cannot be written.
+    """
+    try:
+        yield
+    except HwflowError as error:
+        name = printable(path.name or str(path))
+        properties = {"design": printable(str(path)), "hwflow": hwflow.__version__}
+        findings, written = list(error.diagnostics), []
+        for file, write in ((summary, _errors_summary), (junit, _errors_junit)):
+            if file is None:
+                continue
+            try:
+                write(file, name, findings, properties)
+                written.append(str(file))
+            except CompileError as other:
+                findings += [finding for finding in other.diagnostics if finding not in findings]
+        if len(findings) > len(error.diagnostics):
+            error = CompileError(findings)
+        error.written = tuple(written)
+        raise error from None
+
+
+def _errors_summary(
+    file: Path, name: str, findings: Sequence[Diagnostic], properties: Mapping[str, str]
+) -> None:
+    write_summary(file, errors_markdown(name, findings))
+
+
+def _errors_junit(
+    file: Path, name: str, findings: Sequence[Diagnostic], properties: Mapping[str, str]
+) -> None:
+    write_file(file, errors_junit(name, findings, properties).encode(), parents=True)

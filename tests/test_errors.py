@@ -47,10 +47,10 @@ def test_printed_form() -> None:
 
 
 def test_tool_errors_show_log_and_help() -> None:
-    text = str(ToolError("g++", "failed", help="install it", log="line 1\nline 2"))
-    assert text.splitlines() == [
-        "error[g++]: failed",
-        "      log:       line 1",
+    error = ToolError("g++", "failed", code="HW999", help="install it", log="line 1\nline 2")
+    assert str(error).splitlines() == [
+        "error[HW999]: g++: failed",
+        "      found:     line 1",
         "                 line 2",
         "      help:      install it",
     ]

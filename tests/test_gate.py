@@ -1,5 +1,6 @@
 """The gate: each check at its limit, just beyond it, and where it cannot be evaluated."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hwflow.errors import CompileError
+from hwflow.errors import CompileError, Diagnostic
 from hwflow.gate import Check, Gate, files_check
-from hwflow.junit import to_junit
+from hwflow.junit import errors_junit, to_junit
 from hwflow.limits import VerifySettings
-from hwflow.report.gate import gate_markdown
+from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.verify import Verification, full_simulation
 from tests.report.samples import (
     HOSTILE,
@@ -169,6 +170,35 @@ def test_junit_holds_any_name() -> None:
     case = root[0].find("testcase")
     assert case is not None
     assert (case.get("name") or "").startswith("</title><script>")
+
+
+ODD = Diagnostic(
+    code="HW999", title=f"bad \x1b {HOSTILE} \ud800", where=f"{HOSTILE}\n\x00",
+    found="`````\n```\nlog <b>", help="do [this](javascript:x)",
+)  # fmt: skip
+
+
+def test_errors_as_junit_hold_any_name() -> None:
+    root = ET.fromstring(errors_junit(HOSTILE + "\x00", [ODD, ODD], {"design": HOSTILE}))
+    cases = root[0].findall("testcase")
+    assert len({case.get("name") for case in cases}) == 2
+    assert (root.get("tests"), root.get("errors"), root.get("failures")) == ("2", "2", "0")
+    for case in cases:
+        error = case.find("error")
+        assert error is not None
+        assert error.get("type") == "HW999"
+        assert "do [this](javascript:x)" in str(error.text)
+
+
+def test_errors_as_markdown_hold_any_name() -> None:
+    text = errors_markdown(HOSTILE, [ODD])
+    text.encode()
+    blocks = re.split(r"^  `{6}(?:text)?$", text, flags=re.M)
+    assert len(blocks) == 3, "one block, longer fences than any in the text"
+    assert "do [this](javascript:x)" in blocks[1]
+    for outside in (blocks[0], blocks[2]):
+        assert "<script" not in outside.replace("\\<script", "")
+        assert "\x1b" not in outside
 
 
 def test_markdown_is_as_before(golden: Golden) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
     name="hwflow",
     help="From quantisation-aware trained models to verified, estimated HLS projects.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich for it would double the start-up time
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "terminal_width": None if sys.stdout.isatty() else 1000,  # files and pipes take whole lines
+    },
     epilog="Example: hwflow build examples/digits_mlp.onnx --board pynq-z2 "
     "--data examples/digits.npz",
 )
@@ -22,3 +27,21 @@ op_app = typer.Typer(
     epilog="Example: hwflow op new HalfWave",
 )
 app.add_typer(op_app, name="op")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import hwflow
+
+        typer.echo(f"hwflow {hwflow.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """From quantisation-aware trained models to verified, estimated HLS projects."""

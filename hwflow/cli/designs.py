@@ -159,7 +159,10 @@ def verify(
     """
     from hwflow import show, show_verify, verified
 
-    with show.progress(quiet=json) as progress:
+    with (
+        verified.errors_written(path, junit=junit, summary=summary),
+        show.progress(quiet=json) as progress,
+    ):
         found = verified.verify_path(
             path, data, plugins=plugin or (), float_model=float_model, progress=progress,
             reproducer=Path(f"{path.stem}-reproducer.npz"),
@@ -172,7 +175,7 @@ def verify(
             board=board, config=config, io_type=io_type, backend=backend, weights=weights,
             trust=trust,
         )  # fmt: skip
-    verified.write_outcome(found, junit=junit, summary=summary)
+        verified.write_outcome(found, junit=junit, summary=summary)
     show_verify.verified(found, json=json)
     raise typer.Exit(0 if found.passed else 1)
 

@@ -126,7 +126,8 @@ def _model_graph(graph: Graph, target: Target) -> Any:
     try:
         from hls4ml.model.graph import ModelGraph
     except ImportError as error:
-        raise ToolError("hls4ml", str(error), help="pip install hls4ml==1.3.0") from error
+        wanted = "pip install hls4ml==1.3.0"
+        raise ToolError("hls4ml", str(error), code="HW607", help=wanted) from error
     kernels.register()
     layers, configs = [], {}
     for node in graph.nodes:

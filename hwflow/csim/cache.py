@@ -60,6 +60,7 @@ class Shelf:
             raise ToolError(
                 "cache",
                 f"cannot keep the compiled simulation in {path.parent}: {error.strerror}",
+                code="HW606",
                 help="set HWFLOW_CACHE to a folder that can be written",
             ) from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from hwflow.budget import Budget
+from hwflow.errors import Diagnostic
 from hwflow.gate import Check
 from hwflow.report.markdown import plain, table
 from hwflow.report.words import percent, real
@@ -35,6 +37,34 @@ def gate_markdown(
         *_lost(verification),
     ]
     return "\n".join(lines) + "\n\n"
+
+
+def errors_markdown(name: str, findings: Sequence[Diagnostic]) -> str:
+    """Return a section in GitHub's Markdown that says why nothing was checked.
+
+    Args:
+        name: of the model or the project.
+        findings: why.
+    """
+    count = f"{len(findings)} error{'s' * (len(findings) > 1)}"
+    lines = [f"## hwflow verify: {plain(name)}: {count}, nothing was checked", ""]
+    for finding in findings:
+        text = _shown(finding.title)
+        lines += [f"- **{finding.code}** {plain(text)}", "", *_verbatim(_shown(str(finding))), ""]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def _verbatim(text: str) -> Iterator[str]:
+    """Yield text as it is, in a block that nothing in it can end."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"  {fence}text"
+    yield from (f"  {line}" for line in text.split("\n"))
+    yield f"  {fence}"
 
 
 def _table_of(checks: Sequence[Check]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow import csim
+from hwflow import __version__, csim
 from hwflow.cli import app
 from hwflow.codegen.project import Project
 from hwflow.csim import program
@@ -239,3 +239,31 @@ def test_the_module_runs_as_a_program() -> None:
     assert done.returncode == 2
     assert "error[HW001]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, "--version")
+    assert (ran.status, ran.out) == (0, f"hwflow {__version__}\n")
+
+
+def test_shells_complete_commands_and_options() -> None:
+    def completed(words: str, count: int) -> set[str]:
+        environment = {
+            **os.environ, "_HWFLOW_COMPLETE": "complete_bash", "COMP_WORDS": words,
+            "COMP_CWORD": str(count), "PYTHONPATH": str(Path(csim.__file__).parents[2]),
+        }  # fmt: skip
+        code = "from hwflow.cli import app; app(prog_name='hwflow')"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        return set(done.stdout.split())
+
+    assert completed("hwflow ver", 1) == {"verify"}
+    assert {"--junit", "--summary", "--max-lut"} <= completed("hwflow verify --", 2)
+
+
+def test_help_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["op", "--help"]):
+        out = hwflow(capsys, *arguments).out
+        assert "..." not in out.replace("[ARGS]...", "")

@@ -83,9 +83,42 @@ def test_what_cannot_be_checked_is_no_pass(name: str, capsys: Capture, golden: G
     np.savez("data.npz", x=np.zeros((5, 4), np.float32))
     arguments, code = REFUSED[name]
     ran = verify(capsys, *arguments, "--junit", "a.xml", "--summary", "a.md")
-    assert (ran.status, ran.new) == (2, ())
+    assert (ran.status, ran.new) == (2, ("a.md", "a.xml"))
     assert ran.err.count(f"error[{code}]") == 2
     golden(f"errors/{name}.txt", ran.err)
+    golden(f"errors/{name}.md", Path("a.md").read_text())
+    root = ET.parse("a.xml").getroot()
+    assert (root.get("tests"), root.get("errors"), root.get("failures")) == ("2", "2", "0")
+    for error in root.iter("error"):
+        assert error.get("type") == code
+        assert error.text in ran.err, "the same words as on the screen"
+
+
+def test_errors_are_json_too(capsys: Capture) -> None:
+    arguments = ("--max-lut", "few", "--json", "--junit", "a.xml")
+    ran = verify(capsys, *arguments)
+    (finding,) = json.loads(ran.out)["errors"]
+    assert (ran.status, ran.err, finding["code"]) == (2, "", "HW102")
+    assert finding["where"] == "--max-lut"
+
+
+def test_an_error_that_cannot_be_written_down_is_added(capsys: Capture) -> None:
+    ran = verify(capsys, "--max-lut", "few", "--junit", "data.npz/a.xml", "--summary", "a.md")
+    assert (ran.status, ran.new) == (2, ("a.md",))
+    assert ran.err.count("error[HW102]") == ran.err.count("error[HW552]") == 1
+    assert "HW102" in Path("a.md").read_text()
+
+
+def test_a_missing_compiler_is_in_the_files(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path / "cache"))
+    ran = verify(capsys, "--junit", "a.xml", "--summary", "a.md")
+    (error,) = ET.parse("a.xml").getroot().iter("error")
+    assert (ran.status, error.get("type")) == (2, "HW601")
+    assert "set CXX to the program's path" in str(error.text)
+    assert "no-such-compiler" in Path("a.md").read_text()
 
 
 def test_a_summary_of_github_is_appended_to(
