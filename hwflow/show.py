@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from hwflow.errors import HwflowError
+from hwflow.terminal import console, errors, print_json, table, warnings
 
 if TYPE_CHECKING:
     from hwflow.design import Design
-    from hwflow.errors import Diagnostic
     from hwflow.estimate import EstimateReport
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx import QonnxModel
     from hwflow.verify import Verification
-
-WIDTH = None if sys.stdout.isatty() else 160
-"""Columns where no terminal says how many there are: files and pipes take whole tables."""
-
-console = Console(highlight=False, width=WIDTH)
-errors = Console(stderr=True, highlight=False)
-
-
-def print_json(content: Any) -> None:
-    """Print plain data as JSON on standard output; what is not finite becomes null."""
-    print(json_module.dumps(_finite(content), indent=2))  # noqa: T201
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {str(k): _finite(v) for k, v in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_finite(v) for v in content]
-    if isinstance(content, float) and not isfinite(content):
-        return None
-    return content
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """Yield a callback that shows each stage on standard error as it goes on."""
-    if quiet or not errors.is_terminal:
-        yield lambda stage, done: None
-        return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def update(stage: str, done: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=None if done == 0 else 1.0)
-            if done > 0:
-                bars.update(tasks[stage], total=1.0, completed=done)
-
-        yield update
 
 
 def error(problem: HwflowError, *, json: bool) -> None:
@@ -77,12 +28,6 @@ def error(problem: HwflowError, *, json: bool) -> None:
     written = f"See also {', '.join(problem.written)}." if problem.written else ""
     text = f"\n{count} error{'s' * (count > 1)}. {written or 'Nothing was written.'}"
     errors.print(escape(text), soft_wrap=True)
-
-
-def warnings(findings: Iterable[Diagnostic]) -> None:
-    """Print findings that stop nothing."""
-    for finding in findings:
-        errors.print(escape(str(finding)), style="yellow", soft_wrap=True)
 
 
 def layer_rows(design: Design) -> list[dict[str, Any]]:
@@ -126,11 +71,10 @@ def inspect(design: Design, *, json: bool) -> None:
             }
         )
         return
-    table = Table(title=f"{design.source}: {len(rows)} layers", title_justify="left")
-    for column in ("layer", "operator", "shape", "type", "range", "settings"):
-        table.add_column(column, overflow="fold")
+    columns = ("layer", "operator", "shape", "type", "range", "settings")
+    shown = table(columns, title=f"{design.source}: {len(rows)} layers")
     for row in rows:
-        table.add_row(
+        shown.add_row(
             escape(row["name"] + _origin(row)),
             row["operator"],
             "x".join(map(str, row["shape"])),
@@ -138,7 +82,7 @@ def inspect(design: Design, *, json: bool) -> None:
             "{:g} .. {:g}".format(*row["range"]),
             escape(", ".join(f"{k}={v}" for k, v in row["settings"].items())),
         )
-    console.print(table)
+    console.print(shown)
     warnings(design.warnings)
 
 
@@ -170,15 +114,13 @@ def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
     if json:
         print_json({"model": design.source, **found.to_dict()})
         return
-    table = Table(title=f"{design.source} on {design.board.name}, estimated", title_justify="left")
-    table.add_column("layer")
-    for title in TITLES:
-        table.add_column(title, justify="right")
+    title = f"{design.source} on {design.board.name}, estimated"
+    shown = table(("layer", *(f">{column}" for column in TITLES)), title=title)
     for row in found.layers:
-        table.add_row(escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS))
-    table.add_section()
-    table.add_row("total", *(_figure(getattr(found.total, c)) for c in COLUMNS))
-    console.print(table)
+        shown.add_row(escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS))
+    shown.add_section()
+    shown.add_row("total", *(_figure(getattr(found.total, c)) for c in COLUMNS))
+    console.print(shown)
     for entry in found.utilisation:
         if entry.available:
             used = f"{entry.percent.value:.1f} % ({entry.percent.low:.1f}-{entry.percent.high:.1f})"
@@ -195,12 +137,8 @@ def requantizers(design: Design) -> None:
     """Print how each layer requantises, and what proves it, if any does."""
     from hwflow.ops.requantize import Requantize
 
-    table = Table(title="requantisers", title_justify="left")
-    for column in ("layer", "implementation"):
-        table.add_column(column)
-    for column in ("multiplier bits", "shift", "points compared"):
-        table.add_column(column, justify="right")
-    table.add_column("which points", overflow="fold")
+    figures = (">multiplier bits", ">shift", ">points compared")
+    rows = []
     for node in design.graph.nodes:
         plan = node.op.plan if isinstance(node.op, Requantize) else None
         if plan is None or plan.proof is None:
@@ -208,9 +146,13 @@ def requantizers(design: Design) -> None:
         shift = "" if plan.shift is None else str(plan.shift)
         bits = str(plan.multiplier_bits or "")
         proof = (f"{plan.proof.points:,}", plan.proof.method)
-        table.add_row(escape(node.name), str(plan), bits, shift, *proof)
-    if table.rows:
-        console.print(table)
+        rows.append((escape(node.name), str(plan), bits, shift, *proof))
+    if rows:
+        columns = ("layer", "implementation", *figures, "which points")
+        shown = table(columns, title="requantisers")
+        for row in rows:
+            shown.add_row(*row)
+        console.print(shown)
 
 
 def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:

@@ -7,9 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
-from hwflow.show import console, print_json
+from hwflow.terminal import console, print_json, table
 
 if TYPE_CHECKING:
     from hwflow.plugins import Plugins
@@ -39,13 +38,12 @@ def boards(name: str | None, *, json: bool) -> None:
             console.print(f"  {resource:<9} {figure.count:>10,}  {escape(figure.source)}")
         console.print(f"  clock     {board.clock_period_ns:>8g} ns  {escape(board.notes)}")
         return
-    table = Table(title=f"{len(chosen)} boards", title_justify="left")
-    for column in ("board", "part", *RESOURCES, "clock ns"):
-        table.add_column(column, justify="left" if column in ("board", "part") else "right")
+    figures = (f">{column}" for column in (*RESOURCES, "clock ns"))
+    shown = table(("board", "part", *figures), title=f"{len(chosen)} boards")
     for board in chosen:
         counts = (f"{board.resources.count(r):,}" for r in RESOURCES)
-        table.add_row(board.name, board.part, *counts, f"{board.clock_period_ns:g}")
-    console.print(table)
+        shown.add_row(board.name, board.part, *counts, f"{board.clock_period_ns:g}")
+    console.print(shown)
 
 
 def operators(plugins: Plugins, *, json: bool) -> None:
@@ -67,13 +65,11 @@ def operators(plugins: Plugins, *, json: bool) -> None:
     if json:
         print_json(rows)
         return
-    table = Table(title=f"{len(rows)} operators", title_justify="left")
-    for column in ("operator", "ONNX", "settings", "what"):
-        table.add_column(column, overflow="fold")
+    shown = table(("operator", "ONNX", "settings", "what"), title=f"{len(rows)} operators")
     for row in rows:
         lists = (", ".join(row[key]) for key in ("onnx", "settings"))
-        table.add_row(str(row["name"]), *lists, escape(str(row["summary"])))
-    console.print(table)
+        shown.add_row(str(row["name"]), *lists, escape(str(row["summary"])))
+    console.print(shown)
 
 
 def doctor(*, json: bool) -> int:

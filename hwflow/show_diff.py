@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from hwflow.show import console, print_json
+from hwflow.terminal import console, print_json, table
 
 if TYPE_CHECKING:
     from hwflow.manifest.compare import Change, Comparison
@@ -70,15 +70,12 @@ def comparison(found: Comparison, *, json: bool) -> None:
 
 
 def _table(found: Comparison) -> Table:
-    table = Table()
-    for column in ("", "what", "before", "after"):
-        table.add_column(column, overflow="fold")
-    table.add_column("change", justify="right")
+    shown = table(("", "what", "before", "after", ">change"))
     for section, changes in groupby(found.changes, key=lambda change: change.section):
-        table.add_section()
+        shown.add_section()
         for row in _rows(section, list(changes), found):
-            table.add_row(*map(escape, row))
-    return table
+            shown.add_row(*map(escape, row))
+    return shown
 
 
 def _rows(section: str, changes: Sequence[Change], found: Comparison) -> Iterator[Sequence[str]]:

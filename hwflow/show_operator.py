@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from hwflow.show import console, print_json
+from hwflow.terminal import console, print_json
 
 if TYPE_CHECKING:
     from hwflow.workbench.outcome import Difference, OpCheck, Outcome

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
-from hwflow.show import console, print_json
+from hwflow.terminal import console, print_json, table
 
 if TYPE_CHECKING:
     from hwflow.ptq import Quantized
@@ -21,17 +20,14 @@ def quantized(found: Quantized, path: Path, *, json: bool) -> None:
         print_json({"model": str(path), "source": found.model.source, **cost.to_dict()})
         return
     title = f"{found.model.source}, {cost.held_out} held-out samples"
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("layer")
-    table.add_column("operator")
-    for column in ("weight bits", "input bits", "weight scales", "SQNR dB"):
-        table.add_column(column, justify="right")
+    figures = (">weight bits", ">input bits", ">weight scales", ">SQNR dB")
+    shown = table(("layer", "operator", *figures), title=title)
     for layer in cost.layers:
         numbers = (layer.weight_bits, layer.input_bits, layer.scales)
-        table.add_row(
+        shown.add_row(
             escape(layer.name), layer.operator, *map(str, numbers), _decibel(layer.sqnr_db)
         )
-    console.print(table)
+    console.print(shown)
     for output in cost.outputs:
         parts = [f"SQNR {_decibel(output.sqnr_db)} dB"]
         if output.agreement is not None:

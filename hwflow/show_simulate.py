@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from hwflow.show import console, errors, print_json, warnings
+from hwflow.terminal import console, errors, print_json, table, warnings
 
 if TYPE_CHECKING:
     from hwflow.simulated import Simulated
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield a callback that shows samples done, in all and per second on standard error."""
-    if quiet or not errors.is_terminal:
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    text = "{task.completed:,.0f} samples, {task.fields[rate]:,.0f} a second"
-    columns = (SpinnerColumn(), BarColumn(), TextColumn(text), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as bars:
-        task = bars.add_task("simulate", total=None, rate=0.0)
-
-        def update(done: int, total: int | None) -> None:
-            seconds = bars.tasks[0].elapsed or 0.0
-            rate = done / seconds if seconds else 0.0
-            bars.update(task, completed=done, total=total, rate=rate)
-
-        yield update
 
 
 def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
@@ -90,27 +67,24 @@ def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
 
 
 def _outputs(found: Simulated) -> Table:
-    table = Table()
-    for column in ("output", "shape", "range", "accuracy"):
-        table.add_column(column)
+    shown = table(("output", "shape", "range", "accuracy"))
     for name, output in found.summary.outputs.items():
         accuracy = found.summary.accuracy(name)
-        table.add_row(
+        shown.add_row(
             escape(name),
             "x".join(map(str, output.shape)),
             "{:g} .. {:g}".format(*output.range),
             "" if accuracy is None else f"{accuracy:.2%}",
         )
-    return table
+    return shown
 
 
 def _counters(found: Simulated) -> Table:
     """Return what the layers' casts did, layer by layer."""
-    table = Table()
-    for column in ("layer", "values", "saturated", "wrapped", "near ties", "observed"):
-        table.add_column(column, justify="left" if column == "layer" else "right")
+    figures = (">values", ">saturated", ">wrapped", ">near ties", ">observed")
+    shown = table(("layer", *figures))
     for name, counted in found.counters.items():
         counts = (counted.elements, counted.saturated, counted.wrapped, counted.near_ties)
         observed = "{:g} .. {:g}".format(*counted.observed)
-        table.add_row(escape(name), *(f"{c:,}" for c in counts), observed)
-    return table
+        shown.add_row(escape(name), *(f"{c:,}" for c in counts), observed)
+    return shown

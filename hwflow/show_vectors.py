@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
-from hwflow.show import console, print_json
+from hwflow.terminal import console, print_json, table
 
 if TYPE_CHECKING:
     from hwflow.vectors import Vectors
@@ -21,12 +20,11 @@ def vectors(found: Vectors, folder: Path, *, json: bool) -> None:
         print_json({"folder": str(folder), "samples": found.samples, "ports": ports})
         return
     title = f"{folder}: {found.samples} samples of {found.source}"
-    table = Table(title=escape(title), title_justify="left")
-    for column in ("port", "direction", "shape", "type", "beats per sample", "bits per beat"):
-        table.add_column(column)
+    columns = ("port", "direction", "shape", "type", "beats per sample", "bits per beat")
+    shown = table(columns, title=title)
     for port in ports:
         shape = "x".join(map(str, port["shape"]))
         cells = (port["name"], port["direction"], shape, port["type"])
         packing = (port["beats_per_sample"], port["bits_per_beat"])
-        table.add_row(*map(escape, cells), *map(str, packing))
-    console.print(table)
+        shown.add_row(*map(escape, cells), *map(str, packing))
+    console.print(shown)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
-from hwflow.show import console, print_json, warnings
+from hwflow.terminal import console, print_json, table, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,14 +105,12 @@ def _budget(found: Budget) -> None:
 
 
 def _checks(checks: Sequence[Check]) -> None:
-    table = Table(title="checks", title_justify="left")
-    for column in ("check", "value", "limit", "", ""):
-        table.add_column(column, overflow="fold")
+    shown = table(("check", "value", "limit", "", ""), title="checks")
     for check in checks:
         verdict = "[green]pass[/]" if check.passed else "[red]FAIL[/]"
         cells = map(escape, (check.name, check.value, check.limit))
-        table.add_row(*cells, verdict, escape(check.detail))
-    console.print(table)
+        shown.add_row(*cells, verdict, escape(check.detail))
+    console.print(shown)
 
 
 def _statement(name: str, meaning: str, agreement: Agreement | None, reason: str = "") -> None:

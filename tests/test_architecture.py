@@ -43,6 +43,7 @@ LAYERS = [
     {"stored"},
     {"verified", "simulated"},
     {"testing", "pytest_plugin"},
+    {"terminal"},
     {
         "show",
         "show_catalog",

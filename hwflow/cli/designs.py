@@ -45,12 +45,12 @@ def build(
 
     Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
     """
-    from hwflow import show, show_verify
+    from hwflow import show, show_verify, terminal
     from hwflow.codegen.project import check_folder
 
     folder = out or Path("build") / model.stem
     check_folder(folder)
-    with show.progress(quiet=json) as progress:
+    with terminal.stage_progress(quiet=json) as progress:
         progress("compile", 0.0)
         design = compile_design(model, board, config, io_type, backend, plugin, weights, trust)
         progress("compile", 1.0)
@@ -108,10 +108,10 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Run data of any size through the hardware, bit for bit, in constant memory."""
-    from hwflow import show_simulate
+    from hwflow import show_simulate, terminal
     from hwflow.simulated import simulate_path
 
-    with show_simulate.progress(quiet=json) as progress:
+    with terminal.sample_progress(quiet=json) as progress:
         found = simulate_path(
             path, data, engine=engine, device=device, threads=threads, batch=batch, out=out,
             layers=layers, plugins=plugin or (), progress=progress,
@@ -157,11 +157,11 @@ def verify(
     Exit status: 0 when every check passes, 1 when one fails, 2 on errors in the input or when a
     limit cannot be evaluated.
     """
-    from hwflow import show, show_verify, verified
+    from hwflow import show_verify, terminal, verified
 
     with (
         verified.errors_written(path, junit=junit, summary=summary),
-        show.progress(quiet=json) as progress,
+        terminal.stage_progress(quiet=json) as progress,
     ):
         found = verified.verify_path(
             path, data, plugins=plugin or (), float_model=float_model, progress=progress,

@@ -86,11 +86,11 @@ def quantize(
     json: JsonOption = False,
 ) -> None:
     """Quantise a float model after training, and measure what it cost."""
-    from hwflow import show, show_quantize
+    from hwflow import show_quantize, terminal
     from hwflow.ptq import quantize as quantize_model
 
     path = out or Path(f"{model.stem}.qonnx.onnx")
-    with show.progress(quiet=json) as progress:
+    with terminal.stage_progress(quiet=json) as progress:
         found = quantize_model(
             model, data, bits, per_channel=per_channel, scale=scale, method=method,
             equalize=equalize, bias_correction=bias_correction, asymmetric=asymmetric,

@@ -66,11 +66,11 @@ def check(
 
     Exit status: 0 when every bit agrees, 1 when not, 2 on errors in the input.
     """
-    from hwflow import show, show_operator
+    from hwflow import show_operator, terminal
     from hwflow.plugins import load_plugins
     from hwflow.workbench.check import check_operator
 
-    with show.progress(quiet=json) as progress:
+    with terminal.stage_progress(quiet=json) as progress:
         found = check_operator(
             name,
             load_plugins(plugin or ()),

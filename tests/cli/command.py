@@ -28,6 +28,12 @@ class Ran:
     err: str
     new: tuple[str, ...]
 
+    @property
+    def said(self) -> str:
+        """Standard error without the lines of progress."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("hwflow: "))
+
 
 def files() -> set[str]:
     """Return all files and folders below the current one."""

@@ -31,7 +31,7 @@ def check(ran: Ran, golden: Golden, name: str, *codes: str) -> None:
     assert "Traceback" not in ran.err + ran.out
     assert ran.new == ()
     assert tuple(dict.fromkeys(re.findall(r"error\[(HW\d{3})\]", ran.err))) == codes
-    golden(f"errors/{name}.txt", re.sub(r"\d+ operators", "N operators", ran.err))
+    golden(f"errors/{name}.txt", re.sub(r"\d+ operators", "N operators", ran.said))
 
 
 def changed(change: Callable[[onnx.GraphProto], object]) -> onnx.ModelProto:

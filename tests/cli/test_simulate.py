@@ -1,6 +1,5 @@
 """`hwflow simulate`: engines, streams, what it prints and saves, and what it refuses."""
 
-import io
 import json
 import os
 import re
@@ -14,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 import hwflow as package
-from hwflow import engines, show_simulate
+from hwflow import engines
 from hwflow.errors import CompileError, Diagnostic
 from tests.cli.command import Ran, dense, hwflow, save
 from tests.cli.test_hostile_names import hostile_network
@@ -79,18 +77,6 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "saved     out.npz" in ran.out
     ran = hwflow(capsys, "simulate", "model.onnx", "-d", "data.npz", "--engine", "numpy")
     assert "near ties" in ran.out
-
-
-@pytest.mark.parametrize("total", [50, None])
-def test_progress_on_a_terminal(total: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = io.StringIO()
-    monkeypatch.setattr(show_simulate, "errors", Console(file=text, force_terminal=True, width=99))
-    with show_simulate.progress(quiet=False) as progress:
-        progress(1234, total)
-    assert re.search(r"1,234 samples, [\d,]+ a second", text.getvalue())
-    with show_simulate.progress(quiet=True) as progress:
-        progress(5, total)
-    assert "5 samples" not in text.getvalue()
 
 
 def test_a_folder_of_files(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +156,7 @@ def test_what_is_refused(name: str, capsys: pytest.CaptureFixture[str], golden: 
     ran: Ran = hwflow(capsys, "simulate", "model.onnx", *arguments, *out, "--batch", 8)
     assert (ran.status, ran.new) == (2, ())
     assert re.findall(r"error\[(HW\d{3})\]", ran.err) == [code]
-    golden(f"errors/{name}.txt", ran.err.replace(str(Path.cwd().name), "FOLDER"))
+    golden(f"errors/{name}.txt", ran.said.replace(str(Path.cwd().name), "FOLDER"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT])

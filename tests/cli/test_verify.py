@@ -85,7 +85,7 @@ def test_what_cannot_be_checked_is_no_pass(name: str, capsys: Capture, golden: G
     ran = verify(capsys, *arguments, "--junit", "a.xml", "--summary", "a.md")
     assert (ran.status, ran.new) == (2, ("a.md", "a.xml"))
     assert ran.err.count(f"error[{code}]") == 2
-    golden(f"errors/{name}.txt", ran.err)
+    golden(f"errors/{name}.txt", ran.said)
     golden(f"errors/{name}.md", Path("a.md").read_text())
     root = ET.parse("a.xml").getroot()
     assert (root.get("tests"), root.get("errors"), root.get("failures")) == ("2", "2", "0")
@@ -149,7 +149,7 @@ def test_a_project_is_verified_as_it_lies_there(capsys: Capture, golden: Golden)
     assert "all 4 checks pass" in ran.out
     ran = hwflow(capsys, *arguments, "--io-type", "io_stream", "--board", "zcu104")
     assert (ran.status, ran.new) == (2, ())
-    golden("errors/verify_options.txt", ran.err)
+    golden("errors/verify_options.txt", ran.said)
     defines = Path("net/hls/firmware/defines.h")
     defines.write_text(defines.read_text().replace("AP_SAT", "AP_WRAP", 1))
     ran = hwflow(capsys, *arguments)
