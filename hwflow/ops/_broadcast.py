@@ -28,7 +28,11 @@ def to_hardware(node: OnnxNode, x: TensorType, values: F64) -> F64:
     Raises:
         RefusedError: the constant has another size than the activation along some axis.
     """
-    rank = len(x.shape) + 1
+    rank = len(node.axes) + 1
+    if rank == 1:  # ``x`` has the batch axis only, and one element
+        if values.size != 1 or values.ndim > 1:
+            raise _mismatch(node, x, values)
+        return values.reshape(())
     padded = values.reshape((1,) * (rank - values.ndim) + values.shape)
     if padded.ndim != rank or padded.shape[0] != 1:
         raise _mismatch(node, x, values)
@@ -53,10 +57,14 @@ def along_channel(node: OnnxNode, values: F64) -> F64:
 
 
 def _mismatch(node: OnnxNode, x: TensorType, values: F64) -> Exception:
+    activation = (
+        f"an activation of {len(x.shape)} axes beside the batch, {x.shape} in the hardware's order"
+        if node.axes
+        else "an activation without axes beside the batch"
+    )
     return node.refuse(
         "constant does not broadcast to the activation",
         code="HW223",
-        found=f"a constant of shape {values.shape} with an activation of {len(x.shape)} axes "
-        f"beside the batch, {x.shape} in the hardware's order",
+        found=f"a constant of shape {values.shape} with {activation}",
         supported="sizes of 1 or of the activation along each axis, and 1 along the batch",
     )

@@ -111,7 +111,7 @@ def reduction(node: OnnxNode, cls: type[_Pool]) -> Sequence[Op]:
     """Return the chain that reduces axes of a value: pooling with one window over all of them.
 
     Raises:
-        RefusedError: the batch axis is reduced, or no axis is left.
+        RefusedError: the batch axis is reduced.
     """
     (x, *_) = node.activations
     axes, keep = _reduced_axes(node)
@@ -131,12 +131,7 @@ def reduction(node: OnnxNode, cls: type[_Pool]) -> Sequence[Op]:
     columns = prod(x.shape[i] for i in perm[len(reduced) :])
     rank = len(node.output_shape)
     order = (*range(2, rank), 1) if rank > 2 else tuple(range(1, rank))
-    wanted = tuple(node.output_shape[a] for a in order)
-    if not wanted:
-        raise node.refuse(
-            "result without axes beside the batch", code="HW216",
-            found=f"shape {node.output_shape}", help="keep an axis of length 1 (keepdims)",
-        )  # fmt: skip
+    wanted = tuple(node.output_shape[a] for a in order) or (1,)  # hardware has one axis at least
     chain = [*moved, Reshape(shape=(rows, columns)), cls.over_all((rows,), squeeze=True)]
     return [*chain, Reshape(shape=wanted)] if wanted != (columns,) else chain
 

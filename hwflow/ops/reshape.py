@@ -34,16 +34,11 @@ class Reshape(_Move):
         if _touches_batch(node) or node.output_shape[:1] != (1,) or prod(shape) != x.size:
             raise node.refuse(
                 "batch axis does not stay first", code="HW216",
-                found=f"{(1, *x.shape)} becomes {node.output_shape}",
+                found=f"{(1, *x.shape) if node.axes else (1,)} becomes {node.output_shape}",
                 supported="shapes that keep the batch axis as it is",
                 help="write x.flatten(1) instead of x.flatten() or x.view(-1)",
             )  # fmt: skip
-        if not shape:
-            raise node.refuse(
-                "result without axes beside the batch", code="HW216",
-                found=f"shape {node.output_shape}", help="keep an axis of length 1",
-            )  # fmt: skip
-        return [cls(shape=shape)]
+        return [cls(shape=shape or (1,))]  # hardware has one axis at least
 
     def sources(self, shape: tuple[int, ...]) -> RawArray:
         return flat_index(shape).reshape(self.shape)
@@ -67,7 +62,7 @@ def _touches_batch(node: OnnxNode) -> bool:
     rank = len(node.output_shape)
     match node.op_type:
         case "Flatten":
-            return int(node.attributes.get("axis", 1)) % (len(node.axes) + 1) == 0
+            return int(node.attributes.get("axis", 1)) in (0, -len(node.axes) - 1)
         case "Squeeze" | "Unsqueeze":
             constant = node.constant(1)
             axes = node.attributes.get("axes", () if constant is None else constant.values.ravel())

@@ -24,7 +24,15 @@ from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.deferred import Deferred
 from hwflow.passes.scales import lower_scaled
-from hwflow.passes.walk import Walk, channels_last, emit_all, identity, shape_of, view_of
+from hwflow.passes.walk import (
+    Walk,
+    channels_last,
+    emit_all,
+    identity,
+    require_batch_alone,
+    shape_of,
+    view_of,
+)
 from hwflow.real.expression import Source
 
 DEFAULT_INPUT = FixedType(16, 6, True, Rounding.RND_CONV, Overflow.SAT)
@@ -98,6 +106,7 @@ def _lower_node(walk: Walk, node: onnx_ir.Node) -> None:
     try:
         if cls is None:
             raise RefusedError(_unsupported(node))
+        require_batch_alone(walk, node)
         if not lower_scaled(walk, node, cls):
             view, inputs = view_of(walk, node, cls, {})
             emit_all(walk, node, cls, view, inputs)
@@ -113,7 +122,7 @@ def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:
         shape = shape_of(result)
         op = Input(shape=shape[1:] or (1,), dtype=DEFAULT_INPUT, assumed=True)
         name = walk.add(op, (), "refused", "")
-        walk.values[result.name or ""] = name, identity(max(len(shape), 2))
+        walk.values[result.name or ""] = name, identity(len(shape))
 
 
 def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:

@@ -129,6 +129,28 @@ def view_of(
     return view, tuple(inputs)
 
 
+def require_batch_alone(walk: Walk, node: onnx_ir.Node) -> None:
+    """Make sure that a node does not broadcast the batch axis of one operand along another's axis.
+
+    ONNX aligns shapes at their last axes, so that a value without axes beside the batch meets the
+    last axis of the others.
+
+    Raises:
+        RefusedError: it does.
+    """
+    ranks = [len(walk.values[v.name][1]) for v in node.inputs if v and v.name in walk.values]
+    if 0 in ranks and any(ranks):
+        raise RefusedError(
+            Diagnostic(
+                code="HW223",
+                title=f"{node.op_type} of values with and without axes beside the batch",
+                found=f"{' and '.join(str(rank) for rank in ranks)} axes beside the batch",
+                supported="as many axes on both sides",
+                help="keep an axis of length 1 in the value that has none (keepdims, unsqueeze)",
+            )
+        )
+
+
 def results_in_use(node: onnx_ir.Node) -> list[int]:
     """Return the positions of the results that something reads; the first where nothing does."""
     used = [i for i, o in enumerate(node.outputs) if o.uses() or o.is_graph_output()]

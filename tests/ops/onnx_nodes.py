@@ -108,6 +108,8 @@ class Node:
             known = op.infer(known)
             value = op.compute(value).cast(known.dtype)
             assert value.shape[1:] == known.shape
+        if len(self.view().output_shape) == 1:  # hardware has one axis at least
+            return np.asarray(value.values.reshape(len(x)))
         rank = value.values.ndim
         order = axes_of(self.op_type, rank)
         return np.asarray(value.values.transpose(0, *(1 + np.argsort(order))))
