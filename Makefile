@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 N ?= 50
 
-.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden bench lint check clean
+.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden bench bench-conversion lint check clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
 	$(BIN)/hwflow build examples/digits_cnn.onnx --board zcu104 --io-type io_stream --data examples/digits.npz -o build/digits_cnn
+	@echo 'next: source $(BIN)/activate, then the commands of README.md as they stand'
 
 demo-keras: $(VENV)/.keras
 	$(BIN)/hwflow build examples/digits_qkeras.h5 --board pynq-z2 --data examples/digits_qkeras.npz -o build/digits_qkeras
@@ -38,6 +39,9 @@ fuzz-golden: $(VENV)/.full
 
 bench: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench
+
+bench-conversion: $(VENV)/.full
+	$(BIN)/python -m tests.benchmarks.bench_conversion
 
 check:
 	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing; install it: apt-get install g++"; exit 1; }

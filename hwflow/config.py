@@ -100,12 +100,20 @@ def load_config(path: Path) -> Config:
     """
     try:
         settings = tomllib.loads(path.read_text("utf-8"))
-        return make_config(settings, path.name, folder=path.parent)
+        config = make_config(settings, path.name, folder=path.parent)
+        return replace(config, target=_with_board_beside(config.target, path.parent))
     except OSError as error:
         found = error.strerror or str(error)
         raise CompileError([_unreadable(str(path), found)]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
+
+
+def _with_board_beside(target: TargetSettings, folder: Path) -> TargetSettings:
+    """Return target settings with the path of a board profile relative to the settings' folder."""
+    if not target.board.lower().endswith(".toml"):
+        return target
+    return target.model_copy(update={"board": str(folder / target.board)})
 
 
 def make_config(

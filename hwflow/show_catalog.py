@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from hwflow.machine import install_command
 from hwflow.terminal import console, print_json, table
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def doctor(*, json: bool) -> int:
         return 0 if ready else 1
     console.print(f"hwflow {_version('hwflow')}, Python {platform.python_version()}")
     for extra, found in packages.items():
-        hint = "" if extra == "core" else f"  pip install 'hwflow\\[{extra}]'"
+        hint = "" if extra == "core" else f"  {escape(install_command(extra))}"
         console.print(f"\n[bold]{extra}[/]" + ("" if all(found.values()) else hint))
         for name, number in found.items():
             console.print(f"  {name:<14} {number or '[red]missing[/]'}")

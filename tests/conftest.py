@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hwflow.machine import install_command
 from hwflow.toolchain import CXX
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -65,8 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what needs a tool that is absent."""
     absent = {
         "cpp": None if CXX.find() else f"no C++ compiler: {CXX.install}",
-        "torch": None if find_spec("brevitas") else "no Brevitas: pip install hwflow[torch]",
-        "keras": None if find_spec("qkeras") else "no QKeras: pip install hwflow[keras]",
+        "torch": None if find_spec("brevitas") else f"no Brevitas: {install_command('torch')}",
+        "keras": None if find_spec("qkeras") else f"no QKeras: {install_command('keras')}",
     }
     for item in items:
         for marker, reason in absent.items():

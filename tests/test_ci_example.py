@@ -37,6 +37,24 @@ def test_it_has_the_form_of_a_workflow(workflow: dict[Any, Any]) -> None:
         assert (ROOT / path).is_file()
 
 
+def test_what_it_installs_exists(workflow: dict[Any, Any], tmp_path: Path) -> None:
+    source = workflow["env"]["HWFLOW"]
+    options = ["--quiet", "--no-deps", "--target", str(tmp_path / "site")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, source],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    write = "import hwflow; hwflow.compile('examples/digits_mlp.onnx').write(r'{}')"
+    done = subprocess.run(
+        [sys.executable, "-c", write.format(tmp_path / "out")],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "hls" / "build_prj.tcl").is_file()
+
+
 @pytest.mark.cpp
 def test_its_commands_pass(workflow: dict[Any, Any], tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -47,7 +65,7 @@ def test_its_commands_pass(workflow: dict[Any, Any], tmp_path: Path) -> None:
         "PYTEST_ADDOPTS": "-p no:hwflow -p hwflow.pytest_plugin -p no:cacheprovider",
     }  # fmt: skip
     commands = [step["run"] for step in steps(workflow) if "run" in step]
-    assert commands[0].startswith("python -m pip install hwflow")
+    assert commands[0] == 'python -m pip install "$HWFLOW" pytest'
     for command in commands[1:]:
         here = f"{shlex.quote(sys.executable)} -m {command.removeprefix('python -m ')}"
         done = subprocess.run(

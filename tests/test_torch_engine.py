@@ -20,6 +20,7 @@ from hwflow.golden.torch_engine import TorchEngine
 from hwflow.golden.torch_ops import OPERATORS
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.tensor import TensorType
+from hwflow.machine import install_command
 from hwflow.ops.input import Input
 from hwflow.ops.relu import Relu
 from hwflow.simulate import simulate
@@ -99,7 +100,7 @@ def test_a_batch_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 def test_torch_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_engine, "find_spec", lambda name: None)
     found = finding(lambda: TorchEngine(graph_of(Relu(), BYTE)))
-    assert (found.code, found.help) == ("HW035", "pip install 'hwflow[torch]'")
+    assert (found.code, found.help) == ("HW035", install_command("torch"))
 
 
 def test_data_of_any_kind_is_taken(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from hwflow.frontends.brevitas_checks import (
 )
 from hwflow.frontends.qonnx import read_proto
 from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.machine import install_command
 from hwflow.passes.clean_model import clean_model
 
 _NEEDED = ("brevitas", "onnxoptimizer", "onnxscript")
@@ -54,7 +55,7 @@ def read_module(module: Any, example: Any) -> QonnxModel:
             "packages that the export of a torch module needs are missing",
             name,
             found=", ".join(missing),
-            help="pip install 'hwflow[torch]'",
+            help=install_command("torch"),
         )
     if example is None:
         raise _error(

@@ -12,6 +12,7 @@ from hwflow.golden.engine import Array, Arrays, port_feeds, real_outputs
 from hwflow.golden.model import golden_model
 from hwflow.ir.graph import Graph
 from hwflow.ir.qonnx import printable
+from hwflow.machine import install_command
 
 if TYPE_CHECKING:
     from hwflow.golden.torch_program import Program
@@ -158,5 +159,5 @@ def _missing() -> Diagnostic:
         title="packages that the torch engine needs are missing",
         where="--engine torch",
         found="torch",
-        help="pip install 'hwflow[torch]'",
+        help=install_command("torch"),
     )

@@ -22,8 +22,17 @@ class Hls4mlModel:
     ``Gemm`` as ``MatMul``. Types are those that hls4ml infers; strategies its defaults.
     """
 
-    def __init__(self, model: onnx.ModelProto, folder: Path, io_type: str) -> None:
-        """Convert a model; the project is written to ``folder`` when it is compiled."""
+    def __init__(
+        self, model: onnx.ModelProto, folder: Path, io_type: str, precision: str = "fixed<16,6>"
+    ) -> None:
+        """Convert a model; the project is written to ``folder`` when it is compiled.
+
+        Args:
+            model: in QONNX form.
+            folder: of the project.
+            io_type: of the generated hardware.
+            precision: of what hls4ml infers no type for.
+        """
         with quiet():
             import hls4ml
             from qonnx.core.modelwrapper import ModelWrapper  # type: ignore[import-untyped]
@@ -42,7 +51,7 @@ class Hls4mlModel:
                 wrapper = wrapper.transform(step)
             wrapper = cleanup_model(wrapper)
             config = hls4ml.utils.config_from_onnx_model(
-                wrapper, granularity="name", backend="Vitis", default_precision="fixed<16,6>"
+                wrapper, granularity="name", backend="Vitis", default_precision=precision
             )
             self.graph: Any = hls4ml.converters.convert_from_onnx_model(
                 wrapper, output_dir=str(folder), io_type=io_type, backend="Vitis", hls_config=config

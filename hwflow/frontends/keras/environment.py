@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.machine import install_command
 
 _NEEDED = ("tensorflow", "tf_keras", "qkeras", "pyparsing")
 """qkeras 0.9 imports pyparsing without declaring it."""
@@ -33,7 +34,7 @@ def legacy_keras() -> Any:
                     code="HW035",
                     title="packages that Keras models need are missing",
                     found=", ".join(missing),
-                    help="pip install 'hwflow[keras]'",
+                    help=install_command("keras"),
                 )
             ]
         )

@@ -18,6 +18,7 @@ import hwflow
 from hwflow.cli import main
 from hwflow.frontends import load
 from hwflow.ir.qonnx import origin
+from hwflow.machine import install_command
 
 pytestmark = pytest.mark.keras
 
@@ -294,5 +295,5 @@ def test_keras_3_that_came_first_is_told_apart() -> None:
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = refusal(saved / "two.h5")
-    assert (found.code, found.help) == ("HW035", "pip install 'hwflow[keras]'")
+    assert (found.code, found.help) == ("HW035", install_command("keras"))
     assert "qkeras" in found.found
