@@ -14,11 +14,17 @@ from typing import Any
 import onnx
 
 from hwflow import frontends
-from hwflow.board import load_board
+from hwflow.board import Board, load_board
 from hwflow.codegen.kernels import check_kernels
-from hwflow.config import Config, load_config, make_config
+from hwflow.config import (
+    Config,
+    TargetSettings,
+    read_config,
+    read_settings,
+    with_arguments,
+)
 from hwflow.design import Design
-from hwflow.errors import CompileError
+from hwflow.errors import CompileError, Diagnostic
 from hwflow.golden.definitions import with_definitions
 from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx import QonnxModel
@@ -57,24 +63,40 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     Raises:
         CompileError: the model, the settings or the board cannot be used; carries every finding.
     """
+    settings = _settings(config, {**target, "board": board and str(board)})
+    findings = list(settings.findings)
+    device = _device(settings, findings)
+    with _all_at_once(findings):
+        machine = Target(
+            settings.target.backend,
+            settings.target.io_type,
+            device.part,
+            settings.target.clock_period_ns or device.clock_period_ns,
+        )
+        context = Context(settings, machine, findings)
+        return _compile(source, example, device, context, plugins, weights, trust)
+
+
+def _compile(
+    source: Any,
+    example: Any,
+    device: Board,
+    context: Context,
+    plugins: Sequence[str | Path | ModuleType | type[Op]],
+    weights: str | Path | None,
+    trust: bool,
+) -> Design:
+    """Compile as far as the settings can be taken; the context has findings about the others."""
+    settings, machine = context.config, context.target
     seconds: dict[str, float] = {}
-    settings = _settings(config, board, target)
-    device = load_board(settings.target.board)
     started = time.perf_counter()
     operators = load_plugins([*(settings.folder / path for path in settings.plugins), *plugins])
     with _explained_by(operators):
         model = frontends.load(source, example, weights=weights, trust=trust)
         again, digest = _again(source, model)
     seconds["import"] = time.perf_counter() - started
-    machine = Target(
-        settings.target.backend,
-        settings.target.io_type,
-        device.part,
-        settings.target.clock_period_ns or device.clock_period_ns,
-    )
-    context = Context(settings, machine)
     with _explained_by(operators):
-        defined, missing = with_definitions(again, model, context)
+        defined, missing = with_definitions(again, model, Context(settings, machine))
         timed = partial(_note_pass, seconds)
         graph = run_pipeline(model, context, timed=timed)
         check_kernels(graph, machine)
@@ -85,6 +107,29 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         partial(_active_call, operators, again),
         provenance=provenance(source, weights, operators.operators),
     )  # fmt: skip
+
+
+@contextmanager
+def _all_at_once(findings: Sequence[Diagnostic]) -> Iterator[None]:
+    """Raise what is wrong with the settings, together with what else is found."""
+    try:
+        yield
+    except CompileError as error:
+        if not findings:
+            raise
+        raise CompileError([*findings, *error.diagnostics]) from error
+    if findings:
+        raise CompileError(findings)
+
+
+def _device(settings: Config, findings: list[Diagnostic]) -> Board:
+    """Return the board, or the default one where there is none of that name."""
+    try:
+        return load_board(settings.target.board)
+    except CompileError as error:
+        place = settings.place_of("board")
+        findings += [replace(d, where=d.where or place) for d in error.diagnostics]
+        return load_board(TargetSettings().board)
 
 
 def _note_pass(seconds: dict[str, float], name: str, taken: float) -> None:
@@ -109,19 +154,15 @@ def _explained_by(operators: Plugins) -> Iterator[None]:
         raise CompileError([*error.diagnostics, *operators.warnings]) from error
 
 
-def _settings(config: Any, board: str | Path | None, target: Mapping[str, Any]) -> Config:
+def _settings(config: Any, arguments: Mapping[str, Any]) -> Config:
+    """Return what can be taken of the settings, and of the arguments that override them."""
     if isinstance(config, (str, Path)):
-        settings = load_config(Path(config))
+        settings = read_config(Path(config))
     elif isinstance(config, Config):
         settings = config
     else:
-        settings = make_config(config or {})
-    given = {**target, "board": board and str(board)}
-    overrides = {k: v for k, v in given.items() if v is not None}
-    if not overrides:
-        return settings
-    merged = {**settings.target.model_dump(exclude_none=True), **overrides}
-    return replace(settings, target=make_config({"target": merged}).target)
+        settings = read_settings(config or {})
+    return with_arguments(settings, arguments)
 
 
 def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:

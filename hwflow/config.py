@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,48 @@ TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
 
 
+_BOUND = re.compile(r"(<=|>=) ?([1-9]\d{0,8})")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A reuse factor that is asked for as a bound, ``"<=8"`` or ``">=8"``.
+
+    Attributes:
+        at_most: whether legal values up to ``value`` are within it, or those from it on.
+        value: the number.
+    """
+
+    at_most: bool
+    value: int
+
+    def taken(self, legal: Sequence[int]) -> int | None:
+        """Return the value within the bound that is nearest to it; None where there is none.
+
+        Args:
+            legal: what a layer can have, ascending.
+        """
+        if self.at_most:
+            at = bisect_right(legal, self.value) - 1
+            return legal[at] if at >= 0 else None
+        at = bisect_left(legal, self.value)
+        return legal[at] if at < len(legal) else None
+
+
+def parse_reuse_factor(setting: object) -> int | Bound:
+    """Return a reuse factor, or the bound that a text gives.
+
+    Raises:
+        ValueError: it is neither a positive integer nor a bound.
+    """
+    if isinstance(setting, int) and not isinstance(setting, bool) and setting >= 1:
+        return setting
+    bound = _BOUND.fullmatch(setting) if isinstance(setting, str) else None
+    if bound is None:
+        raise ValueError('a positive integer, or a bound on it such as "<=8"')
+    return Bound(bound[1] == "<=", int(bound[2]))
+
+
 class TargetSettings(BaseModel):
     """``[target]``: the device and how every layer is built unless it says otherwise."""
 
@@ -28,7 +73,13 @@ class TargetSettings(BaseModel):
     io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
     clock_period_ns: float | None = Field(None, gt=0, le=1000)
     strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
-    reuse_factor: int = Field(1, ge=1)
+    reuse_factor: Any = 1
+
+    @field_validator("reuse_factor")
+    @classmethod
+    def _is_reuse_factor(cls, setting: object) -> object:
+        parse_reuse_factor(setting)
+        return setting
 
 
 class InputSettings(BaseModel):
@@ -80,6 +131,8 @@ class Config:
         plugins: Python files and packages with operators, as the file names them.
         folder: what the paths of plugins are relative to; where the file lies.
         verify: limits of ``hwflow verify``.
+        arguments: entries of ``target`` that do not come from ``source`` but were given beside it.
+        findings: what could not be taken.
     """
 
     target: TargetSettings = field(default_factory=TargetSettings)
@@ -89,6 +142,12 @@ class Config:
     plugins: tuple[str, ...] = ()
     folder: Path = field(default=Path(), repr=False)
     verify: VerifySettings = field(default_factory=VerifySettings)
+    arguments: frozenset[str] = field(default=frozenset(), repr=False)
+    findings: tuple[Diagnostic, ...] = field(default=(), repr=False)
+
+    def place_of(self, entry: str) -> str:
+        """Return where an entry of ``target`` was set, for diagnostics."""
+        return "the arguments" if entry in self.arguments else f"[target] in {self.source}"
 
 
 def load_config(path: Path) -> Config:
@@ -98,9 +157,18 @@ def load_config(path: Path) -> Config:
         CompileError: the file cannot be read, is not TOML, or holds something that is not a
             setting; carries every finding.
     """
+    return _whole(read_config(path))
+
+
+def read_config(path: Path) -> Config:
+    """Return what can be taken of the settings in a TOML file, and findings about the rest.
+
+    Raises:
+        CompileError: the file cannot be read, or is not TOML.
+    """
     try:
         settings = tomllib.loads(path.read_text("utf-8"))
-        config = make_config(settings, path.name, folder=path.parent)
+        config = read_settings(settings, path.name, folder=path.parent)
         return replace(config, target=_with_board_beside(config.target, path.parent))
     except OSError as error:
         found = error.strerror or str(error)
@@ -129,19 +197,71 @@ def make_config(
     Raises:
         CompileError: carries every finding.
     """
-    try:
-        parsed = _File.model_validate(dict(settings))
-    except ValidationError as error:
-        raise CompileError(list(_explain(error, source))) from None
+    return _whole(read_settings(settings, source, folder=folder))
+
+
+def read_settings(
+    settings: Mapping[str, Any], source: str = "the arguments", *, folder: Path = Path()
+) -> Config:
+    """Return what can be taken of settings as for ``make_config``, and findings about the rest."""
     findings: list[Diagnostic] = []
+    parsed = _parsed(settings, source, findings)
     layers = {
         name: dict(_layer(name, values, source, findings)) for name, values in parsed.layer.items()
     }
-    if findings:
-        raise CompileError(findings)
     inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
-    paths = tuple(parsed.plugins.paths)
-    return Config(parsed.target, inputs, layers, source, paths, folder, parsed.verify)
+    return Config(
+        parsed.target, inputs, layers, source, tuple(parsed.plugins.paths), folder, parsed.verify,
+        findings=tuple(findings),
+    )  # fmt: skip
+
+
+def with_arguments(config: Config, arguments: Mapping[str, Any]) -> Config:
+    """Return settings with entries of ``[target]`` that were given beside them.
+
+    Args:
+        config: the settings.
+        arguments: by name; None stands for nothing.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    found = read_settings({"target": given})
+    taken = {name: getattr(found.target, name) for name in found.target.model_fields_set}
+    return replace(
+        config,
+        target=config.target.model_copy(update=taken),
+        arguments=frozenset(taken),
+        findings=(*config.findings, *found.findings),
+    )
+
+
+def _whole(config: Config) -> Config:
+    if config.findings:
+        raise CompileError(config.findings)
+    return config
+
+
+def _parsed(settings: Mapping[str, Any], source: str, findings: list[Diagnostic]) -> _File:
+    """Return the parts of a file that are legal; findings tell of the others."""
+    left = deepcopy(dict(settings))
+    while left:
+        try:
+            return _File.model_validate(left)
+        except ValidationError as error:
+            findings.extend(_explain(error, source))
+            for item in error.errors():
+                _drop(left, item["loc"])
+    return _File()
+
+
+def _drop(settings: dict[str, Any], place: Sequence[Any]) -> None:
+    """Remove what stands at a place, or what holds it where nothing does; inputs as a whole."""
+    holder, key = settings, place[0]
+    for step in place[1:2] if key == "input" else place[1:]:
+        inner = holder.get(key)
+        if not isinstance(inner, dict) or step not in inner:
+            break
+        holder, key = inner, step
+    holder.pop(key, None)
 
 
 def settings_of(config: Config) -> dict[str, Any]:

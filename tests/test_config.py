@@ -1,13 +1,24 @@
 """Settings: what is taken, and every finding about what is not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hwflow
 import hwflow.ops
-from hwflow.config import TYPE_SETTINGS, TargetSettings, load_config, make_config
+from hwflow.config import (
+    TYPE_SETTINGS,
+    Bound,
+    TargetSettings,
+    load_config,
+    make_config,
+    read_settings,
+    settings_of,
+)
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Op
@@ -60,7 +71,34 @@ def test_every_finding_at_once() -> None:
     assert found[0].supported == "io_parallel, io_stream"
 
 
-@pytest.mark.parametrize("value", [True, 2.0, "2", -1, 0, [1]])
+def test_what_is_legal_is_read_beside_findings() -> None:
+    target = {"strategy": "resource", "reuse_factor": -1, "colour": "red", "backend": 3}
+    verify = {"max_lut": "few", "max_dsp": 4}
+    config = read_settings({"target": target, "layer": {"fc": 3}, "verify": verify, "extra": 1})
+    assert (config.target.strategy, config.target.reuse_factor) == ("resource", 1)
+    assert (config.target.backend, config.verify.max_dsp) == ("Vitis", 4)
+    assert config.layers == {}
+    assert len(config.findings) >= 6
+    assert read_settings({"target": 3}).target == TargetSettings()
+
+
+@pytest.mark.parametrize("text", ["<=8", ">=8", "<= 8", "<=1"])
+def test_a_reuse_factor_can_be_a_bound(text: str) -> None:
+    config = make_config({"target": {"reuse_factor": text}, "layer": {"a": {"reuse_factor": text}}})
+    assert config.target.reuse_factor == config.layers["a"]["reuse_factor"] == text
+    assert make_config(settings_of(config)) == replace(config, source="the arguments")
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, unique=True), st.integers(1, 60), st.booleans())
+def test_the_nearest_value_within_a_bound(legal: list[int], value: int, at_most: bool) -> None:
+    within = [v for v in legal if (v <= value if at_most else v >= value)]
+    expected = min(within, key=lambda v: abs(v - value)) if within else None
+    assert Bound(at_most, value).taken(sorted(legal)) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [True, 2.0, "2", -1, 0, [1], "<8", "<=0", "<=", "=8", "<=8 ", "≤8", "<=-1"]
+)
 def test_reuse_factor_is_a_positive_integer(value: object) -> None:
     assert {d.code for d in findings({"target": {"reuse_factor": value}})} == {"HW102"}
 

@@ -12,6 +12,7 @@ from hwflow.cli.app import app
 from hwflow.cli.options import (
     BackendOption,
     BoardOption,
+    ClockOption,
     ConfigOption,
     DataOption,
     FloatOption,
@@ -20,10 +21,13 @@ from hwflow.cli.options import (
     Model,
     ModelOrProject,
     PluginOption,
+    ReuseOption,
+    StrategyOption,
     StreamOption,
     TrustOption,
     WeightsOption,
     compile_design,
+    target_of,
 )
 
 
@@ -36,6 +40,9 @@ def build(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder.")] = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
+    clock: ClockOption = None,
+    strategy: StrategyOption = None,
+    reuse_factor: ReuseOption = None,
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
@@ -48,11 +55,12 @@ def build(
     from hwflow import show, show_verify, terminal
     from hwflow.codegen.project import check_folder
 
+    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     folder = out or Path("build") / model.stem
     check_folder(folder)
     with terminal.stage_progress(quiet=json) as progress:
         progress("compile", 0.0)
-        design = compile_design(model, board, config, io_type, backend, plugin, weights, trust)
+        design = compile_design(model, config, plugin, weights, trust, **target)
         progress("compile", 1.0)
         verification = design.verify(
             data, progress=progress, reproducer=folder.with_name(f"{folder.name}-reproducer.npz")
@@ -71,6 +79,9 @@ def inspect(
     config: ConfigOption = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
+    clock: ClockOption = None,
+    strategy: StrategyOption = None,
+    reuse_factor: ReuseOption = None,
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
@@ -79,9 +90,8 @@ def inspect(
     """Show the hardware layers with their types, or everything that is not supported."""
     from hwflow import show
 
-    show.inspect(
-        compile_design(model, board, config, io_type, backend, plugin, weights, trust), json=json
-    )
+    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
+    show.inspect(compile_design(model, config, plugin, weights, trust, **target), json=json)
 
 
 @app.command(epilog="Example: hwflow simulate build/net --data jets.npy --threads 2 -o outputs.npz")
@@ -131,6 +141,9 @@ def verify(
     config: ConfigOption = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
+    clock: ClockOption = None,
+    strategy: StrategyOption = None,
+    reuse_factor: ReuseOption = None,
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
@@ -159,6 +172,7 @@ def verify(
     """
     from hwflow import show_verify, terminal, verified
 
+    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     with (
         verified.errors_written(path, junit=junit, summary=summary),
         terminal.stage_progress(quiet=json) as progress,
@@ -172,8 +186,7 @@ def verify(
                 "max_bram": max_bram, "max_uram": max_uram, "max_latency_us": max_latency_us,
                 "max_ii": max_ii,
             },
-            board=board, config=config, io_type=io_type, backend=backend, weights=weights,
-            trust=trust,
+            config=config, weights=weights, trust=trust, **target,
         )  # fmt: skip
         verified.write_outcome(found, junit=junit, summary=summary)
     show_verify.verified(found, json=json)
@@ -187,6 +200,9 @@ def estimate(
     config: ConfigOption = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
+    clock: ClockOption = None,
+    strategy: StrategyOption = None,
+    reuse_factor: ReuseOption = None,
     plugin: PluginOption = None,
     weights: WeightsOption = None,
     trust: TrustOption = False,
@@ -195,7 +211,8 @@ def estimate(
     """Estimate resources and timing per layer, and whether the board holds it."""
     from hwflow import show
 
-    design = compile_design(model, board, config, io_type, backend, plugin, weights, trust)
+    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
+    design = compile_design(model, config, plugin, weights, trust, **target)
     show.estimate(design, design.estimate(), json=json)
 
 
@@ -221,7 +238,7 @@ def vectors(
     from hwflow.codegen.project import Project, check_folder
 
     check_folder(out)
-    design = compile_design(model, None, config, io_type, backend, plugin, weights, trust)
+    design = compile_design(model, config, plugin, weights, trust, io_type=io_type, backend=backend)
     found = design.vectors(data, samples=samples)
     files = found.files(formats.split(","))
     show_vectors.vectors(found, Project(found.design, files).write(out), json=json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +40,14 @@ ConfigOption = Annotated[
 ]
 IoOption = Annotated[str | None, typer.Option("--io-type", help="io_parallel or io_stream.")]
 BackendOption = Annotated[str | None, typer.Option("--backend", help="Vitis or Vivado.")]
+ClockOption = Annotated[float | None, typer.Option("--clock", help="Clock period in ns.")]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", help="latency, resource or distributed_arithmetic.")
+]
+ReuseOption = Annotated[
+    str | None,
+    typer.Option("--reuse-factor", help='Of every layer: a number, or a bound such as "<=8".'),
+]
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file or package with operators; its code runs."),
@@ -51,20 +59,37 @@ FloatOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
+def target_of(
+    board: str | None,
+    io_type: str | None,
+    backend: str | None,
+    clock: float | None,
+    strategy: str | None,
+    reuse_factor: str | None,
+) -> dict[str, Any]:
+    """Return the options that override ``[target]``, by the names that ``compile`` takes."""
+    number = reuse_factor is not None and reuse_factor.isascii() and reuse_factor.isdigit()
+    return {
+        "board": board,
+        "io_type": io_type,
+        "backend": backend,
+        "clock_period_ns": clock,
+        "strategy": strategy,
+        "reuse_factor": int(reuse_factor[:9]) if number and reuse_factor else reuse_factor,
+    }
+
+
 def compile_design(
     model: Path,
-    board: str | None,
     config: Path | None,
-    io: str | None,
-    backend: str | None,
     plugins: list[Path] | None,
     weights: Path | None,
     trust: bool,
+    **target: Any,
 ) -> Design:
     """Compile with the options that every verb on a design has."""
     from hwflow.compiler import compile as compile_model
 
     return compile_model(
-        model, board=board, config=config, io_type=io, backend=backend, plugins=plugins or (),
-        weights=weights, trust=trust,
-    )  # fmt: skip
+        model, config=config, plugins=plugins or (), weights=weights, trust=trust, **target
+    )

@@ -254,6 +254,13 @@ class Op(ABC):
         """Yield a diagnostic for each reason why this cannot be generated for the target."""
         return iter(())
 
+    def reuse_factors(self, target: Target) -> Sequence[int]:
+        """Return the reuse factors that the layer can have with its strategy, ascending.
+
+        Empty where there is nothing to choose.
+        """
+        return ()
+
     def infer(self, *inputs: TensorType) -> TensorType:
         """Return the type of the result, after the cast to ``result_t``."""
         exact = self.exact(*inputs)

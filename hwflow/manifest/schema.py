@@ -48,7 +48,7 @@ class Target(_Strict):
         io_type: ``io_parallel`` or ``io_stream``.
         clock_period_ns: requested clock period.
         strategy: of layers that do not say otherwise.
-        reuse_factor: likewise.
+        reuse_factor: likewise; a text where it is a bound.
     """
 
     board: Line
@@ -58,7 +58,7 @@ class Target(_Strict):
     io_type: Line
     clock_period_ns: float
     strategy: Line
-    reuse_factor: int
+    reuse_factor: int | Line
 
 
 class Settings(_Strict):

@@ -6,7 +6,7 @@ weights cost no multiplier, and hls4ml 1.3.0 computes neither form right by itse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from hwflow.ops._matvec import (
     keeps_products,
     multiply_accumulate,
     nearest,
+    reuse_factors,
     sum_bounds,
 )
 from hwflow.ops._window import Window
@@ -134,16 +135,8 @@ class _Convolution(Op):
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
         exact = keeps_products(self.accum_t, self._exact_sum(x))
-        n_in, n_out = self.matrix.shape
-        limit = None if target.streams or self.strategy != "resource" else n_in
-        yield from check_strategy(
-            self.strategy,
-            self.reuse_factor,
-            n_in,
-            n_out,
-            accum_exact=exact,
-            max_reuse=limit,
-        )
+        legal = self._factors(target)
+        yield from check_strategy(self.strategy, self.reuse_factor, legal, accum_exact=exact)
         obstacle = xnor_obstacle(
             self.matrix,
             self.input_exponent,
@@ -154,6 +147,13 @@ class _Convolution(Op):
         )
         yield from check_product(self.product, obstacle)
         yield from self._check_common(target, x)
+
+    def reuse_factors(self, target: Target) -> Sequence[int]:
+        return (1,) if self.product == "xnor" else self._factors(target)
+
+    def _factors(self, target: Target) -> Sequence[int]:
+        n_in, n_out = self.matrix.shape
+        return reuse_factors(self.strategy, n_in, n_out, max_reuse=None if target.streams else n_in)
 
     def _check_common(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -14,7 +14,7 @@ from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
 from hwflow.ir.op import HlsLayer, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._conv import _Convolution
-from hwflow.ops._matvec import legal_reuse_factors, nearest
+from hwflow.ops._matvec import check_reuse_factor, legal_reuse_factors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,6 @@ class _Depthwise(_Convolution):
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
         supported = ("latency", "resource") if target.streams else ("latency",)
-        legal = self._legal_reuse_factors()
         if self.strategy not in supported:
             yield Diagnostic(
                 code="HW108",
@@ -53,20 +52,13 @@ class _Depthwise(_Convolution):
                 supported=", ".join(supported),
                 help='set strategy = "latency" for this layer',
             )
-        elif self.reuse_factor not in legal:
-            yield Diagnostic(
-                code="HW104",
-                title="illegal reuse factor",
-                found=f"reuse_factor = {self.reuse_factor}",
-                supported=", ".join(map(str, legal)),
-                help=f"set reuse_factor = {nearest(self.reuse_factor, legal)}, the nearest",
-            )
+        yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target))
         yield from self._check_common(target, x)
 
     def _slides_flat(self) -> bool:
         return len(self.kernel) == 2 and self.kernel[0] == 1
 
-    def _legal_reuse_factors(self) -> list[int]:
+    def reuse_factors(self, target: Target) -> Sequence[int]:
         """Return what hls4ml takes and its depthwise kernels compute right.
 
         They step through ``prod(kernel) * channels`` products, reuse factor by reuse factor
@@ -74,8 +66,8 @@ class _Depthwise(_Convolution):
         """
         channels = self.weight.shape[-1]
         products = prod(self.kernel) * channels
-        if self.strategy != "resource":
-            return list(range(1, products + 1))
+        if self.strategy != "resource" or not target.streams:
+            return range(1, products + 1)
         return [rf for rf in legal_reuse_factors(products, channels) if products % rf == 0]
 
     def _blocks(self) -> int:

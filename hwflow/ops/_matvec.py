@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from math import ceil
 
 import numpy as np
@@ -130,23 +131,41 @@ def _divisors(n: int) -> list[int]:
     return sorted({*small, *(n // d for d in small)})
 
 
-def nearest(value: int, legal: list[int]) -> int:
+def nearest(value: int, legal: Sequence[int]) -> int:
     """Return the legal value closest to ``value``; the smaller of two equally close ones."""
-    return min(legal, key=lambda v: (abs(v - value), v))
+    at = bisect_left(legal, value)
+    return min(legal[max(at - 1, 0) : at + 1], key=lambda v: (abs(v - value), v))
+
+
+def reuse_factors(
+    strategy: str, n_in: int, n_out: int, *, max_reuse: int | None = None
+) -> Sequence[int]:
+    """Return the reuse factors of a matrix-vector layer, ascending.
+
+    Args:
+        strategy: of the layer.
+        n_in: inputs of the matrix.
+        n_out: its outputs.
+        max_reuse: the most, where a kernel takes fewer than a dense layer does.
+    """
+    if strategy == "distributed_arithmetic":
+        return (1,)
+    if strategy != "resource":
+        return range(1, n_in * n_out + 1)
+    legal = legal_reuse_factors(n_in, n_out)
+    return legal if max_reuse is None else [rf for rf in legal if rf <= max_reuse]
 
 
 def check_strategy(
-    strategy: str,
-    reuse_factor: int,
-    n_in: int,
-    n_out: int,
-    *,
-    accum_exact: bool,
-    max_reuse: int | None = None,
+    strategy: str, reuse_factor: int, legal: Sequence[int], *, accum_exact: bool
 ) -> Iterator[Diagnostic]:
     """Yield what is illegal about a matrix-vector layer's strategy and reuse factor.
 
-    ``max_reuse`` limits the reuse factor where a kernel takes fewer than a dense layer does.
+    Args:
+        strategy: of the layer.
+        reuse_factor: of the layer.
+        legal: the reuse factors that it can have.
+        accum_exact: whether its accumulator loses nothing.
     """
     if strategy not in STRATEGIES:
         yield Diagnostic(
@@ -156,31 +175,33 @@ def check_strategy(
             supported=", ".join(STRATEGIES),
             help='set strategy = "latency" for speed or "resource" to share multipliers',
         )
-        return
-    if strategy == "distributed_arithmetic":
-        legal = [1]
-        if not accum_exact:
-            yield Diagnostic(
-                code="HW106",
-                title="distributed arithmetic has no accumulator to narrow",
-                found="accum_t narrower than the exact sum",
-                help="remove accum_t from this layer, or choose another strategy",
-            )
-    elif strategy == "resource":
-        legal = legal_reuse_factors(n_in, n_out)
-    else:
-        legal = list(range(1, n_in * n_out + 1))
-    if max_reuse is not None:
-        legal = [rf for rf in legal if rf <= max_reuse]
+    if strategy == "distributed_arithmetic" and not accum_exact:
+        yield Diagnostic(
+            code="HW106",
+            title="distributed arithmetic has no accumulator to narrow",
+            found="accum_t narrower than the exact sum",
+            help="remove accum_t from this layer, or choose another strategy",
+        )
+    yield from check_reuse_factor(reuse_factor, legal)
+
+
+def check_reuse_factor(reuse_factor: int, legal: Sequence[int]) -> Iterator[Diagnostic]:
+    """Yield a diagnostic when a reuse factor is none of the legal ones."""
     if reuse_factor not in legal:
-        shown = ", ".join(map(str, legal)) if len(legal) <= 40 else f"{legal[0]} to {legal[-1]}"
         yield Diagnostic(
             code="HW104",
             title="illegal reuse factor",
             found=f"reuse_factor = {reuse_factor}",
-            supported=shown,
+            supported=shown_values(legal),
             help=f"set reuse_factor = {nearest(reuse_factor, legal)}, the nearest legal value",
         )
+
+
+def shown_values(legal: Sequence[int]) -> str:
+    """Return ascending values in words; many follow each other without gaps."""
+    if len(legal) > 40 and legal[-1] - legal[0] == len(legal) - 1:
+        return f"{legal[0]} to {legal[-1]}"
+    return ", ".join(map(str, legal))
 
 
 def check_accumulator(

@@ -22,6 +22,7 @@ from hwflow.ops._matvec import (
     check_strategy,
     keeps_products,
     multiply_accumulate,
+    reuse_factors,
     sum_bounds,
 )
 from hwflow.ops._xnor import check_product, xnor_layer, xnor_obstacle
@@ -114,11 +115,14 @@ class Dense(Op):
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
-        n_in, n_out = self.weight.shape
         exact = keeps_products(self.accum_t, self._exact_sum(x))
-        yield from check_strategy(self.strategy, self.reuse_factor, n_in, n_out, accum_exact=exact)
+        legal = reuse_factors(self.strategy, *self.weight.shape)
+        yield from check_strategy(self.strategy, self.reuse_factor, legal, accum_exact=exact)
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
         yield from check_product(self.product, self._obstacle(accum_exact=exact))
+
+    def reuse_factors(self, target: Target) -> Sequence[int]:
+        return (1,) if self.product == "xnor" else reuse_factors(self.strategy, *self.weight.shape)
 
     def _obstacle(self, *, accum_exact: bool) -> str:
         return xnor_obstacle(

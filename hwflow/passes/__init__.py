@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hwflow import debug
 from hwflow.config import Config
+from hwflow.errors import Diagnostic
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import QonnxModel
@@ -43,10 +44,12 @@ class Context:
     Attributes:
         config: the user's settings.
         target: what the hardware is generated for.
+        findings: what is wrong with the settings; passes go on without what they cannot take.
     """
 
     config: Config
     target: Target
+    findings: list[Diagnostic] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class Pass:
     why: str
 
 
+def _apply_settings(graph: Graph, context: Context) -> Graph:
+    after, findings = apply_settings(graph, context.config, context.target)
+    context.findings.extend(findings)
+    return after
+
+
 PIPELINE: Sequence[Pass] = (
     Pass("clean_model", lambda m, c: clean_model(m), "fewer forms for the passes below"),
     Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
@@ -79,7 +88,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),
     Pass("fuse_relus", lambda g, c: fuse_relus(g), "once relus have result types"),
     Pass("hoist_casts", lambda g, c: hoist_casts(g), "roundings move to where values arise"),
-    Pass("apply_settings", lambda g, c: apply_settings(g, c.config), "layers have their names"),
+    Pass("apply_settings", _apply_settings, "layers have their names"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
@@ -105,7 +114,8 @@ def run_pipeline(
         timed: called with the name and the seconds of each pass.
 
     Raises:
-        CompileError: with every finding of the pass that found any.
+        CompileError: with every finding of the pass that found any; those about settings are in
+            the context instead.
     """
     state: Any = model
     dump = debug.dump_dir()

@@ -1,47 +1,87 @@
 """What the user set for layers in ``hwflow.toml`` goes into the operators; nothing is changed.
 
 Layers are named as in the printed graph, or by their framework name. The defaults of ``[target]``
-go to every layer that knows the setting.
+go to every layer that knows the setting. A bound becomes the nearest number within it that the
+layer can have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from hwflow.config import Config
-from hwflow.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.config import Bound, Config, parse_reuse_factor
+from hwflow.errors import Diagnostic, did_you_mean
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.op import Op
+from hwflow.ir.op import Op, Target
+from hwflow.ops._matvec import shown_values
 
 DEFAULTS = ("strategy", "reuse_factor")
 
+ANY = 10**9
+"""Largest reuse factor of an operator that does not say which ones it can have."""
 
-def apply_settings(graph: Graph, config: Config) -> Graph:
-    """Return the graph with the user's settings in its operators.
 
-    Raises:
-        CompileError: a layer or a setting does not exist, or a value has the wrong kind; carries
-            every finding.
+def apply_settings(
+    graph: Graph, config: Config, target: Target
+) -> tuple[Graph, tuple[Diagnostic, ...]]:
+    """Return the graph with the user's settings in its operators, and what could not be taken.
+
+    Findings are about layers, inputs and settings that do not exist, values of the wrong kind, and
+    bounds that a layer cannot keep to.
     """
-    findings: list[Diagnostic] = []
+    findings = list(_unknown_inputs(graph, config))
     chosen = dict(_by_node(graph, config, findings))
     ops: dict[str, Op] = {}
     for node in graph.nodes:
-        settings = {
-            key: getattr(config.target, key)
-            for key in DEFAULTS
-            if key in node.op.settings and getattr(node.op, key) != getattr(config.target, key)
-        }
+        own = {}
         for key, value in chosen.get(node.name, {}).items():
-            findings.extend(_problems(node, key, value, config))
-            settings[key] = value
-        if settings and not findings:
-            ops[node.name] = replace(node.op, **settings)
-    if findings:
-        raise CompileError(findings)
-    return graph.replace_ops(ops) if ops else graph
+            problems = list(_problems(node, key, value, config))
+            findings += problems
+            if not problems:
+                own[key] = value
+        settings = {k: getattr(config.target, k) for k in DEFAULTS if k in node.op.settings} | own
+        asked = parse_reuse_factor(settings.get("reuse_factor", 1))
+        if isinstance(asked, Bound):
+            legal = _legal(node, settings, target)
+            taken = asked.taken(legal)
+            if taken is None and "reuse_factor" in own:
+                findings.append(_out_of_reach(node, own["reuse_factor"], legal, config))
+            settings["reuse_factor"] = legal[-1] if taken is None else taken
+        changed = {k: v for k, v in settings.items() if getattr(node.op, k) != v}
+        if changed:
+            ops[node.name] = replace(node.op, **changed)
+    return (graph.replace_ops(ops) if ops else graph), tuple(findings)
+
+
+def _legal(node: Node, settings: Mapping[str, Any], target: Target) -> Sequence[int]:
+    """Return the reuse factors that a layer can have, ascending; any where it does not say."""
+    others = {key: value for key, value in settings.items() if key != "reuse_factor"}
+    return replace(node.op, **others).reuse_factors(target) or range(1, ANY + 1)
+
+
+def _out_of_reach(node: Node, bound: str, legal: Sequence[int], config: Config) -> Diagnostic:
+    return Diagnostic(
+        code="HW104",
+        title="illegal reuse factor",
+        where=f"{node.origin or node.name}: {node.op.kind}, layer {node.name!r}",
+        found=f'reuse_factor = "{bound}", set in {config.source}, [layer.{node.name}]',
+        supported=shown_values(legal),
+        help=f"set reuse_factor = {legal[-1]}, the largest legal value",
+    )
+
+
+def _unknown_inputs(graph: Graph, config: Config) -> Iterator[Diagnostic]:
+    names = [port.name for port in graph.inputs]
+    for unknown in sorted(set(config.inputs) - set(names)):
+        yield Diagnostic(
+            code="HW101",
+            title="settings for an input that the model does not have",
+            where=f"[input.{unknown}] in {config.source}",
+            supported=", ".join(names),
+            help=did_you_mean(unknown, names) or "remove them",
+        )
 
 
 def _by_node(
@@ -80,14 +120,31 @@ def _problems(node: Node, key: str, value: Any, config: Config) -> Iterator[Diag
             help=did_you_mean(key, node.op.settings) or "remove it",
         )
         return
-    wanted = {f.name: str(f.type) for f in fields(node.op)}[key]
-    kind = type(value).__name__
-    if kind not in wanted or (isinstance(value, int) and value < 1):
+    if not _suits(node, key, value):
+        wanted = _field_type(node, key)
+        bound = ', or a bound on it such as "<=8"' if key == "reuse_factor" else ""
+        number = f"a positive integer{bound}"
         yield Diagnostic(
             code="HW102",
             title="illegal setting",
             where=where,
             found=f"{key} = {value!r}",
-            supported="a positive integer" if "int" in wanted else wanted.removesuffix(" | None"),
+            supported=number if "int" in wanted else wanted.removesuffix(" | None"),
             help="see docs/settings.md for every setting and its legal values",
         )
+
+
+def _field_type(node: Node, key: str) -> str:
+    return {f.name: str(f.type) for f in fields(node.op)}[key]
+
+
+def _suits(node: Node, key: str, value: Any) -> bool:
+    """Return whether a value has the kind that a setting takes."""
+    if key == "reuse_factor":
+        try:
+            parse_reuse_factor(value)
+        except ValueError:
+            return False
+        return True
+    kind = type(value).__name__
+    return kind in _field_type(node, key) and not (isinstance(value, int) and value < 1)

@@ -67,17 +67,6 @@ def lower(model: QonnxModel, config: Config) -> Graph:
 
 def _add_inputs(walk: Walk, config: Config) -> list[Port]:
     ports = []
-    names = [v.name or "" for v in _data_inputs(walk.model)]
-    for unknown in sorted(set(config.inputs) - set(names)):
-        walk.findings.append(
-            Diagnostic(
-                code="HW101",
-                title="settings for an input that the model does not have",
-                where=f"[input.{unknown}] in {config.source}",
-                supported=", ".join(names),
-                help=did_you_mean(unknown, names),
-            )
-        )
     for value in _data_inputs(walk.model):
         name = value.name or "x"
         shape = shape_of(value)

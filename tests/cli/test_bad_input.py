@@ -185,6 +185,48 @@ SETTINGS: dict[str, tuple[str, str]] = {
 }
 
 
+MISTAKES = """
+[target]
+board = "pynq-z3"
+io_type = "io_streem"
+strategy = "resource"
+reuse_factor = 7
+colour = "red"
+[input.y]
+type = "fixed<8,4>"
+[input.x]
+type = "int8"
+[layer.gem19]
+reuse_factor = 2
+[layer.gemm19]
+result_t = "fixed<x>"
+accum_t = "fixed<16,8,TRN,SAT>"
+reuse = 2
+[verify]
+max_lut = "few"
+"""
+
+
+def test_all_mistakes_in_one_file_come_at_once(
+    capsys: pytest.CaptureFixture[str], golden: Golden
+) -> None:
+    Path("hwflow.toml").write_text(MISTAKES)
+    ran = hwflow(capsys, "inspect", save(dense()), "--config", "hwflow.toml")
+    check(ran, golden, "toml_many", "HW102", "HW101", "HW501", "HW105", "HW104")
+    assert ran.err.count("error[") == 11
+
+
+def test_arguments_are_settings(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
+    model = save(dense())
+    shared = ("--strategy", "resource")
+    ran = hwflow(capsys, "inspect", model, *shared, "--reuse-factor", "5", "--clock", "0")
+    check(ran, golden, "argument_reuse", "HW102", "HW104")
+    for taken in ("4", "<=5"):
+        ran = hwflow(capsys, "inspect", model, *shared, "--reuse-factor", taken, "--clock", "2.5")
+        assert (ran.status, ran.err) == (0, "")
+        assert "strategy=resource, reuse_factor=4" in ran.out
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_bad_settings(name: str, capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     code, text = SETTINGS[name]

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from hwflow.config import make_config
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
+from hwflow.ir.op import Target
 from hwflow.ops.relu import Relu
 from hwflow.passes.apply_settings import apply_settings
 from tests.passes.graphs import dense, graph, source
@@ -20,19 +21,18 @@ def two_layers() -> Graph:
 
 
 def applied(settings: dict[str, Any]) -> dict[str, Any]:
-    after = apply_settings(two_layers(), make_config(settings))
+    after, findings = apply_settings(two_layers(), make_config(settings), Target())
+    assert not findings
     return {node.name: node.op for node in after.nodes}
 
 
 def refused(settings: dict[str, Any]) -> tuple[Diagnostic, ...]:
-    with pytest.raises(CompileError) as caught:
-        applied(settings)
-    return caught.value.diagnostics
+    return apply_settings(two_layers(), make_config(settings), Target())[1]
 
 
 def test_defaults_leave_the_graph_as_it_is() -> None:
     before = two_layers()
-    assert apply_settings(before, make_config({})) is before
+    assert apply_settings(before, make_config({}), Target())[0] is before
 
 
 def test_one_layer() -> None:
@@ -70,7 +70,7 @@ def test_a_framework_name_that_stands_for_one_layer() -> None:
     before = two_layers()
     nodes = [replace(n, origin="net.fc" if n.name == "fc1" else n.origin) for n in before.nodes]
     config = make_config({"layer": {"net.fc": {"reuse_factor": 3}}})
-    after = apply_settings(before.rebuild(nodes), config)
+    after, _ = apply_settings(before.rebuild(nodes), config, Target())
     assert after.by_name["fc1"].op.reuse_factor == 3  # type: ignore[attr-defined]
 
 
@@ -80,5 +80,41 @@ def test_a_framework_name_that_stands_for_several_layers() -> None:
     before = two_layers()
     nodes = [replace(n, origin="net.fc") for n in before.nodes]
     config = make_config({"layer": {"net.fc": {"reuse_factor": 3}}})
-    with pytest.raises(CompileError, match="several layers"):
-        apply_settings(before.rebuild(nodes), config)
+    _, (found,) = apply_settings(before.rebuild(nodes), config, Target())
+    assert "several layers" in found.title
+
+
+def test_what_is_legal_is_taken_beside_findings() -> None:
+    settings = {"fc1": {"reuse_factor": "few", "strategy": "resource"}, "fc9": {"reuse_factor": 1}}
+    config = make_config({"layer": settings, "input": {"y": {"type": "fixed<8,4>"}}})
+    after, found = apply_settings(two_layers(), config, Target())
+    assert [d.code for d in found] == ["HW101", "HW101", "HW102"]
+    assert found[0].where == "[input.y] in the arguments"
+    assert after.by_name["fc1"].op.strategy == "resource"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("asked", "strategy", "taken"),
+    [
+        ("<=8", "resource", (3, 6)),  # of 1, 3, 9 and of 1, 3, 6
+        ("<= 8", "latency", (8, 6)),
+        (">=4", "resource", (9, 6)),
+        (">=4", "latency", (4, 4)),
+        (">=7", "latency", (7, 6)),  # fc2 has 6 products, so that there is nothing more to take
+        ("<=1000000", "resource", (9, 6)),
+        ("<=8", "distributed_arithmetic", (1, 1)),
+    ],
+)
+def test_a_bound_becomes_the_nearest_legal_value(
+    asked: str, strategy: str, taken: tuple[int, int]
+) -> None:
+    ops = applied({"target": {"strategy": strategy, "reuse_factor": asked}})
+    assert tuple(ops[name].reuse_factor for name in ("fc1", "fc2")) == taken
+
+
+def test_a_bound_of_one_layer() -> None:
+    layer = {"strategy": "resource", "reuse_factor": "<=8"}
+    assert applied({"layer": {"fc1": layer}})["fc1"].reuse_factor == 3
+    (found,) = refused({"layer": {"fc1": {"reuse_factor": ">=10"}}})
+    assert (found.code, found.help) == ("HW104", "set reuse_factor = 9, the largest legal value")
+    assert applied({"layer": {"fc1": {"reuse_factor": 9}}})["fc1"].reuse_factor == 9

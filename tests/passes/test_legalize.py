@@ -1,6 +1,10 @@
 """What cannot be generated for a target is reported, all at once, and the graph stays as it is."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hwflow.config import Config, make_config
 from hwflow.errors import CompileError, Diagnostic
@@ -17,7 +21,7 @@ STREAMS = Target(io_type="io_stream")
 
 def refused(of: Graph, config: Config, target: Target = STREAMS) -> tuple[Diagnostic, ...]:
     with pytest.raises(CompileError) as caught:
-        legalize(apply_settings(of, config), target, config)
+        legalize(apply_settings(of, config, target)[0], target, config)
     return caught.value.diagnostics
 
 
@@ -55,7 +59,44 @@ def test_findings_say_where_a_value_was_set() -> None:
     assert "[layer.fc1]" in found[0].found
     assert "layer 'fc1'" in found[0].where
     assert "1, 3, 9" in found[0].supported
-    (everywhere, _) = refused(
-        before, make_config({"target": {"strategy": "resource", "reuse_factor": 7}})
-    )
-    assert "[target]" in everywhere.found
+
+
+def test_one_finding_about_one_reuse_factor_of_all_layers() -> None:
+    before = graph(source(), ("fc1", dense(3, 3), ["x"]), ("fc2", dense(), ["fc1"]))
+    target = {"strategy": "resource", "reuse_factor": 7}
+    (found,) = refused(before, make_config({"target": target}))
+    assert found.where == "[target] in the arguments"
+    assert found.found.endswith("2 layers cannot have: fc1 (1, 3, 9), fc2 (1, 3, 6)")
+    assert found.supported == "1, 3, for all layers that take it"
+    assert "set reuse_factor = 3, the nearest that all of them can have" in found.help
+    for legal in (3, "<=7"):
+        config = make_config({"target": {**target, "reuse_factor": legal}})
+        legalize(apply_settings(before, config, STREAMS)[0], STREAMS, config)
+
+
+SIZES = st.lists(st.integers(1, 24), min_size=2, max_size=5)
+STRATEGIES = st.sampled_from(["latency", "resource"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIZES, STRATEGIES, STRATEGIES, st.integers(1, 700))
+def test_the_help_for_a_reuse_factor_is_taken_at_once(
+    sizes: list[int], strategy: str, other: str, asked: int
+) -> None:
+    layers: list[Entry] = []
+    for number, ends in enumerate(pairwise(sizes)):
+        layers.append((f"fc{number}", dense(*ends), [f"fc{number - 1}" if number else "x"]))
+    before = graph(source((sizes[0],)), *layers)
+
+    def check(reuse_factor: int | str) -> None:
+        target = {"strategy": strategy, "reuse_factor": reuse_factor}
+        config = make_config({"target": target, "layer": {"fc0": {"strategy": other}}})
+        legalize(apply_settings(before, config, STREAMS)[0], STREAMS, config)
+
+    for bound in (f"<={asked}", f">={asked}"):
+        check(bound)
+    try:
+        check(asked)
+    except CompileError as error:
+        (found,) = error.diagnostics
+        check(int(found.help.split("reuse_factor = ")[1].split(",")[0]))
