@@ -202,7 +202,9 @@ class Design:
 
         if not self._comparable:
             return NOT_RUN
-        checker = ModelChecker(self.graph, given, simulation, self._model, self._timed, progress)
+        checker = ModelChecker(
+            self.graph, given, simulation, self._model, self._timed, progress, self.config.layers
+        )
         return checker.check(float_model)
 
     def vectors(self, data: Any = None, *, samples: int = SAMPLES) -> Vectors:

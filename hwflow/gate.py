@@ -17,6 +17,7 @@ from hwflow.estimate import BOARD_COLUMN, EstimateReport
 from hwflow.ir.cost import Estimate
 from hwflow.ir.qonnx import printable
 from hwflow.limits import RESOURCES, Amount, VerifySettings
+from hwflow.verdict.state import State
 from hwflow.verify import Agreement, Divergence, Verification
 
 HARDWARE = "hardware against quantised model"
@@ -105,6 +106,11 @@ class Gate:
                 self._cannot("lossless", "the hardware was not compared with the model", _LEAVE_OUT)
             else:
                 yield agreement_check("lossless", lossless)
+        if self.limits.exact:
+            if self.verification.lossless is None:
+                self._cannot("exact", "the hardware was not compared with the model", _LEAVE_OUT)
+            else:
+                yield exact_check(self.verification.lossless)
 
     def _accuracies(self) -> Iterator[Check]:
         limit = self.limits.share("min_accuracy")
@@ -213,6 +219,19 @@ def agreement_check(name: str, agreement: Agreement | None) -> Check:
     detail = "" if agreement.first is None else divergence_text(agreement.first)
     value = f"{count:,} of {elements:,} differ"
     return Check(name, HARDWARE, value, "0 differ", agreement.holds, detail, (count, 0))
+
+
+def exact_check(agreement: Agreement) -> Check:
+    """Return whether a design is lossless without any layer that is approximate."""
+    verdict = agreement.verdict
+    assert verdict is not None  # every comparison with a model has one
+    wrong = verdict.state is State.NOT_LOSSLESS and agreement.first is not None
+    details = [divergence_text(agreement.first)] if wrong and agreement.first else []
+    details += map(str, verdict.because)
+    return Check(
+        "exact", HARDWARE, str(verdict), str(State.LOSSLESS), verdict.state is State.LOSSLESS,
+        "; ".join(details), (agreement.mismatches, 0),
+    )  # fmt: skip
 
 
 def divergence_text(first: Divergence) -> str:

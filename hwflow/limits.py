@@ -77,7 +77,8 @@ class VerifySettings(BaseModel):
         min_accuracy: share of samples that the hardware must classify as their label says.
         max_drop: what it may lose of the float reference's accuracy.
         min_agreement: share of samples that must get the float reference's class.
-        lossless: the hardware's numbers must be the quantised model's own.
+        lossless: the hardware's numbers must be the quantised model's own: no value differs.
+        exact: the verdict must be lossless: no value differs and no layer is approximate.
         max_lut: look-up tables, post-synthesis-equivalent; a number or per cent of the board's.
         max_ff: flip-flops, likewise.
         max_dsp: multiplier blocks, likewise.
@@ -93,6 +94,7 @@ class VerifySettings(BaseModel):
     max_drop: Figure = None
     min_agreement: Figure = None
     lossless: bool = False
+    exact: bool = False
     max_lut: Figure = None
     max_ff: Figure = None
     max_dsp: Figure = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
@@ -17,13 +17,14 @@ from hwflow.float_model import FloatValues, check_outputs, float_values
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.graph import Graph
 from hwflow.ir.qonnx import QonnxModel, is_quantizer
-from hwflow.lossless import ModelValues, check_lossless
+from hwflow.lossless import Comparison, ModelValues
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.port_data import original_inputs, real_values
 from hwflow.reference import Reference
 from hwflow.simulate import Simulation
 from hwflow.unquantised import NoFloatReferenceError
+from hwflow.verdict.judge import Suspects
 from hwflow.verify import Agreement
 
 Array = npt.NDArray[Any]
@@ -48,6 +49,15 @@ class ModelCheck:
     no_budget: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """The model in exact arithmetic, fed with the data and with the hardware's own values."""
+
+    values: Mapping[str, Array] | None
+    fed: Mapping[str, Array] | None
+    problem: str = ""
+
+
 NOT_RUN = ModelCheck(None, (), None, "the model cannot be run")
 """Of a model with an operator that nobody defines; a warning says which."""
 
@@ -63,6 +73,7 @@ class ModelChecker:
         load: reads the quantised model anew.
         timed: notes how long a stage takes.
         progress: called as stages go on.
+        settings: what the user set for layers, by the name or the origin of the layer.
     """
 
     graph: Graph
@@ -71,6 +82,7 @@ class ModelChecker:
     load: Callable[[], QonnxModel]
     timed: Timed
     progress: Progress
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check(self, float_model: Any) -> ModelCheck:
         """Compare the hardware with the quantised model, and that with its float reference.
@@ -95,12 +107,9 @@ class ModelChecker:
         if not self._inputs_quantized(values):
             raw = self._rounded_inputs()
             at_port = reference.run(raw, values)
-        exact, no_exact = self._exactly(model, raw, values)
-        lossless = check_lossless(
-            self.graph,
-            self.simulation,
-            ModelValues(at_port, exact, frozenset(values), no_exact),
-        )
+        exact = self._exactly(model, raw, values)
+        found = ModelValues(at_port, exact.values, frozenset(values), exact.problem, exact.fed)
+        lossless = Comparison(self.graph, self.simulation, self.settings).lossless(found)
         return ModelCheck(lossless, self._errors(ours), budget, problem)
 
     def _float_values(
@@ -146,17 +155,22 @@ class ModelChecker:
         )
 
     def _exactly(
-        self, model: QonnxModel, data: Mapping[str, Array], values: list[str]
-    ) -> tuple[Mapping[str, Array] | None, str]:
-        """Return the model's values in exact arithmetic, or None and why there are none."""
+        self, model: QonnxModel, data: Mapping[str, Array], values: Sequence[str]
+    ) -> _Exact:
+        """Return the model's values in exact arithmetic, or why there are none."""
         self.progress("exact reference", 0.0)
+        suspects = Suspects(self.graph)
+        wanted = [*values, *suspects.values]
         try:
             with self.timed("exact reference"):
-                found = ExactReference(model).run(data, values)
+                reference = ExactReference(model)
+                found = reference.run(data, wanted)
+                given = suspects.given(self.simulation, found)
+                fed = reference.run(data, wanted, given) if given else found
         except NoExactReferenceError as problem:
-            return None, str(problem)
+            return _Exact(None, None, str(problem))
         self.progress("exact reference", 1.0)
-        return found, ""
+        return _Exact(found, fed)
 
     def _inputs_quantized(self, values: list[str]) -> bool:
         """Return whether every port carries the value of one of the model's quantisers."""

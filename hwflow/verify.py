@@ -23,6 +23,7 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import html_table
 from hwflow.port_data import FloatArray, prepare_inputs
 from hwflow.simulate import Simulation, simulate
+from hwflow.verdict.state import Verdict
 
 Cause = Callable[[Node, float, float], str]
 """Says what a difference looks like, from the layer, the expected and the found value."""
@@ -102,6 +103,7 @@ class Agreement:
         float32: how float32 execution of the model compares with the same judge; None where the
             judge is float32 itself, or no model.
         float32_only: why the judge is float32 and not exact arithmetic; empty where it is not.
+        verdict: what the hardware is to the model; None where no model is compared.
     """
 
     holds: bool
@@ -110,6 +112,7 @@ class Agreement:
     first: Divergence | None = None
     float32: Float32Match | None = None
     float32_only: str = ""
+    verdict: Verdict | None = None
 
     @property
     def mismatches(self) -> int:

@@ -31,7 +31,7 @@ LAYERS = [
     {"float_model"},
     {"toolchain"},
     {"csim"},
-    {"verify", "lossless", "golden_check"},
+    {"verdict", "verify", "lossless", "golden_check"},
     {"model_check", "gate", "project_source"},
     {"junit"},
     {"report", "vectors"},

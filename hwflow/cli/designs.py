@@ -152,6 +152,7 @@ def verify(
     max_drop: limits.MaxDrop = None,
     min_agreement: limits.MinAgreement = None,
     lossless: limits.Lossless = False,
+    exact: limits.Exact = False,
     max_lut: limits.MaxLut = None,
     max_ff: limits.MaxFf = None,
     max_dsp: limits.MaxDsp = None,
@@ -182,7 +183,7 @@ def verify(
             reproducer=Path(f"{path.stem}-reproducer.npz"),
             limits={
                 "min_accuracy": min_accuracy, "max_drop": max_drop, "min_agreement": min_agreement,
-                "lossless": lossless, "max_lut": max_lut, "max_ff": max_ff, "max_dsp": max_dsp,
+                "lossless": lossless, "exact": exact, "max_lut": max_lut, "max_ff": max_ff, "max_dsp": max_dsp,
                 "max_bram": max_bram, "max_uram": max_uram, "max_latency_us": max_latency_us,
                 "max_ii": max_ii,
             },

@@ -22,7 +22,16 @@ MinAccuracy = Annotated[str | None, _limit("Accuracy of the hardware, such as 0.
 MaxDrop = Annotated[str | None, _limit("Accuracy lost against the float reference.")]
 MinAgreement = Annotated[str | None, _limit("Samples with the class of the float reference.")]
 Lossless = Annotated[
-    bool, typer.Option("--lossless", help="The quantised model's own numbers, all of them.")
+    bool,
+    typer.Option(
+        "--lossless",
+        help="The quantised model's own numbers, all of them.",
+        rich_help_panel=PANEL,
+    ),
+]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Lossless, and no layer that is approximate.", rich_help_panel=PANEL),
 ]
 MaxLut = Annotated[str | None, _resource("LUT")]
 MaxFf = Annotated[str | None, _resource("Flip-flops")]

@@ -29,11 +29,11 @@ from hwflow.exact.pooling import (
     top_k,
 )
 from hwflow.exact.quantizers import quantize, quantize_fixed
-from hwflow.exact.values import F64, NoExactReferenceError, Tensor, real_input
+from hwflow.exact.values import F64, NoExactReferenceError, OnGrid, Tensor, real_input
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, attributes, is_quantizer
 
-__all__ = ["ExactReference", "NoExactReferenceError"]
+__all__ = ["ExactReference", "NoExactReferenceError", "OnGrid"]
 
 _CHUNK = 512
 """Samples computed at once: bounds the memory for intermediate values."""
@@ -125,13 +125,18 @@ class ExactReference:
         return _Stage(view.where, build(view), inputs, tuple(v.name or "" for v in node.outputs))
 
     def run(
-        self, data: Mapping[str, npt.NDArray[Any]], values: Sequence[str] = ()
+        self,
+        data: Mapping[str, npt.NDArray[Any]],
+        values: Sequence[str] = (),
+        given: Mapping[str, OnGrid] | None = None,
     ) -> dict[str, F64]:
         """Return graph outputs and other values for each sample.
 
         Args:
             data: for each graph input, its samples, batch axis first, ONNX order of axes, finite.
             values: names of ONNX values to return as well.
+            given: values that whatever reads them gets in the place of the computed ones, by name;
+                what is returned under such a name is still the computed one.
 
         Returns:
             float64, each the nearest to the exact result, batch axis first, by value name.
@@ -148,11 +153,17 @@ class ExactReference:
         parts: dict[str, list[F64]] = {name: [] for name in wanted}
         for start in range(0, size, _CHUNK):
             chunk = {name: data[name][start : start + _CHUNK] for name in self._inputs}
-            for name, found in self._chunk(chunk, wanted).items():
+            part = {name: one.samples(start, start + _CHUNK) for name, one in (given or {}).items()}
+            for name, found in self._chunk(chunk, wanted, part).items():
                 parts[name].append(found)
         return {name: np.concatenate(part) for name, part in parts.items()}
 
-    def _chunk(self, data: Mapping[str, npt.NDArray[Any]], wanted: Sequence[str]) -> dict[str, F64]:
+    def _chunk(
+        self,
+        data: Mapping[str, npt.NDArray[Any]],
+        wanted: Sequence[str],
+        given: Mapping[str, OnGrid],
+    ) -> dict[str, F64]:
         """Evaluate some samples."""
         samples = len(next(iter(data.values())))
         last = {name: i for i, stage in enumerate(self._stages) for name in stage.inputs}
@@ -171,6 +182,8 @@ class ExactReference:
                 held[name] = result
                 if name in wanted:
                     found[name] = _spread(result, samples)
+                if name in given:
+                    held[name] = given[name].shaped(result.shape)
             for name in stage.inputs:
                 if last[name] <= i:
                     held.pop(name, None)

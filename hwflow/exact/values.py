@@ -76,6 +76,33 @@ class Leaf:
 
 
 @dataclass(frozen=True, eq=False)
+class OnGrid:
+    r"""``raw * scale + offset``, exactly, in the shape of a graph's value without its batch axis.
+
+    Attributes:
+        raw: int64, (samples, \*shape).
+        scale: one number, or ``shape``.
+        offset: likewise.
+    """
+
+    raw: Raw
+    scale: Rationals
+    offset: Rationals
+
+    def samples(self, start: int, stop: int) -> OnGrid:
+        """Return some of the samples."""
+        return OnGrid(self.raw[start:stop], self.scale, self.offset)
+
+    def shaped(self, shape: Shape) -> Leaf:
+        """Return the values of samples of another shape with as many elements."""
+        parts = [
+            part.reshape(shape if part.size > 1 else (1,) * len(shape))
+            for part in (self.scale, self.offset)
+        ]
+        return Leaf(self.raw.reshape(len(self.raw), *shape), *parts)
+
+
+@dataclass(frozen=True, eq=False)
 class Apply:
     """A function of other tensors, not evaluated yet."""
 

@@ -152,6 +152,19 @@ class Example:
     inputs: tuple[TensorType, ...]
 
 
+@dataclass(frozen=True)
+class Inexact:
+    """Why an operator's result differs from the real function of its operands.
+
+    Attributes:
+        why: the reason, in words that follow the name of the layer.
+        bound: proven largest difference, in the units of the result; None where none is proven.
+    """
+
+    why: str
+    bound: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Op(ABC):
     """One hardware operator with its constants and settings.
@@ -241,6 +254,14 @@ class Op(ABC):
     @abstractmethod
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         """Return the estimated resources and timing."""
+
+    def inexact(self, *inputs: TensorType) -> Inexact | None:
+        """Return why the result differs from the real function, or None where it is exact.
+
+        Args:
+            inputs: types of the operands; what their proven ranges cannot reach does not count.
+        """
+        return Inexact(self.approximate) if self.approximate else None
 
     def magnitude(self, *inputs: float | None) -> float | None:
         """Return ``m`` where every element of the exact result is ``-m`` or ``m``, else None.

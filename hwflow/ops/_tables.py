@@ -21,7 +21,7 @@ from hwflow.doubles import quantize_values
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 
@@ -30,6 +30,12 @@ F64 = npt.NDArray[np.float64]
 
 DIRECT_BITS = 10
 """Inputs of at most this many bits get a table with one entry for each value they can take."""
+
+MOST_COMPARED = 2**16
+"""Most operands of a wide table that are compared one by one."""
+
+_FLOAT64_BITS = -49
+"""Accuracy of functions in float64, of operand and result: eight units in the last place."""
 
 DEFAULT_SIZE = 1024
 """Entries of hls4ml's tables unless told otherwise; 1024 x 18 bits fill one block RAM."""
@@ -89,6 +95,19 @@ def lookup_layer(x: TensorType, table: FixedArray) -> HlsLayer:
         attributes={"output_shape": list(x.shape), "weight_names": ["table"]},
         weights={"table": table},
     )
+
+
+def table_error(why: str, x: F64, real: F64, entries: F64) -> Inexact:
+    """Return how far the entries that a table gives are from the function.
+
+    Args:
+        why: what the table is.
+        x: every operand that can occur.
+        real: the function there, in float64; a few units in the last place off at most.
+        entries: what the table gives there.
+    """
+    slack = np.ldexp(np.abs(real) + np.abs(x) + 1, _FLOAT64_BITS)
+    return Inexact(why, float((np.abs(entries - real) + slack).max()))
 
 
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
@@ -157,6 +176,16 @@ class _TableActivation(Op):
             [self._extremes(*ends, x.dtype, table) for ends in zip(x.lo, x.hi, strict=True)]
         )
         return TensorType.exactly(x.shape, spans[:, 0], spans[:, 1], table.dtype.fractional)
+
+    def inexact(self, *inputs: TensorType) -> Inexact:
+        (x,) = inputs
+        lo, hi = x.bounds
+        if self.result_t is not None or hi - lo >= MOST_COMPARED:
+            return Inexact(self.approximate)
+        raw = np.arange(lo, hi + 1)
+        points, table = np.ldexp(raw.astype(np.float64), -x.dtype.fractional), self.table(x.dtype)
+        entries = self._look_up(raw, x.dtype, table) * table.dtype.step
+        return table_error(self.approximate, points, self.real(points), entries)
 
     def _extremes(self, lo: int, hi: int, x: FixedType, table: FixedArray) -> tuple[int, int]:
         """Return the least and greatest entry that mantissas ``lo .. hi`` reach."""

@@ -18,7 +18,7 @@ from hwflow.fixed import (
     overflow_raw,
 )
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._division import (
     check_width,
@@ -117,6 +117,13 @@ class AveragePool(_Pool):
             check_width(sums, largest.bit_length())
             return sums * (largest // divisors)
         return divide_to(sums, fractional, dtype, divisors)
+
+    def inexact(self, *inputs: TensorType) -> Inexact | None:
+        (x,) = inputs
+        dtype = self._dtype(x)
+        if dtype is None or self.result_t is not None:
+            return None
+        return Inexact(self.approximate, dtype.step / 2)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs

@@ -11,10 +11,10 @@ import numpy as np
 from hwflow.doubles import quantize_values
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._tables import F64, bits_of, lookup_layer, saturating
+from hwflow.ops._tables import F64, bits_of, lookup_layer, saturating, table_error
 from hwflow.real import functions
 from hwflow.real.functions import Parameters
 
@@ -32,6 +32,9 @@ FUNCTIONS: dict[str, Callable[[F64, Parameters], F64]] = {
     )
 } | {"ThresholdedRelu": lambda x, p: np.where(x > p["alpha"], x, 0)}  # fmt: skip
 """The functions as ONNX defines them (https://onnx.ai/onnx/operators/), in float64."""
+
+RATIONAL = ("Abs", "HardSwish", "Reciprocal", "Softsign", "ThresholdedRelu")
+"""Those with rational results, which a table may hold exactly."""
 
 DEFAULTS: dict[str, Parameters] = {**functions.DEFAULTS, "ThresholdedRelu": {"alpha": 1.0}}
 """ONNX's default attributes."""
@@ -113,6 +116,19 @@ class Lookup(Op):
         ]
         lo, hi = (np.array([f(r) for r in reached]) for f in (np.min, np.max))
         return TensorType.exactly(x.shape, lo, hi, table.dtype.fractional)
+
+    def inexact(self, *inputs: TensorType) -> Inexact | None:
+        (x,) = inputs
+        if self.result_t is not None:
+            return Inexact(self.approximate)
+        raw, table = np.arange(x.bounds[0], x.bounds[1] + 1), self.table(x.dtype)
+        points = np.ldexp(raw.astype(np.float64), -x.dtype.fractional)
+        with np.errstate(all="ignore"):
+            real = FUNCTIONS[self.function](points, self.constants)
+        entries = table.raw[raw & (2**x.dtype.width - 1)] * table.dtype.step
+        if self.function in RATIONAL and np.array_equal(entries, real):
+            return None
+        return table_error(self.approximate, points, real, entries)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs

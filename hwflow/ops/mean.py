@@ -10,7 +10,7 @@ import numpy as np
 
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Rounding, overflow_raw
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._division import divide_to, quotient_parameters, quotient_too_wide
 from hwflow.ops._several import _Several, example_types, require_one_shape
@@ -58,6 +58,12 @@ class Mean(_Several):
         lo = min(t.raw_min << (fractional - t.fractional) for t in inputs)
         hi = max(t.raw_max << (fractional - t.fractional) for t in inputs)
         return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
+
+    def inexact(self, *inputs: TensorType) -> Inexact | None:
+        dtype = self._dtype(*(x.dtype for x in inputs))
+        if dtype is None or self.result_t is not None:
+            return None
+        return Inexact(self.approximate, dtype.step / 2)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         raw, fractional = self.total_raw(*inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._broadcast import along_channel, to_hardware
@@ -34,6 +34,8 @@ class ScaleBias(Op):
         bias: likewise.
         scale_t: type that the scale is cast to; None keeps it as it is.
         bias_t: type that the bias is cast to; None keeps it as it is.
+        rounded: largest distances of scale and bias from the real constants that they stand for;
+            None where they are those.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
@@ -43,6 +45,7 @@ class ScaleBias(Op):
     bias: FixedArray
     scale_t: FixedType | None = None
     bias_t: FixedType | None = None
+    rounded: tuple[float, float] | None = None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -63,7 +66,11 @@ class ScaleBias(Op):
         with np.errstate(divide="ignore", invalid="ignore"):  # refused below
             scale = gamma.values / np.sqrt(variance.values + epsilon)
             bias = beta.values - mean.values * scale
-        return [affine(node, x, along_channel(node, scale), along_channel(node, bias))]
+        op = affine(node, x, along_channel(node, scale), along_channel(node, bias))
+        if op.rounded is not None:  # the offset is a difference of float64 numbers
+            lost = float(np.spacing(np.abs(beta.values) + np.abs(mean.values * scale)).max())
+            op = replace(op, rounded=(op.rounded[0], op.rounded[1] + 4 * lost))
+        return [op]
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs
@@ -75,6 +82,15 @@ class ScaleBias(Op):
         channels = (-1, x.channels)
         lo, hi = lo.reshape(channels).min(axis=0), hi.reshape(channels).max(axis=0)
         return TensorType.exactly(x.shape, lo, hi, fractional)
+
+    def inexact(self, *inputs: TensorType) -> Inexact | None:
+        (x,) = inputs
+        if self.rounded is None:
+            return None
+        scale, bias = (a.dtype.width - (not a.dtype.signed) for a in (self.scale, self.bias))
+        largest = max(abs(bound) for bound in x.bounds) * x.dtype.step
+        why = f"its factor is rounded to {scale} bits, its offset to {bias}"
+        return Inexact(why, self.rounded[0] * largest + self.rounded[1])
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
@@ -150,10 +166,7 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
             found="NaN or infinity",
             help="look at the weights of this layer, and at a variance or divisor of 0",
         )
-    op = ScaleBias(
-        scale=real_constant(to_hardware(node, x, scale), SCALE_BITS),
-        bias=real_constant(to_hardware(node, x, bias), BIAS_BITS),
-    )
+    op = nearest_line(to_hardware(node, x, scale), to_hardware(node, x, bias))
     try:
         op.exact(x)
     except OverflowError as error:
@@ -164,6 +177,21 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
             help="quantise the value before this layer to fewer bits",
         ) from None
     return op
+
+
+def nearest_line(scale: F64, bias: F64) -> ScaleBias:
+    """Return the layer with constants next to real ones, which says how far off they are."""
+    near = real_constant(scale, SCALE_BITS), real_constant(bias, BIAS_BITS)
+    off = tuple(_distance(*pair) for pair in zip((scale, bias), near, strict=True))
+    return ScaleBias(
+        scale=near[0], bias=near[1], rounded=(off[0], off[1]) if any(off) else None
+    )
+
+
+def _distance(real: F64, held: FixedArray) -> float:
+    """Return the largest distance of constants from real numbers that float64 rounds."""
+    off = np.abs(real - held.values)
+    return float((off + np.abs(np.spacing(real)) * 4).max()) if off.any() else 0.0
 
 
 def real_constant(values: F64, bits: int) -> FixedArray:

@@ -1,7 +1,7 @@
 """A chain of multiplications and additions with constants becomes one scale and one offset.
 
-``((x * a + b) / c - d) * e`` is ``x * A + B``. ``A`` and ``B`` are computed in float64 and rounded
-to float32, the precision of the model's own constants: the meaning that a batch norm has, too.
+``((x * a + b) / c - d) * e`` is ``x * A + B``. ``A`` and ``B`` are computed in float64; lowering
+rounds them to float32, the precision of the model's own constants, and notes how far off they are.
 Chains with a single multiplication or division keep their constants as they are, and every chain of
 powers of two comes out exact, so only what float32 itself could not hold is rounded. Chains that
 end in a quantiser are left alone where they need a ``Requantize``, which rounds nothing.
@@ -92,8 +92,8 @@ def _merge(model: QonnxModel, chain: list[ir.Node]) -> None:
     last = chain[-1]
     result = last.outputs[0]
     name = result.name or "affine"
-    a = add_constant(model, f"{name}_scale", scale.astype(np.float32))
-    b = add_constant(model, f"{name}_offset", offset.astype(np.float32))
+    a = add_constant(model, f"{name}_scale", scale)
+    b = add_constant(model, f"{name}_offset", offset)
     scaled = ir.Node("", "Mul", [first.x, a], name=last.name)
     scaled.outputs[0].name = f"{name}_scaled"
     scaled.outputs[0].shape, scaled.outputs[0].type = result.shape, result.type

@@ -21,6 +21,9 @@ from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.scale_bias import ScaleBias
 
+Rounded = tuple[float, float] | None
+"""As in ``ScaleBias.rounded``."""
+
 WITH_BIAS = (Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D)
 """Operators that accumulate and add one bias per output channel."""
 
@@ -40,9 +43,24 @@ def _fused(producer: Node, node: Node) -> Op | None:
     if op.result_t is not None or not per_channel:
         explain("fuse_bias", f"{node.name}: the sum is cast, or the constant is not per channel")
         return None
+    rounded = adder.rounded
+    if isinstance(op, ScaleBias):
+        changes = {"rounded": _added(op.rounded, rounded)}
+    elif rounded is not None:
+        explain("fuse_bias", f"{node.name}: its constant is rounded, which stays with it")
+        return None
+    else:
+        changes = {}
     try:
         total = op.bias + adder.bias
     except OverflowError:
         explain("fuse_bias", f"{node.name}: the sum of both biases needs more than 62 bits")
         return None
-    return replace(op, bias=total, result_t=adder.result_t)
+    return replace(op, bias=total, result_t=adder.result_t, **changes)
+
+
+def _added(a: Rounded, b: Rounded) -> Rounded:
+    """Return how far constants are off after another offset."""
+    if a is None or b is None:
+        return a or (None if b is None else (0.0, b[1]))
+    return a[0], a[1] + b[1]

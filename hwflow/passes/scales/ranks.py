@@ -10,7 +10,7 @@ import onnx_ir
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import origin
-from hwflow.ops.scale_bias import SCALE_BITS, ScaleBias, real_constant
+from hwflow.ops.scale_bias import nearest_line
 from hwflow.passes.order import NoOrderError, in_order
 from hwflow.passes.scales.common import lone_line, on_line
 from hwflow.passes.walk import (
@@ -74,15 +74,13 @@ def approximate(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     if grid is None or grid.scale.size > walk.types[walk.values[value.name or ""][0]].channels:
         return False
     held, axes = walk.values[value.name or ""]
-    scale, offset = (
-        real_constant(np.array([float(v) for v in part]), SCALE_BITS)
-        for part in (grid.scale, grid.offset)
-    )
-    whole = ScaleBias(scale=scale, bias=offset)
+    scale, offset = (np.array([float(v) for v in part]) for part in (grid.scale, grid.offset))
+    whole = nearest_line(scale, offset)
     ends = whole.exact(walk.types[held])
     integer = ends.dtype.integer + (not ends.dtype.signed)
     rounded = FixedType(OPERAND_BITS, integer, True, Rounding.RND_CONV, Overflow.SAT)
-    op = replace(whole, result_t=rounded)
+    off = whole.rounded or (0.0, 0.0)
+    op = replace(whole, result_t=rounded, rounded=(off[0], off[1] + rounded.step / 2))
     name = walk.add(op, (held,), walk.namer.label(origin(node), "Operand"), origin(node))
     deferred = walk.deferred.pop(value.name or "")
     walk.values[value.name or ""] = name, axes  # for this reader only
