@@ -33,6 +33,7 @@ from hwflow.manifest.provenance import provenance
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
 from hwflow.plugins import Plugins, load_plugins
+from hwflow.verdict.findings import rounding_warnings
 
 
 def compile(  # noqa: A001 - the name that users expect; the builtin has no place in this package
@@ -100,7 +101,10 @@ def _compile(
         timed = partial(_note_pass, seconds)
         graph = run_pipeline(model, context, timed=timed)
         check_kernels(graph, machine)
-    warnings = (*model.warnings, *operators.warnings, *missing, *input_warnings(graph))
+    warnings = (
+        *model.warnings, *operators.warnings, *missing, *input_warnings(graph),
+        *rounding_warnings(graph),
+    )  # fmt: skip
     return Design(
         graph, machine, device, settings, model.source, warnings,
         partial(_active_call, operators, defined), digest, not missing, seconds,

@@ -227,7 +227,7 @@ def exact_check(agreement: Agreement) -> Check:
     assert verdict is not None  # every comparison with a model has one
     wrong = verdict.state is State.NOT_LOSSLESS and agreement.first is not None
     details = [divergence_text(agreement.first)] if wrong and agreement.first else []
-    details += map(str, verdict.because)
+    details += verdict.reasons()
     return Check(
         "exact", HARDWARE, str(verdict), str(State.LOSSLESS), verdict.state is State.LOSSLESS,
         "; ".join(details), (agreement.mismatches, 0),

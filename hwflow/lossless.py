@@ -79,8 +79,9 @@ class Comparison:
             found = ours(node)
             expected = np.asarray(judge[node.source.name], np.float64).reshape(found.shape)
             pairs.append((node, expected, found))
-        suspects = Suspects(self.graph)
-        evidence = Evidence(suspects, ours, judge, model.fed)
+        suspects = Suspects(self.graph, judge.keys())
+        fed = model.fed if suspects.cuts else model.exact
+        evidence = Evidence(suspects, ours, judge, fed)
         agreement = compare(pairs, self.simulation.samples, self._cause(suspects, exact=exact))
         agreement = self._judged(agreement, evidence, judge)
         if model.exact is None:
@@ -117,9 +118,7 @@ class Comparison:
         expected = float(np.asarray(values[node.source.name]).reshape(found.shape)[index])
         exact = evidence.fed is not None
         cause = why or self._cause(evidence.suspects, exact=exact)(node, expected, found[index])
-        return Divergence(
-            node.name, node.origin, index, expected, float(found[index]), cause
-        )
+        return Divergence(node.name, node.origin, index, expected, float(found[index]), cause)
 
     def _cause(self, suspects: Suspects, *, exact: bool) -> Cause:
         """Return what says where a difference comes from."""

@@ -159,11 +159,11 @@ class ModelChecker:
     ) -> _Exact:
         """Return the model's values in exact arithmetic, or why there are none."""
         self.progress("exact reference", 0.0)
-        suspects = Suspects(self.graph)
-        wanted = [*values, *suspects.values]
         try:
             with self.timed("exact reference"):
                 reference = ExactReference(model)
+                suspects = Suspects(self.graph, reference.computed)
+                wanted = [*values, *suspects.values]
                 found = reference.run(data, wanted)
                 given = suspects.given(self.simulation, found)
                 fed = reference.run(data, wanted, given) if given else found

@@ -37,6 +37,7 @@ def layer_rows(design: Design) -> list[dict[str, Any]]:
     for node in graph.nodes:
         tensor = graph.types[node.name]
         low, high = tensor.bounds
+        inexact = node.op.inexact(*graph.input_types(node))
         settings = {
             key: str(value)
             for key in node.op.settings
@@ -52,7 +53,8 @@ def layer_rows(design: Design) -> list[dict[str, Any]]:
                 "result_t": str(tensor.dtype),
                 "range": [low * tensor.dtype.step, high * tensor.dtype.step],
                 "settings": settings,
-                "approximate": node.op.approximate,
+                "approximate": "" if inexact is None else inexact.why,
+                "bound": None if inexact is None else inexact.bound,
             }
         )
     return rows
@@ -83,6 +85,11 @@ def inspect(design: Design, *, json: bool) -> None:
             escape(", ".join(f"{k}={v}" for k, v in row["settings"].items())),
         )
     console.print(shown)
+    for row in rows:
+        if row["approximate"]:
+            bound = "" if row["bound"] is None else f", proven at most {row['bound']:.3g}"
+            text = f"approximate: {row['name']}: {row['approximate']}{bound}"
+            console.print(escape(text), soft_wrap=True)
     warnings(design.warnings)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hwflow.design import Design
     from hwflow.distance import OutputError
     from hwflow.gate import Check
+    from hwflow.verdict import Verdict
     from hwflow.verified import Verified
     from hwflow.verify import Agreement, Verification
 
@@ -47,13 +48,14 @@ def verification(design: Design, found: Verification) -> None:
     """Print the two budgets, each under its heading."""
     warnings((*design.warnings, *design.golden.warnings))
     console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
-    console.print("[bold]hardware against quantised model[/], must be 0")
+    console.print("[bold]hardware against quantised model[/]")
     _statement("faithful", "simulation == C++", found.faithful)
     _statement("golden", "simulation == golden model", found.golden, found.no_golden)
     _statement("lossless", "hardware == trained model", found.lossless)
     _judge(found.lossless)
     for error in found.errors:
-        console.print(f"output    {escape(error.output)}: {', '.join(error_parts(error))}")
+        parts = ", ".join(error_parts(error))
+        console.print(f"output    {escape(error.output)} against the model in float32: {parts}")
     console.print("[bold]quantised model against float reference[/]")
     if found.budget is None:
         console.print(f"          not compared: {escape(found.no_budget)}", soft_wrap=True)
@@ -119,11 +121,11 @@ def _statement(name: str, meaning: str, agreement: Agreement | None, reason: str
         console.print(f"{name:<9} not checked{why}", soft_wrap=True)
         return
     elements = sum(layer.elements for layer in agreement.layers)
-    verdict = "[green]yes[/]" if agreement.holds else "[red]no[/]"
+    counted = f"{agreement.mismatches:,} of {elements:,} values differ"
     console.print(
-        f"{name:<9} {verdict}  {meaning}: {agreement.mismatches:,} of {elements:,} values differ, "
-        f"{len(agreement.layers)} layers"
+        f"{name:<9} {_answer(agreement)}  {meaning}: {counted}, {len(agreement.layers)} layers"
     )
+    _verdict(agreement.verdict)
     first = agreement.first
     if first is not None:
         console.print(
@@ -132,6 +134,22 @@ def _statement(name: str, meaning: str, agreement: Agreement | None, reason: str
         )
         if first.reproducer:
             console.print(f"          sample saved in {escape(first.reproducer)}")
+
+
+def _answer(agreement: Agreement) -> str:
+    """Return whether a statement holds, coloured."""
+    if agreement.verdict is None:
+        return "[green]yes[/]" if agreement.holds else "[red]no[/]"
+    colour = {"yes": "green", "no": "red"}.get(agreement.verdict.answer, "yellow")
+    return f"[{colour}]{agreement.verdict.answer}[/]"
+
+
+def _verdict(verdict: Verdict | None) -> None:
+    """Print what is approximate, and how far outputs are off."""
+    if verdict is None or not verdict.because:
+        return
+    for text in (str(verdict), *verdict.reasons()):
+        console.print(f"          {escape(text)}", soft_wrap=True)
 
 
 def _judge(agreement: Agreement | None) -> None:
@@ -163,7 +181,15 @@ def agreement_dict(agreement: Agreement | None) -> dict[str, Any] | None:
         "first": None if agreement.first is None else vars(agreement.first),
         "float32": None if agreement.float32 is None else vars(agreement.float32),
         "float32_only": agreement.float32_only,
+        "verdict": verdict_dict(agreement.verdict),
     }
+
+
+def verdict_dict(verdict: Verdict | None) -> dict[str, Any] | None:
+    """Return a verdict as plain data; None for a comparison of the hardware with itself."""
+    from dataclasses import asdict
+
+    return None if verdict is None else {**asdict(verdict), "text": str(verdict)}
 
 
 def verification_dict(verification: Verification) -> dict[str, Any]:

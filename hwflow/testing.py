@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hwflow.design import Design
     from hwflow.verify import Agreement, Verification
 
-__all__ = ["assert_faithful", "assert_fits", "assert_lossless"]
+__all__ = ["assert_exact", "assert_faithful", "assert_fits", "assert_lossless"]
 
 
 def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
@@ -52,6 +52,28 @@ def assert_lossless(subject: Any, data: Any = None, **options: Any) -> None:
     __tracebackhide__ = True
     verification = _said(_verification, subject, data, options, cpp=False)
     _assert_agreement("lossless", "hardware == quantised model", verification.lossless)
+
+
+def assert_exact(subject: Any, data: Any = None, **options: Any) -> None:
+    """Assert that the hardware is lossless and that none of its layers is approximate.
+
+    Args:
+        subject: as for ``assert_faithful``.
+        data: likewise.
+        options: likewise.
+
+    Raises:
+        AssertionError: it is not; or the model or the data cannot be used.
+    """
+    __tracebackhide__ = True
+    from hwflow.gate import exact_check
+
+    agreement = _said(_verification, subject, data, options, cpp=False).lossless
+    if agreement is None:
+        raise AssertionError("not lossless (hardware == quantised model): not run")
+    check = exact_check(agreement)
+    if not check.passed:
+        raise AssertionError(f"not exact: {check.value}\n  {check.detail}")
 
 
 def assert_fits(subject: Any, board: str | Path | None = None, **options: Any) -> None:

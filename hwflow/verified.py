@@ -111,6 +111,8 @@ def write_outcome(
     subject = f"{design.source} on {design.board.name}, {target.backend}, {target.io_type}"
     if junit is not None:
         properties = {"design": subject, "data": verification.data, "hwflow": hwflow.__version__}
+        if verification.lossless is not None and verification.lossless.verdict is not None:
+            properties["verdict"] = str(verification.lossless.verdict)
         seconds = sum(design.seconds.values())
         text = to_junit(name, found.checks, seconds, properties)
         write_file(junit, text.encode(), parents=True)

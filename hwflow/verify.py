@@ -170,7 +170,9 @@ class Verification:
                 continue
             first = agreement.first
             detail = f"first in {first.layer}: {first.cause}" if first is not None else ""
-            rows.append((name, "yes" if agreement.holds else "no", detail))
+            verdict = agreement.verdict
+            answer = str(verdict) if verdict is not None else "yes" if agreement.holds else "no"
+            rows.append((name, answer, detail))
             if agreement.float32 is not None and agreement.float32.differs:
                 match = agreement.float32
                 counted = f"{match.differs:,} of {match.elements:,} values, first at {match.first}"

@@ -183,9 +183,9 @@ def verify(
             reproducer=Path(f"{path.stem}-reproducer.npz"),
             limits={
                 "min_accuracy": min_accuracy, "max_drop": max_drop, "min_agreement": min_agreement,
-                "lossless": lossless, "exact": exact, "max_lut": max_lut, "max_ff": max_ff, "max_dsp": max_dsp,
-                "max_bram": max_bram, "max_uram": max_uram, "max_latency_us": max_latency_us,
-                "max_ii": max_ii,
+                "lossless": lossless, "exact": exact, "max_lut": max_lut, "max_ff": max_ff,
+                "max_dsp": max_dsp, "max_bram": max_bram, "max_uram": max_uram,
+                "max_latency_us": max_latency_us, "max_ii": max_ii,
             },
             config=config, weights=weights, trust=trust, **target,
         )  # fmt: skip

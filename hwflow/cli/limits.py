@@ -31,7 +31,9 @@ Lossless = Annotated[
 ]
 Exact = Annotated[
     bool,
-    typer.Option("--exact", help="Lossless, and no layer that is approximate.", rich_help_panel=PANEL),
+    typer.Option(
+        "--exact", help="Lossless, and no layer that is approximate.", rich_help_panel=PANEL
+    ),
 ]
 MaxLut = Annotated[str | None, _resource("LUT")]
 MaxFf = Annotated[str | None, _resource("Flip-flops")]

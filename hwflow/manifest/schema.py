@@ -198,11 +198,15 @@ class Layer(_Strict):
 
 
 class Statement(_Strict):
-    """One of the two statements: whether it holds, and how many values of how many differ."""
+    """One of the two statements: whether it holds, and how many values of how many differ.
+
+    ``verdict`` is what the hardware is to the model; empty where no model is compared.
+    """
 
     holds: bool
     elements: Count
     mismatches: Count
+    verdict: Line = ""
 
 
 class Output(_Strict):

@@ -273,4 +273,9 @@ def _results(build: Build) -> schema.Results | None:
 def _statement(found: StatementData | None) -> schema.Statement | None:
     if found is None:
         return None
-    return schema.Statement(holds=found.holds, elements=found.elements, mismatches=found.mismatches)
+    return schema.Statement(
+        holds=found.holds,
+        elements=found.elements,
+        mismatches=found.mismatches,
+        verdict="" if found.verdict is None else cut(found.verdict.text),
+    )

@@ -184,7 +184,7 @@ class _TableActivation(Op):
             return Inexact(self.approximate)
         raw = np.arange(lo, hi + 1)
         points, table = np.ldexp(raw.astype(np.float64), -x.dtype.fractional), self.table(x.dtype)
-        entries = self._look_up(raw, x.dtype, table) * table.dtype.step
+        entries = self._look_up(raw, x.dtype, table).astype(np.float64) * table.dtype.step
         return table_error(self.approximate, points, self.real(points), entries)
 
     def _extremes(self, lo: int, hi: int, x: FixedType, table: FixedArray) -> tuple[int, int]:

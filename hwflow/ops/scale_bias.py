@@ -62,7 +62,7 @@ class ScaleBias(Op):
                 found="training_mode = 1",
                 help="call model.eval() before the export",
             )
-        epsilon = float(node.attributes.get("epsilon", 1e-5))
+        epsilon = float(node.attributes.get("epsilon", np.float32(1e-5)))
         with np.errstate(divide="ignore", invalid="ignore"):  # refused below
             scale = gamma.values / np.sqrt(variance.values + epsilon)
             bias = beta.values - mean.values * scale
@@ -87,10 +87,16 @@ class ScaleBias(Op):
         (x,) = inputs
         if self.rounded is None:
             return None
-        scale, bias = (a.dtype.width - (not a.dtype.signed) for a in (self.scale, self.bias))
         largest = max(abs(bound) for bound in x.bounds) * x.dtype.step
-        why = f"its factor is rounded to {scale} bits, its offset to {bias}"
-        return Inexact(why, self.rounded[0] * largest + self.rounded[1])
+        rounded = {"factor": self.scale.dtype, "offset": self.bias.dtype}
+        parts = [
+            f"its {name} is rounded to {dtype.width} bits"
+            for (name, dtype), off in zip(rounded.items(), self.rounded, strict=True)
+            if off
+        ]
+        if self.result_t is not None:
+            parts[1:] = [f"its result is rounded to {self.result_t.width} bits"]
+        return Inexact(", ".join(parts), self.rounded[0] * largest + self.rounded[1])
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
@@ -183,9 +189,7 @@ def nearest_line(scale: F64, bias: F64) -> ScaleBias:
     """Return the layer with constants next to real ones, which says how far off they are."""
     near = real_constant(scale, SCALE_BITS), real_constant(bias, BIAS_BITS)
     off = tuple(_distance(*pair) for pair in zip((scale, bias), near, strict=True))
-    return ScaleBias(
-        scale=near[0], bias=near[1], rounded=(off[0], off[1]) if any(off) else None
-    )
+    return ScaleBias(scale=near[0], bias=near[1], rounded=(off[0], off[1]) if any(off) else None)
 
 
 def _distance(real: F64, held: FixedArray) -> float:

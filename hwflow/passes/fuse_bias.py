@@ -44,19 +44,20 @@ def _fused(producer: Node, node: Node) -> Op | None:
         explain("fuse_bias", f"{node.name}: the sum is cast, or the constant is not per channel")
         return None
     rounded = adder.rounded
-    if isinstance(op, ScaleBias):
-        changes = {"rounded": _added(op.rounded, rounded)}
-    elif rounded is not None:
+    if rounded is not None and not isinstance(op, ScaleBias):
         explain("fuse_bias", f"{node.name}: its constant is rounded, which stays with it")
         return None
-    else:
-        changes = {}
     try:
         total = op.bias + adder.bias
     except OverflowError:
         explain("fuse_bias", f"{node.name}: the sum of both biases needs more than 62 bits")
         return None
-    return replace(op, bias=total, result_t=adder.result_t, **changes)
+    fused = replace(op, bias=total, result_t=adder.result_t)
+    return (
+        replace(fused, rounded=_added(fused.rounded, rounded))
+        if isinstance(fused, ScaleBias)
+        else fused
+    )
 
 
 def _added(a: Rounded, b: Rounded) -> Rounded:

@@ -86,7 +86,9 @@ def _fold_batch_norm(layer: Layer) -> None:
         return
     gamma, beta, mean, variance = (array_of(v) for v in norm.inputs[1:5] if v is not None)
     epsilon = norm.attributes.get("epsilon")
-    factor = gamma / np.sqrt(variance + (1e-5 if epsilon is None else epsilon.as_float()))
+    factor = gamma / np.sqrt(
+        variance + (float(np.float32(1e-5)) if epsilon is None else epsilon.as_float())
+    )
     bias = layer.bias()
     matrix = layer.matrix()
     layer.set_matrix(matrix * factor.reshape(matrix.shape[0], matrix.shape[1], 1))

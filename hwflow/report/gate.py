@@ -10,7 +10,7 @@ from hwflow.errors import Diagnostic
 from hwflow.gate import Check
 from hwflow.report.markdown import plain, table
 from hwflow.report.words import percent, real
-from hwflow.verify import Verification
+from hwflow.verify import Agreement, Verification
 
 
 def gate_markdown(
@@ -34,6 +34,7 @@ def gate_markdown(
         "",
         *_table_of(checks),
         *_failures(checks),
+        *_verdict(verification.lossless),
         *_lost(verification),
     ]
     return "\n".join(lines) + "\n\n"
@@ -85,6 +86,16 @@ def _failures(checks: Sequence[Check]) -> Iterator[str]:
         yield ""
     for check in failed:
         yield f"- **{plain(check.name)}**: {plain(check.detail)}"
+
+
+def _verdict(lossless: Agreement | None) -> Iterator[str]:
+    """Yield what the hardware is to the quantised model."""
+    if lossless is None or lossless.verdict is None:
+        return
+    yield ""
+    yield f"Hardware against quantised model: **{plain(str(lossless.verdict))}**"
+    for text in lossless.verdict.reasons():
+        yield f"- {plain(text)}"
 
 
 def _lost(verification: Verification) -> Iterator[str]:

@@ -229,6 +229,50 @@ class Float32Data:
 
 
 @dataclass(frozen=True)
+class ApproximationData:
+    """A layer that is approximate by nature or by rounded constants.
+
+    Attributes:
+        layer: its name.
+        origin: its framework name.
+        why: what makes it approximate.
+        differs: values that differ from the exact function of the hardware's own operands.
+        largest: largest such difference, measured on the data.
+        bound: proven largest difference; None where none is proven.
+    """
+
+    layer: str
+    origin: str
+    why: str
+    differs: int
+    largest: float
+    bound: float | None
+
+
+@dataclass(frozen=True)
+class VerdictData:
+    """What the hardware is to the trained model.
+
+    Attributes:
+        state: ``lossless``, ``approximate`` or ``not lossless``.
+        text: the verdict in one line, worded as everywhere.
+        reasons: what each approximate layer does, in words.
+        because: the approximate layers, in order of computation.
+        at_most: largest difference of an output from the trained model's, measured on the data.
+        bound: proven largest difference of an output; None where none is proven.
+        apart: whether layers behind approximate ones were judged apart from them.
+    """
+
+    state: str
+    text: str
+    reasons: tuple[str, ...]
+    because: tuple[ApproximationData, ...]
+    at_most: float
+    bound: float | None
+    apart: bool
+
+
+@dataclass(frozen=True)
 class CostData:
     """Estimated resources and timing; csynth and post-synthesis figures are never mixed.
 

@@ -24,6 +24,7 @@ from hwflow.report.parts import (
     RequantizerData,
     Stage,
     TargetData,
+    VerdictData,
     Version,
 )
 
@@ -112,6 +113,7 @@ class StatementData:
         float32: where float32 execution of the model differs from exact arithmetic; None where the
             judge is not exact arithmetic.
         float32_only: why a model is judged by float32 execution; empty where it is not.
+        verdict: what the hardware is to the model; None where no model is compared.
     """
 
     holds: bool
@@ -122,6 +124,7 @@ class StatementData:
     first: DivergenceData | None
     float32: Float32Data | None
     float32_only: str
+    verdict: VerdictData | None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import math
 
 from hwflow.ir.graph import Graph
 from hwflow.ir.qonnx import printable
-from hwflow.report.parts import Float32Data, MatchData
+from hwflow.report.parts import ApproximationData, Float32Data, MatchData, VerdictData
 from hwflow.report.schema import DivergenceData, StatementData
+from hwflow.verdict import Approximation, Verdict
 from hwflow.verify import Agreement, Float32Match
 
 
@@ -54,7 +55,27 @@ def statement(graph: Graph, agreement: Agreement | None, *, real: bool) -> State
         first=divergence,
         float32=_float32(agreement.float32),
         float32_only=one_line(agreement.float32_only),
+        verdict=_verdict(agreement.verdict),
     )
+
+
+def _verdict(verdict: Verdict | None) -> VerdictData | None:
+    if verdict is None:
+        return None
+    return VerdictData(
+        state=verdict.state.value,
+        text=one_line(str(verdict)),
+        reasons=tuple(map(one_line, verdict.reasons())),
+        because=tuple(_approximation(each) for each in verdict.because),
+        at_most=verdict.at_most,
+        bound=verdict.bound,
+        apart=verdict.apart,
+    )
+
+
+def _approximation(each: Approximation) -> ApproximationData:
+    origin = printable(each.origin or each.layer)
+    return ApproximationData(**{**vars(each), "origin": origin, "why": one_line(each.why)})
 
 
 def _step(graph: Graph, layer: str, *, real: bool) -> float:

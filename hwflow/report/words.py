@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwflow.report.parts import Interval, PortData, Range
+from hwflow.report.parts import Interval, PortData, Range, VerdictData
 from hwflow.report.schema import (
     EstimateData,
     LayerData,
@@ -178,15 +178,27 @@ def _lossless(statement: StatementData | None) -> Verdict:
     if statement is None:
         detail = "The hardware was not compared with the trained model."
         return Verdict("Lossless", "Not checked", "unknown", detail)
+    verdict = statement.verdict
+    approximate = verdict if verdict is not None and verdict.state == "approximate" else None
     if statement.holds:
         detail = (
             f"The hardware gives the trained model's own numbers: all {count(statement.elements)} "
             f"values of {plural(statement.layers, 'layer')} with a counterpart in the model agree, "
             f"on {plural(statement.samples, 'sample')}. {judge(statement)}"
         )
+        if approximate is not None:
+            detail = f"{_because(approximate)} {detail}"
+            return Verdict("Lossless", "Approximate", "warn", detail.rstrip())
         return Verdict("Lossless", "Yes", "good", detail.rstrip())
     detail = f"{_differing(statement, 'from the trained model')} {judge(statement)}".rstrip()
-    return Verdict("Lossless", "No", "warn", detail)
+    if approximate is None:
+        return Verdict("Lossless", "No", "warn", detail)
+    return Verdict("Lossless", "Approximate", "warn", f"{_because(approximate)} {detail}")
+
+
+def _because(verdict: VerdictData) -> str:
+    """Return what is approximate and by how much, in sentences."""
+    return " ".join(f"{text[:1].upper()}{text[1:]}." for text in (verdict.text, *verdict.reasons))
 
 
 def judge(statement: StatementData) -> str:

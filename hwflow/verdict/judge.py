@@ -7,7 +7,7 @@ the approximate layer did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -28,8 +28,8 @@ F64 = npt.NDArray[np.float64]
 Values = Mapping[str, F64]
 """Values of the model by name."""
 
-ROUNDING = 1 + 2.0**-40
-"""What float64 adds to a measured difference beside a proven bound."""
+FLOAT64 = 2.0**-52
+"""Both sides of a measured difference are rounded to float64, by half of this of their size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,11 @@ class Suspects:
 
     Attributes:
         graph: the hardware graph.
+        names: of values of the model that can be compared; the passes make further ones.
     """
 
     graph: Graph
+    names: Set[str]
 
     @cached_property
     def approximate(self) -> Mapping[str, Inexact]:
@@ -55,12 +57,15 @@ class Suspects:
     @cached_property
     def own(self) -> Causes:
         """The same where the value of every layer of ``cuts`` is given."""
-        return causes(self.graph, self.approximate, lambda node: node.source is not None)
+        return causes(self.graph, self.approximate, self._known)
 
     @cached_property
     def cuts(self) -> tuple[Node, ...]:
         """The first layers on approximate ones, or these, whose value the model has, too."""
-        return tuple(n for n in self.graph.nodes if self.own[n.name] and n.source is not None)
+        return tuple(n for n in self.graph.nodes if self.own[n.name] and self._known(n))
+
+    def _known(self, node: Node) -> bool:
+        return node.source is not None and node.source.name in self.names
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -143,7 +148,8 @@ class Evidence:
             if not suspected:
                 return node, ""
             bound = self._bound(node) if apart and suspected == {node.name} else None
-            if bound is not None and differs.max() > bound * ROUNDING:
+            rounding = FLOAT64 * float(np.abs(self.ours(node)).max())
+            if bound is not None and differs.max() > bound + rounding:
                 why = f"differs by {differs.max():.3g}, where at most {bound:.3g} is proven"
                 return node, why
         return None
@@ -187,9 +193,9 @@ class Evidence:
         judge = self.model if self.fed is None else self.fed
         for name, reason in self.suspects.approximate.items():
             seen = [n for n in self.suspects.cuts if name in self.suspects.own[n.name]]
-            parts = [self.difference(n, judge) for n in seen if n.source.name in judge]  # type: ignore[union-attr]
+            parts = [self.difference(n, judge) for n in seen]
             node = self.suspects.graph.by_name[name]
-            alone = node.source is not None and self.suspects.own[name] == {name}
+            alone = node in seen and self.suspects.own[name] == {name}
             yield Approximation(
                 name,
                 node.origin,

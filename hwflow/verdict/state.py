@@ -15,7 +15,7 @@ class State(StrEnum):
     LOSSLESS = "lossless"
     """No value differs, and no layer is approximate."""
     APPROXIMATE = "approximate"
-    """What differs is explained by layers that are approximate by nature or by rounded constants."""
+    """Layers are approximate, by nature or by rounded constants, and explain all that differs."""
     NOT_LOSSLESS = "not lossless"
     """Something differs that no such layer explains."""
 
@@ -43,7 +43,9 @@ class Approximation:
     def __str__(self) -> str:
         """Return reason, measured and proven difference in one sentence."""
         proven = f", proven at most {self.bound:.3g}" if self.bound is not None else ""
-        return f"{self.layer}: {self.why}; alone at most {self.largest:.3g} on these samples{proven}"
+        return (
+            f"{self.layer}: {self.why}; alone at most {self.largest:.3g} on these samples{proven}"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,18 @@ class Verdict:
         if len(self.because) > NAMED:
             names += f" and {len(self.because) - NAMED} more"
         return f"approximate (because of {names}; {self.difference})"
+
+    @property
+    def answer(self) -> str:
+        """Whether the hardware is lossless, in a word."""
+        return {State.LOSSLESS: "yes", State.NOT_LOSSLESS: "no"}.get(self.state, self.state.value)
+
+    def reasons(self) -> list[str]:
+        """Return what each approximate layer does, and on what that rests, a sentence each."""
+        found = [str(each) for each in self.because]
+        if self.because and not self.apart:
+            found.append("layers behind approximate ones were not judged apart from them")
+        return found
 
     @property
     def difference(self) -> str:
