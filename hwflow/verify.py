@@ -23,7 +23,7 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import html_table
 from hwflow.port_data import FloatArray, prepare_inputs
 from hwflow.simulate import Simulation, simulate
-from hwflow.verdict.state import Verdict
+from hwflow.verdict.state import State, Verdict
 
 Cause = Callable[[Node, float, float], str]
 """Says what a difference looks like, from the layer, the expected and the found value."""
@@ -171,7 +171,10 @@ class Verification:
             first = agreement.first
             detail = f"first in {first.layer}: {first.cause}" if first is not None else ""
             verdict = agreement.verdict
-            answer = str(verdict) if verdict is not None else "yes" if agreement.holds else "no"
+            answer = "yes" if agreement.holds else "no"
+            if verdict is not None:
+                answer = verdict.answer
+                detail = str(verdict) if verdict.state is State.APPROXIMATE else detail
             rows.append((name, answer, detail))
             if agreement.float32 is not None and agreement.float32.differs:
                 match = agreement.float32
