@@ -32,7 +32,7 @@ from hwflow.manifest.digests import content_digest
 from hwflow.manifest.provenance import provenance
 from hwflow.passes import Context, run_pipeline
 from hwflow.passes.settle_inputs import input_warnings
-from hwflow.plugins import Plugins, load_plugins
+from hwflow.plugins import Plugins, load_plugins, refuse_unasked
 from hwflow.verdict.findings import rounding_warnings
 
 
@@ -57,7 +57,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
         plugins: operators beside hwflow's own and those of installed packages: paths of Python
             files or package folders, modules, or ``Op`` subclasses. Files are run.
         weights: the file with the weights of a Keras ``.json``, if not the one beside it.
-        trust: let a Keras file name what runs code of its own.
+        trust: let a Keras file, and a settings file, name what runs code of its own.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
             ``clock_period_ns``, ``strategy``, ``reuse_factor``.
 
@@ -68,6 +68,8 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     findings = list(settings.findings)
     device = _device(settings, findings)
     with _all_at_once(findings):
+        if isinstance(config, (str, Path)) and not trust:
+            refuse_unasked(settings, plugins)
         machine = Target(
             settings.target.backend,
             settings.target.io_type,

@@ -251,9 +251,9 @@ def files_check(files: int, changed: Sequence[str]) -> Check:
 
     Args:
         files: how many were written.
-        changed: paths of those that are not as they were.
+        changed: those that are not as they were, one line for each.
     """
-    shown = ", ".join(map(printable, changed[:3])) + (", ..." if len(changed) > 3 else "")
+    shown = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
     value = f"{len(changed):,} of {files:,} changed"
     return Check("files", PROJECT, value, "0 changed", not changed, shown, (len(changed), 0))
 

@@ -20,6 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
+from hwflow.config import Config
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import QONNX_DOMAIN, QUANTIZERS, printable
@@ -27,6 +28,9 @@ from hwflow.ops import added, operators_in
 
 GROUP = "hwflow.plugins"
 """Entry points of this group name a module, a package or an operator class."""
+
+_LONGEST_PATH = 4096
+"""Longest path that a help names; a system's own limit."""
 
 _CLAIM = re.compile(r"(?:(?P<domain>[\w.-]+)::)?(?P<name>[\w.-]+)")
 
@@ -89,6 +93,39 @@ def operator_file(cls: type[Op]) -> str:
         return inspect.getfile(cls)
     except (OSError, TypeError):  # typed into an interpreter
         return cls.__module__
+
+
+def unasked_plugins(
+    settings: Config, plugins: Sequence[str | Path | ModuleType | type[Op]] = ()
+) -> tuple[str, ...]:
+    """Return the plugins that a settings file names and nobody else does, as it names them.
+
+    Args:
+        settings: of the file.
+        plugins: what the user named.
+    """
+    asked = {Path(plugin).resolve() for plugin in plugins if isinstance(plugin, (str, Path))}
+    return tuple(p for p in settings.plugins if (settings.folder / p).resolve() not in asked)
+
+
+def refuse_unasked(settings: Config, plugins: Sequence[str | Path | ModuleType | type[Op]]) -> None:
+    """Refuse a settings file whose plugins the user did not ask for: their code would run.
+
+    Raises:
+        CompileError: HW266.
+    """
+    unasked = unasked_plugins(settings, plugins)
+    if unasked:
+        paths = (printable(str(settings.folder / path), _LONGEST_PATH) for path in unasked)
+        named = " ".join(f"--plugin {path}" for path in paths)
+        finding = Diagnostic(
+            code="HW266",
+            title="plugins of a settings file run code, and nobody asked for it",
+            where=f"[plugins] in {settings.source}",
+            found=f"paths = {printable(', '.join(unasked))}",
+            help=f"add {named} (plugins=[...]), or --trust (trust=True), if you trust them",
+        )
+        raise CompileError([finding])
 
 
 def _load(source: str | Path | ModuleType | type[Op]) -> Sequence[type[Op]]:

@@ -68,6 +68,7 @@ def simulate_path(
     out: Path | None = None,
     layers: bool = False,
     plugins: Sequence[str | Path] = (),
+    trust: bool = False,
     progress: Progress = lambda done, total: None,
     **options: Any,
 ) -> Simulated:
@@ -83,6 +84,7 @@ def simulate_path(
         out: where to write results, ``.npz`` or ``.npy``.
         layers: write the values of every layer, too.
         plugins: as for ``compile``.
+        trust: as for ``compile``, and as for ``open_project``.
         progress: called after every batch.
         options: of ``compile``; a project has its own.
 
@@ -92,9 +94,11 @@ def simulate_path(
     """
     if is_project(path):
         refuse_options(path, options, "--data, --plugin, and how to simulate")
-        design = open_project(path, plugins).design
+        project = open_project(path, plugins, trust=trust)
+        project.refuse_plugins()
+        design = project.design
     else:
-        design = compile_model(path, plugins=plugins, **options)
+        design = compile_model(path, plugins=plugins, trust=trust, **options)
     with closing(open_source(data, design.graph)) as source:
         found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
         size = batch or batch_size(found, design.graph, source.samples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,15 @@ def verify_path(
     limits: Mapping[str, str | bool | None] | None = None,
     float_model: Any = None,
     plugins: Sequence[str | Path] = (),
+    trust: bool = False,
     reproducer: Path | None = None,
     progress: Callable[[str, float], None] = lambda stage, done: None,
     **options: Any,
 ) -> Verified:
     """Verify a model, or the C++ that lies in a project's folder with the model beside it.
+
+    Of a project only what hwflow generates is compiled and run, unless it is trusted. Where more
+    lies there, the check ``files`` fails and names it, and so does ``faithful``.
 
     Args:
         path: a model file, or a folder that ``Design.write`` wrote.
@@ -65,6 +69,7 @@ def verify_path(
         limits: by the names in ``[verify]``; they override the settings.
         float_model: as for ``Design.verify``.
         plugins: as for ``compile``.
+        trust: as for ``compile``, and as for ``open_project``.
         reproducer: where to save the first differing sample.
         progress: called as stages go on.
         options: of ``compile``; a project has its own.
@@ -74,23 +79,54 @@ def verify_path(
             cannot be evaluated; HW556, options are given for a project.
         ToolError: g++ is missing, or the C++ does not compile or crashes.
     """
-    project: StoredProject | None = None
     if is_project(path):
-        refuse_options(path, options, "limits, --data, --float-model and --plugin")
-        project = open_project(path, plugins)
-        progress("compile C++", 0.0)
-        project.compile_cpp()
-        design = project.design
-    else:
-        design = compile_model(path, plugins=plugins, **options)
-    wanted = design.config.verify.updated(**(limits or {}))
+        refuse_options(path, options, "limits, --data, --float-model, --plugin and --trust")
+        project = open_project(path, plugins, trust=trust)
+        return _verify_project(project, data, limits or {}, reproducer, float_model, progress)
+    design = compile_model(path, plugins=plugins, trust=trust, **options)
     verification = design.verify(
         data, reproducer=reproducer, float_model=float_model, progress=progress
     )
-    checks = Gate(wanted, verification, design.estimate()).checks()
-    if project is not None:
-        checks = (files_check(project.files, project.changed), *checks)
-    return Verified(design, verification, checks)
+    return Verified(design, verification, _checks(design, verification, limits or {}))
+
+
+def _verify_project(
+    project: StoredProject,
+    data: Any,
+    limits: Mapping[str, str | bool | None],
+    reproducer: Path | None,
+    float_model: Any,
+    progress: Callable[[str, float], None],
+) -> Verified:
+    """Verify a project; its C++ only where that may be run."""
+    design, runs = project.judged, project.runs
+    with project.explained():
+        if runs:
+            progress("compile C++", 0.0)
+            _ = design.csim
+        verification = design.verify(
+            data, cpp=runs, reproducer=reproducer, float_model=float_model, progress=progress
+        )
+    checks = _checks(design, verification, limits)
+    if not runs:
+        checks = tuple(_explained(check) for check in checks)
+    return Verified(design, verification, (files_check(project.files, project.changed), *checks))
+
+
+def _checks(
+    design: Design, verification: Verification, limits: Mapping[str, str | bool | None]
+) -> tuple[Check, ...]:
+    wanted = design.config.verify.updated(**limits)
+    return Gate(wanted, verification, design.estimate()).checks()
+
+
+def _explained(check: Check) -> Check:
+    """Return a check; of C++ that was not run it says why."""
+    if check.name != "faithful":
+        return check
+    return replace(
+        check, detail="files of the project are not what hwflow generates; --trust runs them"
+    )
 
 
 def write_outcome(

@@ -135,7 +135,7 @@ def test_what_cannot_be_evaluated_is_an_error(name: str, golden: Golden) -> None
 def test_files_of_a_project() -> None:
     assert files_check(9, ()).passed
     check = files_check(9, ("a", "b", "c", "d"))
-    assert (check.passed, check.value, check.detail) == (False, "4 of 9 changed", "a, b, c, ...")
+    assert (check.passed, check.value, check.detail) == (False, "4 of 9 changed", "a; b; c; ...")
 
 
 def sample(differing: dict[str, int] | None = None) -> tuple[Check, ...]:

@@ -142,7 +142,13 @@ def test_plugins_from_the_settings_file(model: onnx.ModelProto, tmp_path: Path) 
     settings = tmp_path / "hwflow.toml"
     settings.write_text('[plugins]\npaths = ["ops/complex_magnitude.py"]\n')
     assert str(tmp_path) not in repr(load_config(settings))
-    assert hwflow.compile(model, config=settings).graph.nodes[1].op.kind == "ComplexMagnitude"
+    with pytest.raises(CompileError, match=r"HW266[^$]*--plugin \S*complex_magnitude.py"):
+        hwflow.compile(model, config=settings)
+    named = [tmp_path / "ops" / "complex_magnitude.py"]
+    for asked in ({"trust": True}, {"plugins": named}, {"plugins": named, "trust": True}):
+        found = hwflow.compile(model, config=settings, **asked)
+        assert found.graph.nodes[1].op.kind == "ComplexMagnitude"
+    assert hwflow.compile(model, config=load_config(settings)).graph.nodes[1].op.kind
 
 
 BROKEN = {

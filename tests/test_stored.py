@@ -93,7 +93,8 @@ def test_the_stored_cpp_is_run(written: Path) -> None:
         "lossless": True,
         "lut": True,
     }
-    assert found.design.stored is not None
+    assert found.design.stored is None, "what is run is what hwflow generates"
+    assert outcome(check(written, trust=True))["faithful"]
 
 
 def edit(path: Path, pattern: str, replacement: str) -> None:
@@ -125,7 +126,7 @@ EDITS: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_of_the_cpp_fails(name: str, project: Path) -> None:
     EDITS[name](project)
-    found = check(project)
+    found = check(project, trust=True)
     assert outcome(found) == {"files": False, "faithful": False, "golden": True, "lut": True}
     assert found.checks[0].detail.startswith("hls/firmware/")
     assert "first in gemm19" in found.checks[1].detail
@@ -137,9 +138,9 @@ def test_an_edit_without_effect_on_the_data_fails_too(project: Path) -> None:
     (project / "hls/prj").mkdir()
     (project / "hls/prj/solution.log").write_text("what a tool leaves does not matter")
     checks = {"files": False, "faithful": True, "golden": True, "lut": True}
-    assert outcome(check(project)) == checks
+    assert outcome(check(project, trust=True)) == checks
     (project / "model.hw.onnx").write_bytes(b"mine")
-    found = check(project)
+    found = check(project, trust=True)
     assert outcome(found) == {k: v for k, v in checks.items() if k != "golden"}
     assert found.verification.no_golden == "model.hw.onnx is not as it was written"
 
@@ -163,9 +164,11 @@ def no_firmware(folder: Path) -> None:
 BROKEN: dict[str, tuple[str, Callable[[Path], None]]] = {
     "no model": ("HW554", gone("model.qonnx.onnx")),
     "no settings": ("HW554", gone("hwflow.toml")),
-    "no weights": ("HW554", no_firmware),
     "damaged model": ("HW002", emptied("model.qonnx.onnx")),
     "damaged settings": ("HW100", emptied("hwflow.toml")),
+}
+BROKEN_CODE: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "no weights": ("HW554", no_firmware),
     "damaged header": ("HW555", emptied("hls/firmware/fixture.h")),
     "damaged code": ("HW555", emptied("hls/firmware/fixture.cpp")),
 }
@@ -180,6 +183,16 @@ def test_a_broken_project_is_refused(name: str, project: Path) -> None:
     assert {d.code for d in caught.value.diagnostics} == {code}
 
 
+@pytest.mark.parametrize("name", BROKEN_CODE)
+def test_broken_code_is_an_edit_and_refused_where_it_would_run(name: str, project: Path) -> None:
+    code, damage = BROKEN_CODE[name]
+    damage(project)
+    assert open_project(project).edits
+    with pytest.raises(CompileError) as caught:
+        open_project(project, trust=True)
+    assert {d.code for d in caught.value.diagnostics} == {code}
+
+
 def lines_of_the_code(folder: Path) -> Iterator[tuple[Path, int]]:
     for path in (folder / "hls/firmware").glob("*.*"):
         yield from ((path, i) for i in range(len(path.read_text().splitlines())))
@@ -188,8 +201,17 @@ def lines_of_the_code(folder: Path) -> Iterator[tuple[Path, int]]:
 @pytest.mark.cpp
 def test_code_that_is_none_any_more_is_an_error_message(project: Path) -> None:
     edit(project / "hls/firmware/fixture.cpp", r"nnet::\w+<", "nnet::nothing<")
-    with pytest.raises((CompileError, ToolError)):
-        check(project)
+    with pytest.raises(
+        CompileError, match=r"(?s)changed: hls/firmware/fixture.cpp, line \d+: nnet::no.*error"
+    ):
+        check(project, trust=True)
+
+
+@pytest.mark.cpp
+def test_damaged_weights_are_an_error_message(project: Path) -> None:
+    next((project / "hls/firmware/weights").glob("w*.txt")).write_text("1.0,what")
+    with pytest.raises(CompileError, match=r"HW555.*\n.*\n.*weights/w\d.txt, line 1: 1.0,what"):
+        check(project, trust=True)
 
 
 @pytest.mark.slow
@@ -200,8 +222,9 @@ def test_no_lost_line_is_a_traceback(written: Path, tmp_path: Path) -> None:
         target = folder / path.relative_to(written)
         lines = target.read_text().splitlines()
         target.write_text("\n".join(lines[:line] + lines[line + 1 :]))
+        assert not check(folder).passed
         with suppress(CompileError, ToolError):
-            assert not check(folder).passed
+            assert not check(folder, trust=True).passed
         shutil.rmtree(folder)
 
 

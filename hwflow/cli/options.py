@@ -23,7 +23,10 @@ ModelOrProject = Annotated[
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", "-w", help="Weights (.h5) of a Keras .json.")
 ]
-TrustOption = Annotated[bool, typer.Option("--trust", help="Run code that a Keras file asks for.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Run code of the given files: Keras', settings', a project's."),
+]
 BoardOption = Annotated[
     str | None, typer.Option("--board", "-b", help="Board profile: a name, or a .toml file.")
 ]

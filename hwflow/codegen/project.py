@@ -19,6 +19,9 @@ Its first line is the digest of the whole, the others are digests and paths of a
 that hold times.
 """
 
+MAX_BYTES = 2**32
+"""Largest file whose digest is taken; ONNX's format ends at half of it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Project:
@@ -117,6 +120,8 @@ def file_digest(folder: Path, path: str) -> str:
         return ""
     try:
         if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
+            return ""
+        if file.stat().st_size > MAX_BYTES:
             return ""
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

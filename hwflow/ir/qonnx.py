@@ -82,10 +82,15 @@ def operator_name(node: ir.Node) -> str:
     return node.op_type if bare else f"{node.domain}::{node.op_type}"
 
 
-def printable(name: str) -> str:
-    """Return a name from a file in a form that is safe to print on one line."""
+def printable(name: str, longest: int = _LONGEST_NAME) -> str:
+    """Return a text from a file in a form that is safe to print on one line.
+
+    Args:
+        name: the text.
+        longest: characters from which on it is cut.
+    """
     text = "".join(c if c.isprintable() else "?" for c in name)
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def origin(node: ir.Node) -> str:

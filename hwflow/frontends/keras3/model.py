@@ -16,7 +16,6 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.model import INSTEAD, named_outputs
 from hwflow.frontends.keras.moves import MOVES
-from hwflow.frontends.keras.normalisation import NORMALISATION
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
 from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
@@ -28,7 +27,7 @@ from hwflow.ir.qonnx import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert
-    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}.items()
+    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES}.items()
     if not (name.startswith("Q") and name[1:2].isupper())
 } | {"EinsumDense": einsum_dense}
 """Layers of Keras, by class name."""
@@ -81,7 +80,9 @@ def convert_config(
         raise CompileError(walk.findings)
     names = [k[0] for k in network.outputs]
     outputs = named_outputs(walk.b, names, results, inputs)
-    return read_proto(walk.b.model(name, outputs), name, source)
+    return read_proto(
+        walk.b.model(name, [(t.name, t.shape) for t in inputs], outputs), name, source
+    )
 
 
 class _Walk:
@@ -198,7 +199,7 @@ def _input(b: Writer, layer: dict[str, Any], source: str) -> Tensor:
         raise CompileError([finding])
     if not all(isinstance(s, int) and 0 < s < 2**24 for s in shape):
         raise DamagedError(f"an input of shape {shape}")
-    return b.input(name, shape, str(settings.get("dtype")))
+    return Tensor(b.unique(name), shape)
 
 
 def _no_graph(config: Mapping[str, Any], source: str) -> Diagnostic:
