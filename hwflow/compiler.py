@@ -14,6 +14,7 @@ from typing import Any
 import onnx
 
 from hwflow import frontends
+from hwflow.advice.biases import wide_biases
 from hwflow.board import Board, load_board
 from hwflow.codegen.kernels import check_kernels
 from hwflow.config import (
@@ -105,13 +106,14 @@ def _compile(
         check_kernels(graph, machine)
     warnings = (
         *model.warnings, *operators.warnings, *missing, *input_warnings(graph),
-        *rounding_warnings(graph),
+        *rounding_warnings(graph), *wide_biases(graph, machine),
     )  # fmt: skip
     return Design(
         graph, machine, device, settings, model.source, warnings,
         partial(_active_call, operators, defined), digest, not missing, seconds,
         partial(_active_call, operators, again),
         provenance=provenance(source, weights, operators.operators),
+        _unsettled=context.unsettled[0],
     )  # fmt: skip
 
 

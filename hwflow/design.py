@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow import csim
+from hwflow.advice.fit import fit_warnings
+from hwflow.advice.trial import Settled
 from hwflow.board import Board
 from hwflow.codegen.project import Project
 from hwflow.config import Config
@@ -70,6 +72,7 @@ class Design:
     stored: Project | None = None
     provenance: Provenance = field(default_factory=Provenance)
     stored_golden: GoldenModel | None = None
+    _unsettled: Graph | None = None
 
     @cached_property
     def project(self) -> Project:
@@ -232,9 +235,18 @@ class Design:
             return try_golden_model(self.graph)
 
     def estimate(self) -> EstimateReport:
-        """Return estimated resources and timing, per layer and in total, against the board."""
+        """Return estimated resources and timing, per layer and in total, against the board.
+
+        Where the board may not hold the design, a warning says what would make it fit.
+        """
         with self._timed("estimate"):
-            return estimate(self.graph, self.target, self.board)
+            return self._estimate
+
+    @cached_property
+    def _estimate(self) -> EstimateReport:
+        found = estimate(self.graph, self.target, self.board)
+        settled = Settled(self._unsettled or self.graph, self.config, self.target, self.board)
+        return replace(found, warnings=(*found.warnings, *fit_warnings(found, self.graph, settled)))
 
     def report(self, verification: Verification | None = None) -> ReportData:
         """Return everything known about the design; ``hwflow.report`` renders it."""

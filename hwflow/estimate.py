@@ -7,7 +7,7 @@ says how good both are. Nothing in this module is called synthesized.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -73,7 +73,8 @@ class EstimateReport:
         board: name of the board, or empty.
         utilisation: one entry per resource of the board.
         fits: the worst of the utilisations; empty without a board.
-        warnings: what an engineer wants to know before hours of synthesis.
+        warnings: what an engineer wants to know before hours of synthesis; ``Design.estimate`` adds
+            what does not fit, and what would (``hwflow.advice``).
     """
 
     layers: tuple[LayerEstimate, ...]
@@ -159,8 +160,7 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
         LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
     )
     costs = {row.name: row.cost for row in rows}
-    one_shot = {n.name for n in graph.nodes if all(len(t.shape) == 1 for t in graph.input_types(n))}
-    total = total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target, one_shot)
+    total = total_of(graph, costs, target)
     utilisation = tuple(board_utilisation(total, board)) if board else ()
     return EstimateReport(
         layers=rows,
@@ -170,8 +170,14 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
         board=board.name if board else "",
         utilisation=utilisation,
         fits=worst_fit([u.fits for u in utilisation]),
-        warnings=tuple(warn(graph, target, board, utilisation)),
+        warnings=tuple(warn(graph, target, board)),
     )
+
+
+def total_of(graph: Graph, costs: Mapping[str, Cost], target: Target) -> Cost:
+    """Return the cost of a whole graph from those of its layers, by name."""
+    one_shot = {n.name for n in graph.nodes if all(len(t.shape) == 1 for t in graph.input_types(n))}
+    return total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target, one_shot)
 
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
@@ -219,13 +225,8 @@ def worst_fit(fits: Sequence[str]) -> str:
     return next((answer for answer in ("no", "borderline", "yes") if answer in fits), "")
 
 
-def warn(
-    graph: Graph,
-    target: Target,
-    board: Board | None,
-    utilisation: Sequence[Utilisation],
-) -> Iterator[Diagnostic]:
-    """Yield what would make synthesis fail or run for hours."""
+def warn(graph: Graph, target: Target, board: Board | None) -> Iterator[Diagnostic]:
+    """Yield what would make synthesis run for hours, or the figures another device's."""
     for node in graph.nodes:
         yield from _warn_node(graph, node, target)
     if board and board.vendor != "amd":
@@ -236,18 +237,6 @@ def warn(
             found=f"board {board.name}: {board.family}, {board.vendor}",
             help="take the figures as an order of magnitude; measure with Yosys and nextpnr",
         )
-    for use in utilisation:
-        if use.fits != "yes":
-            percent = use.percent
-            yield Diagnostic(
-                code="HW512",
-                severity="warning",
-                title=f"{use.resource} {'does' if use.fits == 'no' else 'may'} not fit",
-                found=f"{percent.value:.0f} % of {use.available} "
-                f"({percent.low:.0f} to {percent.high:.0f} %)",
-                help="raise reuse_factor of the largest layers, use fewer bits, or choose a "
-                "larger board",
-            )
 
 
 def _warn_node(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:

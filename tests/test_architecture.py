@@ -23,6 +23,7 @@ LAYERS = [
     {"reference", "exact"},
     {"port_data"},
     {"simulate", "estimate", "codegen"},
+    {"advice"},
     {"golden"},
     {"data", "engines"},
     {"stream"},

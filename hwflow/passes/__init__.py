@@ -45,11 +45,13 @@ class Context:
         config: the user's settings.
         target: what the hardware is generated for.
         findings: what is wrong with the settings; passes go on without what they cannot take.
+        unsettled: the graph before the passes that look at the target, once it is known.
     """
 
     config: Config
     target: Target
     findings: list[Diagnostic] = field(default_factory=list)
+    unsettled: list[Graph] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ def _apply_settings(graph: Graph, context: Context) -> Graph:
     return after
 
 
+def _choose_requantizers(graph: Graph, context: Context) -> Graph:
+    context.unsettled[:] = [graph]
+    return choose_requantizers(graph, context.target)
+
+
 PIPELINE: Sequence[Pass] = (
     Pass("clean_model", lambda m, c: clean_model(m), "fewer forms for the passes below"),
     Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
@@ -92,7 +99,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
-    Pass("choose_requantizers", lambda g, c: choose_requantizers(g, c.target), "all ranges known"),
+    Pass("choose_requantizers", _choose_requantizers, "all ranges known"),
     Pass("choose_xnor", lambda g, c: choose_xnor(g, c.target), "once every result is known"),
     Pass("legalize", lambda g, c: legalize(g, c.target, c.config), "the last word before C++"),
 )
