@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.coverage.counters import Counters
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.golden.engine import GoldenEngine
 from hwflow.ir.graph import Graph
 from hwflow.machine import cores
-from hwflow.simulate import Counters, simulate
+from hwflow.simulate import simulate
 
 if TYPE_CHECKING:
     from hwflow.golden.torch_engine import TorchEngine

@@ -60,7 +60,10 @@ def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
         "threads": found.workers,
         "batch": found.batch,
         "outputs": outputs,
-        "layers": [{"name": name, **vars(c)} for name, c in found.counters.items()],
+        "layers": [
+            {"name": name, "saturated": c.saturated, **vars(c)}
+            for name, c in found.counters.items()
+        ],
         "saved": None if out is None else str(out),
         "warnings": [w.as_dict() for w in found.design.warnings],
     }

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.compiler import compile as compile_model
+from hwflow.coverage.counters import Counters
 from hwflow.design import Design
 from hwflow.engines import Engine, batch_size, open_engine
-from hwflow.simulate import Counters
 from hwflow.stored import is_project, open_project, refuse_options
 from hwflow.stream.results import Results, results
 from hwflow.stream.run import Batch, stream

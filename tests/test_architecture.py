@@ -22,6 +22,7 @@ LAYERS = [
     {"frontends"},
     {"reference", "exact"},
     {"port_data"},
+    {"coverage"},
     {"simulate", "estimate", "codegen"},
     {"advice"},
     {"golden"},

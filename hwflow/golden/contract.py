@@ -16,13 +16,13 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from hwflow.coverage.counters import Counters
 from hwflow.golden.values import Tensor
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.grid import UNIT, Grid, Rationals
 from hwflow.ir.quantizer import Quantizer
 from hwflow.ops.input import Input
 from hwflow.port_data import to_original
-from hwflow.simulate import Counters
 
 FORMAT = 2
 """Version of the numeric contract in the model's metadata."""

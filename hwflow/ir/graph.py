@@ -8,6 +8,7 @@ from functools import cached_property
 
 from hwflow.ir.grid import UNIT, Grid
 from hwflow.ir.op import Op
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 
 
@@ -115,6 +116,11 @@ class Graph:
             for name in dict.fromkeys(node.inputs):
                 found[name].append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def pieces(self) -> Mapping[str, Pieces | None]:
+        """What each operator is made of, by node name, for the proven ranges of its operands."""
+        return {node.name: node.op.pieces(*self.input_types(node)) for node in self.nodes}
 
     @cached_property
     def output_values(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 
 
@@ -183,6 +184,11 @@ class Op(ABC):
         results: how many of the ONNX node's results it can give, one at a time.
         templates: folder of its kernels' templates, relative to its file's, which is the default.
         registry: hwflow's own operators by name, filled by ``hwflow.ops``.
+
+    Attributes:
+        result_t: the type that the exact result is cast to; None for no cast.
+        rectified: a relu stands between the exact result and the cast, which is unsigned and
+            saturates, and so computes it: what is below 0 is not out of range.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ()
@@ -196,6 +202,7 @@ class Op(ABC):
     registry: ClassVar[dict[str, type[Op]]] = {}
 
     result_t: FixedType | None = None
+    rectified: bool = False
 
     @property
     def kind(self) -> str:
@@ -263,6 +270,10 @@ class Op(ABC):
         """
         return Inexact(self.approximate) if self.approximate else None
 
+    def pieces(self, *inputs: TensorType) -> Pieces | None:
+        """Return what ``compute`` is made of, for coverage and counters; None for one piece."""
+        return None
+
     def magnitude(self, *inputs: float | None) -> float | None:
         """Return ``m`` where every element of the exact result is ``-m`` or ``m``, else None.
 
@@ -294,4 +305,5 @@ class Op(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """Return the fields that are set, by name, for the printed form."""
-        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+        found = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+        return found if self.rectified else {k: v for k, v in found.items() if k != "rectified"}

@@ -113,7 +113,8 @@ def _rounded(mode: str, lo: int, hi: int, scale: float) -> list[Op]:
     if mode == "UP":
         return [RoundAway(fractional=-step), *_rounded("DOWN", lo, hi, scale)]
     to, clips = _saturating(lo, hi, step, ROUNDING[mode])
-    return [*([Clip(lo=limits[0], hi=limits[1])] if clips else []), _cast(to)]
+    clip = [Clip(lo=limits[0], hi=limits[1], levels=True)] if clips else []
+    return [*clip, _cast(to)]
 
 
 def _saturating(lo: int, hi: int, step: int, rounding: Rounding) -> tuple[FixedType, bool]:

@@ -22,6 +22,7 @@ from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, Op, Target
+from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 
@@ -42,6 +43,10 @@ DEFAULT_SIZE = 1024
 
 LARGEST_SIZE = 4096
 """Most entries chosen here, and only where that gives each input value an entry of its own."""
+
+
+MOST_VALUES = 2**20
+"""Mantissas of an operand of which it is found out one by one which entries they meet."""
 
 
 @cache
@@ -71,9 +76,14 @@ def table_index(raw: RawArray, fractional: int, size: int, span: int) -> RawArra
     ``data * table_size / span`` is an ap_fixed quotient that keeps the input's grid, and is then
     assigned to an int; both steps drop what is below toward zero.
     """
+    return np.clip(table_place(raw, fractional, size, span), 0, size - 1)
+
+
+def table_place(raw: RawArray, fractional: int, size: int, span: int) -> RawArray:
+    """Return where ``table_index`` would look, before it is held within the table."""
     quotient = _toward_zero(raw * size, span)
     whole = _toward_zero(quotient, 2**fractional) if fractional > 0 else quotient << -fractional
-    return np.clip(whole + size // 2, 0, size - 1)
+    return np.asarray(whole + size // 2)
 
 
 def _toward_zero(raw: RawArray, divisor: int) -> RawArray:
@@ -108,6 +118,29 @@ def table_error(why: str, x: F64, real: F64, entries: F64) -> Inexact:
     """
     slack = np.ldexp(np.abs(real) + np.abs(x) + 1, _FLOAT64_BITS)
     return Inexact(why, float((np.abs(entries - real) + slack).max()))
+
+
+def met_by(x: TensorType, most: int = MOST_VALUES) -> RawArray | None:
+    """Return the mantissas within the proven ranges of all channels; None for more than ``most``.
+
+    Args:
+        x: the operand.
+        most: of different ends of ranges times mantissas that are looked at.
+    """
+    pairs = np.unique(np.stack([x.lo, x.hi]), axis=1).T.tolist()
+    if sum(hi - lo + 1 for lo, hi in pairs) > most:
+        return None
+    return np.unique(np.concatenate([np.arange(lo, hi + 1) for lo, hi in pairs]))
+
+
+def lookup_pieces(x: TensorType) -> Pieces:
+    """Return the entries of a table that has one for every bit pattern of its operand."""
+    mask = 2**x.dtype.width - 1
+    met = met_by(x, most=x.channels << x.dtype.width)
+    assert met is not None  # the table itself is no smaller
+    piece = np.full(mask + 1, -1, np.int64)
+    piece[met & mask] = met & mask
+    return Pieces.of(lambda a: (a.raw & mask,), Kind.ENTRIES, piece)
 
 
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
@@ -205,6 +238,24 @@ class _TableActivation(Op):
         if self.direct(x):
             return np.asarray(table.raw[raw & (2**x.width - 1)])
         return np.asarray(table.raw[table_index(raw, x.fractional, self.size(x), self.span)])
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        if self.direct(x.dtype):
+            return lookup_pieces(x)
+        size, fractional = self.size(x.dtype), x.dtype.fractional
+
+        def cells(raw: RawArray) -> RawArray:
+            return np.clip(table_place(raw, fractional, size, self.span), -1, size) + 1
+
+        met = met_by(x)
+        reached = cells(np.array(x.bounds) if met is None else met)
+        piece, place = np.full(size + 2, -1), np.arange(size + 2)
+        reached = np.arange(reached[0], reached[1] + 1) if met is None else reached
+        piece[reached] = np.clip(reached, 1, size)
+        return Pieces.of(
+            lambda a: (cells(a.raw),), Kind.ENTRIES, piece, low=place == 0, high=place > size
+        )
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs

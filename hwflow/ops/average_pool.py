@@ -19,7 +19,9 @@ from hwflow.fixed import (
 )
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
+from hwflow.ops._casts import quotient_cells, quotient_pieces
 from hwflow.ops._division import (
     check_width,
     divide_to,
@@ -83,14 +85,19 @@ class AveragePool(_Pool):
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs
+        dtype, (lo, hi) = self._dtype(x), self._mean_ends(x)
+        if dtype is None:
+            fractional = self._fractional(x, self.divisors(x.shape))
+            return TensorType.exactly(self.out_shape(x), lo, hi, fractional)
+        return TensorType.exactly(self.out_shape(x), lo, hi, dtype.fractional).cast(dtype)
+
+    def _mean_ends(self, x: TensorType) -> RawArray:
+        """Return the least and greatest mean of each channel, before the overflow of the type."""
         divisors, present = self.divisors(x.shape), self.window(x.shape).counts()
         sums = np.stack([x.lo, x.hi])[:, None] * present.reshape(1, -1, 1)
-        dtype = self._dtype(x)
-        means = self._mean(sums, x.dtype.fractional, dtype, divisors.reshape(1, -1, 1))
-        lo, hi = means[0].min(axis=0), means[1].max(axis=0)
-        if dtype is None:
-            return TensorType.exactly(self.out_shape(x), lo, hi, self._fractional(x, divisors))
-        return TensorType.exactly(self.out_shape(x), lo, hi, dtype.fractional).cast(dtype)
+        spread = divisors.reshape(1, -1, 1)
+        means = self._mean(sums, x.dtype.fractional, self._dtype(x), spread)
+        return np.stack([means[0].min(axis=0), means[1].max(axis=0)])
 
     def _dtype(self, x: TensorType) -> FixedType | None:
         """Return the type that means are rounded to, or None where they are exact."""
@@ -128,13 +135,8 @@ class AveragePool(_Pool):
     def compute(self, *inputs: FixedArray) -> FixedArray:
         (x,) = inputs
         full = TensorType.full(x.shape[1:], x.dtype)
-        window, divisors = self.window(full.shape), self.divisors(full.shape)
-        check_width(x.raw, int(divisors.max()).bit_length())
-        padded = window.pad(x.raw)
-        total = np.zeros((len(x.raw), *window.out, full.channels), np.int64)
-        for tap in window.taps():
-            total += window.at(padded, tap)
-        dtype = self._dtype(full)
+        divisors, dtype = self.divisors(full.shape), self._dtype(full)
+        total = self._sums(x, divisors)
         raw = self._mean(total, x.dtype.fractional, dtype, divisors[..., None])
         if self.squeeze:
             raw = raw.reshape(len(raw), -1)
@@ -144,6 +146,28 @@ class AveragePool(_Pool):
         scale = int(divisors.max())
         fractional = self._fractional(full, divisors)
         return FixedArray(raw, FixedType.covering(lo * scale, hi * scale, fractional))
+
+    def _sums(self, x: FixedArray, divisors: RawArray) -> RawArray:
+        window = self.window(x.shape[1:])
+        check_width(x.raw, int(divisors.max()).bit_length())
+        padded = window.pad(x.raw)
+        total = np.zeros((len(x.raw), *window.out, x.shape[-1]), np.int64)
+        for tap in window.taps():
+            total += window.at(padded, tap)
+        return total
+
+    def pieces(self, *inputs: TensorType) -> Pieces | None:
+        (x,) = inputs
+        dtype, divisors = self._dtype(x), self.divisors(x.shape)
+        if dtype is None:
+            return None
+
+        def cells(a: FixedArray) -> RawArray:
+            sums = self._sums(a, divisors)
+            found = quotient_cells(sums, a.dtype.fractional, dtype, divisors[..., None])
+            return found.reshape(len(found), -1) if self.squeeze else found
+
+        return quotient_pieces(cells, self._mean_ends(x), dtype, rectified=self.rectified)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs

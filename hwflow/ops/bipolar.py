@@ -11,6 +11,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._quant import quantizer_chain
@@ -48,6 +49,11 @@ class Bipolar(Op):
         (x,) = inputs
         full = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype
         return FixedArray(np.where(x.raw >= 0, self.level.raw, -self.level.raw), full)
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        size = np.unique(self.level.raw)
+        return two_sides(x, levels=np.unique(np.concatenate([-size, size])))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
+from hwflow.ops._casts import kept_between
 from hwflow.ops.scale_bias import affine
 
 BOUND_BITS = 24
@@ -26,6 +28,8 @@ class Clip(Op):
     Attributes:
         lo: lower bound, shape ``()``; None for none.
         hi: upper bound, shape ``()``, at least ``lo``; None for none.
+        levels: the bounds are a quantiser's, whose rounding follows: what that brings back to a
+            bound is not out of range.
     """
 
     pointwise: ClassVar[bool] = True
@@ -33,6 +37,7 @@ class Clip(Op):
 
     lo: FixedArray | None = None
     hi: FixedArray | None = None
+    levels: bool = False
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -63,6 +68,32 @@ class Clip(Op):
         lo, hi, fractional = self._bounds(full)
         raw = x.raw << (fractional - x.dtype.fractional)
         return FixedArray(np.clip(raw, lo, hi), self.exact(full).dtype)
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        least, greatest = self._unchanged(x)
+        met = np.array([(x.lo < least).any(), True, (x.hi > greatest).any()])
+        floor = self.lo is not None and not self.lo.raw.any() and not self.levels  # a relu
+        return Pieces.of(
+            lambda a: (1 - (a.raw < least) + (a.raw > greatest),),
+            Kind.STEPS,
+            np.where(met, np.arange(3), -1),
+            low=np.array([not floor, False, False]),
+            high=np.array([False, False, True]),
+        )
+
+    def _unchanged(self, x: TensorType) -> tuple[int, int]:
+        """Return the least and greatest mantissa that stays as it is, or is rounded to a bound."""
+        lo, hi, fractional = self._bounds(TensorType.full(x.shape, x.dtype))
+        to = self.result_t
+        if self.levels and to is not None:
+            down = fractional - to.fractional
+            return kept_between(int(lo) >> down, int(hi) >> down, x.dtype.fractional, to)
+        up = fractional - x.dtype.fractional
+        return -(-int(lo) >> up), int(hi) >> up
+
+    def parameters(self) -> dict[str, Any]:
+        return {k: v for k, v in super().parameters().items() if k != "levels" or v}
 
     def _bounds(self, x: TensorType) -> tuple[RawArray, RawArray, int]:
         """Return both bounds on the grid that holds them and ``x``, and its fractional bits.

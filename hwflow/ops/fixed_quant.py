@@ -12,9 +12,11 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, ca
 from hwflow.ir.cost import Cost
 from hwflow.ir.fixed_quant import NAME, Formats
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _fabric as fabric
 from hwflow.ops._broadcast import to_hardware
+from hwflow.ops._casts import cast_cells, cast_goals, cast_pieces
 from hwflow.ops._spread import SIMPLE, make_cost, repeated
 
 LUT_PER_CLAMP_BIT = 1.5
@@ -115,6 +117,29 @@ class FixedQuant(Op):
         ends = [(t.raw_min << (s := fractional - t.fractional), t.raw_max << s) for t in live]
         lo, hi = min((e[0] for e in ends), default=0), max((e[1] for e in ends), default=0)
         return FixedArray(found.reshape(x.shape), FixedType.covering(lo, hi, fractional))
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        fractional, row = x.dtype.fractional, np.resize(self.rows, x.size)
+        channel = np.arange(x.size) % x.channels
+        low, high = (np.maximum(e, 0) if self.relu else e for e in (x.lo, x.hi))
+        live = [(p, t) for p, t in enumerate(self.types) if t is not None and (row == p).any()]
+        goals = []
+        for place, dtype in live:
+            at = channel[row == place]
+            goals.append(cast_goals(low[at], high[at], fractional, dtype))
+
+        def cells(a: FixedArray) -> tuple[RawArray, ...]:
+            raw = a.raw.reshape(len(a.raw), -1)
+            raw = np.maximum(raw, 0) if self.relu else raw
+            found = np.full(raw.shape, 6 * len(live))  # no bits: nothing happens to a value
+            for number, (place, dtype) in enumerate(live):
+                own = row == place
+                found[:, own] = 6 * number + cast_cells(raw[:, own], fractional, dtype)
+            return (found.reshape(a.shape),)
+
+        wraps = [t.overflow is Overflow.WRAP for _, t in live]
+        return cast_pieces(cells, [*goals, []], [*wraps, False])
 
     def port_type(self) -> FixedType | None:
         """Return the type of a port whose rounding leaves nothing to tell from real numbers.

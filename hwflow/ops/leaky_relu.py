@@ -11,6 +11,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._broadcast import to_hardware
@@ -78,6 +79,10 @@ class LeakyRelu(Op):
         above = shift_left(np.maximum(raw, 0), common - fractional)
         below = shift_left(np.minimum(raw, 0) * self.slope.raw, common - product)
         return np.where(raw > 0, above, below), common
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        return two_sides(x)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -12,9 +12,10 @@ from hwflow.doubles import quantize_values
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._tables import F64, bits_of, lookup_layer, saturating, table_error
+from hwflow.ops._tables import F64, bits_of, lookup_layer, lookup_pieces, saturating, table_error
 from hwflow.real import functions
 from hwflow.real.functions import Parameters
 
@@ -134,6 +135,10 @@ class Lookup(Op):
         (x,) = inputs
         table = self.table(x.dtype)
         return FixedArray(np.asarray(table.raw[x.raw & (2**x.dtype.width - 1)]), table.dtype)
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        return lookup_pieces(x)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -9,9 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, Rounding, overflow_raw
+from hwflow.fixed import FixedArray, FixedType, RawArray, Rounding, overflow_raw
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
+from hwflow.ops._casts import quotient_cells, quotient_pieces
 from hwflow.ops._division import divide_to, quotient_parameters, quotient_too_wide
 from hwflow.ops._several import _Several, example_types, require_one_shape
 
@@ -73,6 +75,19 @@ class Mean(_Several):
             return FixedArray(raw, full.dtype)
         mean = divide_to(raw, fractional, dtype, np.array(len(inputs)))
         return FixedArray(overflow_raw(mean, dtype), dtype)
+
+    def pieces(self, *inputs: TensorType) -> Pieces | None:
+        dtype, divisor = self._dtype(*(x.dtype for x in inputs)), np.array(len(inputs))
+        if dtype is None:
+            return None
+        lo, hi, fractional = self.total(*inputs)
+        ends = np.stack([divide_to(b, fractional, dtype, divisor) for b in (lo, hi)])
+
+        def cells(*arrays: FixedArray) -> RawArray:
+            raw, fractional = self.total_raw(*arrays)
+            return quotient_cells(raw, fractional, dtype, divisor)
+
+        return quotient_pieces(cells, ends, dtype, rectified=self.rectified)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         try:

@@ -11,6 +11,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 
@@ -35,6 +36,10 @@ class Relu(Op):
         (x,) = inputs
         full = TensorType.full(x.shape[1:], x.dtype)
         return FixedArray(np.maximum(x.raw, 0), self.exact(full).dtype)
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        return two_sides(x)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

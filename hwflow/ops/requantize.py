@@ -14,9 +14,11 @@ from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize.choose import FINDERS, cheapest
+from hwflow.ops._requantize.pieces import cut, reachable, sides_of
 from hwflow.ops._requantize.plan import Plan
 from hwflow.ops._requantize.problem import Problem, Weights, ends_by_row, rows_of, weighted
 from hwflow.ops._requantize.tflite import function_of_node
@@ -25,6 +27,9 @@ from hwflow.real.tabulate import tabulate
 
 TFLITE = "hwflow.tflite"
 """Domain of the operators that stand for TFLite's integer arithmetic."""
+
+HIDDEN = ("tree", "points", "limits")
+"""Fields that the printed form leaves out."""
 
 MOST_OPERANDS = 4
 """Operands that the kernels have overloads for."""
@@ -42,6 +47,8 @@ class Requantize(Op):
         fractional: bits right of the binary point of the result.
         tree: what the function was tabulated from; None for a function that is given as it is.
         points: fractional bits of the operands that the tree takes the mantissas of.
+        limits: where the model's quantiser or clips limit the value, -1 from below and 1 from
+            above, else 0; None where they do not, or the tree tells.
         implementation: how to compute it, by name; None for the cheapest.
         plan: the implementation that was chosen, with its constants and its proof.
     """
@@ -56,6 +63,7 @@ class Requantize(Op):
     fractional: int = 0
     tree: Expression | None = None
     points: tuple[int, ...] = ()
+    limits: StepFunction | None = None
     implementation: str | None = None
     plan: Plan | None = None
 
@@ -114,6 +122,29 @@ class Requantize(Op):
             return self.function.lo, self.function.hi
         size = 1 << max(int(high.max()), -int(low.min()) - 1).bit_length()
         return np.minimum(self.function.lo, -size), np.maximum(self.function.hi, size - 1)
+
+    def limited(self, *inputs: TensorType) -> StepFunction | None:
+        """Return ``limits`` on all inputs that can occur, with as many rows as the function."""
+        if self.limits is not None or self.tree is None:
+            return self.limits
+        problem = self._problem(*inputs)
+        return sides_of(self.at(*inputs).tree, problem.lo, problem.hi)
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        op, problem = self.at(*inputs), self._problem(*inputs)
+        function = problem.function
+        found = cut(function, self.limited(*inputs))
+        row, channel = rows_of(function.rows, inputs[0])
+        ends = [(t.lo[channel], t.hi[channel]) for t in inputs]
+        met = reachable(found, *weighted(op.weights, row, ends), problem.unit)
+        return Pieces.of(
+            lambda *arrays: (found.cells(op._sum(arrays)),),
+            Kind.STEPS,
+            np.where(met, found.run, -1),
+            low=found.side < 0,
+            high=found.side > 0,
+            levels=np.unique(problem.level[found.run[met]]),
+        )
 
     def magnitude(self, *inputs: float | None) -> float | None:
         sizes = np.unique(np.abs(np.concatenate(self.function.levels)))
@@ -186,7 +217,7 @@ class Requantize(Op):
 
     def parameters(self) -> dict[str, Any]:
         low, high = self.function.bounds
-        shown = {k: v for k, v in super().parameters().items() if k not in ("tree", "points")} | {
+        shown = {k: v for k, v in super().parameters().items() if k not in HIDDEN} | {
             "function": f"{self.function.rows} rows, {self.function.runs} steps, "
             f"{low.min()}..{high.max()}"
         }

@@ -12,12 +12,14 @@ import numpy as np
 
 from hwflow.doubles import quantize_values
 from hwflow.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._tables import c_float_function, saturating
+from hwflow.ops._casts import kept
+from hwflow.ops._tables import c_float_function, met_by, saturating
 
 EXP_SIZE = 1024
 """Entries of the table of exponentials unless told otherwise."""
@@ -105,13 +107,58 @@ class Softmax(Op):
         exponentials, inverses = self._tables(x.dtype, channels)
         gap = FixedArray(x.raw.max(axis=-1, keepdims=True) - x.raw, x.dtype)
         each = exponentials.raw[gap.cast(self.difference_t(x.dtype)).raw]
-        total = FixedArray(each.sum(axis=-1, keepdims=True), self.sum_t(channels))
-        inverse = inverses.raw[total.cast(self.inverse_input_t(channels)).raw]
+        inverse = inverses.raw[self._address(each)]
         product_t = FixedType.covering(
             int((each * inverse).min()), int((each * inverse).max()), 2 * self.table_t.fractional
         )
         product = FixedArray(each * inverse, product_t)
         return product if self.result_t is not None else product.cast(self.table_t)
+
+    def _address(self, each: RawArray) -> RawArray:
+        """Return where the reciprocal of the sum of exponentials lies in its table."""
+        total = FixedArray(each.sum(axis=-1, keepdims=True), self.sum_t(each.shape[-1]))
+        return total.cast(self.inverse_input_t(each.shape[-1])).raw
+
+    def pieces(self, *inputs: TensorType) -> Pieces:
+        (x,) = inputs
+        exponentials, inverses = self._tables(x.dtype, x.channels)
+        to, size = self.difference_t(x.dtype), exponentials.shape[0]
+        _, farthest = kept(x.dtype.fractional, to)
+
+        def cells(a: FixedArray) -> tuple[RawArray, ...]:
+            gap = FixedArray(a.raw.max(axis=-1, keepdims=True) - a.raw, a.dtype)
+            index = gap.cast(to).raw
+            address = self._address(exponentials.raw[index])
+            return np.where(gap.raw > farthest, size, index), size + 1 + address
+
+        gaps = met_by(TensorType(x.shape, x.dtype, np.zeros(1, int), self._gaps(x)))
+        piece = np.full(size + 1 + inverses.shape[0], -1)
+        if gaps is None:
+            piece[:size] = np.arange(size)
+        else:
+            index = FixedArray(gaps, x.dtype).cast(to).raw
+            piece[index] = index
+        if self._gaps(x)[0] > farthest:
+            piece[size] = size - 1
+        addresses = self._addresses(exponentials, np.unique(piece[:size][piece[:size] >= 0]), x)
+        piece[size + 1 + addresses] = size + addresses
+        return Pieces.of(cells, Kind.ENTRIES, piece, low=np.arange(len(piece)) == size)
+
+    def _gaps(self, x: TensorType) -> RawArray:
+        """Return the greatest difference to the maximum, shape ``(1,)``."""
+        others = np.where(np.eye(x.channels, dtype=bool), x.dtype.raw_min, x.hi)
+        return np.asarray(np.maximum(others.max(axis=1) - x.lo, 0).max(keepdims=True))
+
+    def _addresses(self, exponentials: FixedArray, met: RawArray, x: TensorType) -> RawArray:
+        """Return the reciprocals that sums of the largest and other exponentials can meet."""
+        each, others = exponentials.raw[met], x.channels - 1
+        top = exponentials.raw[0]
+        if others == 1:
+            return np.unique(self._address(np.stack([np.full_like(each, top), each], axis=-1)))
+        ends = np.full((2, x.channels), top)
+        ends[0, 1:] = each.min()
+        least, greatest = self._address(ends).ravel()
+        return np.arange(least, greatest + 1)
 
     def _tables(self, x: FixedType, channels: int) -> tuple[FixedArray, FixedArray]:
         return (

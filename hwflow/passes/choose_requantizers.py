@@ -26,6 +26,7 @@ def choose_requantizers(graph: Graph, target: Target) -> Graph:
             continue
         inputs = graph.input_types(node)
         op = node.op.at(*inputs)
-        chosen[node.name] = replace(op, function=op.function_of(*inputs), tree=None, plan=plan)
+        function, limits = op.function_of(*inputs), op.limited(*inputs)
+        chosen[node.name] = replace(op, function=function, limits=limits, tree=None, plan=plan)
         explain("choose_requantizers", f"{node.name}: {plan}, {plan.proof.points} points compared")
     return graph.replace_ops(chosen) if chosen else graph

@@ -36,7 +36,7 @@ def _fused(producer: Node, node: Node) -> Op | None:
     if producer.op.result_t is not None:
         explain("fuse_relus", f"{node.name}: {producer.name} is cast already")
         return None
-    return replace(producer.op, result_t=node.op.result_t)
+    return replace(producer.op, result_t=node.op.result_t, rectified=True)
 
 
 def _clips_negatives(to: FixedType | None) -> bool:

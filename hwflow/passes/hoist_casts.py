@@ -28,9 +28,9 @@ def hoist_casts(graph: Graph) -> Graph:
         producer = nodes[move.inputs[0]]
         if not _can_cast(graph, producer):
             continue
-        cast = replace(producer.op, result_t=move.op.result_t)
+        cast = replace(producer.op, result_t=move.op.result_t, rectified=move.op.rectified)
         nodes[producer.name] = replace(producer, op=cast, source=None)
-        nodes[move.name] = replace(move, op=replace(move.op, result_t=None))
+        nodes[move.name] = replace(move, op=replace(move.op, result_t=None, rectified=False))
     changed = any(nodes[n.name] is not n for n in graph.nodes)
     return graph.rebuild(nodes.values()) if changed else graph
 

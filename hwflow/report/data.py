@@ -9,6 +9,7 @@ from typing import Any
 
 import hwflow
 from hwflow.board import Board
+from hwflow.coverage.counters import Counters
 from hwflow.distance import OutputError
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport
@@ -44,7 +45,6 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.report.statements import matches, one_line, statement
-from hwflow.simulate import Counters
 from hwflow.verify import Verification
 
 __all__ = ["ReportData", "report_data"]

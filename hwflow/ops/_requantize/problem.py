@@ -118,6 +118,21 @@ class Problem:
         return int(self.level.min()), int(self.level.max())
 
     @property
+    def function(self) -> StepFunction:
+        """The function on the inputs that can occur."""
+        cuts = self.begin[1:]
+        return StepFunction(
+            tuple(np.split(self.first, cuts)), tuple(np.split(self.level, cuts)), self.hi
+        )
+
+    @property
+    def unit(self) -> RawArray:
+        """What ``n`` is a multiple of, for each row: the common divisor of the weights."""
+        if self.weights is None:
+            return np.ones(self.rows, np.int64)
+        return np.asarray(np.maximum(np.gcd.reduce(np.stack(self.weights), axis=0), 1))
+
+    @property
     def parts(self) -> dict[str, Any]:
         """What every plan for the problem is made of."""
         return {

@@ -100,22 +100,31 @@ def _rescaled(node: OnnxNode) -> dict[str, Any]:
     _require_int32(node, bias, rationals([0]))
     zero, least, greatest = (node.attributes[n] for n in ("zero_point", "minimum", "maximum"))
     unit = 2.0**-x.dtype.fractional
-    starts, levels = [], []
+    starts, levels, sides = [], [], []
     for row in range(max(bias.size, factor.size)):
         shift, slope = (float(c[row if c.size > 1 else 0]) for c in (bias, factor))
 
-        def result(raw: RawArray, shift: float = shift, slope: float = slope) -> RawArray:
+        def moved(raw: RawArray, shift: float = shift, slope: float = slope) -> RawArray:
             product = (raw * unit + shift) * slope
             whole = np.floor(np.abs(product))
             nearest = np.copysign(whole + (np.abs(product) - whole >= 0.5), product)
-            return np.asarray(np.clip(nearest + zero, least, greatest), np.int64)
+            return np.asarray(nearest + zero, np.int64)
 
-        found = _runs(result, x.dtype.raw_min, x.dtype.raw_max)
+        ends = x.dtype.raw_min, x.dtype.raw_max
+        found = _runs(lambda raw: np.clip(moved(raw), least, greatest), *ends)
         starts.append(found[0])
         levels.append(found[1])
+        sides.append(_runs(lambda raw: _side(moved(raw), least, greatest), *ends))
     hi = np.full(len(starts), x.dtype.raw_max, np.int64)
     function = StepFunction(tuple(starts), tuple(levels), hi)
-    return {"function": function, "points": (x.dtype.fractional,)}
+    limits = StepFunction(tuple(s for s, _ in sides), tuple(n for _, n in sides), hi)
+    return {"function": function, "points": (x.dtype.fractional,), "limits": limits}
+
+
+def _side(moved: RawArray, least: int, greatest: int) -> RawArray:
+    """Return -1 below and 1 above the limits, else 0; what is below 0 as the least is a relu's."""
+    below = (moved < least) & (least != 0)
+    return (moved > greatest).astype(np.int64) - below
 
 
 def _runs(function: Callable[[RawArray], RawArray], lo: int, hi: int) -> tuple[RawArray, RawArray]:
@@ -193,7 +202,8 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
     if len(fine[0]) * len(fine[1]) > MOST_PAIRS:
         raise node.refuse("a sum of operands too wide", code="HW295", supported="8-bit operands")
     total = fine[0][:, None] + fine[1][None, :]
-    results = _results(node, total)
+    moved, least, greatest = _results(node, total)
+    results = np.clip(moved, least, greatest)
     values = [np.arange(x.bounds[0], x.bounds[1] + 1) for x in (a, b)]
     slopes = [Fraction(int(f[-1] - f[0]), max(len(f) - 1, 1)) for f in fine]
     for weights in _candidates(slopes):
@@ -201,7 +211,9 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
         function = _monotone(sums.ravel(), results.ravel())
         if function is not None:
             factors = tuple(np.array(w) for w in weights)
-            return {"function": function, "weights": factors, "points": (0, 0)}
+            limits = _risen(sums.ravel(), _side(moved, least, greatest).ravel())
+            points = (0, 0)
+            return {"function": function, "weights": factors, "points": points, "limits": limits}
     raise node.refuse(
         "a sum whose operands have no common unit", code="HW295",
         found=f"scales of ratio {float(slopes[0] / slopes[1]) if slopes[1] else 0:g}",
@@ -209,15 +221,15 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _results(node: OnnxNode, total: RawArray) -> RawArray:
-    """Return what TFLite makes of fine sums."""
+def _results(node: OnnxNode, total: RawArray) -> tuple[RawArray, int, int]:
+    """Return what TFLite makes of fine sums, and the least and greatest result it limits it to."""
     multiplier, shift = (int(_parameter(node, i).ravel()[0]) for i in (4, 5))
     high = ((total << max(shift, 0)) * multiplier + (1 << 30)) >> 31
     down = max(-shift, 0)
     rounded = np.sign(high) * ((np.abs(high) + ((1 << down) >> 1)) >> down)
     moved = rounded + int(node.attributes["zero_point"])
     least, greatest = (int(node.attributes[name]) for name in ("minimum", "maximum"))
-    return np.asarray(np.clip(moved, least, greatest), np.int64)
+    return np.asarray(moved, np.int64), least, greatest
 
 
 def _candidates(slopes: list[Fraction]) -> Iterator[tuple[int, int]]:
@@ -231,6 +243,18 @@ def _candidates(slopes: list[Fraction]) -> Iterator[tuple[int, int]]:
             for narrow in (near, near - 1, near + 1):
                 pair = (sign * wide, sign * narrow)
                 yield pair if large == 0 else (pair[1], pair[0])
+
+
+def _risen(sums: RawArray, sides: RawArray) -> StepFunction:
+    """Return sides as a function of sums; next to a limit, all beyond the first that is limited."""
+    order = np.argsort(sums, kind="stable")
+    above = np.maximum.accumulate(sides[order] > 0)
+    below = np.maximum.accumulate((sides[order] < 0)[::-1])[::-1]
+    at, first = np.unique(sums[order], return_index=True)
+    side = np.logical_or.reduceat(above, first).astype(np.int64)
+    side -= np.logical_or.reduceat(below, first) & (side == 0)
+    new = np.concatenate([[True], np.diff(side) != 0])
+    return StepFunction((at[new],), (side[new],), at[-1:])
 
 
 def _monotone(sums: npt.NDArray[np.int64], results: npt.NDArray[np.int64]) -> StepFunction | None:
