@@ -1,4 +1,4 @@
-"""Data files: named arrays for the inputs, and labels; and made-up data where there is none."""
+"""Data files: named arrays for the inputs, and labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.ir.graph import Graph
-from hwflow.port_data import original_shape
 
 Array = npt.NDArray[Any]
 
@@ -32,12 +29,6 @@ DAMAGED = (
 MAX_BYTES = 4 * 2**30
 """Largest data file that is read into memory."""
 
-RANDOM_SAMPLES, FEWEST_SAMPLES = 256, 8
-"""Samples made up where no data is given: of small networks, and of the largest."""
-
-RANDOM_PRODUCTS = 2**30
-"""Multiplications over all of them; the generated C++ takes some 10 seconds for them on 2 cores."""
-
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -47,7 +38,7 @@ class Data:
         inputs: by input name of the model, batch first.
         labels: class of each sample, or None.
         source: where it comes from, for the report.
-        seed: of random data; None where the data was given.
+        seed: of made-up data; None where the data was given.
     """
 
     inputs: Mapping[str, Array]
@@ -56,22 +47,15 @@ class Data:
     seed: int | None = None
 
 
-def as_data(given: Data | Mapping[str, Array] | Array | str | Path | None, graph: Graph) -> Data:
+def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Sequence[str]) -> Data:
     """Return data in one form, whatever it was given as.
 
     A single array is taken for the model's only input. In a file or mapping an array is found by
     the input's name, or as ``x`` where there is one input; labels as ``y``.
 
-    Raises:
-        CompileError: the file cannot be read, or it is not clear which array is which.
-    """
-    if given is None:
-        return random_data(graph)
-    return read_data(given, [port.name for port in graph.inputs])
-
-
-def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Sequence[str]) -> Data:
-    """Return data for inputs of these names; see ``as_data``.
+    Args:
+        given: arrays by name, an array, or the path of a file.
+        names: of the inputs.
 
     Raises:
         CompileError: the file cannot be read, or it is not clear which array is which.
@@ -122,7 +106,7 @@ class Roles:
 
 
 def roles(found: Collection[str], names: Sequence[str]) -> Roles:
-    """Return which array is which input, and which the labels; see ``as_data``.
+    """Return which array is which input, and which the labels; see ``read_data``.
 
     Args:
         found: names of arrays.
@@ -141,7 +125,7 @@ def roles(found: Collection[str], names: Sequence[str]) -> Roles:
 
 
 def assigned(arrays: Mapping[str, Array], names: Sequence[str], source: str) -> Data:
-    """Return arrays as data for inputs of these names; see ``as_data``.
+    """Return arrays as data for inputs of these names; see ``read_data``.
 
     Raises:
         CompileError: HW406, the labels do not fit.
@@ -185,41 +169,6 @@ def bad_labels(source: str, found: str) -> Diagnostic:
         supported="one class number per sample, shape (N,), or one column per class, (N, classes)",
         help=f"save them as `y`; the names {', '.join(LABEL_NAMES)} are taken for labels",
     )
-
-
-def random_data(graph: Graph, samples: int | None = None, seed: int = 0) -> Data:
-    """Return uniform data over a little more than the range of each input port, seeded.
-
-    Args:
-        graph: whose ports the data is for.
-        samples: how many; None for 256, or fewer where those take the generated C++ long.
-        seed: of the generator.
-    """
-    rng = np.random.default_rng(seed)
-    if samples is None:
-        fitting = RANDOM_PRODUCTS // max(_products(graph), 1)
-        samples = min(max(fitting, FEWEST_SAMPLES), RANDOM_SAMPLES)
-    inputs = {}
-    for port in graph.inputs:
-        tensor = graph.types[port.value]
-        low, high = (b * tensor.dtype.step for b in tensor.bounds)
-        margin = (high - low) / 16
-        shape = original_shape(tensor.shape, port)
-        inputs[port.name] = rng.uniform(low - margin, high + margin, (samples, *shape)).astype(
-            np.float32
-        )
-    source = f"a uniform distribution over the ports' ranges, seed {seed}"
-    return Data(inputs, None, source, seed)
-
-
-def _products(graph: Graph) -> int:
-    """Return how many multiplications by weights a sample takes."""
-    found = 0
-    for node in graph.nodes:
-        weight = getattr(node.op, "weight", None)
-        if weight is not None:
-            found += weight.raw.size * prod(graph.types[node.name].shape[:-1])
-    return found
 
 
 def unreadable(name: str, found: str) -> Diagnostic:

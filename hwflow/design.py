@@ -16,7 +16,7 @@ from hwflow.advice.trial import Settled
 from hwflow.board import Board
 from hwflow.codegen.project import Project
 from hwflow.config import Config
-from hwflow.data import Data, as_data
+from hwflow.data import Data
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, estimate
 from hwflow.golden_check import check_golden
@@ -28,6 +28,7 @@ from hwflow.ir.text import print_graph
 from hwflow.manifest.digests import content_digest, data_digest
 from hwflow.manifest.provenance import Provenance
 from hwflow.report.data import ReportData, report_data
+from hwflow.samples import as_data
 from hwflow.simulate import Simulation, simulate
 from hwflow.vectors import SAMPLES, Vectors, simulated_vectors
 from hwflow.verify import Verification, check_faithful, full_simulation
@@ -96,7 +97,7 @@ class Design:
 
         Args:
             data: an array for a single input, arrays by input name, or the path of a data file;
-                None for random data.
+                None for made-up data (``hwflow.samples``).
             keep_layers: return every layer's values as well.
 
         Raises:

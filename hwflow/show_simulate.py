@@ -27,6 +27,8 @@ def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
         f"batches of {found.batch:,})"
     )
     console.print(escape(title), soft_wrap=True)
+    data = f"data      {escape(found.data)}"
+    console.print(f"[yellow]{data}[/]" if found.made_up else data, soft_wrap=True)
     console.print(_outputs(found))
     if found.counters:
         console.print(_counters(found))
@@ -52,6 +54,7 @@ def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
     return {
         "model": found.design.source,
         "data": found.data,
+        "made_up": found.made_up,
         "samples": found.summary.samples,
         "seconds": found.seconds,
         "samples_per_second": found.rate,

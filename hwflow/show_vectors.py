@@ -17,11 +17,13 @@ def vectors(found: Vectors, folder: Path, *, json: bool) -> None:
     """Print what was written, and how each port is packed."""
     ports = [p.described() for p in found.ports]
     if json:
-        print_json({"folder": str(folder), "samples": found.samples, "ports": ports})
+        told = {"folder": str(folder), "samples": found.samples, "data": found.source}
+        print_json({**told, "made_up": found.made_up, "ports": ports})
         return
-    title = f"{folder}: {found.samples} samples of {found.source}"
-    columns = ("port", "direction", "shape", "type", "beats per sample", "bits per beat")
-    shown = table(columns, title=title)
+    console.print(escape(f"{folder}: {found.samples} samples"), soft_wrap=True)
+    data = f"data      {escape(found.source)}"
+    console.print(f"[yellow]{data}[/]" if found.made_up else data, soft_wrap=True)
+    shown = table(("port", "direction", "shape", "type", "beats per sample", "bits per beat"))
     for port in ports:
         shape = "x".join(map(str, port["shape"]))
         cells = (port["name"], port["direction"], shape, port["type"])

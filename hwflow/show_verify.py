@@ -47,7 +47,7 @@ def verified(found: Verified, *, json: bool) -> None:
 def verification(design: Design, found: Verification) -> None:
     """Print the two budgets, each under its heading."""
     warnings((*design.warnings, *design.golden.warnings))
-    console.print(f"data      {found.simulation.samples:,} samples from {escape(found.data)}")
+    _data(found)
     console.print("[bold]hardware against quantised model[/]")
     _statement("faithful", "simulation == C++", found.faithful)
     _statement("golden", "simulation == golden model", found.golden, found.no_golden)
@@ -61,6 +61,11 @@ def verification(design: Design, found: Verification) -> None:
         console.print(f"          not compared: {escape(found.no_budget)}", soft_wrap=True)
     else:
         _budget(found.budget)
+
+
+def _data(found: Verification) -> None:
+    text = f"data      {found.simulation.samples:,} samples from {escape(found.data)}"
+    console.print(f"[yellow]{text}[/]" if found.made_up else text, soft_wrap=True)
 
 
 def error_parts(error: OutputError, reference: str = "quantised model") -> list[str]:
@@ -199,6 +204,8 @@ def verification_dict(verification: Verification) -> dict[str, Any]:
     budget = verification.budget
     return {
         "data": verification.data,
+        "made_up": verification.made_up,
+        "seed": verification.seed,
         "samples": verification.simulation.samples,
         "faithful": agreement_dict(verification.faithful),
         "golden": agreement_dict(verification.golden),

@@ -36,6 +36,7 @@ class Simulated:
         batch: samples of a batch.
         seconds: of reading, computing and writing.
         data: where the samples come from.
+        made_up: whether nobody gave data.
         counters: what numpy counted, by layer; empty with other engines.
         fallback: whether numpy was taken because there is no golden model.
     """
@@ -48,6 +49,7 @@ class Simulated:
     batch: int
     seconds: float
     data: str
+    made_up: bool
     counters: Mapping[str, Counters]
     fallback: bool
 
@@ -106,7 +108,7 @@ def simulate_path(
         summary = _run(design, found, source, size, out, layers, progress)
     return Simulated(
         design, summary, found.name, found.device, found.workers, size,
-        time.perf_counter() - started, source.name, found.counters,
+        time.perf_counter() - started, source.name, data is None, found.counters,
         engine is None and found.name == "numpy",
     )  # fmt: skip
 

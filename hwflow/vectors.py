@@ -88,12 +88,14 @@ class Vectors:
         design: name of the top function.
         io_type: "io_parallel" or "io_stream".
         source: where the data comes from.
+        made_up: whether nobody gave data.
         ports: inputs, then outputs, each in the order of the top function's arguments.
     """
 
     design: str
     io_type: str
     source: str
+    made_up: bool
     ports: tuple[PortVectors, ...]
 
     @property
@@ -124,6 +126,7 @@ class Vectors:
             "io_type": self.io_type,
             "samples": self.samples,
             "data": self.source,
+            "made_up": self.made_up,
             "files": _listed(texts),
             "ports": described,
         }
@@ -144,6 +147,8 @@ def collect(
     layers: Mapping[str, FixedArray],
     source: str,
     samples: int = SAMPLES,
+    *,
+    made_up: bool = False,
 ) -> Vectors:
     """Return the vectors of a simulation.
 
@@ -154,6 +159,7 @@ def collect(
         layers: values of the graph's inputs and outputs at least, by node name.
         source: where the data comes from.
         samples: how many to keep at most.
+        made_up: whether nobody gave data.
     """
     inputs, outputs = hls_ports(graph, target, project.files)
     pairs = [
@@ -164,7 +170,7 @@ def collect(
         PortVectors(direction, port, hls, FixedArray(layers[port.value].raw[:samples], hls.dtype))
         for direction, port, hls in pairs
     )
-    return Vectors(graph.name, target.io_type, source, ports)
+    return Vectors(graph.name, target.io_type, source, made_up, ports)
 
 
 def simulated_vectors(
@@ -177,7 +183,8 @@ def simulated_vectors(
     """
     ports = {p.value for p in (*graph.inputs, *graph.outputs)}
     found = simulate(graph, _first(data.inputs, samples), keep=ports.__contains__)
-    return collect(graph, target, project, found.layers, data.source, samples)
+    made_up = data.seed is not None
+    return collect(graph, target, project, found.layers, data.source, samples, made_up=made_up)
 
 
 def _first(inputs: Mapping[str, npt.NDArray[Any]], samples: int) -> Mapping[str, npt.NDArray[Any]]:
@@ -202,8 +209,9 @@ def simulation_files(
     files = {f"sim/{name}": content for name, content in build_files(graph).items()}
     if verification is None:
         return files
-    layers = verification.simulation.layers
-    return files | placed(collect(graph, target, project, layers, verification.data))
+    layers, made_up = verification.simulation.layers, verification.made_up
+    found = collect(graph, target, project, layers, verification.data, made_up=made_up)
+    return files | placed(found)
 
 
 def placed(vectors: Vectors) -> dict[str, bytes]:

@@ -135,7 +135,7 @@ class Verification:
         budget: the quantised model against the float reference; None where it was not compared.
         no_budget: why it was not, or empty.
         data_sha256: digest of inputs and labels.
-        seed: of random data; None where the data was given.
+        seed: of made-up data; None where the data was given.
         golden: simulation against the golden model; None where there is none.
         no_golden: why there is none, or empty.
     """
@@ -152,6 +152,11 @@ class Verification:
     seed: int | None = None
     golden: Agreement | None = None
     no_golden: str = ""
+
+    @property
+    def made_up(self) -> bool:
+        """Whether nobody gave data."""
+        return self.seed is not None
 
     @property
     def bit_exact(self) -> bool:

@@ -18,9 +18,9 @@ import onnx
 
 from hwflow.compiler import compile as compile_model
 from hwflow.config import make_config
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import CompileError
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.floats import float_network
 from tests.networks import random_network
@@ -74,7 +74,7 @@ def check_lossless(seed: int, design: Design, outcome: Outcome) -> None:
 
     The golden model is compared with it, too.
     """
-    found = design.verify(random_data(design.graph, SAMPLES, seed), cpp=False)
+    found = design.verify(mixed_data(design.graph, SAMPLES, seed), cpp=False)
     assert found.lossless is not None
     if found.lossless.float32_only:
         outcome.failures.append(f"seed {seed}: no exact judge: {found.lossless.float32_only}")
@@ -98,7 +98,7 @@ def run_batch(
         return
     graph = merged({key: d.graph for key, d in designs.items()})
     design = next(iter(designs.values()))
-    agreement = compare_with_cpp(graph, design.target, random_data(graph, SAMPLES, seeds[0]).inputs)
+    agreement = compare_with_cpp(graph, design.target, mixed_data(graph, SAMPLES, seeds[0]).inputs)
     outcome.networks += len(designs)
     outcome.values += sum(layer.elements for layer in agreement.layers)
     outcome.operators.update(n.op.kind for n in graph.nodes)

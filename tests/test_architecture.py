@@ -27,6 +27,7 @@ LAYERS = [
     {"advice"},
     {"golden"},
     {"data", "engines"},
+    {"samples"},
     {"stream"},
     {"ptq"},
     {"unquantised", "budget"},

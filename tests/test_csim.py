@@ -14,10 +14,10 @@ from hwflow import csim, toolchain, verify
 from hwflow.codegen.project import Project
 from hwflow.csim import compiler, program
 from hwflow.csim.cache import HEADERS, Shelf
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import ToolError
 from hwflow.port_data import prepare_inputs
+from hwflow.samples import mixed_data
 from hwflow.workbench.cases import QUICK_FLAGS
 from tests.fixtures import table_network
 
@@ -81,7 +81,7 @@ def test_a_layer_that_did_not_change_is_not_compiled_again(
     second = csim.build(design.graph, changed, design.target)
     assert len(compiled) == 2  # the layer, and the top function, which knows all types
     assert second.program != first.program
-    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
     for name, values in first.run(data).layers.items():  # a wider accumulator changes nothing
         assert np.array_equal(values, second.run(data).layers[name])
 
@@ -91,7 +91,7 @@ def test_versions_of_a_layer_are_never_mixed_up(design: Design) -> None:
     first = csim.build(design.graph, design.project, design.target)
     narrow = with_text(design, DEFINES, "ap_fixed<13,6> fc2_accum_t", "ap_fixed<6,3> fc2_accum_t")
     second = csim.build(design.graph, narrow, design.target)
-    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
     found, expected = second.run(data).layers, first.run(data).layers
     assert np.array_equal(found["fc1"], expected["fc1"])
     assert not np.array_equal(found["fc2"], expected["fc2"])
@@ -110,7 +110,7 @@ def test_an_object_with_another_version_of_a_header_is_not_taken(
     compiled = count_compilations(monkeypatch)
     second = csim.build(design.graph, wrong, design.target, flags=QUICK_FLAGS)
     assert len(compiled) == 2  # all layers anew, and the top function, which calls others
-    data = prepare_inputs(design.graph, random_data(design.graph, 50).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
     right, found = first.run(data).layers, second.run(data).layers
     table = design.graph.outputs[0].value
     assert {n for n, v in right.items() if not np.array_equal(v, found[n])} == {table}
@@ -144,7 +144,7 @@ def test_builds_at_the_same_time_do_not_disturb_each_other(
         ]
         first, second = (task.result() for task in both)
     assert first.program == second.program
-    data = prepare_inputs(design.graph, random_data(design.graph, 5).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 5).inputs)
     assert first.run(data).layers["fc3"].shape == (5, 10)
     left = [p for p in (tmp_path / "csim").rglob("*") if p.name.startswith(".")]
     assert left == []
@@ -154,7 +154,7 @@ def test_builds_at_the_same_time_do_not_disturb_each_other(
 def test_processes_that_share_the_samples_compute_the_same(io_type: str) -> None:
     design = hwflow.compile("examples/digits_cnn.onnx", io_type=io_type)
     built = csim.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
-    data = prepare_inputs(design.graph, random_data(design.graph, 20).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 20).inputs)
     serial = built.run(data, processes=1).layers
     parallel = built.run(data, processes=3).layers
     assert serial.keys() == parallel.keys()
@@ -172,13 +172,13 @@ def test_other_weights_need_no_new_build_and_are_used(
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     second = csim.build(design.graph, Project(design.project.name, files), design.target)
     assert second.program == first.program
-    data = prepare_inputs(design.graph, random_data(design.graph, 5).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 5).inputs)
     assert not np.array_equal(first.run(data).layers["fc3"], second.run(data).layers["fc3"])
 
 
 def test_the_batch_axis_stays_for_one_sample(design: Design) -> None:
     built = csim.build(design.graph, design.project, design.target)
-    data = prepare_inputs(design.graph, random_data(design.graph, 1).inputs)
+    data = prepare_inputs(design.graph, mixed_data(design.graph, 1).inputs)
     assert built.run(data).layers["fc3"].shape == (1, 10)
 
 
@@ -186,7 +186,7 @@ def test_a_crash_is_an_error_message(design: Design) -> None:
     crashing = with_text(design, TOP, "nnet::dense", "*(volatile int *)0 = 1; nnet::dense")
     built = csim.build(design.graph, crashing, design.target)
     with pytest.raises(ToolError, match="the C\\+\\+ simulation crashed \\(SIGSEGV\\)"):
-        built.run(prepare_inputs(design.graph, random_data(design.graph, 2).inputs))
+        built.run(prepare_inputs(design.graph, mixed_data(design.graph, 2).inputs))
 
 
 def test_an_endless_loop_is_an_error_message(
@@ -196,7 +196,7 @@ def test_an_endless_loop_is_an_error_message(
     built = csim.build(design.graph, endless, design.target)
     monkeypatch.setattr(program, "RUN_TIMEOUT_S", 0.5)
     with pytest.raises(ToolError, match=r"took longer than 0\.5 s"):
-        built.run(prepare_inputs(design.graph, random_data(design.graph, 2).inputs))
+        built.run(prepare_inputs(design.graph, mixed_data(design.graph, 2).inputs))
 
 
 def test_cpp_that_does_not_compile_is_an_error_with_its_log(design: Design) -> None:
@@ -222,7 +222,7 @@ def test_a_difference_leaves_a_reproducer(design: Design, tmp_path: Path) -> Non
     name = "firmware/weights/b3.txt"
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     built = csim.build(design.graph, Project(design.project.name, files), design.target)
-    data = random_data(design.graph, 300).inputs
+    data = mixed_data(design.graph, 300).inputs
     simulation = verify.full_simulation(design.graph, data)
     path = tmp_path / "reproducer.npz"
     found = verify.check_faithful(design.graph, built, data, simulation, path)

@@ -7,10 +7,9 @@ import pytest
 
 import hwflow
 from hwflow import data as data_module
-from hwflow.data import as_data, random_data
 from hwflow.errors import CompileError
 from hwflow.ir.graph import Graph
-from hwflow.ops.dense import Dense
+from hwflow.samples import as_data
 from tests.cli.command import dense
 from tests.cli.test_hostile_names import hostile_network
 
@@ -82,25 +81,6 @@ def test_flat_data_is_taken_in_the_same_order() -> None:
     flat = design.simulate({port.name: images.reshape(5, 64)}).outputs
     for name, values in whole.items():
         np.testing.assert_array_equal(values, flat[name])
-
-
-def test_fewer_samples_are_made_up_for_large_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = graph()
-    products = sum(n.op.weight.raw.size for n in net.nodes if isinstance(n.op, Dense))
-    for budget, samples in ((2**30, 256), (100 * products, 100), (products, 8)):
-        monkeypatch.setattr(data_module, "RANDOM_PRODUCTS", budget)
-        assert len(random_data(net).inputs["x"]) == samples
-
-
-def test_random_data_is_seeded_and_covers_the_range() -> None:
-    net = graph()
-    one, two = random_data(net, 500), random_data(net, 500)
-    np.testing.assert_array_equal(one.inputs["x"], two.inputs["x"])
-    assert not np.array_equal(one.inputs["x"], random_data(net, 500, seed=1).inputs["x"])
-    step = net.types["x"].dtype.step
-    low, high = (b * step for b in net.types["x"].bounds)
-    assert one.inputs["x"].min() < low
-    assert one.inputs["x"].max() > high
 
 
 def test_large_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

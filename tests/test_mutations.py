@@ -15,8 +15,8 @@ import pytest
 import hwflow
 from hwflow import csim, verify
 from hwflow.codegen.project import Project
-from hwflow.data import random_data
 from hwflow.design import Design
+from hwflow.samples import made_data
 from tests.fixtures import table_network
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -35,7 +35,7 @@ def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement
     assert files != design.project.files, "the mutation found nothing to change"
     mutant = Project(design.project.name, files)
     built = csim.build(design.graph, mutant, design.target)
-    data = random_data(design.graph, 400).inputs
+    data = made_data(design.graph).inputs
     simulation = verify.full_simulation(design.graph, data)
     return verify.check_faithful(design.graph, built, data, simulation)
 

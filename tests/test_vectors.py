@@ -24,7 +24,6 @@ from hwflow import vectors as vectors_module
 from hwflow.cli import designs
 from hwflow.codegen.hls4ml import generate
 from hwflow.codegen.project import Project
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import CompileError
 from hwflow.fixed import FixedArray, FixedType
@@ -32,6 +31,7 @@ from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
+from hwflow.samples import mixed_data
 from hwflow.simulate import simulate
 from hwflow.vectors import SAMPLES, Vectors, collect, dat_text, hex_text, placed, simulation_files
 from tests.fixtures import model
@@ -106,7 +106,7 @@ def float_scaled_input() -> Design:
 @pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
 def test_the_files_hold_the_simulation(io_type: str) -> None:
     design = hwflow.compile(CNN, io_type=io_type)
-    data = random_data(design.graph, 30, seed=7)
+    data = mixed_data(design.graph, 30, seed=7)
     files = design.vectors(data, samples=20).files()
     told = json.loads(files["vectors.json"])
     simulated = simulate(design.graph, {k: v[:20] for k, v in data.inputs.items()})
@@ -262,7 +262,7 @@ def parallel(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("parallel")
     graph, target = two_by_two(), Target()
     project = generate(graph, target)
-    layers = simulate(graph, random_data(graph, 40).inputs, keep=lambda name: True).layers
+    layers = simulate(graph, mixed_data(graph, 40).inputs, keep=lambda name: True).layers
     vectors = collect(graph, target, project, layers, "random data", 40)
     files = {f"hls/{path}": content for path, content in project.files.items()}
     built = simulation_files(graph, target, project, None)
@@ -328,7 +328,7 @@ def test_one_wrong_weight_is_a_failure(parallel: Bench) -> None:
         status, out = parallel.run("./bench", "../hls/tb_data")
         assert status == 1
         assert re.match(
-            r"FAIL: sample 0, output \w+, element 0: expected -?\d+, found -?\d+\n", out
+            r"FAIL: sample 1, output \w+, element 0: expected -?\d+, found -?\d+\n", out
         )
     finally:
         file.write_text(good)

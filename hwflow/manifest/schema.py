@@ -96,7 +96,7 @@ class Data(_Strict):
         source: file name, or how it was made up.
         samples: how many.
         sha256: digest of inputs and labels, whatever the file they came in.
-        seed: of random data; None where the data was given.
+        seed: of made-up data; None where the data was given.
     """
 
     source: Line

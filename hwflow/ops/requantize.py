@@ -109,7 +109,7 @@ class Requantize(Op):
 
     def compute(self, *inputs: FixedArray) -> FixedArray:
         op = self.at(*inputs)
-        total = op._sum(inputs)
+        total = op.argument(*inputs)
         function = op._covering(*op._span(total))
         lowest, highest = (int(b) for b in (min(function.bounds[0]), max(function.bounds[1])))
         return FixedArray(function(total), FixedType.covering(lowest, highest, self.fractional))
@@ -138,7 +138,7 @@ class Requantize(Op):
         ends = [(t.lo[channel], t.hi[channel]) for t in inputs]
         met = reachable(found, *weighted(op.weights, row, ends), problem.unit)
         return Pieces.of(
-            lambda *arrays: (found.cells(op._sum(arrays)),),
+            lambda *arrays: (found.cells(op.argument(*arrays)),),
             Kind.STEPS,
             np.where(met, found.run, -1),
             low=found.side < 0,
@@ -150,12 +150,14 @@ class Requantize(Op):
         sizes = np.unique(np.abs(np.concatenate(self.function.levels)))
         return float(np.ldexp(sizes[0], -self.fractional)) if len(sizes) == 1 else None
 
-    def _sum(self, inputs: tuple[FixedArray, ...]) -> RawArray:
-        if self.weights is None:
+    def argument(self, *inputs: FixedArray) -> RawArray:
+        """Return ``n``, what the function is taken of, with the operands' binary points of now."""
+        op = self.at(*inputs)
+        if op.weights is None:
             return inputs[0].raw
         shape = inputs[0].shape[1:]
-        by_element = self.function.rows not in (1, shape[-1])
-        spread = [w.reshape(shape) if by_element and w.ndim else w for w in self.weights]
+        by_element = op.function.rows not in (1, shape[-1])
+        spread = [w.reshape(shape) if by_element and w.ndim else w for w in op.weights]
         terms = [w * x.raw for w, x in zip(spread, inputs, strict=True)]
         return np.asarray(sum(terms[1:], terms[0]), np.int64)
 

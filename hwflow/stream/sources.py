@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hwflow.data import Data, assigned, bad_labels, random_data, read_arrays
+from hwflow.data import Data, assigned, bad_labels, read_arrays
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.ir.graph import Graph
+from hwflow.samples import made_data
 from hwflow.stream.files import FileSource, FolderSource
 from hwflow.stream.forms import Form, check_forms, check_same
 from hwflow.stream.parts import joined, length, rows, shaped
@@ -152,7 +153,7 @@ def open_source(given: Any, graph: Graph) -> Source:
         path = Path(given)
         return FolderSource(path, graph) if path.is_dir() else FileSource(path, graph)
     if given is None:
-        return ArraysSource(random_data(graph), graph)
+        return ArraysSource(made_data(graph), graph)
     if isinstance(given, Data):
         return ArraysSource(given, graph)
     if isinstance(given, Mapping) or hasattr(given, "__array__"):

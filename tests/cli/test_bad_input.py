@@ -160,7 +160,7 @@ def test_damaged_data(content: bytes, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_one_column_per_class_is_taken_for_labels(capsys: pytest.CaptureFixture[str]) -> None:
     from hwflow.compiler import compile as compile_model
-    from hwflow.data import as_data
+    from hwflow.samples import as_data
 
     graph = compile_model(dense()).graph
     found = as_data({"x": GOOD, "y": np.eye(3)[[2, 0, 1, 1, 0]]}, graph)

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper
 
 import hwflow
 from hwflow import toolchain
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.ir.names import sanitize
+from hwflow.samples import mixed_data
 from tests.cli.command import dense, save
 from tests.cli.command import hwflow as command
 from tests.networks import DOMAIN, Builder
@@ -78,7 +78,7 @@ def test_hostile_names_build_and_are_faithful(io_type: str) -> None:
     design = hwflow.compile(hostile_network(legal(), "x"), io_type=io_type)
     check_names(design)
     assert {p.name for p in design.graph.inputs} == set(legal())
-    found = design.verify(random_data(design.graph, 50))
+    found = design.verify(mixed_data(design.graph, 50))
     assert found.faithful is not None
     assert found.faithful.mismatches == 0
     assert found.lossless is not None

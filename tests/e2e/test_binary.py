@@ -10,12 +10,12 @@ from onnx import TensorProto, helper
 
 import hwflow
 from hwflow import csim
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.ir.op import Target
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import DOMAIN, Builder
 
@@ -116,7 +116,7 @@ def counts(design: Design) -> bool:
 
 def test_every_form_has_the_models_numbers() -> None:
     for name, design in compiled(Target()).items():
-        found = design.verify(random_data(design.graph, 100), cpp=False).lossless
+        found = design.verify(mixed_data(design.graph, 100), cpp=False).lossless
         assert found is not None, name
         assert found.mismatches == 0, (name, found.first)
 
@@ -136,7 +136,7 @@ def agree(target: Target, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> 
     monkeypatch.setattr(csim, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
     designs = compiled(target, names)
     graph = merged({f"c{i}": d.graph for i, d in enumerate(designs.values())})
-    found = compare_with_cpp(graph, target, random_data(graph, 60).inputs)
+    found = compare_with_cpp(graph, target, mixed_data(graph, 60).inputs)
     wrong = [(names[int(m.name[1:].split("_")[0])], m) for m in found.layers if m.mismatches]
     assert wrong == []
 
@@ -202,11 +202,11 @@ def test_a_bipolar_network_is_faithful_lossless_and_ends_in_signs(
     design = hwflow.compile(whole, io_type=io_type)
     layers = [n.op for n in design.graph.nodes if isinstance(n.op, Dense | Conv2D)]
     assert [layer.product for layer in layers] == ["xnor"] * 4
-    found = design.verify(random_data(design.graph, 300))
+    found = design.verify(mixed_data(design.graph, 300))
     for statement in (found.faithful, found.lossless):
         assert statement is not None
         assert statement.mismatches == 0, statement.first
-    (output,) = design.simulate(random_data(design.graph, 300)).outputs.values()
+    (output,) = design.simulate(mixed_data(design.graph, 300)).outputs.values()
     assert set(np.unique(output)) == {-1.0, 1.0}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import hwflow
-from hwflow.data import random_data
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.e2e.construct import APPROXIMATE, Construct
 from tests.e2e.constructs import BUILT, CONSTRUCTS, REFUSED, document, findings
@@ -21,7 +21,7 @@ def by_name(construct: Construct) -> str:
 @pytest.mark.parametrize("construct", BUILT, ids=by_name)
 def test_what_is_built_has_the_models_numbers(construct: Construct) -> None:
     design = hwflow.compile(construct.model())
-    found = design.verify(random_data(design.graph, SAMPLES), cpp=False)
+    found = design.verify(mixed_data(design.graph, SAMPLES), cpp=False)
     assert found.lossless is not None
     if construct.outcome == APPROXIMATE:
         assert any(node.op.approximate for node in design.graph.nodes)
@@ -73,7 +73,7 @@ def agree(backend: str, io_type: str, part: int) -> None:
         names[f"c{number}"] = construct.name
     assert target is not None
     graph = merged(graphs)
-    found = compare_with_cpp(graph, target, random_data(graph, 100).inputs)
+    found = compare_with_cpp(graph, target, mixed_data(graph, 100).inputs)
     differ = [(names[m.name.split("_")[0]], m) for m in found.layers if m.mismatches]
     assert differ == []
 

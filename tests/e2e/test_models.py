@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.data import random_data
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ NOT_LOSSLESS = {
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
 def test_hardware_has_the_models_own_numbers(path: Path) -> None:
     design = hwflow.compile(path)
-    found = design.verify(random_data(design.graph, 2000), cpp=False).lossless
+    found = design.verify(mixed_data(design.graph, 2000), cpp=False).lossless
     assert found is not None
     if path.stem not in NOT_LOSSLESS:
         assert found.mismatches == 0, found.first
@@ -47,7 +47,7 @@ def test_all_models_agree_with_their_cpp(backend: str, io_type: str) -> None:
     designs = {p.stem: hwflow.compile(p, backend=backend, io_type=io_type) for p in MODELS}
     graph = merged({key: d.graph for key, d in designs.items()})
     target = next(iter(designs.values())).target
-    found = compare_with_cpp(graph, target, random_data(graph, 100).inputs)
+    found = compare_with_cpp(graph, target, mixed_data(graph, 100).inputs)
     assert [m for m in found.layers if m.mismatches] == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.data import random_data
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.frontends.test_ensemble import network
 
@@ -54,7 +54,7 @@ def agree(backend: str, io_type: str) -> None:
     }
     designs = {k: hwflow.compile(m, backend=backend, io_type=io_type) for k, m in models.items()}
     graph = merged({key: design.graph for key, design in designs.items()})
-    data = random_data(graph, 200).inputs
+    data = mixed_data(graph, 200).inputs
     found = compare_with_cpp(graph, designs["two"].target, data)
     assert [m for m in found.layers if m.mismatches] == []
 

@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.data import random_data
 from hwflow.errors import CompileError
 from hwflow.frontends.ensemble import ensemble, save_model
 from hwflow.ops.arg_max import ArgMax
 from hwflow.ops.mean import Mean
 from hwflow.ops.sum import Sum
 from hwflow.reference import Reference
+from hwflow.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 
@@ -55,7 +55,7 @@ def codes(problem: Callable[[], object]) -> list[str]:
 def test_the_hardware_has_the_numbers_of_the_networks(count: int, vote: str, label: bool) -> None:
     networks = [network(seed) for seed in range(count)]
     design = hwflow.compile(hwflow.ensemble(networks, vote=vote, label=label))
-    data = random_data(design.graph, 500)
+    data = mixed_data(design.graph, 500)
     found = design.verify(data, cpp=False)
     assert found.lossless is not None
     assert found.lossless.mismatches == 0
@@ -116,7 +116,7 @@ def test_names_never_meet() -> None:
         proto.graph.input[0].name = "x/v10"
         proto.graph.node[0].input[0] = "x/v10"
     design = hwflow.compile(ensemble([first, second], label=True))
-    found = design.verify(random_data(design.graph, 50), cpp=False)
+    found = design.verify(mixed_data(design.graph, 50), cpp=False)
     assert found.lossless is not None
     assert found.lossless.holds
 
@@ -162,7 +162,7 @@ def test_the_file_is_valid_and_the_same_model(tmp_path: Path) -> None:
     onnx.checker.check_model(onnx.load(path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["both.onnx"]
     designs = [hwflow.compile(path), hwflow.compile(merged)]
-    data = random_data(designs[0].graph, 100)
+    data = mixed_data(designs[0].graph, 100)
     one, other = (d.simulate(data).outputs["label"] for d in designs)
     np.testing.assert_array_equal(one, other)
     content = path.read_bytes()

@@ -8,7 +8,6 @@ import pytest
 
 from hwflow import csim
 from hwflow.codegen.hls4ml import generate
-from hwflow.data import random_data
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, Target
@@ -18,6 +17,7 @@ from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.passes.choose_xnor import choose_xnor
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp
 from tests.ops.random_ops import castable, random_result
 
@@ -92,7 +92,7 @@ def _port(name: str, shape: tuple[int, ...]) -> Port:
 def agree(seed: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csim, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
     graph = random_graph(seed, target)
-    found = compare_with_cpp(graph, target, random_data(graph, 60).inputs)
+    found = compare_with_cpp(graph, target, mixed_data(graph, 60).inputs)
     assert [(m.name, m.mismatches) for m in found.layers if m.mismatches] == []
     assert len(found.layers) == 2 * LAYERS
 

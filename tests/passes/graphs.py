@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwflow.config import make_config
-from hwflow.data import random_data
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, Target
@@ -14,6 +13,7 @@ from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes import Context
+from hwflow.samples import mixed_data
 from hwflow.simulate import simulate
 
 X = FixedType(6, 3)
@@ -72,7 +72,7 @@ def kinds(of: Graph) -> list[str]:
 
 def assert_same(before: Graph, after: Graph, samples: int = 200) -> None:
     """Check that two graphs give the same outputs for the same data, bit for bit."""
-    data = random_data(after, samples).inputs
+    data = mixed_data(after, samples).inputs
     expected, found = simulate(before, data).outputs, simulate(after, data).outputs
     assert list(expected) == list(found)
     for name, values in expected.items():

@@ -7,10 +7,10 @@ import onnx
 import pytest
 
 import hwflow
-from hwflow.data import random_data
 from hwflow.frontends import load
 from hwflow.ir.qonnx import QonnxModel, constants
 from hwflow.passes import PIPELINE
+from hwflow.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 from tests.passes.graphs import CONTEXT
@@ -49,7 +49,7 @@ FOUR = (("Mul", [2.0, 0.5]), ("Add", [1.0, 0.25]), ("Div", [4.0, 2.0]), ("Sub", 
 
 def lossless(proto: onnx.ModelProto) -> None:
     design = hwflow.compile(proto)
-    found = design.verify(random_data(design.graph, 500), cpp=False).lossless
+    found = design.verify(mixed_data(design.graph, 500), cpp=False).lossless
     assert found is not None
     assert found.holds, found.first
 

@@ -9,12 +9,12 @@ from onnx import TensorProto, helper
 
 import hwflow
 from hwflow.config import make_config
-from hwflow.data import random_data
 from hwflow.errors import CompileError
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
 from hwflow.passes import PIPELINE
 from hwflow.passes.lower import lower
+from hwflow.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 from tests.passes.graphs import CONTEXT, kinds
@@ -111,6 +111,6 @@ def test_a_value_with_two_users_is_computed_once() -> None:
     proto = model(b, b.node("Add", [b.node("Relu", [y]), y]), (1, 4), (1, 4))
     design = hwflow.compile(proto)
     assert kinds(design.graph).count("Dense") == 1
-    found = design.verify(random_data(design.graph, 200), cpp=False)
+    found = design.verify(mixed_data(design.graph, 200), cpp=False)
     assert found.lossless is not None
     assert found.lossless.holds

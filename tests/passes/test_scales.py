@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.errors import CompileError
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import Builder
 from tests.passes.scaled import (
@@ -36,7 +36,7 @@ SAMPLES = 300
 @pytest.mark.parametrize("name", EXACT)
 def test_every_value_is_the_exact_one(name: str) -> None:
     design = hwflow.compile(EXACT[name].model())
-    found = design.verify(random_data(design.graph, SAMPLES), cpp=False).lossless
+    found = design.verify(mixed_data(design.graph, SAMPLES), cpp=False).lossless
     assert found is not None
     assert found.float32_only == ""
     assert found.holds, found.first
@@ -56,7 +56,7 @@ def agree(backend: str, io_type: str, part: int) -> None:
     }
     graph = merged({key: d.graph for key, d in designs.items()})
     target = next(iter(designs.values())).target
-    found = compare_with_cpp(graph, target, random_data(graph, 100).inputs)
+    found = compare_with_cpp(graph, target, mixed_data(graph, 100).inputs)
     names = list(EXACT)
     differ = [(names[int(m.name[1:].split("_")[0])], m) for m in found.layers if m.mismatches]
     assert differ == []
@@ -184,6 +184,6 @@ def test_what_cannot_be_exact_is_refused(name: str) -> None:
 def test_sums_on_a_step_are_refused_or_exact() -> None:
     """Scales without a common unit whose sums lie on the steps themselves."""
     design = compiled(summed(0.31, np.float32(0.31) / np.float32(3)))
-    found = design.verify(random_data(design.graph, SAMPLES), cpp=False).lossless
+    found = design.verify(mixed_data(design.graph, SAMPLES), cpp=False).lossless
     assert found is not None
     assert found.holds
