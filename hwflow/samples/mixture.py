@@ -23,12 +23,13 @@ TIES = 8
 def levels(rng: Rng, port: PortRange, count: int) -> RawArray:
     """Return the levels of samples, batch first; kinds take turns, so that any first few differ.
 
-    The first samples are zeros, all lowest, all highest, and those two beyond the range.
+    The first samples are zeros, all lowest, all highest, and those two beyond the range. A port of
+    whole numbers alone gets none beyond it.
     """
     shape = port.lo.shape
     kinds = rng.permuted(np.resize(np.arange(len(KINDS)), count))
     found = np.stack([KINDS[kind](rng, port) for kind in kinds]) if count else np.empty((0, *shape))
-    out = _margin(port)
+    out = np.zeros_like(port.lo) if port.whole else _margin(port)
     first = [port.zero, port.lo, port.hi, port.lo - out, port.hi + out][:count]
     found[: len(first)] = first
     whole = np.rint(found).astype(np.int64)
@@ -46,6 +47,8 @@ def fractions(rng: Rng, port: PortRange, count: int) -> F64:
     """Return how far off their levels the numbers of samples lie, in steps; half of them on it."""
     shape = (count, *port.lo.shape)
     found = np.zeros(shape)
+    if port.whole:
+        return found
     number = np.arange(count)
     off = (number % 2 == 1) & (number > 4)
     found[off] = rng.uniform(-0.45, 0.45, (int(off.sum()), *shape[1:]))

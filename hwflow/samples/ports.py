@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.fixed import FixedArray, RawArray
+from hwflow.fixed import FixedArray, Overflow, RawArray
 from hwflow.ir.graph import Graph, Port
 from hwflow.ops.input import Input
 from hwflow.port_data import channels_last, original_shape, real_values, to_original
@@ -26,6 +26,7 @@ class PortRange:
         zero: the level nearest to the real number 0.
         bipolar: only both ends are levels.
         host: whether the host quantises; else the port itself rounds real numbers.
+        whole: whether it takes integers of its own type alone, as a camera's bytes.
     """
 
     port: Port
@@ -34,6 +35,7 @@ class PortRange:
     zero: RawArray
     bipolar: bool
     host: bool
+    whole: bool
 
     def snapped(self, levels: RawArray) -> RawArray:
         """Return levels brought into the range, batch first."""
@@ -53,8 +55,10 @@ def port_range(graph: Graph, port: Port) -> PortRange:
         zero = np.broadcast_to(quantizer.zero_point.astype(np.int64), shape)
         zero = channels_last(zero, port)[0]
         lo, hi = quantizer.raw_min - zero, quantizer.raw_max - zero
+    host, dtype = quantizer is not None, tensor.dtype
+    whole = not host and dtype.fractional <= 0 and dtype.overflow is Overflow.WRAP
     bipolar = quantizer is not None and quantizer.bipolar
-    return PortRange(port, lo, hi, _nearest_to_zero(port, lo, hi), bipolar, quantizer is not None)
+    return PortRange(port, lo, hi, _nearest_to_zero(port, lo, hi), bipolar, host, whole)
 
 
 def _nearest_to_zero(port: Port, lo: RawArray, hi: RawArray) -> RawArray:

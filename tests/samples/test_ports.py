@@ -8,6 +8,9 @@ import pytest
 
 import hwflow
 from hwflow.design import Design
+from hwflow.fixed import FixedType
+from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ops.input import Input
 from hwflow.port_data import prepare_inputs
 from hwflow.samples import mixed_data
 from hwflow.samples.ports import port_range, real_numbers
@@ -88,3 +91,14 @@ def test_plain_ports_get_ties_and_numbers_between_levels() -> None:
     assert (rest == 0.5).any()
     assert ((rest > 0.5) & (rest < 1)).any()
     assert ((rest > 0) & (rest < 0.5)).any()
+
+
+def test_ports_of_bytes_get_bytes() -> None:
+    bytes_ = FixedType(8, 8, signed=False)
+    graph = Graph.build(
+        "g", [Node("x", Input(shape=(4,), dtype=bytes_))], [Port("x", "x", (1,))], []
+    )
+    x = mixed_data(graph, 256).inputs["x"]
+    assert np.array_equal(x, np.rint(x))
+    assert (x.min(), x.max()) == (0, 255)
+    assert len(np.unique(x)) > 200
