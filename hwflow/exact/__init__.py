@@ -19,7 +19,7 @@ from hwflow.exact.decide import rounded
 from hwflow.exact.elementwise import ELEMENTWISE, batch_norm, softmax
 from hwflow.exact.linear import conv, gemm, mat_mul
 from hwflow.exact.moves import MOVES, concat, move
-from hwflow.exact.node import Step, View
+from hwflow.exact.node import Operands, Step, View
 from hwflow.exact.pooling import (
     arg_extreme,
     average_pool,
@@ -42,9 +42,27 @@ _FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
 
 
 def _cast(view: View) -> Step:
-    if view.attributes["to"] not in _FLOATS:
+    """Return the evaluation of ``Cast``: every value has to be one of the type's."""
+    target = ir.DataType(view.attributes["to"])
+    if target in _FLOATS:
+        return ELEMENTWISE["Identity"](view)
+    if target.numpy().kind not in "iub":
         raise view.refused("to a type that rounds")
-    return ELEMENTWISE["Identity"](view)
+    low, high = (0, 1) if target.numpy().kind == "b" else _ends(target)
+
+    def step(operands: Operands, samples: int) -> tuple[Tensor, ...]:
+        x = view.tensor(operands, 0)
+        values = rounded(x, samples)
+        if not np.all((values == np.rint(values)) & (values >= low) & (values <= high)):
+            raise view.refused("of values that it changes")
+        return (x,)
+
+    return step
+
+
+def _ends(target: ir.DataType) -> tuple[int, int]:
+    info = np.iinfo(target.numpy())
+    return int(info.min), int(info.max)
 
 
 BUILDERS: dict[str, Callable[[View], Step]] = {

@@ -70,8 +70,9 @@ def read_module(module: Any, example: Any) -> QonnxModel:
     if findings:
         raise CompileError(findings)
     with _quiet():
-        proto = _export(own, _arguments(example), name)
-        scales = input_scales(own, _arguments(example))
+        arguments = _arguments(own, example)
+        proto = _export(own, arguments, name)
+        scales = input_scales(own, arguments)
     model = clean_model(read_proto(proto, name))
     findings = [*take_weights(own, model), *ambiguous_biases(own, scales, model)]
     if findings:
@@ -84,12 +85,24 @@ def _error(code: str, title: str, where: str, found: str = "", help: str = "") -
     return CompileError([finding])
 
 
-def _arguments(example: Any) -> tuple[Any, ...]:
-    """Return the example as a tuple of float tensors with a batch of one."""
+def _arguments(module: Any, example: Any) -> tuple[Any, ...]:
+    """Return the example as a tuple of tensors with a batch of one.
+
+    Integers of 8 and 16 bits stay integers where the module takes them, since they say which
+    numbers can occur; all else becomes float32.
+    """
     import torch
 
     inputs = example if isinstance(example, tuple) else (example,)
-    return tuple(torch.as_tensor(x)[:1].detach().float() for x in inputs)
+    tensors = [torch.as_tensor(x)[:1].detach() for x in inputs]
+    small = (torch.uint8, torch.int8, torch.uint16, torch.int16)
+    own = tuple(x if x.dtype in small else x.float() for x in tensors)
+    try:
+        with torch.no_grad():
+            copy.deepcopy(module)(*own)
+    except (RuntimeError, TypeError, NotImplementedError):
+        return tuple(x.float() for x in tensors)
+    return own
 
 
 def _plain(result: Any) -> Any:

@@ -23,6 +23,7 @@ from hwflow.ir.qonnx import QonnxModel, constants, operator_name
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.deferred import Deferred
+from hwflow.passes.number_casts import check_integers, lower_cast
 from hwflow.passes.scales import lower_scaled
 from hwflow.passes.walk import (
     Walk,
@@ -93,6 +94,10 @@ def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
 def _lower_node(walk: Walk, node: onnx_ir.Node) -> None:
     cls = by_onnx().get(operator_name(node))
     try:
+        if operator_name(node) == "Cast":
+            lower_cast(walk, node)
+            return
+        check_integers(node)
         if cls is None:
             raise RefusedError(_unsupported(node))
         require_batch_alone(walk, node)
@@ -180,7 +185,6 @@ ALTERNATIVES = {
     "ConvTranspose": "retrain with Upsample and Conv, or run the decoder elsewhere",
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
     "Dropout": "export the model in evaluation mode (model.eval())",
-    "Cast": "leave the conversion out: values are fixed point throughout, or use a quantiser",
     "Resize": "upsample outside of the network, or retrain without Upsample",
     "Split": "write slices (x[:, :n]) instead of split or chunk",
 }
@@ -205,11 +209,12 @@ def _wants_channels_last(value: onnx_ir.Value) -> bool:
         current = pending.pop()
         for node in current.consumers():
             cls = claims.get(operator_name(node))
-            if cls is None or node in seen:
+            layout = Layout.ELEMENTWISE if operator_name(node) == "Cast" else cls and cls.layout
+            if layout is None or node in seen:
                 continue
             seen.add(node)
-            if cls.layout is Layout.CHANNELS_LAST:
+            if layout is Layout.CHANNELS_LAST:
                 return True
-            if cls.layout is Layout.ELEMENTWISE:
+            if layout is Layout.ELEMENTWISE:
                 pending.extend(node.outputs)
     return False

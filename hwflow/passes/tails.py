@@ -22,6 +22,8 @@ SHORT = 12
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 PLAIN = ("Relu", "Clip", "Neg", "Identity")
 OTHER = ("PRelu", "HardSigmoid", "Pow")
+REAL_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
+"""Element types that stand for real numbers; conversion to them changes nothing."""
 MOVES = (
     "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool",
     "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze",
@@ -101,12 +103,19 @@ def _through(node: ir.Node) -> Tail:
 def is_elementwise(node: ir.Node) -> bool:
     """Return whether a node is a real function of one value, constants aside."""
     name = operator_name(node)
+    if name == "Cast":
+        return cast_target(node) in REAL_TYPES
     if name not in (*AFFINE, *PLAIN, *OTHER) and name not in FUNCTIONS:
         return False
     values = [v for v in node.inputs if v is not None and v.name and constant_of(v) is None]
     if len(values) == 2 and name in ("Add", "Mul"):
         return root(values[0]) is root(values[1])
     return len(values) == 1
+
+
+def cast_target(node: ir.Node) -> ir.DataType:
+    """Return the element type that a ``Cast`` gives."""
+    return ir.DataType(node.attributes["to"].as_int())
 
 
 def root(value: ir.Value) -> ir.Value:
@@ -128,7 +137,7 @@ def _is_hard(node: ir.Node) -> bool:
     name = operator_name(node)
     constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
     match name:
-        case "Add" | "Sub" | "Relu" | "Neg" | "Identity":
+        case "Add" | "Sub" | "Relu" | "Neg" | "Identity" | "Cast":
             return False
         case "Clip":
             return not all(_is_short(c.values) for c in constants)

@@ -146,13 +146,26 @@ def test_the_ranking_of_equal_numbers(largest: int) -> None:
 
 @pytest.mark.parametrize(
     ("op", "attrs"),
-    [("LogSoftmax", {"axis": 1}), ("Hardmax", {}), ("Cast", {"to": 7})],
+    [("LogSoftmax", {"axis": 1}), ("Hardmax", {}), ("Cast", {"to": 10})],
 )
 def test_what_has_no_exact_evaluation_is_named(op: str, attrs: dict[str, Any]) -> None:
     b = Builder(np.random.default_rng(0))
     y = b.node(op, ["x"], **attrs)
     with pytest.raises(NoExactReferenceError, match=op):
         ExactReference(prepared(model(b, [y], (3,))))
+
+
+@pytest.mark.parametrize(("value", "judged"), [(-2.0, True), (1.5, False), (300.0, False)])
+def test_a_cast_to_integers_is_exact_where_it_changes_nothing(value: float, judged: bool) -> None:
+    b = Builder(np.random.default_rng(0))
+    y = b.node("Cast", [b.node("Cast", ["x"], to=3)], to=1)
+    reference = ExactReference(prepared(model(b, [y], (2,))))
+    data = {"x": np.array([[value, 3.0]])}
+    if judged:
+        np.testing.assert_array_equal(reference.run(data)[y], data["x"])
+    else:
+        with pytest.raises(NoExactReferenceError, match="Cast of values that it changes"):
+            reference.run(data)
 
 
 def test_a_value_that_no_node_computes() -> None:

@@ -9,12 +9,13 @@ from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
+from hwflow.frontends.keras.normalisation import NORMALISATION
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.qonnx import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx import QonnxModel, printable
 
-CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES}
+CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}
 """Every layer that is converted, by class name."""
 
 INSTEAD = {
@@ -50,17 +51,19 @@ def convert_model(model: Any, name: str, source: str) -> QonnxModel:
         raise CompileError([_no_graph(model, source)])
     walk = _Walk(Writer(source))
     names = [str(n) for n in model.input_names]
-    inputs: list[Tensor] = []
-    for label, tensor in zip(names, model.inputs, strict=True):
-        inputs.append(Tensor(walk.b.unique(label), _shape(tensor)))
-    open_axes = [t for t in inputs if None in t.shape]
+    ports = [Tensor(n, _shape(t)) for n, t in zip(names, model.inputs, strict=True)]
+    open_axes = [t for t in ports if None in t.shape]
     if open_axes:
         raise CompileError([_open_axis(t, source) for t in open_axes])
+    inputs = [
+        walk.b.input(port.name, port.shape, _dtype(tensor))
+        for port, tensor in zip(ports, model.inputs, strict=True)
+    ]
     results = walk.run(model, inputs, prefix="")
     if walk.findings:
         raise CompileError(walk.findings)
     outputs = named_outputs(walk.b, [str(n) for n in model.output_names], results, inputs)
-    proto = walk.b.model(name, [(t.name, t.shape) for t in inputs], outputs)
+    proto = walk.b.model(name, outputs)
     return read_proto(proto, name, source)
 
 
@@ -160,6 +163,11 @@ def _listed(tensors: Any) -> list[Any]:
 
 def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(tensor.shape)[1:]
+
+
+def _dtype(tensor: Any) -> str:
+    """Return the element type of an input by name."""
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
 def _no_graph(model: Any, source: str) -> Diagnostic:

@@ -26,7 +26,7 @@ OTHER_LAYERS = frozenset(
         "UpSampling1D", "UpSampling2D", "RepeatVector", "LayerNormalization", "Embedding",
         "LSTM", "GRU", "SimpleRNN", "QAdaptiveActivation", "QLSTM", "QGRU", "QSimpleRNN", "Dot",
         "ThresholdedReLU", "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization",
-        "GroupNormalization", "Normalization", "Rescaling",
+        "GroupNormalization",
     }
 )  # fmt: skip
 """Layers that run no code of the file; those that are not converted are refused later, in place."""

@@ -28,6 +28,16 @@ OPSET = 20
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
+INTEGERS = {
+    "bool": TensorProto.BOOL,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+}
+"""Element types of inputs that say which numbers can occur."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """A value of the graph.
@@ -74,6 +84,7 @@ class Writer:
     kind: str = ""
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _turned: dict[tuple[str, bool], Tensor] = field(default_factory=dict)
 
@@ -106,6 +117,22 @@ class Writer:
             found = f"{base}_{number}"
         self._names.add(found)
         return found
+
+    def input(self, name: str, shape: tuple[int, ...], dtype: str) -> Tensor:
+        """Add an input of the model and return it as real numbers.
+
+        Args:
+            name: as Keras has it.
+            shape: without the batch.
+            dtype: of its elements, as Keras calls it.
+        """
+        name = self.unique(name)
+        kind = INTEGERS.get(dtype, TensorProto.FLOAT)
+        self.inputs.append(helper.make_tensor_value_info(name, kind, [1, *shape]))
+        if kind == TensorProto.FLOAT:
+            return Tensor(name, shape)
+        self.layer = name
+        return Tensor(self.node("Cast", [name], to=TensorProto.FLOAT), shape)
 
     def constant(self, label: str, values: npt.ArrayLike, dtype: Any = np.float32) -> str:
         """Return the name of an initializer of the current layer."""
@@ -218,22 +245,18 @@ class Writer:
             self._turned[key] = Tensor(name, x.shape, channels_first)
         return self._turned[key]
 
-    def model(
-        self, name: str, inputs: list[tuple[str, tuple[int, ...]]], outputs: list[str]
-    ) -> onnx.ModelProto:
+    def model(self, name: str, outputs: list[str]) -> onnx.ModelProto:
         """Return the model.
 
         Args:
             name: of the graph.
-            inputs: names and shapes without the batch.
             outputs: names of values.
         """
-        info = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes,
             printable(name) or "model",
-            [info(n, TensorProto.FLOAT, [1, *shape]) for n, shape in inputs],
-            [info(n, TensorProto.FLOAT, None) for n in outputs],
+            self.inputs,
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs],
             list(self.tensors.values()),
         )
         imports = {"": OPSET, QONNX_DOMAIN: 2}

@@ -17,15 +17,16 @@ VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     "separable": (("depthwise_kernel", ""), ("pointwise_kernel", ""), ("bias", "use_bias")),
     "norm": (("gamma", "scale"), ("beta", "center"), ("moving_mean", ""), ("moving_variance", "")),
     "alpha": (("alpha", ""),),
+    "moments": (("adapt_mean", "!mean"), ("adapt_variance", "!mean")),
 }
-"""Arrays in Keras' order, each with the setting that it depends on: those that are trained first,
-in the order of their creation."""
+"""Arrays in Keras' order, each with the setting that it depends on, or takes the place of (``!``):
+those that are trained first, in the order of their creation."""
 
 OF_LAYER = {
     "Dense": "kernel", "Conv1D": "kernel", "Conv2D": "kernel", "EinsumDense": "einsum",
     "DepthwiseConv1D": "depthwise", "DepthwiseConv2D": "depthwise",
     "SeparableConv1D": "separable", "SeparableConv2D": "separable",
-    "BatchNormalization": "norm", "PReLU": "alpha",
+    "BatchNormalization": "norm", "PReLU": "alpha", "Normalization": "moments",
     "QDense": "kernel", "QConv1D": "kernel", "QConv2D": "kernel", "QEinsumDense": "einsum",
     "QBatchNormalization": "norm",
 }  # fmt: skip
@@ -58,7 +59,8 @@ class FileLayer:
         wanted = [
             name
             for name, setting in VARIABLES.get(OF_LAYER.get(kind, ""), ())
-            if not setting or settings.get(setting)
+            if not setting
+            or (settings.get(setting[1:]) is None if setting[0] == "!" else settings.get(setting))
         ]
         return cls(kind, settings, group, named(group, wanted) if wanted else {})
 

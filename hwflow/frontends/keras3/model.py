@@ -16,6 +16,7 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.model import INSTEAD, named_outputs
 from hwflow.frontends.keras.moves import MOVES
+from hwflow.frontends.keras.normalisation import NORMALISATION
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
 from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
@@ -27,7 +28,7 @@ from hwflow.ir.qonnx import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert
-    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES}.items()
+    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}.items()
     if not (name.startswith("Q") and name[1:2].isupper())
 } | {"EinsumDense": einsum_dense}
 """Layers of Keras, by class name."""
@@ -80,9 +81,7 @@ def convert_config(
         raise CompileError(walk.findings)
     names = [k[0] for k in network.outputs]
     outputs = named_outputs(walk.b, names, results, inputs)
-    return read_proto(
-        walk.b.model(name, [(t.name, t.shape) for t in inputs], outputs), name, source
-    )
+    return read_proto(walk.b.model(name, outputs), name, source)
 
 
 class _Walk:
@@ -199,7 +198,7 @@ def _input(b: Writer, layer: dict[str, Any], source: str) -> Tensor:
         raise CompileError([finding])
     if not all(isinstance(s, int) and 0 < s < 2**24 for s in shape):
         raise DamagedError(f"an input of shape {shape}")
-    return Tensor(b.unique(name), shape)
+    return b.input(name, shape, str(settings.get("dtype")))
 
 
 def _no_graph(config: Mapping[str, Any], source: str) -> Diagnostic:

@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 OPERATORS: Mapping[str, Callable[[Writer], None]] = {
     "ADD": elementwise.add,
     "AVERAGE_POOL_2D": pooling.average_pool_2d,
+    "CAST": ports.cast,
     "CONCATENATION": moves.concatenation,
     "CONV_2D": layers.conv_2d,
     "DEPTHWISE_CONV_2D": layers.depthwise_conv_2d,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
 
 from hwflow.frontends.tflite.elementwise import rescale
-from hwflow.frontends.tflite.writer import Writer
+from hwflow.frontends.tflite.writer import ELEMENTS, Writer
 
 
 def quantize(writer: Writer) -> None:
@@ -25,6 +26,24 @@ def dequantize(writer: Writer) -> None:
     writer.reals[result] = writer.node("Mul", [writer.value(writer.operand(0)), scale], result=name)
 
 
+def cast(writer: Writer) -> None:
+    """Write ``CAST`` of an input's integers, such as a camera's, to the same numbers in float32.
+
+    Raises:
+        RefusedError: it casts anything else.
+    """
+    index, result = writer.operand(0), writer.result()
+    if index not in writer.integers_at or writer.tensor(result).kind != "FLOAT32":
+        kinds = f"{writer.tensor(index).kind} to {writer.tensor(result).kind}"
+        writer.refuse(
+            "CAST inside of the network", found=kinds,
+            supported="CAST of an input of integers without a scale, to FLOAT32",
+            help="convert with full integer quantisation, which leaves no CAST inside",
+        )  # fmt: skip
+    port = writer.integers_at[index]
+    writer.reals[result] = writer.node("Cast", [port], to_type=TensorProto.FLOAT)
+
+
 def add_inputs(writer: Writer) -> list[tuple[str, int]]:
     """Write the inputs and return their names and tensors; integers are taken as they are."""
     ports = []
@@ -34,6 +53,9 @@ def add_inputs(writer: Writer) -> list[tuple[str, int]]:
         ports.append((name, index))
         if tensor.kind == "FLOAT32":
             writer.reals[index] = name
+            continue
+        if tensor.quantization is None and tensor.kind in ELEMENTS:
+            writer.integers_at[index] = name
             continue
         x = writer.activation(index)
         writer.names[index] = writer.integer_node("Whole", [name], None)

@@ -39,7 +39,7 @@ OPERATORS = {
     6: "DEQUANTIZE", 9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL",
     19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE", 25: "SOFTMAX", 28: "TANH",
     32: "CUSTOM", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 43: "SQUEEZE",
-    45: "STRIDED_SLICE", 70: "EXPAND_DIMS", 98: "LEAKY_RELU", 114: "QUANTIZE",
+    45: "STRIDED_SLICE", 53: "CAST", 70: "EXPAND_DIMS", 98: "LEAKY_RELU", 114: "QUANTIZE",
 }  # fmt: skip
 """Names by ``BuiltinOperator``: those that are read, and ``CUSTOM``."""
 

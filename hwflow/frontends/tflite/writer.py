@@ -28,7 +28,9 @@ RANGES = {"INT8": (-128, 127), "UINT8": (0, 255)}
 ELEMENTS = {
     "FLOAT32": TensorProto.FLOAT,
     "INT8": TensorProto.INT8,
+    "INT16": TensorProto.INT16,
     "UINT8": TensorProto.UINT8,
+    "UINT16": TensorProto.UINT16,
 }
 """ONNX types of the inputs."""
 
@@ -63,6 +65,7 @@ class Writer:
         constants: by name.
         names: values of quantised tensors that are computed, by index.
         reals: those of tensors of real numbers.
+        integers_at: those of inputs of integers that have no scale.
         used: names that values have.
     """
 
@@ -74,6 +77,7 @@ class Writer:
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     reals: dict[int, str] = field(default_factory=dict)
+    integers_at: dict[int, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     @property
@@ -181,9 +185,15 @@ class Writer:
         to: int | None = None,
         domain: str = "",
         result: str = "",
+        to_type: int | None = None,
         **attributes: Any,
     ) -> str:
-        """Append a node and return its result: that of a tensor, or one of a name of its own."""
+        """Append a node and return its result: that of a tensor, or one of a name of its own.
+
+        ``to_type`` is the attribute ``to`` of ``Cast``.
+        """
+        if to_type is not None:
+            attributes["to"] = to_type
         name = result if to is None else self._name_of(to)
         result = self.unique(name or f"{self.label}.{op}")
         self.nodes.append(
