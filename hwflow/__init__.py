@@ -48,6 +48,11 @@ _HOME = {
 }
 
 
+def __dir__() -> list[str]:
+    """Return the public names, of which none is imported by listing them."""
+    return sorted([*__all__, "__version__"])
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name not in _HOME:

@@ -87,6 +87,11 @@ class Board(_Strict):
     memory: Line
     notes: str = Field(default="", max_length=2000)
 
+    def __repr__(self) -> str:
+        """Return the device and its resources in one line."""
+        counts = ", ".join(f"{self.resources.count(r):,} {r}" for r in RESOURCES)
+        return f"Board {self.name}: {self.part}, {counts}"
+
 
 def list_boards() -> tuple[Board, ...]:
     """Return the shipped profiles, by name.

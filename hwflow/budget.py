@@ -105,6 +105,13 @@ class Budget:
     outputs: tuple[OutputLoss, ...]
     layers: tuple[LayerLoss, ...]
 
+    def __repr__(self) -> str:
+        """Return the errors of the outputs, in a line each."""
+        lines = [f"Budget: {self.samples:,} samples against {self.reference}"]
+        errors = [loss.error for loss in self.outputs]
+        lines += [f"  {e.output}: max |error| {e.max_abs:.3g}" for e in errors]
+        return "\n".join(lines)
+
     @property
     def worst_layer(self) -> LayerLoss | None:
         """The layer with the lowest signal to noise ratio; None without any noise."""

@@ -42,7 +42,11 @@ Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done."""
 
 
-@dataclass(eq=False)
+SHOWN = 16
+"""Lines that ``repr`` of a design has at most."""
+
+
+@dataclass(eq=False, repr=False)
 class Design:
     """A model compiled to a hardware graph, with all that can be done with it.
 
@@ -293,16 +297,29 @@ class Design:
         """Return a table of the layers, for notebooks."""
         types = self.graph.types
         return html_table(
-            f"{self.source} on {self.board.name}, {self.target.io_type}",
-            ("layer", "operator", "shape", "type"),
+            f"{self.source} on {self.board.name}, {self.target.backend}, {self.target.io_type}, "
+            f"{self.target.clock_period_ns:g} ns",
+            ("layer", "operator", "shape, channels last", "type", "bits", "range"),
             (
-                (n.name, n.op.kind, "x".join(map(str, types[n.name].shape)), types[n.name].dtype)
+                (
+                    n.name, n.op.kind, "x".join(map(str, t.shape)), t.dtype, t.dtype.width,
+                    "{:g} .. {:g}".format(*(bound * t.dtype.step for bound in t.bounds)),
+                )
                 for n in self.graph.nodes
+                for t in (types[n.name],)
             ),
-        )
+        )  # fmt: skip
 
     def __repr__(self) -> str:
-        """Return the printed graph with a line about the target."""
+        """Return a line about the target and the printed graph, or the beginning of a long one."""
+        lines = str(self).splitlines()
+        if len(lines) <= SHOWN:
+            return "\n".join(lines)
+        shown = lines[: SHOWN - 1]
+        return "\n".join([*shown, f"  ... {len(lines) - len(shown)} more lines in str()"])
+
+    def __str__(self) -> str:
+        """Return a line about the target and the printed graph."""
         head = f"{self.source} on {self.board.name}, {self.target.io_type}"
         return f"{head}\n{print_graph(self.graph)}"
 

@@ -16,7 +16,7 @@ from hwflow.board import RESOURCES, Board
 from hwflow.errors import Diagnostic
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.notebook import html_table
+from hwflow.ir.notebook import Cell, html_table
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._products import fifo_brams
@@ -30,6 +30,16 @@ BOARD_COLUMN = {
     "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k", "uram": "uram"
 }  # fmt: skip
 """Which estimated figure stands against which resource of a board."""
+
+
+NOTEBOOK = {
+    "lut_synth": "LUT, post-synthesis", "ff_synth": "FF, post-synthesis", "dsp": "DSP blocks",
+    "bram_18k": "BRAM, 18 kbit", "latency_cycles": "latency, cycles", "ii": "II, cycles",
+}  # fmt: skip
+"""Columns of the table in notebooks."""
+
+FITS = {"yes": "good", "borderline": "unsure", "no": "bad"}
+"""How answers look."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +96,39 @@ class EstimateReport:
     fits: str
     warnings: tuple[Diagnostic, ...]
 
+    def __repr__(self) -> str:
+        """Return the totals in a few lines."""
+        total = self.total
+        area = (
+            f"LUT {total.lut_synth}, FF {total.ff_synth}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
+        )
+        time = f"latency {self.latency_ns} ns, II {total.ii} cycles"
+        fits = f"fits {self.board}: {self.fits}" if self.board else "no board"
+        return f"EstimateReport: {len(self.layers)} layers, {fits}\n  {area}\n  {time}"
+
     def _repr_html_(self) -> str:
-        """Return the layers and the total, for notebooks."""
-        columns = ("lut_synth", "ff_synth", "dsp", "bram_18k", "latency_cycles", "ii")
-        costs = [(row.name, row.cost) for row in self.layers] + [("total", self.total)]
-        rows = [
-            (name, *(f"{getattr(cost, column).value:,.0f}" for column in columns))
-            for name, cost in costs
-        ]
-        return html_table(f"estimated; {self.board}: {self.fits}", ("layer", *columns), rows)
+        """Return the layers and the total with their shares, for notebooks."""
+        rows: list[tuple[object, ...]] = []
+        for row in self.layers:
+            cells = (self._share(row.cost, column) for column in NOTEBOOK)
+            rows.append((row.name, row.kind, *cells))
+        rows.append(("total", "", *(f"{getattr(self.total, column)}" for column in NOTEBOOK)))
+        for use in self.utilisation:
+            figure = f"{use.percent.value:.1f} % ({use.percent.low:.1f}-{use.percent.high:.1f})"
+            share, fits = (
+                Cell(figure, share=use.percent.value / 100),
+                Cell(use.fits, FITS[use.fits]),
+            )
+            rows.append((f"{use.resource} of {use.available:,}", fits, share))
+        caption = f"estimated; latency {self.latency_ns} ns at {self.clock_period_ns:g} ns" + (
+            f"; fits {self.board}: {self.fits}" if self.board else ""
+        )
+        return html_table(caption, ("layer", "operator", *NOTEBOOK.values()), rows)
+
+    def _share(self, cost: Cost, column: str) -> Cell:
+        """Return a figure of a layer over its share of the total."""
+        value, total = getattr(cost, column).value, getattr(self.total, column).value
+        return Cell(f"{value:,.0f}", share=value / total if total else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain lists, dicts, strings and numbers, for JSON."""

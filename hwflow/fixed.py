@@ -215,6 +215,12 @@ class FixedArray:
     raw: RawArray
     dtype: FixedType
 
+    def __repr__(self) -> str:
+        """Return shape and type, with the numbers where they are few."""
+        shape = "x".join(map(str, self.raw.shape))
+        few = f" {self.values.tolist()}" if self.raw.size <= 8 else ""
+        return f"FixedArray [{shape}] {self.dtype}{few}"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the mantissas."""

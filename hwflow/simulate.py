@@ -44,6 +44,12 @@ class Simulation:
     samples: int
     ports: Mapping[str, PortCounts] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Return what there is in one line, without the values."""
+        shapes = ", ".join(f"{name} {values.shape}" for name, values in self.outputs.items())
+        kept = f", {len(self.layers)} layers kept" if self.layers else ""
+        return f"Simulation: {self.samples:,} samples, outputs {shapes}{kept}"
+
 
 def simulate(
     graph: Graph,

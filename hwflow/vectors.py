@@ -98,6 +98,11 @@ class Vectors:
     made_up: bool
     ports: tuple[PortVectors, ...]
 
+    def __repr__(self) -> str:
+        """Return the ports in one line, without the values."""
+        ports = ", ".join(str(port.described()["name"]) for port in self.ports)
+        return f"Vectors: {self.samples:,} samples of {self.design}, {self.io_type}, ports {ports}"
+
     @property
     def samples(self) -> int:
         """How many samples there are."""

@@ -35,6 +35,13 @@ class Verified:
     verification: Verification
     checks: tuple[Check, ...]
 
+    def __repr__(self) -> str:
+        """Return the checks in a line each."""
+        verdict = "passed" if self.passed else f"{self.failed} of {len(self.checks)} checks failed"
+        lines = [f"Verified {self.design.graph.name}: {verdict}"]
+        lines += [f"  {c.name}: {c.value}, limit {c.limit}" for c in self.checks]
+        return "\n".join(lines)
+
     @property
     def passed(self) -> bool:
         """Whether every check passed."""

@@ -20,7 +20,7 @@ from hwflow.budget import Budget
 from hwflow.csim import Csim
 from hwflow.distance import OutputError
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.notebook import html_table
+from hwflow.ir.notebook import Cell, html_table
 from hwflow.port_data import FloatArray, prepare_inputs
 from hwflow.simulate import Simulation, simulate
 from hwflow.verdict.state import State, Verdict
@@ -114,6 +114,18 @@ class Agreement:
     float32_only: str = ""
     verdict: Verdict | None = None
 
+    def __repr__(self) -> str:
+        """Return the answer and the counts in one line."""
+        return f"Agreement: {self}"
+
+    def __str__(self) -> str:
+        """Return the same without the name."""
+        answer = "yes" if self.holds else "no"
+        answer = answer if self.verdict is None else self.verdict.answer
+        elements = sum(layer.elements for layer in self.layers)
+        text = f"{answer}, {self.mismatches:,} of {elements:,} values differ"
+        return text if self.first is None else f"{text}, first in {self.first.layer}"
+
     @property
     def mismatches(self) -> int:
         """Number of differing values over all layers."""
@@ -153,6 +165,13 @@ class Verification:
     golden: Agreement | None = None
     no_golden: str = ""
 
+    def __repr__(self) -> str:
+        """Return the statements in a line each."""
+        named = (("faithful", self.faithful), ("golden", self.golden), ("lossless", self.lossless))
+        lines = [f"Verification: {self.simulation.samples:,} samples from {self.data or 'data'}"]
+        lines += [f"  {name}: {agreement or 'not checked'}" for name, agreement in named]
+        return "\n".join(lines)
+
     @property
     def made_up(self) -> bool:
         """Whether nobody gave data."""
@@ -171,7 +190,7 @@ class Verification:
             ("faithful", self.faithful), ("golden", self.golden), ("lossless", self.lossless),
         ):  # fmt: skip
             if agreement is None:
-                rows.append((name, "not checked", ""))
+                rows.append((name, Cell("not checked", "unsure"), ""))
                 continue
             first = agreement.first
             detail = f"first in {first.layer}: {first.cause}" if first is not None else ""
@@ -180,7 +199,8 @@ class Verification:
             if verdict is not None:
                 answer = verdict.answer
                 detail = str(verdict) if verdict.state is State.APPROXIMATE else detail
-            rows.append((name, answer, detail))
+            says = {"yes": "good", "no": "bad"}.get(answer, "unsure")
+            rows.append((name, Cell(answer, says), detail))
             if agreement.float32 is not None and agreement.float32.differs:
                 match = agreement.float32
                 counted = f"{match.differs:,} of {match.elements:,} values, first at {match.first}"
@@ -192,7 +212,7 @@ class Verification:
             text = f"max {loss.error.max_abs:.3g}, SQNR {loss.error.sqnr_db:.1f} dB"
             rows.append((f"quantised against float model, {loss.error.output}", text, ""))
         caption = f"{self.simulation.samples} samples from {self.data}"
-        return html_table(caption, ("statement", "outcome", ""), rows)
+        return html_table(caption, ("statement", "outcome", "where, why"), rows)
 
 
 def check_faithful(

@@ -38,6 +38,11 @@ class Project:
     files: Mapping[str, bytes]
     measured: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        """Return the number and size of the files."""
+        size = sum(map(len, self.files.values()))
+        return f"Project {self.name}: {len(self.files)} files, {size:,} bytes"
+
     def __post_init__(self) -> None:
         """Refuse paths that could leave the project's folder."""
         for path in self.files:

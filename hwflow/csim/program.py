@@ -51,6 +51,10 @@ class Csim:
     project: Project
     values: tuple[tuple[str, int], ...]
 
+    def __repr__(self) -> str:
+        """Return what was compiled, in one line."""
+        return f"Csim: {self.graph.name} compiled, {len(self.values)} values are compared"
+
     def run(
         self, inputs: Mapping[str, npt.NDArray[np.float64]], *, processes: int | None = None
     ) -> CsimResult:

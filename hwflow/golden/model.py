@@ -68,6 +68,12 @@ class GoldenModel:
     warnings: tuple[Diagnostic, ...] = ()
     reason: str = ""
 
+    def __repr__(self) -> str:
+        """Return the size of the file, or why there is none."""
+        if self.content is None:
+            return f"GoldenModel: none, {self.reason}"
+        return f"GoldenModel: {len(self.content):,} bytes of ONNX"
+
 
 def try_golden_model(graph: Graph) -> GoldenModel:
     """Return the golden model of a graph, or the findings as warnings."""

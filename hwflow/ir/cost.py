@@ -19,6 +19,10 @@ class Estimate:
     low: float = 0.0
     high: float = 0.0
 
+    def __str__(self) -> str:
+        """Return the figure with its interval."""
+        return f"{self.value:,.0f} ({self.low:,.0f}-{self.high:,.0f})"
+
     @classmethod
     def spread(cls, value: float, factors: tuple[float, float], absolute: float = 0.0) -> Estimate:
         """Return ``value`` between two multiples of it, ``absolute`` wider; never below 0.

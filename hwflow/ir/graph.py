@@ -48,6 +48,10 @@ class Node:
     origin: str = ""
     source: Port | None = None
 
+    def __repr__(self) -> str:
+        """Return name, operator and inputs."""
+        return f"Node {self.name} = {self.op.kind}({', '.join(self.inputs)})"
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:
@@ -66,6 +70,11 @@ class Graph:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     types: Mapping[str, TensorType]
+
+    def __repr__(self) -> str:
+        """Return inputs, outputs and size in one line; ``print_graph`` has all."""
+        ports = [", ".join(p.name for p in side) for side in (self.inputs, self.outputs)]
+        return f"Graph {self.name}: {ports[0]} -> {ports[1]}, {len(self.nodes)} layers"
 
     @classmethod
     def build(

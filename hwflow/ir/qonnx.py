@@ -63,6 +63,12 @@ class QonnxModel:
     source: str
     warnings: tuple[Diagnostic, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return ports and size in one line."""
+        graph = self.ir.graph
+        sides = [", ".join(v.name or "" for v in side) for side in (graph.inputs, graph.outputs)]
+        return f"QonnxModel {self.source}: {sides[0]} -> {sides[1]}, {len(graph)} nodes"
+
     def where(self, node: onnx_ir.Node) -> str:
         """Return where a node stands, for ``Diagnostic.where``: ``fc1: Gemm, in qmlp.onnx``."""
         return f"{origin(node)}: {printable(node.op_type)}, in {self.source}"

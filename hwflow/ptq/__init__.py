@@ -51,6 +51,14 @@ class Quantized:
     model: QonnxModel
     cost: Cost
 
+    def __repr__(self) -> str:
+        """Return the model, and what the quantisation lost, in a few lines."""
+        lines = [f"Quantized: {self.model.source}, {self.cost.held_out:,} held-out samples"]
+        for output in self.cost.outputs:
+            noise = "no noise" if output.sqnr_db is None else f"SQNR {output.sqnr_db:.1f} dB"
+            lines.append(f"  {output.name}: {noise}")
+        return "\n".join(lines)
+
     def save(self, path: str | Path) -> Path:
         """Write the model as a QONNX file, whole or not at all.
 

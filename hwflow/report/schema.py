@@ -262,3 +262,8 @@ class ReportData:
     estimate: EstimateData
     warnings: tuple[WarningData, ...]
     stages: tuple[Stage, ...]
+
+    def __repr__(self) -> str:
+        """Return what the report is about, in one line."""
+        on = "no board" if self.board is None else self.board.name
+        return f"ReportData {self.name}: {self.source} on {on}, {len(self.layers)} layers"

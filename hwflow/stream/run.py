@@ -39,6 +39,11 @@ class Batch:
     labels: Array | None
     start: int
 
+    def __repr__(self) -> str:
+        """Return the shapes in one line, without the values."""
+        shapes = ", ".join(f"{name} {values.shape}" for name, values in self.outputs.items())
+        return f"Batch: samples from {self.start:,} on, outputs {shapes}"
+
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(next(iter(self.inputs.values())))
