@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
@@ -17,6 +18,7 @@ from hwflow.passes.clean_model import clean_model
 from hwflow.passes.fold_constants import fold_constants
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.reference import Reference
+from tests.networks import Builder
 
 MODELS = Path(__file__).parent / "models"
 EXPECTED = np.load(MODELS / "expected.npz")
@@ -128,6 +130,38 @@ def test_batches_of_any_size_give_the_same() -> None:
     whole = reference.run({"x": x})["y"]
     single = np.concatenate([reference.run({"x": x[i : i + 1]})["y"] for i in range(300)])
     np.testing.assert_array_equal(whole, single)
+
+
+def moving(b: Builder) -> str:
+    """Weights in another shape, a constant beside the activation, slices and sums."""
+    weight = b.node("Reshape", [b.constant(np.arange(12) / 4), b.constant([6, 2], np.int64)])
+    x = b.node("Concat", ["x", b.constant([[[1.0, 2.0]]])], axis=1)
+    x = b.node("Reshape", [x, b.constant([1, 1, 6], np.int64)])
+    x = b.node("MatMul", [b.node("ReduceSum", [x, b.constant([1], np.int64)], keepdims=0), weight])
+    x = b.node("Unsqueeze", [x, b.constant([2], np.int64)])
+    return b.node("Gather", [x, b.constant([1, 0, 0], np.int64)], axis=1)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_what_runs_with_one_sample_runs_with_many(joined: bool) -> None:
+    """A batch is opened only where shapes carry it; what joins constants runs one by one."""
+    b = Builder(np.random.default_rng(0))
+    y = moving(b)
+    if not joined:
+        b.nodes[1].op_type, b.nodes[1].input[1] = "Add", b.constant([[[1.0, 2.0], [3, 4], [5, 6]]])
+        del b.nodes[1].attribute[:]
+    shape = (1, 2 if joined else 3, 2)
+    graph = helper.make_graph(
+        b.nodes, "moving", [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info(y, 1, None)], b.tensors,
+    )  # fmt: skip
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    x = np.random.default_rng(1).normal(size=(300, *shape[1:])).astype(np.float32)
+    reference = Reference(infer_shapes(clean_model(load(proto))))
+    assert reference.batched is not joined
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    expected = np.concatenate([session.run(None, {"x": sample[None]})[0] for sample in x])
+    np.testing.assert_allclose(reference.run({"x": x})[y], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from hwflow.exact.pooling import (
     top_k,
 )
 from hwflow.exact.quantizers import quantize, quantize_fixed
+from hwflow.exact.transposed import conv_transpose
 from hwflow.exact.values import F64, NoExactReferenceError, OnGrid, Tensor, real_input
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, attributes, is_quantizer
@@ -76,6 +77,7 @@ BUILDERS: dict[str, Callable[[View], Step]] = {
     "Cast": _cast,
     "Concat": concat,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "Gemm": gemm,
     "MatMul": mat_mul,
     "MaxPool": max_pool,

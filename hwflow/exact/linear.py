@@ -124,7 +124,7 @@ def conv(view: View) -> Step:
         if scale.shape[1] > 1:
             scale = np.repeat(scale, len(weights) // groups, axis=1)
         over = windows(x.shape[2:], kernel, view.attributes)
-        y: Tensor = summed(x, lambda raw: _convolved(raw, grouped, over), scale, factor)
+        y: Tensor = summed(x, lambda raw: convolved(raw, grouped, over), scale, factor)
         bias = view.constant(2)
         if bias is not None:
             y = add(y, table(bias.reshape(1, -1, *(1,) * len(kernel))))
@@ -133,7 +133,7 @@ def conv(view: View) -> Step:
     return step
 
 
-def _convolved(raw: Raw, grouped: Raw, over: Windows) -> Raw:
+def convolved(raw: Raw, grouped: Raw, over: Windows) -> Raw:
     r"""Return the sums of a convolution: (samples, 1, channels, \*positions)."""
     samples, channels = len(raw), raw.shape[2]
     groups, _, each = grouped.shape

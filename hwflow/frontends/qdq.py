@@ -276,7 +276,7 @@ class _Walk:
                 f"DequantizeLinear, Clip, {', '.join(sorted(MOVES))} with one scale",
                 "export in QDQ format, with real numbers between the layers",
             )
-        self.held[node.outputs[0]] = first
+        self.held.update(dict.fromkeys(node.outputs, first))
 
 
 def _shapes(model: QonnxModel) -> dict[str, tuple[int, ...]]:

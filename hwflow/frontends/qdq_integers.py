@@ -14,7 +14,10 @@ from hwflow.ir.qonnx import printable
 RESHAPING = frozenset({"Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"})
 """Operators that only put elements into another order."""
 
-MOVES = RESHAPING | {"MaxPool", "Slice", "Gather", "Concat"}
+MOVES = RESHAPING | {
+    "MaxPool", "Slice", "Split", "Gather", "Concat", "Tile", "Expand", "Resize", "Upsample",
+    "DepthToSpace", "SpaceToDepth",
+}  # fmt: skip
 """Operators on integers that give some of their operands' elements."""
 
 
@@ -63,9 +66,18 @@ def moves(node: ir.Node, are_integers: Sequence[bool], lines: Sequence[Affine]) 
         return False
     if node.op_type == "Concat" and not all(are_integers):
         return False
+    if node.op_type in ("Resize", "Upsample") and not _is_nearest(node):
+        return False
     one = first.scale.size == first.zero.size == 1 or node.op_type == "Identity"
-    alone = all(not v.uses() and not v.is_graph_output() for v in node.outputs[1:])
+    others = () if node.op_type == "Split" else node.outputs[1:]
+    alone = all(not v.uses() and not v.is_graph_output() for v in others)
     return one and alone and all(first.same(line) for line in lines)
+
+
+def _is_nearest(node: ir.Node) -> bool:
+    """Return whether a resize gives elements of its operand, and none between them."""
+    mode = node.attributes.get("mode")
+    return mode is None or mode.as_string() == "nearest"
 
 
 def dims(value: ir.Value) -> tuple[int, ...]:

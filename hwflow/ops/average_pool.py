@@ -1,4 +1,4 @@
-"""Mean over windows, and over whole axes, rounded once."""
+"""Mean over windows, and over whole axes, rounded once; and sums, which are exact."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class AveragePool(_Pool):
         "AveragePool",
         "GlobalAveragePool",
         "ReduceMean",
+        "ReduceSum",
         "hwflow.tflite::WindowSum",
     )
     approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"
@@ -62,7 +63,8 @@ class AveragePool(_Pool):
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
         if node.op_type not in ("AveragePool", "WindowSum"):
-            return reduction(node, cls)
+            chain, sums = reduction(node, cls), node.op_type == "ReduceSum"
+            return [replace(op, total=sums) if isinstance(op, cls) else op for op in chain]
         window, pads = pool_window(node)
         counted = pads if node.attributes.get("count_include_pad", 0) else None
         spread = tuple(zip(window.begin, window.end, strict=True))

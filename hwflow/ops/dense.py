@@ -62,9 +62,12 @@ class Dense(Op):
         if not node.inputs or not isinstance(node.inputs[0], TensorType) or weight is None:
             raise node.refuse(
                 "matrix product without a constant right-hand side",
-                found=f"{node.op_type} of two activations, or of a constant with an activation",
-                supported="MatMul or Gemm of an activation with constant weights",
-                help="rewrite the layer as nn.Linear; attention scores are not supported",
+                found=f"{node.op_type} of "
+                + ("two activations" if weight is None else "a constant with an activation"),
+                supported="an activation with constant weights; a constant matrix with a sequence; "
+                "two activations of rank 3 or more, of at most 16384 products",
+                help="make the product smaller or constant (nn.Linear), or give an operator of "
+                "your own that computes it, with --plugin (docs/custom-layers.md)",
             )
         attributes = node.attributes
         matrix = weight.values

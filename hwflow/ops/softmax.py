@@ -20,6 +20,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._casts import kept
 from hwflow.ops._tables import c_float_function, met_by, saturating
+from hwflow.ops.transpose import Transpose
 
 EXP_SIZE = 1024
 """Entries of the table of exponentials unless told otherwise."""
@@ -61,15 +62,23 @@ class Softmax(Op):
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
         rank = len(node.axes) + 1
         axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1)) % rank
-        if axis == 0 or node.axes[-1] != axis or (node.opset < 13 and axis != rank - 1):
+        several = node.opset < 13 and axis != rank - 1  # flattened from that axis on
+        if axis == 0 or several:
             raise node.refuse(
-                "softmax over another axis than the last",
+                "softmax over the batch axis" if axis == 0 else "softmax over several axes at once",
                 code="HW222",
-                found=f"axis = {axis} of {rank}; the hardware keeps ONNX axis {node.axes[-1]} last",
-                supported="the last axis, or the channels of an image",
-                help="transpose before the softmax",
+                found=f"axis = {axis} of {rank}" + (f", opset {node.opset}" if several else ""),
+                supported="one axis, and not the batch",
+                help="softmax over another axis"
+                if axis == 0
+                else "reshape before the softmax, so that the axes from this one on are one axis",
             )
-        return [cls()]
+        place = node.axes.index(axis)
+        if place == len(node.axes) - 1:
+            return [cls()]
+        perm = (*(i for i in range(len(node.axes)) if i != place), place)
+        back = tuple(perm.index(i) for i in range(len(perm)))
+        return [Transpose(perm=perm), cls(), Transpose(perm=back)]
 
     def difference_t(self, x: FixedType) -> FixedType:
         """Return the type of the difference to the maximum: unsigned, saturating."""

@@ -34,6 +34,7 @@ from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
 from hwflow.passes.narrow_biases import narrow_biases
 from hwflow.passes.narrow_scales import narrow_scales
+from hwflow.passes.rewrites import rewrite
 from hwflow.passes.settle_inputs import settle_inputs
 
 
@@ -85,6 +86,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("infer_shapes", lambda m, c: infer_shapes(m), "shape arithmetic becomes constant"),
     Pass("clean_model_2", lambda m, c: clean_model(m), "casts are idle once types are known"),
     Pass("fold_constants", lambda m, c: fold_constants(m), "weights become numbers"),
+    Pass("rewrite", lambda m, c: rewrite(m), "constants tell padding, indices and matrices"),
     Pass("infer_shapes_2", lambda m, c: infer_shapes(m), "shapes that waited for the constants"),
     Pass("fuse_affine", lambda m, c: fuse_affine(m), "before each constant takes its own bits"),
     Pass("bias_into_batch_norm", lambda m, c: bias_into_batch_norm(m), "keeps sums narrow"),

@@ -168,25 +168,29 @@ def _unsupported(node: onnx_ir.Node) -> Diagnostic:
         found=f"ONNX operator {node.op_type}{domain}",
         supported=f"{len(known)} operators, listed by `hwflow ops`",
         help=ALTERNATIVES.get(node.op_type)
-        or did_you_mean(node.op_type, known)
-        or "replace it in the model, or add an operator (docs/adding-an-operator.md)",
+        or "replace it in the model, or give an operator that claims it, with --plugin "
+        "(docs/custom-layers.md)",
     )
 
+
+_NORMALISED = "retrain with BatchNorm, whose statistics are constants"
 
 ALTERNATIVES = {
     "Gelu": "retrain with Relu, or with Sigmoid or Tanh (tables)",
     "Erf": "retrain with Relu instead of Gelu",
     "HardSwish": "retrain with Relu or HardSigmoid",
     "Elu": "retrain with Relu or LeakyRelu",
-    "LayerNormalization": "retrain with BatchNorm",
+    "LayerNormalization": _NORMALISED,
+    "InstanceNormalization": _NORMALISED,
+    "GroupNormalization": _NORMALISED,
+    "MeanVarianceNormalization": _NORMALISED,
+    "LpNormalization": _NORMALISED,
+    "RMSNormalization": _NORMALISED,
     "LSTM": "unroll the network into Linear layers; recurrent layers are not supported",
     "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
     "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
-    "ConvTranspose": "retrain with Upsample and Conv, or run the decoder elsewhere",
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
     "Dropout": "export the model in evaluation mode (model.eval())",
-    "Resize": "upsample outside of the network, or retrain without Upsample",
-    "Split": "write slices (x[:, :n]) instead of split or chunk",
 }
 """What to use instead of operators that people often meet."""
 

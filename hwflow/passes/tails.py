@@ -20,15 +20,18 @@ SHORT = 12
 """Widest factor that is multiplied as it stands."""
 
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
-PLAIN = ("Relu", "Clip", "Neg", "Identity")
+LINES = ("Neg", "Identity")
+PLAIN = ("Relu", "Clip", *LINES)
 OTHER = ("PRelu", "HardSigmoid", "Pow")
 REAL_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
 """Element types that stand for real numbers; conversion to them changes nothing."""
+AVERAGES = ("AveragePool", "GlobalAveragePool")
 MOVES = (
-    "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool",
+    "MaxPool", "GlobalMaxPool", *AVERAGES,
     "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze",
 )  # fmt: skip
-"""Operators between a chain and its quantiser that the chain can be carried across."""
+"""Operators between a chain and its quantiser that the chain can be carried across; averages only
+what scales and shifts, since the mean of another function is not the function of the mean."""
 
 
 class Tail(IntEnum):
@@ -42,14 +45,20 @@ class Tail(IntEnum):
     """In quantisers, with something on the way that needs a ``Requantize``."""
 
 
-def tail(value: ir.Value, start: ir.Node | None = None) -> Tail:
-    """Return how the chain from a value on ends; ``start`` is a node that counts as part of it."""
+def tail(value: ir.Value, start: ir.Node | None = None, *, bent: bool = False) -> Tail:
+    """Return how the chain from a value on ends.
+
+    Args:
+        value: where it begins.
+        start: a node that counts as part of it.
+        bent: whether the value is something else than scaled and shifted integers.
+    """
     worst = Tail.PLAIN if start is None else Tail.PLAIN + _is_hard(start)
     users = value.consumers()
     if not users or value.is_graph_output():
         return Tail.OPEN
     for user in users:
-        end = _through(user)
+        end = _through(user, bent=bent)
         if end is Tail.OPEN:
             return Tail.OPEN
         worst = max(worst, end)
@@ -85,19 +94,22 @@ def is_applied_by_host(node: ir.Node) -> bool:
 
 def closes(node: ir.Node) -> Tail:
     """Return how the chain that an elementwise node is part of ends."""
-    return _through(node)
+    return _through(node, bent=False)
 
 
-def _through(node: ir.Node) -> Tail:
+def _through(node: ir.Node, *, bent: bool) -> Tail:
     if is_fixed_quant(node):
         return Tail.PLAIN
     if is_quantizer(node):
         if any(constant_of(v) is None for v in node.inputs[1:] if v is not None):
             return Tail.OPEN
         return Tail.PLAIN if _power_of_two_scales(node) else Tail.HARD
-    if not is_elementwise(node) and operator_name(node) not in MOVES:
+    name = operator_name(node)
+    if is_elementwise(node):
+        bent = bent or not _is_line(node)
+    elif name not in MOVES or (bent and name in AVERAGES):
         return Tail.OPEN
-    return tail(node.outputs[0], node)
+    return tail(node.outputs[0], node, bent=bent)
 
 
 def is_elementwise(node: ir.Node) -> bool:
@@ -116,6 +128,15 @@ def is_elementwise(node: ir.Node) -> bool:
 def cast_target(node: ir.Node) -> ir.DataType:
     """Return the element type that a ``Cast`` gives."""
     return ir.DataType(node.attributes["to"].as_int())
+
+
+def _is_line(node: ir.Node) -> bool:
+    """Return whether an elementwise node only scales and shifts."""
+    name = operator_name(node)
+    values = [constant_of(v) is None for v in node.inputs if v is not None and v.name]
+    if name == "Div" and values[0] and not values[-1]:
+        return True
+    return name in LINES or (name in AFFINE and name != "Div" and sum(values) == 1)
 
 
 def root(value: ir.Value) -> ir.Value:

@@ -155,7 +155,7 @@ REFUSED: dict[str, tuple[Case, str, str]] = {
         Case(behind(dense(0.2, [0.1, 0.2, 0.3]), op("Relu"), end=False)), "HW213", "quantiser"),
     "padding with another value": (
         Case(lambda b: b.node("Pad", [quant(b, "x", 0.3), b.constant([0, 1, 0, 1], np.int64),
-                                      b.constant(0.6)])), "HW213", "put a quantiser"),
+                                      b.constant(0.5)])), "HW213", "multiple of the scale"),
     "greatest over channels with own scales": (
         Case(behind(moves("ReduceMax", [1]), scale=PER_CHANNEL), IMAGE), "HW213", "quantiser"),
     "mean over channels with own scales": (

@@ -15,7 +15,6 @@ from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx import is_quantizer, operator_name
 from hwflow.passes.fuse_elementwise import deferred_of, extend
-from hwflow.passes.scales.common import needs_quantizer
 from hwflow.passes.scales.fixed_quant import lower_fixed_quant
 from hwflow.passes.scales.layers import lower_weighted
 from hwflow.passes.scales.moves import (
@@ -26,6 +25,7 @@ from hwflow.passes.scales.moves import (
     pooled,
     same_grid,
 )
+from hwflow.passes.scales.obstacle import obstacle
 from hwflow.passes.scales.quantizers import lower_quantizer
 from hwflow.passes.scales.ranks import approximate, ranked, top_k
 from hwflow.passes.scales.sums import affine, mean, of_two, total
@@ -37,12 +37,15 @@ Handler = Callable[[Walk, onnx_ir.Node, type[Op]], bool]
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 
+MOVING = (
+    "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Pad", "Tile",
+    "Expand", "Resize", "Upsample",
+)  # fmt: skip
+
 HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(
-        ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Pad"), moved
-    ),
+    **dict.fromkeys(MOVING, moved),
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "ReduceMax"), pooled),
-    **dict.fromkeys(("AveragePool", "GlobalAveragePool", "ReduceMean"), averaged),
+    **dict.fromkeys(("AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum"), averaged),
     **dict.fromkeys(("Relu", "LeakyRelu", "PRelu", "Abs"), homogeneous),
     **dict.fromkeys(("Max", "Min"), same_grid),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), of_two),
@@ -79,7 +82,7 @@ def lower_scaled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
         return False
     handler = HANDLERS.get(name) or (approximate if cls.approximate else None)
     if handler is None or not handler(walk, node, cls):
-        raise needs_quantizer(node)
+        raise obstacle(walk, node, cls)
     return True
 
 

@@ -6,26 +6,10 @@ from fractions import Fraction
 
 import onnx_ir
 
-from hwflow.errors import Diagnostic
 from hwflow.ir.grid import Grid
-from hwflow.ir.op import RefusedError
 from hwflow.passes.deferred import Deferred, on_grid
 from hwflow.passes.fuse_elementwise import deferred_of
 from hwflow.passes.walk import Walk, defer
-
-
-def needs_quantizer(node: onnx_ir.Node) -> RefusedError:
-    """Return the refusal of a node whose operands would have to be plain or quantised."""
-    return RefusedError(
-        Diagnostic(
-            code="HW213",
-            title="value with a scale that is not a power of two needs a quantiser here",
-            found=f"{node.op_type} of values with other scales, or of one that is not quantised",
-            supported="quantised operands; sums and concatenations whose result is quantised",
-            help="put a quantiser before this layer, or use power-of-two scales "
-            "(Brevitas: Int8ActPerTensorFixedPoint)",
-        )
-    )
 
 
 def lone_line(walk: Walk, value: onnx_ir.Value) -> Grid | None:

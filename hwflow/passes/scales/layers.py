@@ -16,9 +16,9 @@ from hwflow.passes.scales.common import (
     attribute,
     is_power_of_two,
     lone_line,
-    needs_quantizer,
     on_line,
 )
+from hwflow.passes.scales.obstacle import obstacle, scale_obstacle
 from hwflow.passes.tails import Tail, tail
 from hwflow.passes.walk import (
     Walk,
@@ -34,7 +34,7 @@ def lower_weighted(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: boo
     end = tail(node.outputs[0])
     if x is None or x.name not in walk.values or weight is None:
         if scaled:
-            raise needs_quantizer(node)
+            raise obstacle(walk, node, cls)
         return False
     whole, scale = _whole_weights(node, weight)
     bias = _bias(walk, node)
@@ -44,11 +44,11 @@ def lower_weighted(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: boo
         return False
     grid = lone_line(walk, x)
     if grid is None or np.any(grid.offset):
-        raise needs_quantizer(node)
+        raise scale_obstacle(walk, node)
     own = grid.scale
     if own.size != 1:
         if node.op_type != "Conv" or int(attribute(node, "group", 1)) != own.size:
-            raise needs_quantizer(node)
+            raise scale_obstacle(walk, node)
         own = np.repeat(own, weight.values.shape[0] // own.size)
     total = own * scale * alpha
     offset = ZERO if bias is None else rationals(bias.values.reshape(-1)) * _factor(node, "beta")

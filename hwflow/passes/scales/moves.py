@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import onnx_ir
@@ -22,6 +23,9 @@ from hwflow.passes.walk import Walk, defer, emit, view_of
 from hwflow.real.expression import Expression, Linear, Source, all_constants, substituted
 from hwflow.real.tabulate import rises
 
+MOST_STEPS = 2**16
+"""What a padding may be at most, in steps of the scale, and in how many parts of one."""
+
 
 def moved(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     """Reshape, transpose, slice: the constants of the function move with their elements."""
@@ -35,18 +39,37 @@ def moved(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     tree, shape = before.tree, walk.types[before.sources[0]].shape
     pads = [op for op in chain if isinstance(op, Pad) and op.mode == "constant"]
     if pads:
-        grid = lone_line(walk, value)
-        if grid is None or np.any(grid.offset) or any(op.value for op in pads):
+        filled = _filled(lone_line(walk, value), pads)
+        if filled is None:
             return False
+        chain = [filled if op in pads else op for op in chain]
     if cls.layout is not Layout.VIEW:
         added = [] if inputs[0] == before.sources[0] else [walk.op(inputs[0])]
-        # zero is zero on any scale: what stands around takes that of its neighbour
+        # what stands around takes the scale of its neighbour
         near = [replace(op, mode="edge") if isinstance(op, Pad) and pads else op for op in chain]
         tree = tree.map(lambda c: _moved_constant(c, [*added, *near], shape))
     held = emit(walk, node, cls, view, inputs, chain)
     axes = walk.values[node.outputs[0].name or ""][1]
     defer(walk, node.outputs[0], Deferred((held,), tree), axes)
     return True
+
+
+def _filled(grid: Grid | None, pads: Sequence[Pad]) -> Pad | None:
+    """Return the padding with the integer that stands for its value, where there is one.
+
+    Zero is zero on any scale; another value asks for one scale, of which it is a multiple.
+    """
+    (pad,) = pads
+    if grid is None or (not pad.value and not np.any(grid.offset)):
+        return None if grid is None else pad
+    if grid.scale.size > 1 or grid.offset.size > 1:
+        return None
+    offset, scale = (Fraction(part.ravel()[0]) for part in (grid.offset, grid.scale))
+    steps = (Fraction(pad.value) - offset) / scale
+    if steps.denominator & (steps.denominator - 1) or abs(steps) >= MOST_STEPS:
+        return None
+    fits = steps.denominator <= MOST_STEPS
+    return replace(pad, value=float(steps)) if fits else None
 
 
 def _moved_constant(c: Rationals, chain: Sequence[Op], shape: tuple[int, ...]) -> Rationals:
@@ -120,7 +143,7 @@ def _first_line(tree: Expression) -> Linear | None:
 
 
 def averaged(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
-    """The mean of values on a line is the line of their sum, divided by their number."""
+    """The sum of values on a line is on a line; their mean is that, divided by their number."""
     value = node.inputs[0]
     assert value is not None
     before, grid = deferred_of(walk, value), lone_line(walk, value)
@@ -130,16 +153,18 @@ def averaged(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     several = grid.scale.size > 1 or grid.offset.size > 1
     if several and not _by_channel(walk, cls, view, before):
         return False
-    chain, x, count = list(cls.from_onnx(view)), walk.types[inputs[0]], 1
+    chain, x, count, terms = list(cls.from_onnx(view)), walk.types[inputs[0]], 1, 1
     for place, op in enumerate(chain):
         if isinstance(op, AveragePool):
             counts, present = op.divisors(x.shape), op.window(x.shape).counts()
-            if len(np.unique(counts)) > 1 or (np.any(grid.offset) and np.any(present != counts)):
+            terms = int(present.flat[0])
+            even = np.all(present == (terms if op.total else counts))
+            if len(np.unique(counts)) > 1 or (np.any(grid.offset) and not even):
                 return False
             chain[place], count = replace(op, total=True), int(counts.flat[0])
         x = chain[place].infer(x)
     held = emit(walk, node, cls, view, inputs, chain)
-    on_line(walk, node, held, Grid(grid.scale / count, grid.offset))
+    on_line(walk, node, held, Grid(grid.scale / count, grid.offset * Fraction(terms, count)))
     return True
 
 

@@ -41,6 +41,14 @@ def three(op: str, **attributes: Any) -> Body:
     return body
 
 
+def joined(after: Any, before: Any = None) -> Body:
+    def body(b: Builder, x: str) -> str:
+        first = [] if before is None else [b.constant(before)]
+        return b.node("Concat", [*first, x, b.constant(after)], axis=1)
+
+    return body
+
+
 def a(name: str, body: Body, outcome: str = "exact", note: str = "", shape: tuple[int, ...] = FLAT,
       **more: Any) -> Construct:  # fmt: skip
     return Construct(name=name, body=body, outcome=outcome, note=note, shape=shape, **more)
@@ -63,6 +71,10 @@ TABLE = (
     a("Min of two activations", other("Min"), shape=MAP),
     a("Max with a constant", binary("Max", 0.5), note="hls4ml: IndexError"),
     a("Min with a constant", binary("Min", 0.5)),
+    a(
+        "Max with a constant, then a quantiser with any scale",
+        then_quant(binary("Max", 0.25), 5, 0.07),
+    ),
     a("Max with a constant per channel", binary("Max", np.arange(4) / 8), "HW210"),
     a("Max of three", three("Max"), "HW210"),
     a("Max of a map and its maxima", last_column("Max"), "HW223", shape=MAP),
@@ -125,9 +137,11 @@ TABLE = (
     a("Concat on channels of NCHW", three("Concat", axis=1), shape=MAP),
     a("Concat on rows of NCHW", three("Concat", axis=2), shape=MAP),
     a("Concat on the batch axis", three("Concat", axis=0), "HW210"),
+    a("Concat with zeros", joined([[0.0, 0, 0]])),
+    a("Concat with a constant", joined([[0.5, 0.25]])),
+    a("Concat with constants on both sides", joined([[0.5, 0.5]], before=[[1.0, -2, 0.25]])),
     a(
-        "Concat with a constant",
-        lambda b, x: b.node("Concat", [x, b.constant([[0.5, 0.25]])], axis=1),
-        "HW210",
+        "Concat with zeros, then a quantiser with any scale",
+        then_quant(joined([[0.0, 0, 0]]), 5, 0.07),
     ),
 )

@@ -51,6 +51,21 @@ def split(b: Builder, x: str) -> str:
     return b.node("Add", [first, "second"])
 
 
+def split_unequal(b: Builder, x: str) -> str:
+    first = b.node("Split", [x, b.constant([2, 1], np.int64)], axis=2)
+    b.nodes[-1].output.append("second")
+    return b.node("Concat", ["second", first], axis=2)
+
+
+def gather_computed(b: Builder, x: str) -> str:
+    return b.node("Gather", [x, b.node("ArgMax", [x], axis=3, keepdims=0)], axis=1)
+
+
+def doubled(b: Builder, x: str) -> str:
+    x = b.node("Unsqueeze", [x, b.constant([3], np.int64)])
+    return b.node("Reshape", [b.node("Concat", [x, x], axis=3), b.constant([1, 4, 6, 2], np.int64)])
+
+
 def s(name: str, body: Body, outcome: str = "exact", note: str = "", shape: tuple[int, ...] = MAP,
       **more: Any) -> Construct:  # fmt: skip
     return Construct(name=name, body=body, outcome=outcome, note=note, shape=shape, **more)
@@ -81,7 +96,21 @@ TABLE = (
     s("Slice of columns", cut(0, 2, 2)),
     s("Slice with step 2", cut(0, 3, 2, 2)),
     s("Slice of channels", cut(1, 3, 1)),
-    s("Split", split, "HW201"),
+    s("Split", split),
+    s("Split, unequal, last axis", split_unequal),
+    s("Gather of one index", ints("Gather", -1, axis=2)),
+    s("Gather of several, repeated and negative", ints("Gather", [0, -1, 0, 1], axis=1)),
+    s("Gather by a table", ints("Gather", [[0, -1], [2, 2]], axis=2)),
+    s("Gather along the batch axis", ints("Gather", [0], axis=0), "HW216"),
+    s("Gather outside of the axis", ints("Gather", [3], axis=2), "HW217"),
+    s("Gather by computed indices", gather_computed, "HW217"),
+    s("Tile", ints("Tile", [1, 2, 1, 2])),
+    s("Tile of the batch axis", ints("Tile", [2, 1, 1, 1]), "HW216"),
+    s("Expand", ints("Expand", [1, 4, 3, 5]), shape=(1, 4, 3, 1)),
+    s("Repetition by Unsqueeze, Concat, Reshape", doubled),
+    s("DepthToSpace", one("DepthToSpace", blocksize=2)),
+    s("DepthToSpace, mode CRD", one("DepthToSpace", blocksize=2, mode="CRD")),
+    s("SpaceToDepth", one("SpaceToDepth", blocksize=2), shape=(1, 2, 4, 6)),
     s("Identity", lambda b, x: b.node("Relu", [b.node("Identity", [x])])),
     s("Dropout", lambda b, x: b.node("Relu", [b.node("Dropout", [x])])),
     s("Cast to float", lambda b, x: b.node("Relu", [b.node("Cast", [x], to=1)])),

@@ -31,12 +31,22 @@ def float_weights(b: Builder, x: str) -> str:
     return b.node("Conv", [x, b.constant(b.rng.normal(size=(3, 4, 3, 3)))])
 
 
-def transposed(b: Builder, x: str) -> str:
-    return b.node("ConvTranspose", [x, b.weight((4, 3, 2, 2), 4, 0.25)], strides=(2, 2))
+def transposed(kernel: tuple[int, ...] = (3, 3), group: int = 1, **attributes: Any) -> Body:
+    def body(b: Builder, x: str) -> str:
+        weight = b.weight((4, 3, *kernel), 4, 0.25)
+        return b.node("ConvTranspose", [x, weight, b.bias(3 * group)], group=group, **attributes)
+
+    return body
 
 
-def resize(b: Builder, x: str) -> str:
-    return b.node("Resize", [x, "", b.constant([1.0, 1, 2, 2])], mode="nearest")
+def resize(*factors: float, mode: str = "nearest", **attributes: Any) -> Body:
+    def body(b: Builder, x: str) -> str:
+        operands = [x, "", b.constant(factors)]
+        if attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+            operands[1] = b.constant([0.0, 0, 0, 0, 1, 1, 1, 1])
+        return b.node("Resize", operands, mode=mode, **attributes)
+
+    return body
 
 
 def indices(b: Builder, x: str) -> str:
@@ -112,8 +122,33 @@ TABLE = (
     c("Conv 1D, groups", conv(4, kernel=(3,), group=2), shape=LINE),
     c("Conv 1D, depthwise", conv(4, kernel=(3,), group=4), shape=LINE),
     c("Conv 3D", conv(kernel=(2, 2, 2)), "HW210", shape=(1, 4, 3, 3, 3)),
-    c("ConvTranspose", transposed, "HW201"),
-    c("Resize", resize, "HW201", note="hls4ml: ValueError"),
+    c("ConvTranspose", transposed((2, 2), strides=(2, 2)), note="zeros between the elements, Conv"),
+    c("ConvTranspose, overlapping", transposed((3, 3), strides=(2, 2), pads=PADS)),
+    c("ConvTranspose, output_padding", transposed(strides=(2, 1), output_padding=(1, 0))),
+    c("ConvTranspose, grouped, dilated", transposed((2, 2), 2, dilations=(2, 2), strides=(1, 2))),
+    c("ConvTranspose, SAME_UPPER", transposed(strides=(2, 2), auto_pad="SAME_UPPER")),
+    c("ConvTranspose 1D", transposed((3,), strides=(2,)), shape=LINE),
+    c("ConvTranspose 3D", transposed((2, 2, 2)), "HW201", shape=(1, 4, 3, 3, 3)),
+    c("Resize, nearest, by 2", resize(1.0, 1, 2, 2), note="hls4ml: ValueError"),
+    c(
+        "Resize, nearest, by 2 and 3, asymmetric",
+        resize(1.0, 1, 2, 3, coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    ),
+    c(
+        "Resize, nearest, by 1/2",
+        resize(1.0, 1, 0.5, 0.5, coordinate_transformation_mode="asymmetric"),
+    ),
+    c(
+        "Resize, nearest, align_corners",
+        resize(1.0, 1, 2, 2, coordinate_transformation_mode="align_corners"),
+    ),
+    c("Resize, linear", resize(1.0, 1, 2, 2, mode="linear"), "HW217"),
+    c(
+        "Resize that crops",
+        resize(1.0, 1, 2, 2, coordinate_transformation_mode="tf_crop_and_resize"),
+        "HW217",
+    ),
+    c("Upsample, opset 9", one("Upsample", np.array([1, 1, 2, 2]), mode="nearest"), opset=9),
     c("MaxPool 2D", pool("MaxPool", strides=(2, 2))),
     c("MaxPool 2D, padded, signed", pool("MaxPool", (3, 3), pads=PADS, strides=(3, 3))),
     c(
@@ -130,6 +165,9 @@ TABLE = (
         "MaxPool 2D, auto_pad SAME_UPPER",
         pool("MaxPool", (3, 3), auto_pad="SAME_UPPER", strides=(2, 2)),
     ),
+    c("ReduceSum over rows and columns", reduce("ReduceSum", (2, 3), 0)),
+    c("ReduceSum over channels", reduce("ReduceSum", (1,), 1)),
+    c("ReduceSum over the batch axis", reduce("ReduceSum", (0,), 1), "HW216"),
     c("MaxPool 2D, result and indices", indices, "HW201, HW210"),
     c(
         "MaxPool 1D",

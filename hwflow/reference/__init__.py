@@ -6,7 +6,7 @@ it reorders float arithmetic (ONNX Runtime documentation, "Graph Optimizations")
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,33 +16,11 @@ import onnx_ir as ir
 import onnxruntime
 
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.ir.fixed_quant import is_fixed_quant
-from hwflow.ir.qonnx import QonnxModel, is_quantizer, printable
+from hwflow.ir.qonnx import QonnxModel, printable
 from hwflow.ir.quantizer_functions import add_quantizer_functions
+from hwflow.reference.batch import fix_batch, free_batch, keeps_batches
 
 Array = npt.NDArray[Any]
-
-_POINTWISE = frozenset(
-    {
-        "Abs", "Add", "Cast", "Ceil", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
-        "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish",
-        "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
-        "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "ThresholdedRelu",
-    }
-)  # fmt: skip
-"""Operators that act on each element, operands broadcast against each other."""
-
-_PER_SAMPLE = frozenset(
-    {
-        "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GlobalAveragePool",
-        "GlobalMaxPool", "InstanceNormalization", "MaxPool",
-    }
-)  # fmt: skip
-"""Operators for which the first axis is the batch by definition."""
-
-_ALONG_AXIS = {"ArgMax": 0, "ArgMin": 0, "LogSoftmax": -1, "Softmax": -1, "TopK": -1}
-"""Operators that work along one axis, with the axis where none is given (before opset 13 that of
-softmax is 1, which is not the batch either)."""
 
 _CHUNK = 256
 """Samples in one run: bounds the memory for intermediate values."""
@@ -65,10 +43,11 @@ class Reference:
             for value in model.ir.graph.inputs
             if value.shape is not None
         }
-        self.batched = _batches(model.ir.graph)
+        self.batched = keeps_batches(model.ir.graph)
         add_quantizer_functions(self._proto)
+        self._fixed: list[tuple[onnx.NodeProto, onnx.NodeProto]] = []
         if self.batched:
-            _free_batch(self._proto)
+            self._fixed = free_batch(self._proto)
         self._sessions: dict[tuple[str, ...], onnxruntime.InferenceSession] = {}
 
     def run(self, data: Mapping[str, Array], values: Sequence[str] = ()) -> dict[str, Array]:
@@ -87,7 +66,22 @@ class Reference:
             KeyError: a value that no node computes is asked for.
         """
         feeds = self._feeds(data)
-        session = self._session(tuple(dict.fromkeys(values)))
+        wanted = tuple(dict.fromkeys(values))
+        if self.batched:
+            try:
+                return self._run(feeds, wanted)
+            except KeyError:
+                raise
+            except (
+                Exception
+            ):  # ONNX Runtime takes no batch, or not the model: the latter comes again
+                self.batched, self._sessions = False, {}
+                fix_batch(self._proto, self._fixed)
+        return self._run(feeds, wanted)
+
+    def _run(self, feeds: Mapping[str, Array], values: tuple[str, ...]) -> dict[str, Array]:
+        """Run all samples, in batches or one by one."""
+        session = self._session(values)
         names = [output.name for output in session.get_outputs()]
         size = len(next(iter(feeds.values())))
         step = _CHUNK if self.batched else 1
@@ -178,96 +172,3 @@ def _start(
         raise CompileError([finding]) from error
     finally:
         del proto.graph.output[own:]
-
-
-def _batches(graph: ir.Graph) -> bool:
-    """Return whether every node that depends on an input keeps the samples of a batch apart."""
-    fixed = {value.name for value in graph.initializers.values()}
-    for node in graph:
-        if all(v is None or v.name in fixed for v in node.inputs):
-            fixed |= {v.name for v in node.outputs}
-        elif not _keeps_batch(node, fixed):
-            return False
-    return True
-
-
-def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
-    """Return whether a node provably treats each sample alone when the batch grows.
-
-    Args:
-        node: at least one of its operands depends on an input of the graph.
-        fixed: names of the values that do not.
-
-    Together with the same statement about the nodes before it: the first axis of each operand that
-    is not constant is the batch, and so is the first axis of the result.
-    """
-    operands = [v for v in node.inputs if v is not None and v.name not in fixed]
-    shapes = [_dims(v) for v in (*operands, *node.outputs)]
-    if not operands or any(shape is None or shape[:1] != (1,) for shape in shapes):
-        return False
-    rank = len(shapes[0] or ())
-    if (
-        is_quantizer(node)
-        or is_fixed_quant(node)
-        or (not node.domain and node.op_type in _POINTWISE)
-    ):
-        return all(len(shape or ()) == rank for shape in shapes) and _constants_spread(
-            node, fixed, rank
-        )
-    if node.domain or len(operands) != 1 or operands[0] is not node.inputs[0]:
-        return node.op_type == "Concat" and not node.domain and _axis(node, rank, 0) != 0
-    match node.op_type:
-        case "Gemm":
-            return not ("transA" in node.attributes and node.attributes["transA"].as_int())
-        case "MatMul":
-            return rank == 2 or (rank > 2 and len(_dims(node.inputs[1]) or ()) == 2)
-        case "Flatten":
-            return _axis(node, rank, 1) == 1
-        case op_type if op_type in _ALONG_AXIS:
-            return _axis(node, rank, _ALONG_AXIS[op_type]) != 0
-        case "Transpose":
-            return "perm" in node.attributes and node.attributes["perm"].as_ints()[0] == 0
-        case "Reshape":
-            target = node.inputs[1]
-            has_values = target is not None and target.const_value is not None
-            return has_values and 0 not in (_dims(node.outputs[0]) or ())
-    return node.op_type in _PER_SAMPLE
-
-
-def _dims(value: ir.Value | None) -> tuple[int, ...] | None:
-    """Return the static shape of a value, or None."""
-    if value is None or value.shape is None or not all(isinstance(d, int) for d in value.shape):
-        return None
-    return tuple(int(d) for d in value.shape.numpy())
-
-
-def _axis(node: ir.Node, rank: int, default: int) -> int:
-    """Return the attribute ``axis``, counted from the front."""
-    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default
-    return axis % rank
-
-
-def _constants_spread(node: ir.Node, fixed: Set[str | None], rank: int) -> bool:
-    """Return whether no constant operand has an extent along the batch axis."""
-    shapes = [_dims(v) for v in node.inputs if v is not None and v.name in fixed]
-    return all(s is not None and (len(s) < rank or s[0] == 1) for s in shapes)
-
-
-def _free_batch(proto: onnx.ModelProto) -> None:
-    """Open the batch axis of a model whose nodes all keep the batch apart."""
-    graph = proto.graph
-    for value in graph.input:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    del graph.value_info[:]
-    for output in graph.output:
-        output.ClearField("type")
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "Reshape" or node.domain:
-            continue
-        target = onnx.numpy_helper.to_array(constants[node.input[1]]).copy()
-        target[0] = 0  # ONNX: take over this extent from the operand
-        name = f"{node.input[1]}__batch_of_{node.output[0]}"
-        graph.initializer.append(onnx.numpy_helper.from_array(target, name))
-        node.input[1] = name
-        del node.attribute[:]  # allowzero, which would give 0 its other meaning
