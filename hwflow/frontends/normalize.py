@@ -11,6 +11,7 @@ from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.checks import QONNX_DOMAINS, STANDARD_DOMAINS
 from hwflow.frontends.qdq import expand_qdq
 from hwflow.frontends.qdq_parameters import CONTRIB_DOMAIN, LINEAR
+from hwflow.frontends.written import recognise_written
 from hwflow.ir.qonnx import QONNX_DOMAIN, QUANTIZERS, QonnxModel, operator_name, printable
 from hwflow.ops import by_onnx
 
@@ -28,7 +29,8 @@ def normalize(model: QonnxModel) -> QonnxModel:
     4. Nodes are put in topological order.
     5. Recorded shapes and types of results are dropped: they may be stale, and are inferred later.
     6. The first axis of every graph input, where it is open, is the batch and becomes 1.
-    7. ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant`` (see ``qdq``).
+    7. Quantisers written as arithmetic become ``Quant`` (see ``written``).
+    8. ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant`` (see ``qdq``).
 
     Raises:
         CompileError: HW014, an axis other than the batch is open; HW018, the batch is not 1;
@@ -53,6 +55,7 @@ def normalize(model: QonnxModel) -> QonnxModel:
     findings = [f for value in graph.inputs for f in _fix_shape(value, model.source)]
     if findings:
         raise CompileError(findings)
+    recognise_written(model)
     expand_qdq(model)
     return model
 

@@ -14,6 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.errors import CompileError
+from hwflow.frontends.computed import fold_parameters
 from hwflow.frontends.qdq_forms import QuantStep, steps_of
 from hwflow.frontends.qdq_integers import (
     MOVES,
@@ -54,6 +55,7 @@ def expand_qdq(model: QonnxModel) -> None:
     if not any(node.op_type in LINEAR and not node.domain for node in model.ir.graph):
         return
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model.ir)
+    fold_parameters(model)
     walk = _Walk(model)
     findings = []
     for node in list(model.ir.graph):

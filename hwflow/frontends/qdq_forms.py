@@ -30,7 +30,7 @@ from hwflow.ir.quantizer import MAX_BIT_WIDTH
 
 @dataclass(frozen=True, eq=False)
 class QuantStep:
-    """A ``Quant`` that rounds to nearest even.
+    """A ``Quant``.
 
     Attributes:
         scale: its scale.
@@ -38,6 +38,7 @@ class QuantStep:
         bits: its bit width.
         signed: its attribute.
         narrow: its attribute.
+        rounding: its attribute; to nearest even where nothing else is said.
     """
 
     scale: F32
@@ -45,6 +46,7 @@ class QuantStep:
     bits: int
     signed: bool
     narrow: bool = False
+    rounding: str = "ROUND"
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def steps_of(
         LinearError: HW278, a range that no bit width has, with several scales.
     """
     bottom, top = low - affine.zero, high - affine.zero
-    formats = _formats(affine, bottom, top)
-    for step in formats:
+    exact = formats(affine, bottom, top)
+    for step in exact:
         if on_grid or not np.any(step.zero % 2):
             return [step]
     wide = _covering(affine.scale, bottom, top)
@@ -84,9 +86,9 @@ def steps_of(
         clip = ClipStep(np.float32(scale * int(bottom)), np.float32(scale * int(top)))
         if not rounds_first:
             return [clip, wide]
-        return [wide, formats[0]] if formats else [wide, clip, wide]
-    if formats:
-        return [wide, formats[0]]
+        return [wide, exact[0]] if exact else [wide, clip, wide]
+    if exact:
+        return [wide, exact[0]]
     raise LinearError(
         "HW278",
         "bounds of a Clip between integers cannot be represented",
@@ -95,7 +97,7 @@ def steps_of(
     )
 
 
-def _formats(affine: Affine, bottom: Whole, top: Whole) -> list[QuantStep]:
+def formats(affine: Affine, bottom: Whole, top: Whole) -> list[QuantStep]:
     """Return every ``Quant`` of just this range, the plainest first."""
     size = int((top - bottom).flat[0]) + 1
     found = []

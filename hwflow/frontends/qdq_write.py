@@ -93,7 +93,7 @@ class Writer:
         attributes = {
             "signed": int(step.signed),
             "narrow": int(step.narrow),
-            "rounding_mode": "ROUND",
+            "rounding_mode": step.rounding,
         }
         return self.insert(before, "Quant", [x, *operands], QONNX_DOMAIN, attributes)
 

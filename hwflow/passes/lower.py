@@ -173,6 +173,10 @@ def _unsupported(node: onnx_ir.Node) -> Diagnostic:
     )
 
 
+_WRITTEN = (
+    "write the quantiser as QuantizeLinear and DequantizeLinear, as Quant (Brevitas), or as "
+    "x / s, Round, Clip to whole bounds, times the same constant s"
+)
 _NORMALISED = "retrain with BatchNorm, whose statistics are constants"
 
 ALTERNATIVES = {
@@ -190,6 +194,9 @@ ALTERNATIVES = {
     "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
     "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
+    "Round": _WRITTEN,
+    "Floor": _WRITTEN,
+    "Ceil": _WRITTEN,
     "Dropout": "export the model in evaluation mode (model.eval())",
 }
 """What to use instead of operators that people often meet."""

@@ -136,7 +136,7 @@ def _is_line(node: ir.Node) -> bool:
     values = [constant_of(v) is None for v in node.inputs if v is not None and v.name]
     if name == "Div" and values[0] and not values[-1]:
         return True
-    return name in LINES or (name in AFFINE and name != "Div" and sum(values) == 1)
+    return name in (*LINES, "Cast") or (name in AFFINE and name != "Div" and sum(values) == 1)
 
 
 def root(value: ir.Value) -> ir.Value:
