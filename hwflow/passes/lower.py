@@ -13,7 +13,7 @@ from dataclasses import replace
 import onnx_ir
 
 from hwflow.config import Config
-from hwflow.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.grid import UNIT
