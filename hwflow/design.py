@@ -16,6 +16,9 @@ from hwflow.advice.trial import Settled
 from hwflow.board import Board
 from hwflow.codegen.project import Project
 from hwflow.config import Config
+from hwflow.coverage.findings import data_findings
+from hwflow.coverage.goals import Goals
+from hwflow.coverage.meter import Meter
 from hwflow.data import Data
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, estimate
@@ -172,10 +175,12 @@ class Design:
             ToolError: g++ is missing, or the C++ does not compile or crashes.
         """
         given = as_data(data, self.graph)
+        meter = Meter(Goals.of(self.graph))
         with self._timed("simulate"):
             simulation = full_simulation(
-                self.graph, given.inputs, progress=lambda n, of: progress("simulate", n / of)
-            )
+                self.graph, given.inputs, see=meter.see,
+                progress=lambda n, of: progress("simulate", n / of),
+            )  # fmt: skip
         written = self.golden
         with self._timed("run golden model"):
             golden = check_golden(self.graph, written.content, given.inputs, simulation)
@@ -200,6 +205,14 @@ class Design:
             given.seed,
             golden,
             written.reason,
+            meter.coverage,
+            data_findings(
+                self.graph,
+                meter.coverage,
+                simulation.ports,
+                data=given.source,
+                made_up=given.seed is not None,
+            ),
         )
 
     def _against_models(
@@ -261,7 +274,11 @@ class Design:
             board=self.board,
             estimate=self.estimate(),
             verification=verification,
-            warnings=(*self.warnings, *self.golden.warnings),
+            warnings=(
+                *self.warnings,
+                *self.golden.warnings,
+                *(verification.findings if verification else ()),
+            ),
             digests={
                 "model": self._model_digest,
                 "config": content_digest(repr(self.config).encode()),

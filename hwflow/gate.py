@@ -11,6 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from hwflow.budget import OutputLoss
+from hwflow.coverage.record import Coverage
+from hwflow.coverage.words import Saturation, kinds_text
 from hwflow.distance import OutputError
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.estimate import BOARD_COLUMN, EstimateReport
@@ -22,9 +24,13 @@ from hwflow.verify import Agreement, Divergence, Verification
 
 HARDWARE = "hardware against quantised model"
 ACCURACY = "accuracy on the data"
+DATA = "what the data tried"
 COST = "estimated cost"
 PROJECT = "project"
 """What checks are about."""
+
+WORST = 3
+"""Layers that a check of coverage names."""
 
 _LABELS = "give data with labels (y) for a model that gives classes, or leave out the limit"
 _FLOAT_MODEL = "give the model before quantisation, --float-model, or leave out the limit"
@@ -39,7 +45,7 @@ class Check:
 
     Attributes:
         name: in a word, unique among the checks of a design.
-        about: one of ``HARDWARE``, ``ACCURACY``, ``COST``, ``PROJECT``.
+        about: one of ``HARDWARE``, ``ACCURACY``, ``DATA``, ``COST``, ``PROJECT``.
         value: what was found, for people.
         limit: what is asked for, for people.
         passed: whether it is met.
@@ -88,6 +94,7 @@ class Gate:
             *self._accuracies(),
             *self._drops(),
             *self._same_classes(),
+            *self._data(),
             *self._resources(),
             *self._timing(),
         )
@@ -156,6 +163,17 @@ class Gate:
             detail = "samples with the float reference's class"
             yield _share_check(name, share, limit, at_least=True, detail=detail)
 
+    def _data(self) -> Iterator[Check]:
+        """Yield whether the data reached enough, and was not clipped too much."""
+        limit, found = self.limits.share("min_coverage"), self.verification.coverage
+        if limit is not None and found is None:
+            self._cannot("min_coverage", "what the data reached was not found out", _LEAVE_OUT)
+        elif limit is not None and found is not None:
+            yield coverage_check(found, limit)
+        limit = self.limits.share("max_saturation")
+        if limit is not None:
+            yield saturation_check(self.verification.saturation, limit)
+
     def _losses(self, limit: str) -> tuple[OutputLoss, ...]:
         """Return what outputs lost against the float reference, which a limit needs."""
         budget = self.verification.budget
@@ -208,6 +226,22 @@ class Gate:
                 help=what_to_do,
             )
         )
+
+
+def coverage_check(found: Coverage, limit: Fraction) -> Check:
+    """Return whether data reached a share of all goals, and where it missed most."""
+    missed = sorted(found.layers, key=lambda layer: layer.share)[:WORST]
+    texts = [f"{n.name} ({kinds_text(n, missed=True)})" for n in missed if n.total.missed]
+    detail = f"least in {'; '.join(texts)}" if texts else "all there is to reach"
+    return _share_check("coverage", found.share, limit, at_least=True, detail=detail, about=DATA)
+
+
+def saturation_check(found: Saturation, limit: Fraction) -> Check:
+    """Return whether no layer clipped more than a share of its values."""
+    counters = found.counters
+    share = Fraction(counters.saturated, max(counters.elements, 1))
+    detail = f"{found.layer}: {found.counted}" if found.layer else "no layer clips a value"
+    return _share_check("saturation", share, limit, at_least=False, detail=detail, about=DATA)
 
 
 def agreement_check(name: str, agreement: Agreement | None) -> Check:
@@ -264,14 +298,18 @@ def _named(what: str, error: OutputError, all_errors: Sequence[OutputError]) -> 
 
 
 def _share_check(
-    name: str, share: Fraction, limit: Fraction, *, at_least: bool, detail: str = ""
+    name: str,
+    share: Fraction,
+    limit: Fraction,
+    *,
+    at_least: bool,
+    detail: str = "",
+    about: str = ACCURACY,
 ) -> Check:
     passed = share >= limit if at_least else share <= limit
     sign = "≥" if at_least else "≤"
     figures = (float(share), float(limit))
-    return Check(
-        name, ACCURACY, _percent(share), f"{sign} {_percent(limit)}", passed, detail, figures
-    )
+    return Check(name, about, _percent(share), f"{sign} {_percent(limit)}", passed, detail, figures)
 
 
 def _percent(share: Fraction) -> str:

@@ -15,8 +15,8 @@ from hwflow.errors import CompileError, Diagnostic
 
 Figure = float | int | str | None
 
-SHARES = ("min_accuracy", "max_drop", "min_agreement")
-"""Limits that are shares of samples."""
+SHARES = ("min_accuracy", "max_drop", "min_agreement", "min_coverage", "max_saturation")
+"""Limits that are shares from 0 to 1."""
 
 RESOURCES = {
     "max_lut": "lut", "max_ff": "ff", "max_dsp": "dsp", "max_bram": "bram_18k", "max_uram": "uram"
@@ -79,6 +79,8 @@ class VerifySettings(BaseModel):
         min_agreement: share of samples that must get the float reference's class.
         lossless: the hardware's numbers must be the quantised model's own: no value differs.
         exact: the verdict must be lossless: no value differs and no layer is approximate.
+        min_coverage: share of what data can reach in the layers that it must reach.
+        max_saturation: share of its values that a layer may clip.
         max_lut: look-up tables, post-synthesis-equivalent; a number or per cent of the board's.
         max_ff: flip-flops, likewise.
         max_dsp: multiplier blocks, likewise.
@@ -95,6 +97,8 @@ class VerifySettings(BaseModel):
     min_agreement: Figure = None
     lossless: bool = False
     exact: bool = False
+    min_coverage: Figure = None
+    max_saturation: Figure = None
     max_lut: Figure = None
     max_ff: Figure = None
     max_dsp: Figure = None
@@ -125,7 +129,7 @@ class VerifySettings(BaseModel):
         return figure
 
     def share(self, name: str) -> Fraction | None:
-        """Return a limit that is a share of samples, or None where it is not set."""
+        """Return a limit that is a share from 0 to 1, or None where it is not set."""
         figure: Figure = getattr(self, name)
         return None if figure is None else parse_share(figure)
 

@@ -46,8 +46,9 @@ def verified(found: Verified, *, json: bool) -> None:
 
 def verification(design: Design, found: Verification) -> None:
     """Print the two budgets, each under its heading."""
-    warnings((*design.warnings, *design.golden.warnings))
+    warnings((*design.warnings, *design.golden.warnings, *found.findings))
     _data(found)
+    _tried(found)
     console.print("[bold]hardware against quantised model[/]")
     _statement("faithful", "simulation == C++", found.faithful)
     _statement("golden", "simulation == golden model", found.golden, found.no_golden)
@@ -66,6 +67,15 @@ def verification(design: Design, found: Verification) -> None:
 def _data(found: Verification) -> None:
     text = f"data      {found.simulation.samples:,} samples from {escape(found.data)}"
     console.print(f"[yellow]{text}[/]" if found.made_up else text, soft_wrap=True)
+
+
+def _tried(found: Verification) -> None:
+    """Print what the data reached, and what it clipped."""
+    from hwflow.coverage.words import coverage_text
+
+    if found.coverage is not None:
+        console.print(f"coverage  {coverage_text(found.coverage)}", soft_wrap=True)
+    console.print(f"saturated {escape(str(found.saturation))}", soft_wrap=True)
 
 
 def error_parts(error: OutputError, reference: str = "quantised model") -> list[str]:
@@ -201,12 +211,18 @@ def verification_dict(verification: Verification) -> dict[str, Any]:
     """Return everything that was found out with data, as plain data."""
     from dataclasses import asdict
 
-    budget = verification.budget
+    from hwflow.coverage.words import counters_dict, coverage_dict, ports_dict
+
+    budget, coverage = verification.budget, verification.coverage
     return {
         "data": verification.data,
         "made_up": verification.made_up,
         "seed": verification.seed,
         "samples": verification.simulation.samples,
+        "coverage": None if coverage is None else coverage_dict(coverage),
+        "layers": counters_dict(verification.simulation.counters),
+        "ports": ports_dict(verification.simulation.ports),
+        "findings": [finding.as_dict() for finding in verification.findings],
         "faithful": agreement_dict(verification.faithful),
         "golden": agreement_dict(verification.golden),
         "no_golden": verification.no_golden,

@@ -17,8 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.budget import Budget
+from hwflow.coverage.record import Coverage
+from hwflow.coverage.words import Saturation, kinds_text, percent, worst_saturation
 from hwflow.csim import Csim
 from hwflow.distance import OutputError
+from hwflow.errors import Diagnostic
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import Cell, html_table
 from hwflow.port_data import FloatArray, prepare_inputs
@@ -150,6 +153,8 @@ class Verification:
         seed: of made-up data; None where the data was given.
         golden: simulation against the golden model; None where there is none.
         no_golden: why there is none, or empty.
+        coverage: what the data reached in each layer; None where that was not found out.
+        findings: warnings about the data: it tries little of the design, or saturates at a port.
     """
 
     faithful: Agreement | None
@@ -164,6 +169,13 @@ class Verification:
     seed: int | None = None
     golden: Agreement | None = None
     no_golden: str = ""
+    coverage: Coverage | None = None
+    findings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def saturation(self) -> Saturation:
+        """The layer that clipped the largest share of its values."""
+        return worst_saturation(self.simulation.counters)
 
     def __repr__(self) -> str:
         """Return the statements in a line each."""
@@ -211,6 +223,10 @@ class Verification:
         for loss in () if self.budget is None else self.budget.outputs:
             text = f"max {loss.error.max_abs:.3g}, SQNR {loss.error.sqnr_db:.1f} dB"
             rows.append((f"quantised against float model, {loss.error.output}", text, ""))
+        if self.coverage is not None:
+            text = percent(self.coverage.share)
+            rows.append(("coverage", text, kinds_text(self.coverage)))
+        rows.append(("saturated", str(self.saturation), ""))
         caption = f"{self.simulation.samples} samples from {self.data}"
         return html_table(caption, ("statement", "outcome", "where, why"), rows)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from hwflow.coverage.record import Coverage, LayerCoverage, Reached
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.gate import Check, Gate, files_check
+from hwflow.ir.pieces import Kind
 from hwflow.junit import errors_junit, to_junit
 from hwflow.limits import VerifySettings
 from hwflow.report.gate import errors_markdown, gate_markdown
@@ -28,11 +30,19 @@ from tests.report.samples import (
 Golden = Callable[[str, str], None]
 
 
+REACHED = Coverage(
+    (
+        LayerCoverage("fc1", "block.fc1", {Kind.RANGE: Reached(3, 4)}),
+        LayerCoverage("fc2", "block.fc2", {Kind.STEPS: Reached(3, 4)}),
+    )
+)
+
+
 def verification(differing: dict[str, int] | None = None, **changes: Any) -> Verification:
     net = graph()
     made = Verification(
         agreement(net, differing or {}), lossless_agreement(net, {"head": 1}), (error(),),
-        full_simulation(net, simulation_input()), "images.npz", {}, budget(),
+        full_simulation(net, simulation_input()), "images.npz", {}, budget(), coverage=REACHED,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -58,6 +68,10 @@ def one(found: Verification, **limits: Any) -> Check:
         ({"min_agreement": "90%"}, True),
         ({"min_agreement": 0.91}, False),
         ({"lossless": True}, False),
+        ({"min_coverage": "75%"}, True),  # 3 of 4 range parts, 3 of 4 steps
+        ({"min_coverage": 0.750001}, False),
+        ({"max_saturation": "20%"}, True),  # 16 of 80 in fc2
+        ({"max_saturation": 0.1999}, False),
         ({"max_lut": 500}, True),
         ({"max_lut": 499}, False),
         ({"max_lut": "20%"}, True),
@@ -80,6 +94,15 @@ def test_a_difference_fails_and_says_where() -> None:
     assert not check.passed
     assert check.value == "3 of 300 differ"
     assert "first in fc2 (block.fc2) at [3, 1]: expected 0.25, found 0.5" in check.detail
+
+
+def test_checks_of_the_data_say_where() -> None:
+    coverage = one(verification(), min_coverage="90%")
+    assert (coverage.value, coverage.limit, coverage.passed) == ("75 %", "≥ 90 %", False)
+    assert coverage.detail == "least in fc1 (range 3 of 4); fc2 (steps 3 of 4)"
+    saturation = one(verification(), max_saturation="1%")
+    assert (saturation.value, saturation.passed) == ("20 %", False)
+    assert saturation.detail == "fc2: 16 of 80 values: 10 low, 6 high"
 
 
 def test_a_golden_model_that_differs_fails() -> None:
@@ -118,6 +141,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"budget": None, "no_budget": "a sign is no rounding"},
         {"max_drop": 0.1, "min_agreement": 0.9},
     ),
+    "limit_coverage": ({"coverage": None}, {"min_coverage": "90%"}),
     "limit_model": ({"errors": (), "lossless": None}, {"min_accuracy": 0.9, "lossless": True}),
     "limit_board": ({}, {"max_uram": "10%"}),
 }

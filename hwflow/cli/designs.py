@@ -153,6 +153,8 @@ def verify(
     min_agreement: limits.MinAgreement = None,
     lossless: limits.Lossless = False,
     exact: limits.Exact = False,
+    min_coverage: limits.MinCoverage = None,
+    max_saturation: limits.MaxSaturation = None,
     max_lut: limits.MaxLut = None,
     max_ff: limits.MaxFf = None,
     max_dsp: limits.MaxDsp = None,
@@ -183,7 +185,8 @@ def verify(
             reproducer=Path(f"{path.stem}-reproducer.npz"),
             limits={
                 "min_accuracy": min_accuracy, "max_drop": max_drop, "min_agreement": min_agreement,
-                "lossless": lossless, "exact": exact, "max_lut": max_lut, "max_ff": max_ff,
+                "lossless": lossless, "exact": exact, "min_coverage": min_coverage,
+                "max_saturation": max_saturation, "max_lut": max_lut, "max_ff": max_ff,
                 "max_dsp": max_dsp, "max_bram": max_bram, "max_uram": max_uram,
                 "max_latency_us": max_latency_us, "max_ii": max_ii,
             },

@@ -35,6 +35,10 @@ Exact = Annotated[
         "--exact", help="Lossless, and no layer that is approximate.", rich_help_panel=PANEL
     ),
 ]
+MinCoverage = Annotated[
+    str | None, _limit("Share of ranges, steps, entries and casts that the data reaches.")
+]
+MaxSaturation = Annotated[str | None, _limit("Share of its values that a layer may clip.")]
 MaxLut = Annotated[str | None, _resource("LUT")]
 MaxFf = Annotated[str | None, _resource("Flip-flops")]
 MaxDsp = Annotated[str | None, _resource("DSP blocks")]

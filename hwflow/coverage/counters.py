@@ -47,6 +47,11 @@ class Counters:
         """Values that were out of range and clipped, on either side."""
         return self.saturated_low + self.saturated_high
 
+    @property
+    def saturated_share(self) -> float:
+        """Share of the values that were clipped."""
+        return self.saturated / self.elements if self.elements else 0.0
+
     def __add__(self, other: Counters) -> Counters:
         """Add the counts of another batch."""
         return Counters(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from hwflow.coverage.goals import Bits, Goals
 from hwflow.ir.pieces import Kind
@@ -22,9 +23,9 @@ class Reached:
     possible: int = 0
 
     @property
-    def share(self) -> float:
+    def share(self) -> Fraction:
         """Part of the goals that was reached; 1 where there are none."""
-        return self.reached / self.possible if self.possible else 1.0
+        return Fraction(self.reached, self.possible) if self.possible else Fraction(1)
 
     @property
     def missed(self) -> int:
@@ -39,6 +40,15 @@ class Reached:
 def total(parts: Iterable[Reached]) -> Reached:
     """Return the sum over layers or kinds."""
     return sum(parts, Reached())
+
+
+def mean_share(kinds: Iterable[Reached]) -> Fraction:
+    """Return the mean of the shares of kinds that have goals: each counts the same; else 1.
+
+    Ranges have many goals and saturations few, so that a share of all goals would hide these.
+    """
+    shares = [kind.share for kind in kinds if kind.possible]
+    return sum(shares, Fraction(0)) / len(shares) if shares else Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,11 @@ class LayerCoverage:
         """All goals of the layer."""
         return total(self.kinds.values())
 
+    @property
+    def share(self) -> Fraction:
+        """Mean of the shares of the kinds that the layer has."""
+        return mean_share(self.kinds.values())
+
     def of(self, kind: Kind) -> Reached:
         """Return the goals of one kind."""
         return self.kinds.get(kind, Reached())
@@ -79,6 +94,11 @@ class Coverage:
     def total(self) -> Reached:
         """All goals of all layers."""
         return total(layer.total for layer in self.layers)
+
+    @property
+    def share(self) -> Fraction:
+        """Mean of the shares of the kinds, each over all layers."""
+        return mean_share(map(self.of, Kind))
 
     def of(self, kind: Kind) -> Reached:
         """Return the goals of one kind of all layers."""

@@ -9,9 +9,9 @@ import hwflow
 from hwflow.coverage.goals import PARTS, Goals
 from hwflow.coverage.meter import Meter
 from hwflow.coverage.record import Coverage
-from hwflow.data import random_data
 from hwflow.design import Design
 from hwflow.ir.pieces import Kind
+from hwflow.samples import mixed_data
 from hwflow.simulate import goals_reached, simulate
 from tests.fixtures import model
 from tests.networks import Builder
@@ -26,7 +26,7 @@ def design(request: pytest.FixtureRequest) -> Design:
 
 def test_samples_together_reach_what_the_aggregate_says(design: Design) -> None:
     goals = Goals.of(design.graph)
-    data = random_data(design.graph, 60, seed=3).inputs
+    data = mixed_data(design.graph, 60, seed=3).inputs
     meter = Meter(goals)
     simulate(design.graph, data, see=meter.see)
     by_sample = goals_reached(design.graph, goals, data)
@@ -39,7 +39,7 @@ def test_samples_together_reach_what_the_aggregate_says(design: Design) -> None:
 
 
 def test_parts_of_ranges_and_casts_are_those_of_the_values(design: Design) -> None:
-    data = random_data(design.graph, 60, seed=3).inputs
+    data = mixed_data(design.graph, 60, seed=3).inputs
     meter = Meter(Goals.of(design.graph))
     found = simulate(design.graph, data, keep=lambda name: True, see=meter.see)
     for layer in meter.coverage.layers:
