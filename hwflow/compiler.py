@@ -17,6 +17,7 @@ from hwflow import frontends
 from hwflow.advice.biases import wide_biases
 from hwflow.board import Board, load_board
 from hwflow.codegen.kernels import check_kernels
+from hwflow.codegen.packages import missing_packages
 from hwflow.config import (
     Config,
     TargetSettings,
@@ -107,6 +108,7 @@ def _compile(
     warnings = (
         *model.warnings, *operators.warnings, *missing, *input_warnings(graph),
         *rounding_warnings(graph), *wide_biases(graph, machine),
+        *missing_packages(graph),
     )  # fmt: skip
     return Design(
         graph, machine, device, settings, model.source, warnings,

@@ -14,6 +14,7 @@ from hwflow import csim
 from hwflow.advice.fit import fit_warnings
 from hwflow.advice.trial import Settled
 from hwflow.board import Board
+from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
 from hwflow.config import Config
 from hwflow.coverage.findings import data_findings
@@ -172,8 +173,10 @@ class Design:
         Raises:
             CompileError: the data does not suit the inputs, or the float model does not suit the
                 model.
-            ToolError: g++ is missing, or the C++ does not compile or crashes.
+            ToolError: g++ or da4ml is missing, or the C++ does not compile or crashes.
         """
+        if cpp and self.stored is None:
+            require_packages(self.graph)  # before the work that would be in vain
         given = as_data(data, self.graph)
         meter = Meter(Goals.of(self.graph))
         with self._timed("simulate"):

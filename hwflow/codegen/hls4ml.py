@@ -21,6 +21,7 @@ from typing import Any
 from hwflow.codegen import kernels
 from hwflow.codegen.bench import bench_source
 from hwflow.codegen.layers import NamedLayer, layers_of
+from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
 from hwflow.codegen.xnor import use_xnor_kernels
 from hwflow.errors import ToolError
@@ -82,6 +83,7 @@ def generate(graph: Graph, target: Target) -> Project:
     Raises:
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
+    require_packages(graph)
     with _tensorflow_kept_out(), _quiet():
         model_graph = _model_graph(graph, target)
         xnor_header = use_xnor_kernels(model_graph)
