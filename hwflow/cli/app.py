@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from hwflow.cli.usage import Group
+
 app = typer.Typer(
     name="hwflow",
+    cls=Group,
     help="From quantisation-aware trained models to verified, estimated HLS projects.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

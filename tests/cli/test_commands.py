@@ -267,3 +267,29 @@ def test_help_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--help"], ["op", "--help"]):
         out = hwflow(capsys, *arguments).out
         assert "..." not in out.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["verify", "model.onnx", "--bogus"], "--bogus"),
+        (["verify"], "path"),
+        (["estimate", "model.onnx", "--clock", "few"], "--clock"),
+        (["vectors", "model.onnx", "-o", "out", "--samples", "0"], "--samples"),
+        (["nonsense"], "nonsense"),
+        (["op", "check"], "name"),
+    ],
+)
+def test_a_command_line_that_is_not_understood(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = hwflow(capsys, *arguments)
+    assert (plain.status, plain.out) == (2, "")
+    assert "Usage: " in plain.err
+    ran = hwflow(capsys, *arguments, "--json")
+    (finding,) = strict(ran.out)["errors"]
+    assert (ran.status, ran.err, finding["code"]) == (2, "", "HW580")
+    assert says in finding["found"]
+    ran = hwflow(capsys, *arguments, "--junit", "a.xml", "--summary=a.md")
+    assert (ran.status, ran.new) == (2, ("a.md", "a.xml"))
+    assert all("HW580" in Path(file).read_text() for file in ran.new)
