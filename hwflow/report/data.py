@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import hwflow
 from hwflow.board import Board
-from hwflow.coverage.counters import Counters
 from hwflow.distance import OutputError
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport
@@ -22,11 +22,11 @@ from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.port_data import original_shape
 from hwflow.report.losses import quantisation_data
+from hwflow.report.observed import counters_data, coverage_data, entered_data, saturation_data
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
     CostData,
-    CountersData,
     Digest,
     Interval,
     PortData,
@@ -89,9 +89,11 @@ def report_data(
         board=None
         if board is None
         else BoardData(board.name, board.part, board.family, board.memory),
-        inputs=tuple(_port(graph, port) for port in graph.inputs),
+        inputs=tuple(_input(graph, port, verification) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layers(graph, estimate, verification)),
+        coverage=coverage_data(verification.coverage if verification else None),
+        saturation=saturation_data(verification.saturation if verification else None),
         faithful=statement(graph, verification.faithful if verification else None, real=False),
         golden=statement(graph, verification.golden if verification else None, real=False),
         no_golden=one_line(verification.no_golden) if verification else "",
@@ -126,12 +128,19 @@ def _port(graph: Graph, port: Port) -> PortData:
     return PortData(printable(port.name), port.value, shape, str(value.dtype), scale, offset, rule)
 
 
+def _input(graph: Graph, port: Port, verification: Verification | None) -> PortData:
+    found = verification.simulation.ports.get(port.name) if verification else None
+    return replace(_port(graph, port), entered=entered_data(found))
+
+
 def _layers(
     graph: Graph, estimate: EstimateReport, verification: Verification | None
 ) -> Iterable[LayerData]:
     """Yield one record per node, in graph order."""
     costs = {row.name: row.cost for row in estimate.layers}
     counters = verification.simulation.counters if verification else {}
+    coverage = verification.coverage if verification else None
+    reached = {layer.name: layer for layer in coverage.layers} if coverage else {}
     faithful = matches(verification.faithful if verification else None)
     lossless = matches(verification.lossless if verification else None)
     for node in graph.nodes:
@@ -150,7 +159,8 @@ def _layers(
             requantizer=_requantizer(node),
             type_range=Range(dtype.raw_min * step, dtype.raw_max * step),
             proven_range=Range(lo * step, hi * step),
-            counters=_counters(counters.get(node.name)),
+            counters=counters_data(counters.get(node.name)),
+            coverage=coverage_data(reached.get(node.name)),
             faithful=faithful.get(node.name),
             lossless=lossless.get(node.name),
             cost=_cost(costs[node.name]),
@@ -195,18 +205,6 @@ def _constant(name: str, array: FixedArray) -> ConstantData:
         range=Range(int(raw.min()) * step, int(raw.max()) * step) if raw.size else None,
         zeros=int((raw == 0).sum()),
         elements=int(raw.size),
-    )
-
-
-def _counters(counters: Counters | None) -> CountersData | None:
-    if counters is None or counters.elements == 0:
-        return None
-    return CountersData(
-        counters.elements,
-        counters.saturated,
-        counters.wrapped,
-        counters.near_ties,
-        Range(*counters.observed),
     )
 
 

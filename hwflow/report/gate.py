@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hwflow.budget import Budget
+from hwflow.coverage.words import coverage_text
 from hwflow.errors import Diagnostic
 from hwflow.gate import Check
 from hwflow.report.markdown import plain, table
@@ -32,12 +33,27 @@ def gate_markdown(
         "",
         f"{plain(subject)}; data: {samples} from {plain(verification.data)}",
         "",
+        *_tried(verification),
         *_table_of(checks),
         *_failures(checks),
         *_verdict(verification.lossless),
         *_lost(verification),
     ]
     return "\n".join(lines) + "\n\n"
+
+
+def _tried(verification: Verification) -> Iterator[str]:
+    """Yield what the data reached and clipped, and what is to be said about it."""
+    if verification.coverage is not None:
+        yield f"Coverage {plain(coverage_text(verification.coverage))}"
+        yield ""
+    yield f"Saturated: {plain(str(verification.saturation))}"
+    yield ""
+    for finding in verification.findings:
+        parts = "; ".join(part for part in (finding.where, finding.found, finding.help) if part)
+        yield f"- {finding.code} **{plain(finding.title)}**: {plain(parts)}"
+    if verification.findings:
+        yield ""
 
 
 def errors_markdown(name: str, findings: Sequence[Diagnostic]) -> str:

@@ -13,6 +13,7 @@ from hwflow.report.words import (
     ends,
     key_figures,
     meaning,
+    percent,
     requantized,
     use,
     verdicts,
@@ -75,6 +76,9 @@ def _head(data: ReportData) -> Iterator[str]:
     )
     yield ""
     yield "; ".join(f"{f.label} **{f.value}** ({f.detail})" for f in key_figures(data))
+    if data.saturation is not None:
+        yield ""
+        yield f"Saturated: {plain(data.saturation.text)}"
 
 
 def _divergences(data: ReportData) -> Iterator[str]:
@@ -104,7 +108,17 @@ def _worst_layers(data: ReportData) -> Iterator[str]:
         return
     yield "### Layers to look at"
     yield ""
-    head = ("Layer", "Type", "Differs from C++:", "Differs from model:", "Wrapped:", "Saturated:")
+    head = (
+        "Layer",
+        "Type",
+        "Differs from C++:",
+        "Differs from model:",
+        "Wrapped:",
+        "Saturated:",
+        "low:",
+        "high:",
+        "Coverage:",
+    )
     yield from table(head, ((plain(n.origin), plain(n.result_t), *_counts(n)) for n in found))
 
 
@@ -127,6 +141,10 @@ def _counts(layer: LayerData) -> Iterator[str]:
     known = (layer.faithful, layer.lossless, layer.counters, layer.counters)
     for number, source in zip(_badness(layer), known, strict=True):
         yield DASH if source is None else count(number)
+    found = layer.counters
+    yield DASH if found is None else count(found.saturated_low)
+    yield DASH if found is None else count(found.saturated_high)
+    yield DASH if layer.coverage is None else percent(layer.coverage.share)
 
 
 def _errors(data: ReportData) -> Iterator[str]:

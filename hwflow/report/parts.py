@@ -107,6 +107,23 @@ class BoardData:
 
 
 @dataclass(frozen=True)
+class EnteredData:
+    """What of the data was beyond the ends of an input port.
+
+    Attributes:
+        elements: numbers that entered.
+        low: of them below what the port holds.
+        high: above it.
+        observed: smallest and largest number that entered.
+    """
+
+    elements: int
+    low: int
+    high: int
+    observed: Range
+
+
+@dataclass(frozen=True)
 class PortData:
     """A graph input or output as seen from outside.
 
@@ -119,6 +136,7 @@ class PortData:
             one for each channel, or one for each element, channels last.
         offset: what is then added, likewise.
         quantizer: how the host quantises what enters; empty where the port rounds by its type.
+        entered: what of the data was beyond its ends; None for outputs and without data.
     """
 
     name: str
@@ -128,6 +146,7 @@ class PortData:
     scale: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
     quantizer: str = ""
+    entered: EnteredData | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +176,9 @@ class CountersData:
 
     Attributes:
         elements: values that the layer gave.
-        saturated: values out of range and clipped.
+        saturated: values out of range and clipped, on either side.
+        saturated_low: of these below the range.
+        saturated_high: above it.
         wrapped: values out of range and wrapped around.
         near_ties: values within 1/64 of a step of a rounding boundary.
         observed: smallest and largest result.
@@ -165,9 +186,56 @@ class CountersData:
 
     elements: int
     saturated: int
+    saturated_low: int
+    saturated_high: int
     wrapped: int
     near_ties: int
     observed: Range
+
+
+@dataclass(frozen=True)
+class ReachedData:
+    """How much of one kind the data reached in a layer, or in all of them.
+
+    Attributes:
+        kind: ``range``, ``steps``, ``entries``, ``rounding``, ``low`` or ``high``.
+        reached: how many goals were.
+        possible: how many there are.
+    """
+
+    kind: str
+    reached: int
+    possible: int
+
+
+@dataclass(frozen=True)
+class CoverageData:
+    """What the data reached of a layer, or of all of them.
+
+    Attributes:
+        share: mean of the shares of the kinds.
+        text: the figures in words.
+        kinds: those that have goals.
+    """
+
+    share: float
+    text: str
+    kinds: tuple[ReachedData, ...]
+
+
+@dataclass(frozen=True)
+class SaturationData:
+    """The layer that clipped the largest share of its values.
+
+    Attributes:
+        layer: its name; empty where no layer clipped any.
+        share: of its values.
+        text: the figures in words.
+    """
+
+    layer: str
+    share: float
+    text: str
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from hwflow.report.parts import (
     ConstantData,
     CostData,
     CountersData,
+    CoverageData,
     Digest,
     Float32Data,
     Interval,
@@ -22,6 +23,7 @@ from hwflow.report.parts import (
     PortData,
     Range,
     RequantizerData,
+    SaturationData,
     Stage,
     TargetData,
     VerdictData,
@@ -49,6 +51,7 @@ class LayerData:
         type_range: what the result's type can hold.
         proven_range: what the result can be for any input, by interval arithmetic.
         counters: what the data did to the layer; None without data.
+        coverage: what the data reached of the layer; None where that was not found out.
         faithful: simulation against C++; None where the layer was not compared.
         lossless: hardware against trained model; None where the layer was not compared.
         cost: estimated cost.
@@ -69,6 +72,7 @@ class LayerData:
     type_range: Range
     proven_range: Range
     counters: CountersData | None
+    coverage: CoverageData | None
     faithful: MatchData | None
     lossless: MatchData | None
     cost: CostData
@@ -230,6 +234,8 @@ class ReportData:
         inputs: ports that data comes in by.
         outputs: ports that results leave by.
         layers: in order of computation.
+        coverage: what the data reached of all layers; None where that was not found out.
+        saturation: the layer that clipped the largest share of its values; None without data.
         faithful: simulation against compiled C++, every layer; None where it was not run.
         golden: simulation against the golden model; None where there is none.
         no_golden: why there is none, or empty.
@@ -252,6 +258,8 @@ class ReportData:
     inputs: tuple[PortData, ...]
     outputs: tuple[PortData, ...]
     layers: tuple[LayerData, ...]
+    coverage: CoverageData | None
+    saturation: SaturationData | None
     faithful: StatementData | None
     golden: StatementData | None
     no_golden: str

@@ -267,6 +267,9 @@ def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
             agreement = percent(error.argmax_agreement)
             figures.append(KeyFigure("Same class", agreement, "as the quantised model"))
             break
+    if data.coverage is not None:
+        share, _, kinds = data.coverage.text.partition(": ")
+        figures.append(KeyFigure("Coverage", share, kinds))
     return tuple(figures)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from hwflow.board import load_board
 from hwflow.budget import Budget, LayerLoss, OutputLoss, WorstSample
+from hwflow.coverage.goals import Goals
+from hwflow.coverage.meter import Meter
 from hwflow.distance import OutputError
 from hwflow.errors import Diagnostic
 from hwflow.estimate import EstimateReport, LayerEstimate, Utilisation
@@ -135,14 +137,16 @@ def report(
 ) -> ReportData:
     """Return a report; ``faithful`` and ``lossless`` give differing values by layer."""
     net = graph(origin)
+    meter = Meter(Goals.of(net))
     verification = Verification(
         agreement(net, faithful or {}),
         lossless_agreement(net, lossless or {}),
         (error(),),
-        full_simulation(net, simulation_input()),
+        full_simulation(net, simulation_input(), see=meter.see),
         "images.npz, 20 samples",
         budget=budget(),
         golden=agreement(net, golden or {}),
+        coverage=meter.coverage,
     )
     made = report_data(
         graph=net,
