@@ -30,16 +30,13 @@ def levels(rng: Rng, port: PortRange, count: int) -> RawArray:
     kinds = rng.permuted(np.resize(np.arange(len(KINDS)), count))
     found = np.stack([KINDS[kind](rng, port) for kind in kinds]) if count else np.empty((0, *shape))
     out = np.zeros_like(port.lo) if port.whole else _margin(port)
-    first = [port.zero, port.lo, port.hi, port.lo - out, port.hi + out][:count]
-    found[: len(first)] = first
-    whole = np.rint(found).astype(np.int64)
+    first = np.array([port.zero, port.lo, port.hi, port.lo - out, port.hi + out][:count])
+    inside = port.snapped(np.rint(found).astype(np.int64))
+    inside[: len(first)] = first
     beyond = np.arange(count) % BEYOND == BEYOND - 1
     spread = port.lo - out + rng.random((int(beyond.sum()), *shape)) * _span(port, 2 * out)
     some = rng.random(spread.shape) < rng.random((len(spread), *[1] * len(shape)))
-    whole[beyond] = np.where(some, np.rint(spread).astype(np.int64), whole[beyond])
-    inside = port.snapped(whole)
-    free = beyond | np.isin(np.arange(count), (3, 4))
-    inside[free] = whole[free]
+    inside[beyond] = np.where(some, np.rint(spread).astype(np.int64), inside[beyond])
     return inside
 
 
