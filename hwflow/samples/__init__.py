@@ -27,7 +27,7 @@ SAMPLES, MOST_SAMPLES, FEWEST_SAMPLES = 256, 512, 8
 PRODUCTS = 2**30
 """Multiplications over all of them; the generated C++ takes some 10 seconds for them on 2 cores."""
 
-EFFORT = 2**25
+EFFORT = 2**26
 """What a search may compute: products, and ``ELEMENT`` for each value; about half a second."""
 
 ELEMENT = 64
@@ -116,9 +116,9 @@ def _searched(graph: Graph, ports: dict[str, PortRange], most: int, seed: int) -
         return {name: np.empty((0, *port.lo.shape), np.int64) for name, port in ports.items()}
     rng = np.random.default_rng((seed, 2))
     search = Search(graph, ports, seed)
-    drawn = {name: port.snapped(mixture.levels(rng, port, AT_ONCE)) for name, port in ports.items()}
-    search.offer(drawn)
-    search.run(tries - AT_ONCE)
+    count = min(2 * AT_ONCE, tries // 2)
+    drawn = {name: port.snapped(mixture.levels(rng, port, count)) for name, port in ports.items()}
+    search.run(drawn, tries - count)
     return search.best(most)
 
 

@@ -1,25 +1,27 @@
 """What samples should reach: the places where a layer's function changes, on every range proven.
 
 A wrong threshold, bias or rounding mode shows only at an input next to the place where it decides.
-Goals name those places: both ends of every run of a requantiser, the sums beside the boundaries of
-a cast, the entries of a table, and the shares of each proven range.
+Goals name those places: both sides of every step of a requantiser, the sums beside the boundaries
+of a cast, the weights whose last bit matters, and the shares of each exact result's range. They are
+finer than what ``hwflow.coverage`` reports, which the search wants, too.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from abc import ABC
 
 import numpy as np
 
+from hwflow.coverage.goals import Bits
+from hwflow.coverage.step import Step
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._requantize.problem import ends_by_row, weighted
+from hwflow.ops.dense import Dense
 from hwflow.ops.fixed_quant import FixedQuant
-from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
+from hwflow.samples.cover import hits_of
 
 MOST_TARGETS = 1 << 16
 """Goals of one layer; of more, so many are taken at equal distances."""
@@ -27,51 +29,11 @@ MOST_TARGETS = 1 << 16
 SHARES = 16
 """Parts of each channel's proven range, each a goal."""
 
+MOST_PRODUCTS = 1 << 12
+"""Weights of a dense layer that are goals each; beyond, others reach most of them."""
+
 PARTS = 32
 """Parts of the range of an operand of a sum."""
-
-ENTRIES = 1 << 12
-"""Operand values that are goals of their own; wider types are divided into so many parts."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One layer of a batch that was computed.
-
-    Attributes:
-        node: the layer.
-        operands: its operands, batch first, channels last.
-        full: its exact result, before the cast.
-        value: its result.
-    """
-
-    node: Node
-    operands: tuple[FixedArray, ...]
-    full: FixedArray
-    value: FixedArray
-
-
-def computed(graph: Graph, levels: Mapping[str, RawArray]) -> Iterator[Step]:
-    """Yield every layer behind the inputs, in order.
-
-    Args:
-        graph: the hardware graph.
-        levels: mantissas of the inputs by node name, batch first, channels last.
-    """
-    last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
-    alive: dict[str, FixedArray] = {}
-    for i, node in enumerate(graph.nodes):
-        to = graph.types[node.name].dtype
-        if isinstance(node.op, Input):
-            alive[node.name] = FixedArray(levels[node.name], to)
-            continue
-        operands = tuple(alive[name] for name in node.inputs)
-        full = node.op.compute(*operands)
-        alive[node.name] = full.cast(to)
-        yield Step(node, operands, full, alive[node.name])
-        for name in node.inputs:
-            if last_use[name] <= i:
-                alive.pop(name, None)
 
 
 class Probe(ABC):
@@ -88,9 +50,14 @@ class Probe(ABC):
     targets: RawArray | None = None
     goals: RawArray
 
-    @abstractmethod
+    def hits(self, step: Step, seen: Bits) -> tuple[RawArray, RawArray]:
+        """Return sample and goal of every hit, each pair once, of goals that are not seen yet."""
+        reached = self.reached(step)
+        return hits_of(np.where(seen[reached], -1, reached), self.size)
+
     def reached(self, step: Step) -> RawArray:
         """Return the goals that each sample reaches, batch first; -1 for none."""
+        raise NotImplementedError
 
     def positions(self, step: Step) -> RawArray:
         """Return where each sample is, batch first, on the axis of ``targets``."""
@@ -130,7 +97,7 @@ class Runs(Probe):
     def positions(self, step: Step) -> RawArray:
         op = step.node.op
         assert isinstance(op, Requantize)
-        n = op.argument(*step.operands)
+        n = op.argument(*step.inputs)
         shape = n.shape[1:]
         shift = self._shift.reshape(shape) if self._by_element(shape) else self._shift
         return (n + shift).reshape(len(n), -1)
@@ -161,7 +128,7 @@ class Pairs(Probe):
     def reached(self, step: Step) -> RawArray:
         part = [
             (x.raw - lo) // width
-            for x, (lo, width) in zip(step.operands[:2], self._parts[:2], strict=True)
+            for x, (lo, width) in zip(step.inputs[:2], self._parts[:2], strict=True)
         ]
         return (part[0] * PARTS + part[1]).reshape(len(part[0]), -1)
 
@@ -223,21 +190,6 @@ class Boundaries(Probe):
         return kind.reshape(len(raw), -1)
 
 
-class Entries(Probe):
-    """The values of the operand of a function of one value: the entries of its table."""
-
-    def __init__(self, operand: TensorType) -> None:
-        """Take the range of the operand."""
-        self._lo, hi = operand.bounds
-        self._step = -(-(hi - self._lo + 1) // ENTRIES)
-        self.size = (hi - self._lo) // self._step + 1
-
-    def reached(self, step: Step) -> RawArray:
-        raw = step.operands[0].raw
-        found: RawArray = (raw - self._lo) // self._step
-        return found.reshape(len(raw), -1)
-
-
 class Edges(Probe):
     """Operands of a ``FixedQuant`` next to which the result changes, for every element."""
 
@@ -247,7 +199,7 @@ class Edges(Probe):
         self.size = 4 * operand.size
 
     def reached(self, step: Step) -> RawArray:
-        (x,) = step.operands
+        (x,) = step.inputs
         raw, here = x.raw, step.full.raw
         found = []
         for number, move in enumerate((1, -1)):
@@ -257,6 +209,32 @@ class Edges(Probe):
             goal = np.arange(self._count) + self._count * kind.reshape(len(raw), -1)
             found.append(np.where((other != here).reshape(len(raw), -1), goal, -1))
         return np.concatenate(found, axis=1)
+
+
+class Products(Probe):
+    """Weights of a dense layer whose last bit changes the layer's result."""
+
+    def __init__(self, op: Dense, to: FixedType) -> None:
+        """Take the operator and the type behind it."""
+        self._op, self._to = op, to
+        self.size = op.weight.raw.size
+
+    def hits(self, step: Step, seen: Bits) -> tuple[RawArray, RawArray]:
+        (x,) = step.inputs
+        rows, columns = self._op.weight.shape
+        left = ~seen.reshape(rows, columns)
+        raw = x.raw.reshape(-1, rows)
+        place, row = np.nonzero((raw != 0) & left.any(1))
+        full, value = (a.raw.reshape(-1, columns)[place] for a in (step.full, step.value))
+        power = step.full.dtype.fractional - x.dtype.fractional - self._op.weight.dtype.fractional
+        moved = FixedArray(full + (raw[place, row, None] << max(power, 0)), step.full.dtype)
+        which, column = np.nonzero((moved.cast(self._to).raw != value) & left[row])
+        sample = place[which] // (len(raw) // len(x.raw))
+        goal = row[which] * columns + column
+        if len(raw) == len(x.raw):
+            return sample, goal
+        marks = np.unique(sample * self.size + goal)
+        return marks // self.size, marks % self.size
 
 
 def probes_of(graph: Graph, node: Node) -> list[Probe]:
@@ -270,8 +248,8 @@ def probes_of(graph: Graph, node: Node) -> list[Probe]:
             found.append(Pairs(types))
     elif isinstance(node.op, FixedQuant):
         found.append(Edges(node.op, types[0]))
-    elif node.op.pointwise or node.op.approximate:
-        found.append(Entries(types[0]))
+    elif isinstance(node.op, Dense) and node.op.weight.raw.size <= MOST_PRODUCTS:
+        found.append(Products(node.op, to))
     if not to.holds(*exact.bounds, exact.dtype.fractional):
         found.append(Boundaries(exact, to))
     if not (node.op.selects or isinstance(node.op, Requantize)):

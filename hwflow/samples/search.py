@@ -6,17 +6,21 @@ operations, not by time, so that the same graph and seed give the same samples a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.coverage.goals import Goals
+from hwflow.coverage.step import Step
 from hwflow.fixed import RawArray
 from hwflow.ir.graph import Graph
-from hwflow.samples.cover import greedy_cover, hits_of
-from hwflow.samples.goals import Probe, computed, probes_of
+from hwflow.samples.aim import FAR, Aim
+from hwflow.samples.cover import greedy_cover
+from hwflow.samples.goals import Probe, Shares, probes_of
 from hwflow.samples.ports import PortRange
+from hwflow.samples.trends import extremes
+from hwflow.simulate import run_batch
 
 Levels = Mapping[str, RawArray]
 """Mantissas by input node, batch first, channels last."""
@@ -24,62 +28,8 @@ Levels = Mapping[str, RawArray]
 AT_ONCE = 128
 """Children of a round: few, so that most parents are the nearest that are known."""
 
-PATIENCE = 12
+PATIENCE = 30
 """Rounds that reach nothing new before the search ends."""
-
-FAR = np.int64(2**62)
-
-
-@dataclass(eq=False)
-class Aim:
-    """The goals of a layer that have a place on an axis, and the parent nearest to each.
-
-    Attributes:
-        probe: whose goals.
-        base: number of its first goal among all.
-        nearest: distance of the parent.
-        parent: row of the pool.
-        tries: how often children were made for it.
-    """
-
-    probe: Probe
-    base: int
-    nearest: RawArray = field(init=False)
-    parent: RawArray = field(init=False)
-    tries: RawArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Know no parent yet."""
-        count = len(self.probe.goals)
-        self.nearest = np.full(count, FAR)
-        self.parent, self.tries = np.zeros(count, np.int64), np.zeros(count, np.int64)
-
-    def open(self, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-        """Return the targets whose goals nothing has reached."""
-        return np.flatnonzero(~seen[self.base + self.probe.goals])
-
-    def update(self, positions: RawArray, first: int, seen: npt.NDArray[np.bool_]) -> None:
-        """Take samples that are nearer than the parents.
-
-        Args:
-            positions: of the samples, one row each.
-            first: row of the pool where the first of them is.
-            seen: goals that were reached.
-        """
-        which = self.open(seen)
-        if not len(which):
-            return
-        assert self.probe.targets is not None
-        flat = positions.ravel()
-        order = np.argsort(flat, kind="stable")
-        values, targets = flat[order], self.probe.targets[which]
-        at = np.searchsorted(values, targets)
-        for place in (np.maximum(at - 1, 0), np.minimum(at, len(values) - 1)):
-            distance = np.abs(values[place] - targets)
-            better = distance < self.nearest[which]
-            self.nearest[which[better]] = distance[better]
-            self.parent[which[better]] = first + order[place[better]] // positions.shape[1]
-            self.tries[which[better]] = 0
 
 
 class Search:
@@ -90,41 +40,56 @@ class Search:
         self.graph, self.ports = graph, ports
         self.rng = np.random.default_rng((seed, 1))
         self.probes: dict[str, list[tuple[int, Probe]]] = {}
-        self.aims: list[Aim] = []
-        size = 0
+        self.aims: dict[int, Aim] = {}
+        self.goals = Goals.of(graph)
+        size = self.goals.count
         for node in graph.nodes:
             for probe in probes_of(graph, node) if node.inputs else ():
                 self.probes.setdefault(node.name, []).append((size, probe))
                 if probe.targets is not None:
-                    self.aims.append(Aim(probe, size))
+                    self.aims[size] = Aim(probe, size)
                 size += probe.size
         self.seen = np.zeros(size, bool)
         self.pool = {name: np.empty((0, *p.lo.shape), np.int64) for name, p in ports.items()}
         self.kept: list[int] = []
 
-    def offer(self, levels: Levels) -> int:
-        """Compute samples, keep those that reach something new, and return how many do."""
+    def offer(self, levels: Levels, sums: list[RawArray] | None = None) -> int:
+        """Compute samples, keep those that reach something new, and return how many do.
+
+        Args:
+            levels: of the samples.
+            sums: where to put the exact results of layers with a range to reach the ends of.
+        """
         first, count = self._append(levels)
-        samples: list[RawArray] = []
-        goals: list[RawArray] = []
-        aims = {id(aim.probe): aim for aim in self.aims}
-        near: list[tuple[Aim, RawArray]] = []
-        for step in computed(self.graph, levels):
+        hits: list[tuple[RawArray, RawArray]] = []
+        for step in self._computed(levels):
+            hits += self._hits(step, self.seen)
             for base, probe in self.probes.get(step.node.name, ()):
-                reached = probe.reached(step)
-                known = self.seen[base : base + probe.size][reached]
-                sample, goal = hits_of(np.where(known, -1, reached), probe.size)
-                samples.append(sample)
-                goals.append(goal + base)
-                if probe.targets is not None:
-                    near.append((aims[id(probe)], probe.positions(step)))
-        sample, goal = np.concatenate(samples), np.concatenate(goals)
+                if base in self.aims:
+                    self.aims[base].take(step, first, self.seen)
+                if sums is not None and isinstance(probe, Shares):
+                    sums.append(step.full.raw.reshape(count, -1))
+        sample, goal = (np.concatenate(part) for part in zip(*hits, strict=True))
         self.seen[goal] = True
-        for aim, positions in near:
-            aim.update(positions, first, self.seen)
         new = greedy_cover(sample, goal, count)
         self.kept += [first + s for s in new]
         return len(new)
+
+    def _computed(self, levels: Levels) -> Iterator[Step]:
+        types = self.graph.types
+        points = {name: types[name].dtype.fractional for name in levels}
+        real = {n: np.ldexp(a.astype(np.float64), -points[n]) for n, a in levels.items()}
+        return run_batch(self.graph, real)
+
+    def _hits(self, step: Step, seen: npt.NDArray[np.bool_]) -> Iterator[tuple[RawArray, RawArray]]:
+        """Yield samples and the goals of a layer that they reach, without those seen."""
+        layer = self.goals.layers[step.node.name]
+        bits = layer.reached_by_sample(step)
+        sample, goal = np.nonzero(bits & ~seen[layer.base : layer.base + bits.shape[1]])
+        yield sample, goal + layer.base
+        for base, probe in self.probes.get(step.node.name, ()):
+            sample, goal = probe.hits(step, seen[base : base + probe.size])
+            yield sample, goal + base
 
     def _append(self, levels: Levels) -> tuple[int, int]:
         first = len(next(iter(self.pool.values())))
@@ -134,44 +99,51 @@ class Search:
 
     def compact(self) -> None:
         """Forget the samples that are neither kept nor a parent."""
-        parents = [aim.parent[aim.open(self.seen)] for aim in self.aims]
+        parents = [aim.parent[aim.open(self.seen)] for aim in self.aims.values()]
         wanted = np.unique(np.concatenate([np.array(self.kept, np.int64), *parents]))
         number = np.zeros(len(next(iter(self.pool.values()))), np.int64)
         number[wanted] = np.arange(len(wanted))
         self.pool = {name: found[wanted] for name, found in self.pool.items()}
         self.kept = number[self.kept].tolist()
-        for aim in self.aims:
+        for aim in self.aims.values():
             aim.parent = number[aim.parent]
 
-    def run(self, samples: int) -> None:
-        """Try so many children at most."""
+    def run(self, drawn: Levels, tries: int) -> None:
+        """Start with samples, then try so many others at most.
+
+        First come those that a linear fit calls extreme, then children of the nearest.
+        """
+        sums: list[RawArray] = []
+        self.offer(drawn, sums)
+        far = extremes(self.ports, drawn, sums, self.rng, min(tries // 4, len(sums) * AT_ONCE))
+        tried = len(next(iter(far.values())))
+        if tried:
+            self.offer(far)
         idle = 0
-        for _ in range(samples // AT_ONCE):
-            parents, mates, distances = self._parents(AT_ONCE)
-            if not len(parents):
-                break
-            children = {
-                name: self._children(name, parents, mates, distances) for name in self.ports
-            }
+        while tried + AT_ONCE <= tries and idle < PATIENCE:
+            family = self._parents(AT_ONCE)
+            children = {name: self._children(name, *family) for name in self.ports}
             idle = 0 if self.offer(children) else idle + 1
-            if idle == PATIENCE:
-                break
+            tried += AT_ONCE
             if len(next(iter(self.pool.values()))) > 4096:
                 self.compact()
 
     def _parents(self, count: int) -> tuple[RawArray, RawArray, RawArray]:
-        """Return rows of the pool to change, others to cross them with, and how far they are."""
-        found: list[tuple[RawArray, RawArray, RawArray]] = []
-        open_ = [(aim, which) for aim in self.aims if len(which := aim.open(self.seen))]
+        """Return rows of the pool to change, others to cross them with, and how far they are.
+
+        Three quarters are the nearest to goals that are open, the others any that are kept.
+        """
+        open_ = [(aim, which) for aim in self.aims.values() if len(which := aim.open(self.seen))]
+        aimed = 3 * count // 4 if open_ else 0
+        any_ = self.rng.choice(self.kept, (2, count - aimed))
+        found = [(any_[0], any_[1], np.full(count - aimed, FAR))]
         for number, (aim, which) in enumerate(open_):
-            share = count // len(open_) + (number < count % len(open_))
+            share = aimed // len(open_) + (number < aimed % len(open_))
             tired = aim.tries[which] + self.rng.random(len(which))
             chosen = which[np.resize(np.argsort(tired)[:share], share)]
             aim.tries[chosen] += 1
             mates = aim.parent[self.rng.choice(which, share)]
             found.append((aim.parent[chosen], mates, aim.nearest[chosen]))
-        if not found:
-            return (np.empty(0, np.int64),) * 3
         parents, mates, distances = zip(*found, strict=True)
         return np.concatenate(parents), np.concatenate(mates), np.concatenate(distances)
 
@@ -200,12 +172,8 @@ class Search:
     def best(self, most: int) -> Levels:
         """Return the smallest set of kept samples found that reaches all that they reach."""
         levels = {name: found[self.kept] for name, found in self.pool.items()}
-        samples: list[RawArray] = []
-        goals: list[RawArray] = []
-        for step in computed(self.graph, levels):
-            for base, probe in self.probes.get(step.node.name, ()):
-                sample, goal = hits_of(probe.reached(step), probe.size)
-                samples.append(sample)
-                goals.append(goal + base)
-        chosen = greedy_cover(np.concatenate(samples), np.concatenate(goals), most)
+        nothing = np.zeros_like(self.seen)
+        hits = [hit for step in self._computed(levels) for hit in self._hits(step, nothing)]
+        sample, goal = (np.concatenate(part) for part in zip(*hits, strict=True))
+        chosen = greedy_cover(sample, goal, most)
         return {name: found[chosen] for name, found in levels.items()}
