@@ -34,7 +34,7 @@ from hwflow.manifest.provenance import Provenance
 from hwflow.report.data import ReportData, report_data
 from hwflow.samples import as_data
 from hwflow.simulate import Simulation, simulate
-from hwflow.vectors import SAMPLES, Vectors, simulated_vectors
+from hwflow.vectors import SAMPLES, Vectors, covering_vectors, simulated_vectors
 from hwflow.verify import Verification, check_faithful, full_simulation
 
 if TYPE_CHECKING:
@@ -231,19 +231,24 @@ class Design:
         )
         return checker.check(float_model)
 
-    def vectors(self, data: Any = None, *, samples: int = SAMPLES) -> Vectors:
-        """Return what enters and leaves the hardware for the first samples of data.
+    def vectors(self, data: Any = None, *, samples: int = SAMPLES, cover: bool = False) -> Vectors:
+        """Return what enters and leaves the hardware for some samples.
 
         Args:
             data: as for ``simulate``.
             samples: how many at most.
+            cover: take the fewest found, of data and of made-up samples, that reach the most of
+                every layer, as a build does; otherwise the first of the data.
 
         Raises:
             CompileError: the data does not suit the inputs.
             ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
-        given = as_data(data, self.graph)
-        return simulated_vectors(self.graph, self.target, self.project, given, samples)
+        parts = self.graph, self.target, self.project
+        if cover:
+            given = None if data is None else as_data(data, self.graph)
+            return covering_vectors(*parts, given, samples)
+        return simulated_vectors(*parts, as_data(data, self.graph), samples)
 
     @cached_property
     def golden(self) -> GoldenModel:

@@ -18,7 +18,7 @@ def vectors(found: Vectors, folder: Path, *, json: bool) -> None:
     ports = [p.described() for p in found.ports]
     if json:
         told = {"folder": str(folder), "samples": found.samples, "data": found.source}
-        print_json({**told, "made_up": found.made_up, "ports": ports})
+        print_json({**told, "made_up_samples": found.made_up, "ports": ports})
         return
     console.print(escape(f"{folder}: {found.samples} samples"), soft_wrap=True)
     data = f"data      {escape(found.source)}"

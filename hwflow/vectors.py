@@ -24,6 +24,7 @@ from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
 from hwflow.port_data import real_values
+from hwflow.samples.choose import chosen, entered
 from hwflow.simulate import simulate
 from hwflow.verify import Verification
 
@@ -88,14 +89,14 @@ class Vectors:
         design: name of the top function.
         io_type: "io_parallel" or "io_stream".
         source: where the data comes from.
-        made_up: whether nobody gave data.
+        made_up: how many of the samples are made up; they are the last.
         ports: inputs, then outputs, each in the order of the top function's arguments.
     """
 
     design: str
     io_type: str
     source: str
-    made_up: bool
+    made_up: int
     ports: tuple[PortVectors, ...]
 
     def __repr__(self) -> str:
@@ -131,7 +132,7 @@ class Vectors:
             "io_type": self.io_type,
             "samples": self.samples,
             "data": self.source,
-            "made_up": self.made_up,
+            "made_up_samples": self.made_up,
             "files": _listed(texts),
             "ports": described,
         }
@@ -153,7 +154,7 @@ def collect(
     source: str,
     samples: int = SAMPLES,
     *,
-    made_up: bool = False,
+    made_up: int = 0,
 ) -> Vectors:
     """Return the vectors of a simulation.
 
@@ -164,7 +165,7 @@ def collect(
         layers: values of the graph's inputs and outputs at least, by node name.
         source: where the data comes from.
         samples: how many to keep at most.
-        made_up: whether nobody gave data.
+        made_up: how many of these are made up, the last ones.
     """
     inputs, outputs = hls_ports(graph, target, project.files)
     pairs = [
@@ -188,8 +189,30 @@ def simulated_vectors(
     """
     ports = {p.value for p in (*graph.inputs, *graph.outputs)}
     found = simulate(graph, _first(data.inputs, samples), keep=ports.__contains__)
-    made_up = data.seed is not None
-    return collect(graph, target, project, found.layers, data.source, samples, made_up=made_up)
+    kept = min(samples, found.samples)
+    made = 0 if data.seed is None else kept
+    return collect(graph, target, project, found.layers, data.source, samples, made_up=made)
+
+
+def covering_vectors(
+    graph: Graph, target: Target, project: Project, data: Data | None, samples: int = SAMPLES
+) -> Vectors:
+    """Return the fewest vectors found, of data and of made-up samples, that reach the most.
+
+    Args:
+        graph: the hardware graph.
+        target: what the project was generated for.
+        project: the generated project.
+        data: what was given; None for made-up samples alone.
+        samples: how many at most.
+
+    Raises:
+        CompileError: the data does not suit the inputs.
+    """
+    given = None if data is None else entered(graph, data.inputs)
+    found = chosen(graph, given, None, samples)
+    told = found.described("" if data is None else data.source)
+    return collect(graph, target, project, found.layers, told, samples, made_up=found.made)
 
 
 def _first(inputs: Mapping[str, npt.NDArray[Any]], samples: int) -> Mapping[str, npt.NDArray[Any]]:
@@ -208,15 +231,18 @@ def simulation_files(
         graph: the design.
         target: what the project was generated for.
         project: the generated project.
-        verification: its first samples are the vectors; without it there is only what builds the
-            bench, which then refuses to run.
+        verification: of its samples and of made-up ones those are the vectors that reach the
+            most; without it there is only what builds the bench, which then refuses to run.
     """
     files = {f"sim/{name}": content for name, content in build_files(graph).items()}
     if verification is None:
         return files
     layers, made_up = verification.simulation.layers, verification.made_up
-    found = collect(graph, target, project, layers, verification.data, made_up=made_up)
-    return files | placed(found)
+    run = {p.value: layers[p.value].raw for p in graph.inputs}
+    found = chosen(graph, None if made_up else run, run if made_up else None, SAMPLES)
+    told = found.described("" if made_up else verification.data)
+    ports = collect(graph, target, project, found.layers, told, SAMPLES, made_up=found.made)
+    return files | placed(ports)
 
 
 def placed(vectors: Vectors) -> dict[str, bytes]:

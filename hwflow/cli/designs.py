@@ -225,7 +225,11 @@ def vectors(
     model: Model,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     data: DataOption = None,
-    samples: Annotated[int, typer.Option(min=1, help="The first ones of the data.")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="The first of the data; at most.")] = 100,
+    cover: Annotated[
+        bool,
+        typer.Option(help="The fewest found, of data and made-up samples, that reach the most."),
+    ] = False,
     formats: Annotated[
         str, typer.Option("--format", help="Some of dat, npy and hex.")
     ] = "dat,npy,hex",
@@ -243,6 +247,6 @@ def vectors(
 
     check_folder(out)
     design = compile_design(model, config, plugin, weights, trust, io_type=io_type, backend=backend)
-    found = design.vectors(data, samples=samples)
+    found = design.vectors(data, samples=samples, cover=cover)
     files = found.files(formats.split(","))
     show_vectors.vectors(found, Project(found.design, files).write(out), json=json)

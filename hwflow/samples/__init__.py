@@ -18,6 +18,8 @@ from hwflow.samples import mixture
 from hwflow.samples.ports import PortRange, port_range, real_numbers
 from hwflow.samples.search import AT_ONCE, Levels, Search
 
+__all__ = ["Levels", "as_data", "made_data", "mixed_data", "numbers"]
+
 MADE_UP = "made-up data, as none was given"
 """How the source of made-up data begins, wherever it is named."""
 
@@ -62,7 +64,7 @@ def made_data(graph: Graph, samples: int | None = None, seed: int = 0) -> Data:
         samples: how many; None for what suits the network, 512 at most.
         seed: of the generator.
     """
-    most, least = (samples, samples) if samples is not None else _numbers(graph)
+    most, least = (samples, samples) if samples is not None else numbers(graph)
     ports = {port.value: port_range(graph, port) for port in graph.inputs}
     always = min(max(FIRST, most // 8), most)
     found = _searched(graph, ports, most - always, seed)
@@ -99,7 +101,7 @@ def _data(graph: Graph, ports: dict[str, PortRange], found: Levels, drawn: int, 
     return Data(inputs, None, source, seed)
 
 
-def _numbers(graph: Graph) -> tuple[int, int]:
+def numbers(graph: Graph) -> tuple[int, int]:
     """Return how many samples there may be, and how many there are at least."""
     fitting = PRODUCTS // max(_products(graph), 1)
     return (
