@@ -3,6 +3,8 @@
 ``HWFLOW_CACHE``  folder for compiled simulations; default ``$XDG_CACHE_HOME/hwflow``.
 ``HWFLOW_DUMP``   folder; the model after each pass that changed it is written there as text.
 ``HWFLOW_DEBUG``  1 stages and times, 2 passes and why one did nothing, 3 the graph after each pass.
+``HWFLOW_CXX_TIMEOUT``  seconds that one compilation of C++ may take; default 300.
+``HWFLOW_CXX_MEMORY``   megabytes that one compilation of C++ may take; default 3000.
 ``CXX``           the C++ compiler (see ``toolchain`` for the other programs).
 """
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from hwflow.errors import ToolError
+
+T = TypeVar("T")
 
 LOG_LINES = 30
 """How much of a failed program's output an error shows."""
@@ -77,61 +87,156 @@ YOSYS = Tool("yosys", "YOSYS", "open-source logic synthesis", "apt-get install y
 TOOLS = (CXX, VITIS, VIVADO_HLS, VERILATOR, YOSYS)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a program may take.
+
+    Attributes:
+        timeout_s: seconds.
+        memory_mb: megabytes of address space for each of its processes, or None.
+        too_slow: what to do where the time is not enough.
+        too_large: what to do where the memory is not enough.
+    """
+
+    timeout_s: float
+    memory_mb: int | None = None
+    too_slow: str = "use fewer samples or layers"
+    too_large: str = ""
+
+
 def run(
-    tool: Tool, arguments: Sequence[str], *, cwd: Path, timeout_s: float, what: str
+    tool: Tool, arguments: Sequence[str], *, cwd: Path, limits: Limits, what: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end.
 
     Raises:
-        ToolError: the tool is missing, failed, or took longer than ``timeout_s`` seconds.
+        ToolError: the tool is missing, failed, or took more than it may.
     """
-    return _run(tool.name, [tool.require(), *arguments], cwd, timeout_s, what)
+    return _run(tool.name, [tool.require(), *arguments], cwd, limits, what)
 
 
 def run_program(
-    program: Path, arguments: Sequence[str], *, cwd: Path, timeout_s: float, what: str
+    program: Path, arguments: Sequence[str], *, cwd: Path, limits: Limits, what: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that was built here, to its end.
 
     Raises:
-        ToolError: it failed, crashed, or took longer than ``timeout_s`` seconds.
+        ToolError: it failed, crashed, or took more than it may.
     """
-    return _run(program.name, [str(program), *arguments], cwd, timeout_s, what)
+    return _run(program.name, [str(program), *arguments], cwd, limits, what)
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]], workers: int) -> list[T]:
+    """Return what some tasks give that run programs, so many tasks at a time.
+
+    Where one fails, or this process is asked to end, the programs of all are stopped at once.
+    """
+    stop = threading.Event()
+
+    def begin(task: Callable[[], T]) -> T:
+        _STOP.set(stop)
+        return task()
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        waiting = [pool.submit(begin, task) for task in tasks]
+        try:
+            done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+            failed = next((f for f in waiting if f in done and f.exception() is not None), None)
+            if failed is not None:
+                failed.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+        return [task.result() for task in waiting]
+
+
+_STOP: ContextVar[threading.Event | None] = ContextVar("_STOP", default=None)
+"""Set where the programs of a thread are to be stopped."""
+
+_POLL_S = 0.05
+_BOUNDED = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2" 2>/dev/null; shift 2; exec "$@"'
+"""Shell that bounds the address space of a program and of those that it starts; and their time,
+in case this process is killed before it can stop them."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|virtual memory exhausted|cannot allocate memory|bad_alloc|[Kk]illed signal"
+)
 
 
 def _run(
-    name: str, command: list[str], cwd: Path, timeout_s: float, what: str
+    name: str, command: list[str], cwd: Path, limits: Limits, what: str
 ) -> subprocess.CompletedProcess[str]:
+    started = command
+    if limits.memory_mb is not None:
+        bounds = str(limits.memory_mb * 1000), str(int(limits.timeout_s) + 1)
+        started = ["/bin/sh", "-c", _BOUNDED, "sh", *bounds, *command]
     try:
-        done = subprocess.run(
-            command,
+        process = subprocess.Popen(
+            started,
             cwd=cwd,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # g++ starts others, which end with it
         )
     except OSError as error:
         message = f"{command[0]} cannot be run: {error.strerror}"
         raise ToolError(name, message, code="HW602") from error
+    try:
+        out, err = _finished(process, limits.timeout_s)
     except subprocess.TimeoutExpired:
         raise ToolError(
             name,
-            f"{what} took longer than {timeout_s:g} s",
+            f"{what} took longer than {limits.timeout_s:g} s",
             code="HW603",
-            help="use fewer samples or layers",
+            help=limits.too_slow,
         ) from None
-    if done.returncode == 0:
-        return done
-    code = "HW605" if done.returncode < 0 else "HW604"
-    if done.returncode < 0:
-        import signal
+    finally:
+        _stop(process)
+    if process.returncode == 0:
+        return subprocess.CompletedProcess(command, 0, out, err)
+    raise _failure(name, what, process.returncode, err + out, limits)
 
-        ended = f"crashed ({signal.Signals(-done.returncode).name})"
-    else:
-        ended = f"failed (exit status {done.returncode})"
-    output = (done.stderr + done.stdout).strip().split("\n")
-    log = "\n".join(output[:LOG_LINES])
-    raise ToolError(name, f"{what} {ended}", code=code, log=log)
+
+def _finished(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:
+    """Return what a program printed, when it has ended.
+
+    Raises:
+        TimeoutExpired: it took too long.
+        StoppedError: it is to be stopped.
+    """
+    stop, end = _STOP.get(), time.monotonic() + timeout_s
+    while True:
+        try:
+            return process.communicate(timeout=min(_POLL_S, max(0.0, end - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if stop is not None and stop.is_set():
+                raise StoppedError from None
+            if time.monotonic() >= end:
+                raise
+
+
+class StoppedError(Exception):
+    """A program was stopped, since another one failed or this process is to end."""
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a program, and all that it started and that still run."""
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _failure(name: str, what: str, status: int, output: str, limits: Limits) -> ToolError:
+    lines = output.strip().split("\n")
+    log = "\n".join(lines[:LOG_LINES])
+    if limits.memory_mb is not None and _OUT_OF_MEMORY.search(output):
+        message = f"{what} needs more than {limits.memory_mb} MB of memory"
+        return ToolError(name, message, code="HW608", help=limits.too_large, log=log)
+    if status < 0:
+        ended = f"{what} crashed ({signal.Signals(-status).name})"
+        return ToolError(name, ended, code="HW605", log=log)
+    return ToolError(name, f"{what} failed (exit status {status})", code="HW604", log=log)

@@ -205,7 +205,7 @@ def test_cpp_that_does_not_compile_is_an_error_with_its_log(design: Design) -> N
             design.graph, with_text(design, TOP, "nnet::dense", "nnet::tense"), design.target
         )
     assert "tense" in failure.value.log
-    assert "compiling the generated C++ failed" in failure.value.message
+    assert "compiling the generated C++ of layer fc1 failed" in failure.value.message
 
 
 def test_a_missing_compiler_is_named(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,18 @@ from typing import Any
 
 from hwflow.cli import designs, models, projects, tools
 from hwflow.cli.app import app
+from hwflow.cli.ending import ended_as_usual
 
 __all__ = ["app", "designs", "main", "models", "projects", "tools"]
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; user errors end with status 2 and no traceback."""
+    with ended_as_usual():
+        _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> None:
     try:
         app(arguments)
     except Exception as error:

@@ -6,19 +6,18 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from hwflow import toolchain
 from hwflow.codegen.project import Project
 from hwflow.csim.cache import HEADERS, LAYERS, OBJECTS, PROGRAMS, digest_of
 from hwflow.csim.division import STEP, Division, Piece, prelude_of, source_of
+from hwflow.csim.limits import limits_of, names_of
 from hwflow.machine import cores
 from hwflow.resources import sim_dir
 
-BUILD_TIMEOUT_S = 1800.0
 PRELUDE = "hwflow_prelude.h"
 INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
 
@@ -162,11 +161,12 @@ class Compiler:
         tasks += [_task([division.caller]), _task([division.top])]
         tasks.append((self._support["main.cpp"].decode(), {}))
         wanted = {self._digest(*task): task for task in tasks}
+        layers = dict(zip(wanted, groups, strict=False))
         new = {d: source for d, (source, _) in wanted.items() if not _fetch(d, folder)}
         if new:
             self._precompile(folder)
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(lambda digest: self._compile(folder, digest, new[digest]), new))
+        steps = [partial(self._compile, folder, d, new[d], layers.get(d, ())) for d in new]
+        toolchain.side_by_side(steps, cores())
         for group, digest in zip(groups, wanted, strict=False):
             self._remember(group, digest, wanted[digest][1], folder)
         names = [f"{digest}.o" for digest in dict.fromkeys([*objects, *wanted])]
@@ -222,19 +222,19 @@ class Compiler:
         self._run(folder, ["-x", "c++-header", PRELUDE, "-o", made.name])
         HEADERS.put(digest, made)
 
-    def _compile(self, folder: Path, digest: str, source: str) -> None:
+    def _compile(self, folder: Path, digest: str, source: str, layers: Sequence[Piece]) -> None:
         (folder / f"{digest}.cpp").write_text(source)
         arguments = ["-include", PRELUDE, "-c", f"{digest}.cpp", "-o", f"{digest}.o"]
-        self._run(folder, arguments)
+        self._run(folder, arguments, layers)
         OBJECTS.put(digest, folder / f"{digest}.o")
 
-    def _run(self, folder: Path, arguments: Sequence[str]) -> None:
+    def _run(self, folder: Path, arguments: Sequence[str], layers: Sequence[Piece] = ()) -> None:
         toolchain.run(
             toolchain.CXX,
             [*self.flags, *INCLUDES, *arguments],
             cwd=folder,
-            timeout_s=BUILD_TIMEOUT_S,
-            what="compiling the generated C++",
+            limits=limits_of(layers),
+            what=f"compiling {names_of(layers)}",
         )
 
 

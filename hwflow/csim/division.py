@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hwflow.codegen.project import Project
 from hwflow.csim.blocks import Block, Blocks, declared_in, joined, names_in, split_blocks
 from hwflow.csim.cache import digest_of
+from hwflow.csim.tables import with_tables
 
 LAYERS_MARK = "// hls-fpga-machine-learning insert layers"
 """Comment of hls4ml 1.3.0's writer in the top function, before its layers."""
@@ -45,12 +46,14 @@ class Piece:
         includes: what they include, as written in C++.
         headers: content of the project's headers that are included, directly or through others,
             by path; those of the prelude are not among them.
+        layer: name of the layer, or empty.
     """
 
     code: str
     needed: tuple[Block, ...]
     includes: tuple[str, ...]
     headers: Mapping[str, bytes]
+    layer: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -137,7 +140,7 @@ def divide(project: Project, prelude: Sequence[str], caller: str) -> Division:
         used = names_in(step.text)
         own = "\n    ".join(line for name, line in loads.items() if name in used)
         code = f"void {STEP}{signature} {{\n{step.text}\n}}\n\nvoid {STEP}_load() {{\n    {own}\n}}"
-        piece = _piece(project, code, blocks, prelude)
+        piece = replace(_piece(project, code, blocks, prelude), layer=_layer_in(step.text))
         declared.append(f"void {piece.function}{signature};\nvoid {piece.function}_load();")
         lines[step.at] = f"    {piece.function}({', '.join(step.arguments)});"
         loaders += [f"        {piece.function}_load();"] if own else []
@@ -146,6 +149,12 @@ def divide(project: Project, prelude: Sequence[str], caller: str) -> Division:
     headers = _reached(project, [f"firmware/{project.name}.h"], prelude)
     top = Piece(head + LAYERS_MARK + "\n".join(lines), (), (), headers)
     return Division(top, _piece(project, caller, blocks, prelude), tuple(layers))
+
+
+def _layer_in(code: str) -> str:
+    """Return the name of the layer that a call belongs to: its configuration carries it."""
+    found = re.search(r"\bconfig\d+_(\w+)", code)
+    return found[1] if found else ""
 
 
 def _with_loaders(head: str, loaders: Sequence[str]) -> str:
@@ -209,7 +218,7 @@ def _blocks(project: Project, weights: Sequence[str]) -> Iterator[Block]:
     place = 0
     for section, code in _sections(project, weights):
         for text in split_blocks(code):
-            yield Block(text, section, place)
+            yield Block(with_tables(text) if section == GENERATED else text, section, place)
             place += 1
 
 

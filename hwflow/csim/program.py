@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -84,9 +84,8 @@ class Csim:
             self._write_weights(folder)
             (folder / "csim").symlink_to(self.program.absolute())
             parts = np.array_split(samples, max(1, processes))
-            with ThreadPoolExecutor(len(parts)) as pool:
-                tasks = [pool.submit(self._run, folder, n, part) for n, part in enumerate(parts)]
-                found = np.concatenate([task.result() for task in tasks])
+            tasks = [partial(self._run, folder, n, part) for n, part in enumerate(parts)]
+            found = np.concatenate(toolchain.side_by_side(tasks, len(tasks)))
         return CsimResult(self._split(found))
 
     def _write_weights(self, folder: Path) -> None:
@@ -106,7 +105,7 @@ class Csim:
             folder / "csim",
             [given, computed, str(len(samples))],
             cwd=folder,
-            timeout_s=RUN_TIMEOUT_S,
+            limits=toolchain.Limits(RUN_TIMEOUT_S),
             what="the C++ simulation",
         )
         found = np.fromfile(folder / computed, np.float64)

@@ -121,7 +121,7 @@ def test_no_port_can_be_a_macro(tmp_path: Path) -> None:
         toolchain.CXX,
         [*options, f"{firmware}/{project.name}.cpp"],
         cwd=tmp_path,
-        timeout_s=60,
+        limits=toolchain.Limits(60),
         what="listing macros",
     )
     macros = set(re.findall(r"^#define (\w+)", done.stdout, re.M))
