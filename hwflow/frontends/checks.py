@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 import onnx
 
 from hwflow.errors import Diagnostic
+from hwflow.frontends.node_attributes import check_known
 from hwflow.frontends.qdq_parameters import CONTRIB_DOMAIN, LINEAR, refused_operators
 from hwflow.frontends.tensor_checks import NUMERIC, check_size, check_tensors, node_label
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
@@ -60,6 +61,7 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
         *_check_versions(proto, where),
         *_check_operators(graph, {(f.domain, f.name) for f in proto.functions}, where),
         *_check_operands(proto, where),
+        *_check_known_attributes(proto, where),
         *_check_inputs(inputs, where),
         *check_tensors(graph, where),
     ]
@@ -206,6 +208,15 @@ def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
                 found=str(len(node.input)),
                 supported=f"{least}" if least == most else f"{least} to {most}",
             )
+
+
+def _check_known_attributes(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
+    """Yield attributes of nodes that nothing reads; see ``check_known``."""
+    versions = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
+    for owner in (proto.graph, *proto.functions):
+        for node in owner.node:
+            place = f"{node_label(node)}, {where}"
+            yield from check_known(node, max(versions, default=OLDEST_OPSET), place)
 
 
 def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:

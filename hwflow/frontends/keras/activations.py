@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hwflow.frontends.keras.arguments import check_quantizer
 from hwflow.frontends.keras.quantizers import QUANTIZERS, sigmoid_of_qkeras
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.ir.op import RefusedError
@@ -46,6 +47,7 @@ def activate(b: Writer, x: Tensor, activation: Any) -> Tensor:
         return activation(b, x)
     kind = type(activation)
     if kind.__module__ == "qkeras.quantizers" and kind.__name__ in QUANTIZERS:
+        check_quantizer(b, activation)
         return QUANTIZERS[kind.__name__](b, x, activation)
     module = str(getattr(activation, "__module__", ""))
     name = str(getattr(activation, "__name__", kind.__name__))

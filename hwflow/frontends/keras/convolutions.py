@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hwflow.frontends.keras.activations import activate
-from hwflow.frontends.keras.layers import Convert, Layer, quantizer_of
+from hwflow.frontends.keras.layers import Convert, Layer, check_last_axis, quantizer_of
 from hwflow.frontends.keras.weights import write_weight
 from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
 
@@ -80,7 +80,7 @@ def check_layout(b: Writer, layer: Layer) -> None:
 
 
 def _convolution(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
-    kernel, bias = _folded(layer) if hasattr(layer, "batchnorm") else (layer.kernel, None)
+    kernel, bias = _folded(b, layer) if hasattr(layer, "batchnorm") else (layer.kernel, None)
     weight = write_weight(b, "kernel", kernel, quantizer_of(layer, "kernel"), out_first)
     return _apply(b, layer, x[0], weight, int(layer.filters), int(layer.groups), bias)
 
@@ -89,7 +89,7 @@ def _depthwise(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     rank = len(x[0].shape) - 1
     kernel, bias = layer.depthwise_kernel, None
     if hasattr(layer, "batchnorm"):
-        kernel, bias = _folded(layer)
+        kernel, bias = _folded(b, layer)
     weight = write_weight(b, "kernel", kernel, quantizer_of(layer, "depthwise"), channels_first)
     channels = x[0].shape[rank]
     return _apply(b, layer, x[0], weight, channels * int(layer.depth_multiplier), channels, bias)
@@ -178,7 +178,7 @@ def channels_first(kernel: FloatArray) -> FloatArray:
     return np.ascontiguousarray(moved.reshape(-1, 1, *moved.shape[2:]))
 
 
-def _folded(layer: Layer) -> tuple[Any, Any]:
+def _folded(b: Writer, layer: Layer) -> tuple[Any, Any]:
     """Return kernel and bias of a convolution with its batch normalisation folded in.
 
     By TensorFlow itself and in the order of ``QConv2DBatchnorm.call`` and
@@ -187,6 +187,7 @@ def _folded(layer: Layer) -> tuple[Any, Any]:
     import tensorflow as tf
 
     norm = layer.batchnorm
+    check_last_axis(b, norm.axis, len(layer.kernel_size) + 2)
     factor = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
     if norm.gamma is not None:
         factor *= norm.gamma

@@ -84,15 +84,29 @@ def _softmax(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     return softmax(b, x[0], layer.axis)
 
 
-def _batch_norm(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
-    source = b.spatial(x[0])
-    axes = [layer.axis] if isinstance(layer.axis, int) else [int(a) for a in layer.axis]
-    if [a % (len(source.shape) + 1) for a in axes] != [len(source.shape)]:
+def check_last_axis(b: Writer, axis: Any, rank: int) -> None:
+    """Refuse a batch normalisation of another axis than the last.
+
+    Args:
+        b: for messages.
+        axis: one, or a list, as Keras has it.
+        rank: axes of the value, batch included.
+
+    Raises:
+        RefusedError: HW281.
+    """
+    axes = [axis] if isinstance(axis, int) else [int(a) for a in axis]
+    if [a % rank for a in axes] != [rank - 1]:
         raise b.refusal(
             "batch normalisation of an axis other than the last",
             found=f"axis={axes}",
             supported="axis=-1",
         )
+
+
+def _batch_norm(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
+    source = b.spatial(x[0])
+    check_last_axis(b, layer.axis, len(source.shape) + 1)
     size = (source.shape[-1],)
     names = (("gamma", np.ones(size)), ("beta", np.zeros(size)), ("mean", None), ("variance", None))
     operands = []

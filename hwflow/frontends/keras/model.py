@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends.keras.arguments import check_layer
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
@@ -31,6 +32,18 @@ INSTEAD = {
     "RepeatVector": "repeat outside of the network",
 }
 """What to use instead of layers that people often meet."""
+
+SEVERAL = (
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Average",
+    "AveragePow2",
+    "Maximum",
+    "Minimum",
+    "Concatenate",
+)
+"""Layers of several values, without the Q of quantised ones."""
 
 _PACKAGES = ("keras.", "tf_keras.", "qkeras.", "tensorflow.python.keras.")
 
@@ -95,7 +108,9 @@ class _Walk:
             _check_call(self.b, node, layer)
             if getattr(layer, "_nodes_by_depth", None) and getattr(layer, "outputs", None):
                 return self.run(layer, operands, f"{path}.")
-            return [_converter(self.b, layer)(self.b, layer, operands)]
+            convert = _converter(self.b, layer)
+            check_operands(self.b, len(operands))
+            return [convert(self.b, layer, operands)]
         except RefusedError as refusal:
             self.findings.append(refusal.diagnostic)
             return [Tensor("refused", _shape(t)) for t in _listed(node.outputs)]
@@ -113,6 +128,7 @@ def _converter(b: Writer, layer: Any) -> Convert:
         name = cls.__name__
         if name in CONVERTERS and cls.__module__.startswith(_PACKAGES):
             if getattr(cls, "call", None) is getattr(type(layer), "call", None):
+                check_layer(b, layer, name)
                 return CONVERTERS[name]
             break
     kind = type(layer).__name__
@@ -125,8 +141,42 @@ def _converter(b: Writer, layer: Any) -> Convert:
     )
 
 
+def check_operands(b: Writer, count: int) -> None:
+    """Refuse several operands of a layer that takes one: a mask, for one.
+
+    Raises:
+        RefusedError: HW281.
+    """
+    if count > 1 and b.kind.removeprefix("Q") not in SEVERAL:
+        raise b.refusal(
+            "call with more than one value",
+            found=f"{count} values",
+            supported="one",
+            help="call it without a mask",
+        )
+
+
+def check_arguments(b: Writer, given: Mapping[str, Any]) -> None:
+    """Refuse a call with arguments that say something.
+
+    Args:
+        b: for messages.
+        given: arguments beside the operands, by name or position.
+
+    Raises:
+        RefusedError: HW281.
+    """
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise b.refusal(
+                "call with an argument that is not known",
+                found=printable(f"{name} = {value!r}"[:80]),
+                help="call the layer without it",
+            )
+
+
 def _check_call(b: Writer, node: Any, layer: Any) -> None:
-    """Refuse calls in training mode, and layers of other types than float32."""
+    """Refuse calls in training mode or with other arguments, and other types than float32."""
     training = (node.call_kwargs or {}).get("training")
     if isinstance(training, (bool, int)) and training:
         raise b.refusal(
@@ -135,6 +185,10 @@ def _check_call(b: Writer, node: Any, layer: Any) -> None:
             supported="inference",
             help="call it without training=True",
         )
+    operands = {id(t) for t in node.keras_inputs}
+    positional = {f"argument {i}": v for i, v in enumerate(node.call_args or ()) if i}
+    given = {**positional, **(node.call_kwargs or {})}
+    check_arguments(b, {k: v for k, v in given.items() if id(v) not in operands})
     dtype = getattr(layer, "compute_dtype", None) or "float32"
     if dtype != "float32":
         raise b.refusal(

@@ -6,15 +6,21 @@ refused. What else a configuration says (modules to import, functions, custom ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends.keras.arguments import check_settings
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
-from hwflow.frontends.keras.model import INSTEAD, named_outputs
+from hwflow.frontends.keras.model import (
+    INSTEAD,
+    check_arguments,
+    check_operands,
+    named_outputs,
+)
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalisation import NORMALISATION
 from hwflow.frontends.keras.writer import Tensor, Writer
@@ -33,8 +39,20 @@ KERAS: dict[str, Convert] = {
 } | {"EinsumDense": einsum_dense}
 """Layers of Keras, by class name."""
 
-OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
-"""Functions of ``keras.ops`` on two values, which ``a + b`` is, too."""
+
+def _difference(b: Writer, x: Tensor, number: float, first: bool) -> Tensor:
+    return b.unary("Add", b.unary("Neg", x), number) if first else b.unary("Sub", x, number)
+
+
+OPERATIONS: dict[str, Callable[[Writer, Tensor, float, bool], Tensor]] = {
+    "Add": lambda b, x, number, first: b.unary("Add", x, number),
+    "Subtract": _difference,
+    "Multiply": lambda b, x, number, first: b.unary("Mul", x, number),
+    "Maximum": lambda b, x, number, first: b.clip(x, number, None),
+    "Minimum": lambda b, x, number, first: b.clip(x, None, number),
+}
+"""Functions of ``keras.ops`` on two values, which ``a + b`` is, too: what they are of a value and
+a number, and whether the number stands first."""
 
 MODELS = ("Functional", "Sequential")
 
@@ -123,6 +141,10 @@ class _Walk:
             _check_call(self.b, call, config["config"])
             if refused:
                 return [x[0]]
+            if is_operation(config):
+                return [_operation(self.b, call, x)]
+            check_operands(self.b, len(x))
+            check_arguments(self.b, {str(k): v for k, v in call.others.items()})
             layer = FileLayer.of(str(config["class_name"]), config["config"], group)
             layer = layer.but(**self.evaluated.get(path, {}))
             return [convert(self.b, layer, x)]
@@ -144,11 +166,13 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
     kind, module = str(config["class_name"]), str(config.get("module"))
     registered = config.get("registered_name")
     if registered == f"hgq>{kind}" and kind in HGQ:
+        check_settings(b, kind, config["config"])
         return HGQ[kind]
-    if module.startswith("keras.src.ops.") and kind in OPERATIONS:
+    if is_operation(config):
         return LAYERS[kind]
     known = module in ("keras.layers", "keras.src.layers") and registered in (None, kind)
     if known and kind in KERAS:
+        check_settings(b, kind, config["config"])
         return KERAS[kind]
     raise b.refusal(
         "layer that is not supported",
@@ -157,6 +181,32 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
         supported=f"{len(KERAS)} layers of Keras and {len(HGQ)} of HGQ, see docs/hgq.md",
         help=HGQ_INSTEAD.get(kind) or INSTEAD.get(kind, "replace it in the model"),
     )
+
+
+def is_operation(config: Mapping[str, Any]) -> bool:
+    """Return whether a layer is a function of ``keras.ops``."""
+    module, kind = str(config.get("module")), str(config["class_name"])
+    return module.startswith("keras.src.ops.") and kind in OPERATIONS
+
+
+def _operation(b: Writer, call: Call, x: list[Tensor]) -> Tensor:
+    """Append a function of ``keras.ops``: of two values, or of a value and a number."""
+    if len(x) == 2 and not call.others:
+        return LAYERS[b.kind](b, None, x)
+    numbers = {"x1": 0, "x2": 1}
+    given = {numbers.get(str(k), k): v for k, v in call.others.items()}
+    if len(x) != 1 or len(given) != 1 or not _is_number(next(iter(given.values()))):
+        raise b.refusal(
+            "operation on other things than two values, or a value and a number",
+            found=printable(str(list(call.others.values()))[:80]),
+            supported="values of layers, and numbers",
+        )
+    ((place, number),) = given.items()
+    return OPERATIONS[b.kind](b, x[0], float(number), place == 0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _check_call(b: Writer, call: Call, settings: dict[str, Any]) -> None:

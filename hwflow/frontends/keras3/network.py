@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -22,12 +22,14 @@ class Call:
         number: which of its calls.
         inputs: its operands.
         training: whether it is in training mode.
+        others: arguments that are no operands, by name or position.
     """
 
     layer: str
     number: int
     inputs: tuple[Key, ...]
     training: bool = False
+    others: dict[str | int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +96,14 @@ def _keys(entries: Any) -> Iterator[Key]:
         yield from _keys(entry)
 
 
-def _operands(node: Any) -> tuple[tuple[Key, ...], bool]:
-    """Return the operands of a call, and whether it is in training mode."""
-    training = node.get("kwargs", {}).get("training")
-    tensors = tuple(_tensors([node["args"], node.get("kwargs", {})]))
-    return tensors, isinstance(training, (bool, int)) and bool(training)
+def _operands(node: Any) -> tuple[tuple[Key, ...], bool, dict[str | int, Any]]:
+    """Return the operands of a call, whether it is in training mode, and all other arguments."""
+    named = dict(node.get("kwargs", {}))
+    given = {**dict(enumerate(node["args"])), **named}
+    tensors = tuple(_tensors(list(given.values())))
+    training = given.pop("training", None)
+    others = {name: value for name, value in given.items() if not list(_tensors(value))}
+    return tensors, isinstance(training, (bool, int)) and bool(training), others
 
 
 def _tensors(value: Any) -> Iterator[Key]:

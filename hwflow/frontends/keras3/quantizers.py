@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwflow.fixed import Overflow, Rounding
+from hwflow.frontends.keras.arguments import check_hgq_quantizer
 from hwflow.frontends.keras.weights import OnGrid
 from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
 from hwflow.frontends.keras3.archive import Group
@@ -172,6 +173,7 @@ def read_quantizer(b: Writer, config: Any, group: Group) -> FixedQuantizer | Non
     kind = str(settings.get("q_type", _SUGAR.get(str(config.get("class_name")), "")))
     if kind == "dummy":
         return None
+    check_hgq_quantizer(b, settings)
     settings = _SUGARED.get(str(config.get("class_name")), {}) | settings
     rounding = str(settings.get("round_mode", "")).upper().removeprefix("S_")
     overflow = str(settings.get("overflow_mode", "")).upper()

@@ -91,7 +91,7 @@ def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
             findings.append(_unsupported(writer))
         elif lost.isdisjoint(operator.inputs):  # what reads a refused result would only repeat it
             count = len(findings)
-            _noted(findings, partial(known, writer), writer)
+            _noted(findings, partial(_converted, known, writer), writer)
             if len(findings) == count:
                 continue
         lost.update(operator.outputs)
@@ -113,6 +113,16 @@ def _noted(
     except DamagedError as problem:  # in the options of an operator, which are read last
         findings.append(damaged(writer.source, writer.label, problem))
     return None
+
+
+def _converted(convert: Callable[[Writer], None], writer: Writer) -> None:
+    """Write an operator, and refuse it for options that its conversion does not know."""
+    convert(writer)
+    assert writer.operator is not None
+    unread = writer.operator.unread()
+    if unread:
+        writer.refuse("options that are not known", found=f"fields {unread} of its options",
+                      supported="those of the schema of TensorFlow 2.21")  # fmt: skip
 
 
 def _only_shapes(writer: Writer) -> bool:

@@ -83,6 +83,13 @@ class Table:
         distance = int(self.file.scalar(vtable + entry, "H"))
         return self.at + distance if distance else None
 
+    def present(self) -> list[int]:
+        """Return the fields that are there; a writer leaves out those that have their default."""
+        vtable = self.at - int(self.file.scalar(self.at, "i"))
+        count = (int(self.file.scalar(vtable, "H")) - 4) // 2
+        self.file.spend(max(count, 0))
+        return [field for field in range(count) if self.place(field) is not None]
+
     def number(self, field: int, code: str, default: float = 0) -> Any:
         """Return a number, or the schema's default where it is left out."""
         place = self.place(field)

@@ -7,7 +7,7 @@ and arrays are views of the file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -87,16 +87,39 @@ class Operator:
         inputs: indices of tensors; -1 for one that is left out.
         outputs: indices of tensors.
         options: its table of options, or None.
+        read: numbers of the options that were asked for.
     """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Table | None
+    read: set[int] = field(default_factory=set)
 
     def option(self, field: int, code: str, default: float = 0) -> Any:
         """Return an option by its number in the schema."""
+        self.read.add(field)
         return default if self.options is None else self.options.number(field, code, default)
+
+    def unread(self) -> list[int]:
+        """Return the numbers of options that the file sets and nothing asked for."""
+        present = [] if self.options is None else self.options.present()
+        return sorted({*present} - self.read - INERT_OPTIONS.get(self.kind, frozenset()))
+
+
+INERT_OPTIONS = {
+    "ADD": frozenset({1}),  # pot_scale_int16, of 16 bits
+    "SUB": frozenset({1}),
+    # keep_num_dims, which the result's shape says; asymmetric_quantize_inputs and
+    # quantized_bias_type, of kernels that are not integers throughout
+    "FULLY_CONNECTED": frozenset({2, 3, 4}),
+    "DEPTHWISE_CONV_2D": frozenset({3}),  # depth_multiplier, which the weights have
+    "CONV_2D": frozenset({6}),  # quantized_bias_type, which the bias has
+    "RESHAPE": frozenset({0}),  # new_shape, which the result has
+    "SQUEEZE": frozenset({0}),  # squeeze_dims, likewise
+    "MEAN": frozenset({0}),  # keep_dims, likewise
+}
+"""Options that the tensors say, or that kernels of integers do not use, by number in the schema."""
 
 
 @dataclass(frozen=True, eq=False)
