@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.coverage.counters import Counters
+from hwflow.coverage.goals import Goals
+from hwflow.coverage.meter import Meter
+from hwflow.coverage.record import Coverage
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.golden.engine import GoldenEngine
 from hwflow.ir.graph import Graph
@@ -49,6 +52,7 @@ class Engine(Protocol):
         workers: how many batches it computes at the same time.
         batch_bytes: bytes of the widest layer of a batch that suit it.
         counters: what the simulation counted, by layer; empty where it counts nothing.
+        coverage: what the data reached; None where that is not found out.
     """
 
     name: str
@@ -56,6 +60,10 @@ class Engine(Protocol):
     workers: int
     batch_bytes: int
     counters: dict[str, Counters]
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """What the data reached up to now."""
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return outputs, and layers as ``layer/NAME``, as real numbers in float64.
@@ -77,10 +85,16 @@ class NumpyEngine:
         """Take a graph; ``layers`` gives the values of every layer, too."""
         self.counters: dict[str, Counters] = {}
         self._graph, self._layers = graph, layers
+        self._meter = Meter(Goals.of(graph))
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the data reached up to now."""
+        return self._meter.coverage
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return outputs, and layers, of a batch; not to be called by two threads at once."""
-        found = simulate(self._graph, inputs, keep=lambda name: self._layers)
+        found = simulate(self._graph, inputs, keep=lambda name: self._layers, see=self._meter.see)
         for name, counted in found.counters.items():
             self.counters[name] = self.counters.get(name, Counters()) + counted
         return {
@@ -91,6 +105,8 @@ class NumpyEngine:
 
 class _Golden:
     """The golden model, in ONNX Runtime or torch."""
+
+    coverage: Coverage | None = None
 
     def __init__(self, graph: Graph, name: str, *, device: str, threads: int, layers: bool) -> None:
         self.name, self.device = name, device

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from hwflow.coverage.words import (
+    counters_dict,
+    coverage_dict,
+    coverage_text,
+    percent,
+    ports_dict,
+    ports_text,
+    worst_saturation,
+)
 from hwflow.terminal import console, errors, print_json, table, warnings
 
 if TYPE_CHECKING:
@@ -32,12 +41,13 @@ def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
     console.print(_outputs(found))
     if found.counters:
         console.print(_counters(found))
+    _tried(found)
     if found.fallback:
         errors.print(
             "No golden model computes every layer of this design; numpy did, with the same bits.",
             style="yellow",
         )
-    warnings(found.design.warnings)
+    warnings((*found.design.warnings, *found.findings))
     if out is not None:
         console.print(escape(f"saved     {out}"), soft_wrap=True)
 
@@ -63,12 +73,11 @@ def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
         "threads": found.workers,
         "batch": found.batch,
         "outputs": outputs,
-        "layers": [
-            {"name": name, "saturated": c.saturated, **vars(c)}
-            for name, c in found.counters.items()
-        ],
+        "layers": counters_dict(found.counters),
+        "coverage": None if found.coverage is None else coverage_dict(found.coverage),
+        "ports": ports_dict(found.ports),
         "saved": None if out is None else str(out),
-        "warnings": [w.as_dict() for w in found.design.warnings],
+        "warnings": [w.as_dict() for w in (*found.design.warnings, *found.findings)],
     }
 
 
@@ -85,12 +94,31 @@ def _outputs(found: Simulated) -> Table:
     return shown
 
 
+def _tried(found: Simulated) -> None:
+    """Print what the data reached, and what it clipped; of most engines, at the ports alone."""
+    if found.coverage is not None:
+        console.print(f"coverage  {coverage_text(found.coverage)}", soft_wrap=True)
+        worst = escape(str(worst_saturation(found.counters)))
+        console.print(f"saturated {worst}", soft_wrap=True)
+        return
+    console.print(
+        f"ports     {escape(ports_text(found.ports))}; values of layers are counted by "
+        "--engine numpy",
+        soft_wrap=True,
+    )
+
+
 def _counters(found: Simulated) -> Table:
-    """Return what the layers' casts did, layer by layer."""
-    figures = (">values", ">saturated", ">wrapped", ">near ties", ">observed")
-    shown = table(("layer", *figures))
+    """Return what happened to the values of layers, and what of each the data reached."""
+    sides = (">saturated low", ">high", ">wrapped", ">near ties", ">coverage", ">observed")
+    shown = table(("layer", ">values", *sides))
+    covered = {layer.name: layer for layer in found.coverage.layers} if found.coverage else {}
     for name, counted in found.counters.items():
-        counts = (counted.elements, counted.saturated, counted.wrapped, counted.near_ties)
+        counts = (
+            counted.elements, counted.saturated_low, counted.saturated_high,
+            counted.wrapped, counted.near_ties,
+        )  # fmt: skip
+        reached = percent(covered[name].share) if name in covered else ""
         observed = "{:g} .. {:g}".format(*counted.observed)
-        shown.add_row(escape(name), *(f"{c:,}" for c in counts), observed)
+        shown.add_row(escape(name), *(f"{c:,}" for c in counts), reached, observed)
     return shown

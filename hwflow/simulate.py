@@ -17,7 +17,14 @@ from hwflow.doubles import quantize_values
 from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph
 from hwflow.ops.input import Input
-from hwflow.port_data import FloatArray, at_port, channels_last, original_inputs, real_values
+from hwflow.port_data import (
+    FloatArray,
+    at_port,
+    channels_last,
+    original_inputs,
+    original_shape,
+    real_values,
+)
 
 BATCH = 1024
 """Samples computed at once: enough to keep numpy busy, small enough to stay in memory."""
@@ -120,8 +127,12 @@ def goals_reached(graph: Graph, goals: Goals, data: Data) -> Bits:
 
 def count_ports(graph: Graph, data: Data) -> dict[str, PortCounts]:
     """Return what of real data is beyond the ends of each port, by the name of the input."""
-    limits = port_limits(graph).values()
-    return {found.name: found.count(data[found.name]) for found in limits}
+    limits, counts = port_limits(graph), {}
+    for port in graph.inputs:
+        array = data[port.name]
+        shape = original_shape(graph.types[port.value].shape, port)
+        counts[port.name] = limits[port.value].count(array.reshape(len(array), *shape))
+    return counts
 
 
 def _at_ports(graph: Graph, real: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -11,8 +11,13 @@ from typing import Any
 
 from hwflow.compiler import compile as compile_model
 from hwflow.coverage.counters import Counters
+from hwflow.coverage.findings import data_findings
+from hwflow.coverage.ports import PortCounts
+from hwflow.coverage.record import Coverage
 from hwflow.design import Design
 from hwflow.engines import Engine, batch_size, open_engine
+from hwflow.errors import Diagnostic
+from hwflow.simulate import count_ports
 from hwflow.stored import is_project, open_project, refuse_options
 from hwflow.stream.results import Results, results
 from hwflow.stream.run import Batch, stream
@@ -38,6 +43,8 @@ class Simulated:
         data: where the samples come from.
         made_up: whether nobody gave data.
         counters: what numpy counted, by layer; empty with other engines.
+        coverage: what the data reached, with numpy; None with other engines.
+        ports: what of the data was beyond the ends of each input port, by its name.
         fallback: whether numpy was taken because there is no golden model.
     """
 
@@ -51,7 +58,16 @@ class Simulated:
     data: str
     made_up: bool
     counters: Mapping[str, Counters]
+    coverage: Coverage | None
+    ports: Mapping[str, PortCounts]
     fallback: bool
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Warnings about the data: it tries little of the design, or saturates at a port."""
+        return data_findings(
+            self.design.graph, self.coverage, self.ports, data=self.data, made_up=self.made_up
+        )
 
     @property
     def rate(self) -> float:
@@ -105,11 +121,11 @@ def simulate_path(
         found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
         size = batch or batch_size(found, design.graph, source.samples)
         started = time.perf_counter()
-        summary = _run(design, found, source, size, out, layers, progress)
+        summary, counts = _run(design, found, source, size, out, layers, progress)
     return Simulated(
         design, summary, found.name, found.device, found.workers, size,
         time.perf_counter() - started, source.name, data is None, found.counters,
-        engine is None and found.name == "numpy",
+        found.coverage, counts, engine is None and found.name == "numpy",
     )  # fmt: skip
 
 
@@ -121,23 +137,25 @@ def _run(
     out: Path | None,
     layers: bool,
     progress: Progress,
-) -> Summary:
-    """Compute every batch, and write it where that is asked for."""
+) -> tuple[Summary, dict[str, PortCounts]]:
+    """Compute every batch, and write it where that is asked for; return what was counted."""
     graph, total = design.graph, source.samples
     ports = {port.name for port in graph.outputs}
     arrays = len(ports) + (len(graph.nodes) if layers else 0)
     summary = Summary()
+    counts: dict[str, PortCounts] = {}
 
-    def finish(batch: Batch) -> tuple[Batch, Summary]:
-        return batch, summary_of(batch, graph)
+    def finish(batch: Batch) -> tuple[Batch, Summary, dict[str, PortCounts]]:
+        return batch, summary_of(batch, graph), count_ports(graph, batch.inputs)
 
     with results(out, arrays, total) if out is not None else nullcontext() as file:
-        for batch, part in stream(engine, source, size, finish):
+        for batch, part, outside in stream(engine, source, size, finish):
             summary += part
+            counts = {name: counts.get(name, PortCounts()) + n for name, n in outside.items()}
             if file is not None:
                 _write(file, batch, ports)
             progress(summary.samples, total)
-    return summary
+    return summary, counts
 
 
 def _write(file: Results, batch: Batch, ports: Collection[str]) -> None:

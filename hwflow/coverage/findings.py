@@ -30,7 +30,7 @@ NAMED = 4
 
 def data_findings(
     graph: Graph,
-    found: Coverage,
+    found: Coverage | None,
     counts: Mapping[str, PortCounts],
     *,
     data: str,
@@ -40,12 +40,12 @@ def data_findings(
 
     Args:
         graph: the hardware graph.
-        found: what the data reached.
+        found: what the data reached; None where that was not found out.
         counts: what of it was beyond the ends of ports, by name of the input.
         data: where it comes from.
         made_up: whether nobody gave it; then it leaves the ranges of ports on purpose.
     """
-    few = coverage_findings(graph, found, data, made_up)
+    few = [] if found is None else coverage_findings(graph, found, data, made_up)
     return (*few, *(() if made_up else port_findings(graph, port_limits(graph), counts)))
 
 

@@ -126,3 +126,13 @@ def ports_dict(counts: Mapping[str, PortCounts]) -> dict[str, Any]:
     return {
         name: {**vars(found), "observed": list(found.observed)} for name, found in counts.items()
     }
+
+
+def ports_text(counts: Mapping[str, PortCounts]) -> str:
+    """Return what data was beyond the ends of ports, e.g. ``x clips 3 of 600 numbers``."""
+    texts = [
+        f"{name}: {found.low:,} of {found.elements:,} numbers below and {found.high:,} above"
+        for name, found in counts.items()
+        if found.outside
+    ]
+    return "; ".join(texts) or "hold all numbers"

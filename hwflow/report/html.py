@@ -8,8 +8,6 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hwflow.coverage.words import NAMES
-from hwflow.ir.pieces import Kind
 from hwflow.report import facts, words
 from hwflow.report.losses import OutputLossData
 from hwflow.report.network import draw_network
@@ -52,7 +50,6 @@ def _environment() -> Environment:
         "shape": words.shape,
         "plural": words.plural,
         "breakable": _breakable,
-        "goal": lambda kind: NAMES[Kind(kind)],
     }
     environment.globals |= {
         "draw_range": _range,

@@ -16,6 +16,7 @@ import pytest
 
 import hwflow as package
 from hwflow import engines
+from hwflow.coverage.words import counters_dict, coverage_dict, coverage_text
 from hwflow.errors import CompileError, Diagnostic
 from tests.cli.command import Ran, dense, hwflow, save
 from tests.cli.test_hostile_names import hostile_network
@@ -62,6 +63,35 @@ def test_every_engine_saves_the_same(
     counted = {row["name"]: row["saturated"] for row in found["layers"]}
     expected = {n: c.saturated for n, c in whole.counters.items()} if engine == "numpy" else {}
     assert counted == expected
+    (port,) = found["ports"].values()
+    (ours,) = whole.ports.values()
+    assert (port["low"], port["high"]) == (ours.low, ours.high)
+    assert (found["coverage"] is None) == (engine != "numpy")
+
+
+def test_data_beyond_the_ports_is_a_warning_with_every_engine(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (ours,) = package.compile("model.onnx").simulate(X * 1e3).ports.values()
+    assert ours.outside > 0
+    np.save("far.npy", X * 1e3)
+    for engine in ("golden", "numpy"):
+        found = simulated(capsys, "model.onnx", "-d", "far.npy", "--engine", engine, "--batch", 7)
+        assert [w["code"] for w in found["warnings"] if w["code"] == "HW410"] == ["HW410"]
+        (port,) = found["ports"].values()
+        assert (port["low"], port["high"]) == (ours.low, ours.high)
+        assert port["observed"] == [X.min() * 1e3, X.max() * 1e3]
+
+
+def test_numpy_says_what_verify_says(capsys: pytest.CaptureFixture[str]) -> None:
+    found = simulated(capsys, "model.onnx", "-d", "data.npz", "--engine", "numpy", "--batch", 7)
+    verified = package.compile("model.onnx").verify("data.npz", cpp=False)
+    assert verified.coverage is not None
+    assert found["coverage"] == coverage_dict(verified.coverage)
+    assert found["layers"] == json.loads(json.dumps(counters_dict(verified.simulation.counters)))
+    ran = hwflow(capsys, "simulate", "model.onnx", "-d", "data.npz", "--engine", "numpy")
+    assert f"coverage  {coverage_text(verified.coverage)}" in ran.out
+    assert f"saturated {verified.saturation}" in ran.out
 
 
 def test_one_output_as_npy(capsys: pytest.CaptureFixture[str]) -> None:
