@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -15,52 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.fixed import FixedType
-from hwflow.limits import VerifySettings
+from hwflow.limits import VerifySettings, parse_reuse_factor
 
 TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
-
-
-_BOUND = re.compile(r"(<=|>=) ?([1-9]\d{0,8})")
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A reuse factor that is asked for as a bound, ``"<=8"`` or ``">=8"``.
-
-    Attributes:
-        at_most: whether legal values up to ``value`` are within it, or those from it on.
-        value: the number.
-    """
-
-    at_most: bool
-    value: int
-
-    def taken(self, legal: Sequence[int]) -> int | None:
-        """Return the value within the bound that is nearest to it; None where there is none.
-
-        Args:
-            legal: what a layer can have, ascending.
-        """
-        if self.at_most:
-            at = bisect_right(legal, self.value) - 1
-            return legal[at] if at >= 0 else None
-        at = bisect_left(legal, self.value)
-        return legal[at] if at < len(legal) else None
-
-
-def parse_reuse_factor(setting: object) -> int | Bound:
-    """Return a reuse factor, or the bound that a text gives.
-
-    Raises:
-        ValueError: it is neither a positive integer nor a bound.
-    """
-    if isinstance(setting, int) and not isinstance(setting, bool) and setting >= 1:
-        return setting
-    bound = _BOUND.fullmatch(setting) if isinstance(setting, str) else None
-    if bound is None:
-        raise ValueError('a positive integer, or a bound on it such as "<=8"')
-    return Bound(bound[1] == "<=", int(bound[2]))
 
 
 class TargetSettings(BaseModel):

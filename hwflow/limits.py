@@ -1,4 +1,4 @@
-"""What a design may cost and must keep: the limits of ``hwflow verify``, in ``[verify]`` or given.
+"""What a design may cost and must keep: the limits of ``hwflow verify``, and bounds on settings.
 
 Figures are exact decimals: a limit of 0.97 is 97/100, not the float nearest to it.
 """
@@ -6,6 +6,8 @@ Figures are exact decimals: a limit of 0.97 is 97/100, not the float nearest to 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -158,3 +160,45 @@ class VerifySettings(BaseModel):
                 )
                 for item in error.errors()
             ) from None
+
+
+_BOUND = re.compile(r"(<=|>=) ?([1-9]\d{0,8})")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A reuse factor that is asked for as a bound, ``"<=8"`` or ``">=8"``.
+
+    Attributes:
+        at_most: whether legal values up to ``value`` are within it, or those from it on.
+        value: the number.
+    """
+
+    at_most: bool
+    value: int
+
+    def taken(self, legal: Sequence[int]) -> int | None:
+        """Return the value within the bound that is nearest to it; None where there is none.
+
+        Args:
+            legal: what a layer can have, ascending.
+        """
+        if self.at_most:
+            at = bisect_right(legal, self.value) - 1
+            return legal[at] if at >= 0 else None
+        at = bisect_left(legal, self.value)
+        return legal[at] if at < len(legal) else None
+
+
+def parse_reuse_factor(setting: object) -> int | Bound:
+    """Return a reuse factor, or the bound that a text gives.
+
+    Raises:
+        ValueError: it is neither a positive integer nor a bound.
+    """
+    if isinstance(setting, int) and not isinstance(setting, bool) and setting >= 1:
+        return setting
+    bound = _BOUND.fullmatch(setting) if isinstance(setting, str) else None
+    if bound is None:
+        raise ValueError('a positive integer, or a bound on it such as "<=8"')
+    return Bound(bound[1] == "<=", int(bound[2]))

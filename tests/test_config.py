@@ -12,7 +12,6 @@ import hwflow
 import hwflow.ops
 from hwflow.config import (
     TYPE_SETTINGS,
-    Bound,
     TargetSettings,
     load_config,
     make_config,
@@ -22,6 +21,7 @@ from hwflow.config import (
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Op
+from hwflow.limits import Bound
 from tests.cli.command import dense
 
 

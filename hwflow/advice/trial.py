@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from hwflow.board import Board
-from hwflow.config import Config, parse_reuse_factor
+from hwflow.config import Config
 from hwflow.errors import CompileError
 from hwflow.estimate import (
     EstimateReport,
@@ -26,6 +26,7 @@ from hwflow.estimate import (
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
+from hwflow.limits import parse_reuse_factor
 from hwflow.ops._matvec import STRATEGIES
 from hwflow.passes.apply_settings import apply_settings
 from hwflow.passes.choose_requantizers import choose_requantizers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -110,6 +110,18 @@ def recorded_digests(folder: Path) -> dict[str, str]:
     text = (folder / MARKER).read_text("utf-8", "replace")
     lines = [line.partition("  ") for line in text.splitlines()[1:]]
     return {path: digest for digest, _, path in lines if path}
+
+
+def record_is_whole(folder: Path, paths: Iterable[str]) -> bool:
+    """Return whether the record of a project names all files that were written.
+
+    Args:
+        folder: of the project.
+        paths: of the record; each file is as its recorded digest says.
+    """
+    text = (folder / MARKER).read_text("utf-8", "replace")
+    files = {path: (folder / path).read_bytes() for path in paths}
+    return text.partition("\n")[0] == Project("", files).digest
 
 
 def file_digest(folder: Path, path: str) -> str:

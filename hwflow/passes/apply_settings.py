@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from hwflow.config import Bound, Config, parse_reuse_factor
+from hwflow.config import Config
 from hwflow.errors import Diagnostic, did_you_mean
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op, Target
+from hwflow.limits import Bound, parse_reuse_factor
 from hwflow.ops._matvec import shown_values
 
 DEFAULTS = ("strategy", "reuse_factor")

@@ -10,7 +10,13 @@ from types import ModuleType
 
 from hwflow import frontends
 from hwflow.codegen.bench import hls_ports
-from hwflow.codegen.project import MARKER, Project, file_digest, recorded_digests
+from hwflow.codegen.project import (
+    MARKER,
+    Project,
+    file_digest,
+    record_is_whole,
+    recorded_digests,
+)
 from hwflow.compiler import compile as compile_model
 from hwflow.config import Config, load_config
 from hwflow.design import Design
@@ -77,6 +83,8 @@ def open_project(
     changed = tuple(
         path for path, digest in recorded.items() if file_digest(folder, path) != digest
     )
+    if not changed and not record_is_whole(folder, recorded):
+        changed = (MARKER,)
     if trust:
         design = _as_it_lies(folder, design, recorded, changed)
     return StoredProject(folder, design, len(recorded), changed, refused, trust)

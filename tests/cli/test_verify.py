@@ -1,6 +1,7 @@
 """``hwflow verify`` as a CI job calls it: status, what it prints, what it writes."""
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwflow.compiler import compile as compile_model
 from hwflow.golden.values import NoGoldenError
 from hwflow.ir.op import Op
 from tests.cli.command import Ran, dense, hwflow, save
@@ -190,3 +192,42 @@ def test_outputs_of_a_float_model(capsys: Capture) -> None:
     assert content["quantisation"]["outputs"][0]["error"]["reference_accuracy"] == 0
     assert ran.status == 0
     assert verify(capsys, "--float-model", "data.npz").status == 2
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "empty": lambda file: file.write_bytes(b""),
+    "words": lambda file: file.write_text("nan, x, 1e999, -,\n[[["),
+    "gone": Path.unlink,
+}
+KEPT = (
+    ".hwflow-project", "hwflow.toml", "manifest.json", "model.hw.onnx", "model.qonnx.onnx",
+    "sim/vectors/vectors.json", "sim/vectors/input_x.npy",
+    "hls/firmware/weights/w2.txt", "hls/firmware/weights/w2.h", "hls/firmware/fixture.cpp",
+    "hls/firmware/parameters.h",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("damage") / "net"
+    design = compile_model(dense())
+    return design.write(folder, design.verify(None, cpp=False))
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_a_damaged_file_of_a_project_is_a_finding(
+    path: str, project: Path, capsys: Capture
+) -> None:
+    assert (project / path).is_file()
+    for damage, spoil in DAMAGE.items():
+        shutil.rmtree("net", ignore_errors=True)
+        shutil.copytree(project, "net")
+        spoil(Path("net") / path)
+        ran = hwflow(capsys, "verify", "net", "--junit", "a.xml")
+        assert ran.status in (1, 2), (path, damage)
+        root = ET.parse("a.xml").getroot()
+        assert int(root.get("failures", "0")) + int(root.get("errors", "0")) > 0
+        if ran.status == 1 and path != ".hwflow-project":  # half of it names half a path
+            case = next(c for c in root.iter("testcase") if c.get("name") == "files")
+            assert path in ET.tostring(case, encoding="unicode"), "the file is named"
