@@ -7,7 +7,7 @@ weights cost no multiplier, and hls4ml 1.3.0 computes neither form right by itse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
@@ -18,9 +18,11 @@ from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Layout, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._matvec import (
+    accumulator_pieces,
     add_bias,
     check_accumulator,
     check_strategy,
@@ -131,6 +133,11 @@ class _Convolution(Op):
         return multiply_accumulate(
             x, weight, fractional, none, accum_t, every_product=every_product
         ).raw
+
+    def pieces(self, *inputs: TensorType) -> Pieces | None:
+        (x,) = inputs
+        exact = replace(self, accum_t=None)
+        return accumulator_pieces(exact.compute, self._exact_sum(x), self.accum_t)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 
 import numpy as np
@@ -19,7 +19,9 @@ from hwflow.fixed import (
     cast_raw,
     shift_left,
 )
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
+from hwflow.ops._casts import cast_cells, cast_pieces, kept
 
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 
@@ -202,6 +204,30 @@ def shown_values(legal: Sequence[int]) -> str:
     if len(legal) > 40 and legal[-1] - legal[0] == len(legal) - 1:
         return f"{legal[0]} to {legal[-1]}"
     return ", ".join(map(str, legal))
+
+
+def accumulator_pieces(
+    exact: Callable[[FixedArray], FixedArray], total: TensorType, accum_t: FixedType | None
+) -> Pieces | None:
+    """Return where sums wrap around in an accumulator, or None where none can.
+
+    Args:
+        exact: from the operand to the exact sums.
+        total: their range.
+        accum_t: a type that was set by hand and wraps, or None.
+    """
+    if accum_t is None:
+        return None
+    fractional = total.dtype.fractional
+    least, greatest = kept(fractional, accum_t)
+    if (total.lo >= least).all() and (total.hi <= greatest).all():
+        return None
+
+    def cells(x: FixedArray) -> tuple[RawArray, ...]:
+        sums = exact(x)
+        return (cast_cells(sums.raw, sums.dtype.fractional, accum_t),)
+
+    return cast_pieces(cells, [[]], [True])
 
 
 def check_accumulator(

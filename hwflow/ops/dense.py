@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
@@ -13,10 +13,12 @@ from hwflow.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._constants import bias_constant, weight_constant
 from hwflow.ops._matvec import (
+    accumulator_pieces,
     add_bias,
     check_accumulator,
     check_strategy,
@@ -115,6 +117,11 @@ class Dense(Op):
             self.accum_t or total.dtype,
             every_product=not keeps_products(self.accum_t, total),
         )
+
+    def pieces(self, *inputs: TensorType) -> Pieces | None:
+        (x,) = inputs
+        exact = replace(self, accum_t=None)
+        return accumulator_pieces(exact.compute, self._exact_sum(x), self.accum_t)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs

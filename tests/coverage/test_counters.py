@@ -1,6 +1,7 @@
 """Each counter is made to count, and held against a recount from the operator's definition."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -14,12 +15,15 @@ import hwflow
 from hwflow.coverage.counters import Counters
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
-from hwflow.ir.op import Op
+from hwflow.ir.op import Constant, OnnxNode, Op
+from hwflow.ir.tensor import TensorType
 from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.clip import Clip
+from hwflow.ops.dense import Dense
 from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input
 from hwflow.ops.mean import Mean
+from hwflow.ops.requantize import Requantize
 from hwflow.ops.sigmoid import Sigmoid
 from hwflow.ops.softmax import Softmax
 from hwflow.simulate import simulate
@@ -208,3 +212,57 @@ def test_a_relus_own_zero_is_not_saturation() -> None:
         assert sides(found.counters[name]) == (0 if relu else low, high)
         assert low > 0
         assert ("rectified" in str(design)) == relu
+
+
+def test_an_accumulator_counts_sums_that_wrap() -> None:
+    rng = np.random.default_rng(0)
+    weight = FixedArray(rng.integers(-8, 8, (4, 3)), FixedType(4, 1))
+    bias = FixedArray(rng.integers(-8, 8, 3), FixedType(4, 1))
+    narrow = FixedType(9, 3)  # 6 fractional bits of the 7 that products have
+    raw = rng.integers(-128, 128, (300, 4))
+    found = counted(Dense(weight=weight, bias=bias, accum_t=narrow), raw)
+    exact = [
+        [sum(int(r[i]) * int(weight.raw[i, j]) for i in range(4)) + int(bias.raw[j]) * 16
+         for j in range(3)]
+        for r in raw
+    ]  # fmt: skip
+    levels = [floor(Fraction(n, 2)) for row in exact for n in row]
+    assert found.wrapped == sum(outside(levels, -256, 255))
+    assert found.wrapped > 0
+    assert sides(found) == (0, 0)
+    wide = replace(narrow, width=16, integer=9)
+    assert counted(Dense(weight=weight, bias=bias, accum_t=wide), raw).wrapped == 0
+
+
+def tflite(op_type: str, types: list[FixedType], constants: list[object], **attributes: int) -> Op:
+    operands = [TensorType.full((2,), t) for t in types]
+    known = [Constant(np.asarray(c, np.float64), quantized=True) for c in constants]
+    node = OnnxNode(op_type, attributes, (*operands, *known), (1,), (1, 2))
+    (op,) = Requantize.from_onnx(node)
+    return op
+
+
+@pytest.mark.parametrize("least", [-128, 0])
+def test_integer_rescaling_of_tflite(least: int) -> None:
+    wide = FixedType(12, 12)
+    limits = {"zero_point": 0, "minimum": least, "maximum": 100}
+    raw = np.repeat(every(wide)[:, None], 2, axis=1)
+    op = tflite("Requantize", [wide], [[5, -7], [1518500250, 1227133513], [-3, -2]], **limits)
+    levels = []
+    for bias, multiplier, shift in ((5, 1518500250, 3), (-7, 1227133513, 2)):
+        for n in every(wide).tolist():
+            high = ((n + bias) * multiplier + (1 << 30)) >> 31
+            half = (abs(high) + (1 << shift >> 1)) >> shift
+            levels.append(half if high >= 0 else -half)
+    below, above = outside(levels, least, 100)
+    assert sides(counted(op, raw, dtype=wide)) == (below if least else 0, above)
+    assert below > 0 < above
+    op = tflite("Rescale", [wide], [[5.0, -7.0], [0.0884, 0.1429]], **limits)
+    levels = []
+    for bias, factor in ((5, 0.0884), (-7, 0.1429)):
+        for n in every(wide).tolist():
+            product = (n + bias) * factor
+            levels.append(floor(abs(product) + 0.5) * (1 if product >= 0 else -1))
+    below, above = outside(levels, least, 100)
+    assert sides(counted(op, raw, dtype=wide)) == (below if least else 0, above)
+    assert below > 0 < above

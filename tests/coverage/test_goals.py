@@ -1,5 +1,6 @@
 """Coverage of whole networks: by sample, in aggregate, and against a recount from the values."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ from hwflow.coverage.goals import PARTS, Goals
 from hwflow.coverage.meter import Meter
 from hwflow.coverage.record import Coverage
 from hwflow.design import Design
+from hwflow.errors import CompileError
+from hwflow.ir.graph import Graph
 from hwflow.ir.pieces import Kind
+from hwflow.ops.input import Input
 from hwflow.samples import mixed_data
 from hwflow.simulate import goals_reached, simulate
 from tests.fixtures import model
+from tests.fuzz import KINDS
 from tests.networks import Builder
+from tests.ops.random_graphs import port_data, random_graph
 
 EXAMPLES = ["digits_mlp.onnx", "digits_cnn.onnx", "digits_residual.onnx"]
 
@@ -96,3 +102,34 @@ def test_a_bipolar_value_has_two_levels() -> None:
         if operator in ("Bipolar", "MaxPool"):
             assert layer.of(Kind.RANGE).missed == 0
             assert layer.of(Kind.RANGE).possible == 4
+
+
+def assert_consistent(graph: Graph, data: Mapping[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+    """Hold what is reached of clips against what is counted of them."""
+    meter = Meter(Goals.of(graph))
+    found = simulate(graph, data, see=meter.see)
+    for layer in meter.coverage.layers:
+        counters = found.counters[layer.name]
+        assert counters.saturated + counters.wrapped <= counters.elements
+        if isinstance(graph.by_name[layer.name].op, Input) or counters.wrapped:
+            continue  # a value that wraps is not counted as clipped, too
+        assert layer.of(Kind.LOW).reached > 0 or not counters.saturated_low
+        assert layer.of(Kind.HIGH).reached > 0 or not counters.saturated_high
+        assert counters.saturated_low > 0 or not layer.of(Kind.LOW).reached
+        assert counters.saturated_high > 0 or not layer.of(Kind.HIGH).reached
+
+
+@pytest.mark.parametrize("kind", ["pow2", "float", "mixed"])
+def test_random_networks_clip_where_they_say(kind: str) -> None:
+    for seed in range(5):
+        try:
+            graph = hwflow.compile(KINDS[kind](seed)).graph
+        except CompileError:
+            continue
+        assert_consistent(graph, mixed_data(graph, 40).inputs)
+
+
+def test_random_graphs_clip_where_they_say() -> None:
+    for seed in range(40):
+        graph = random_graph(seed)
+        assert_consistent(graph, port_data(graph, 40, seed))
