@@ -14,7 +14,8 @@ def divergence(first: DivergenceData, expected: str, found: str) -> str:
     """Return where two computations first differ, in one sentence."""
     index = ", ".join(map(str, first.index))
     value = "no finite number" if first.found is None else real(first.found)
-    steps = "" if first.steps is None else f", off by {real(first.steps)} steps of the type"
+    noun = "step" if first.steps is not None and abs(first.steps) == 1 else "steps"
+    steps = "" if first.steps is None else f", off by {real(first.steps)} {noun} of the type"
     return f"element [{index}]: {expected} {real(first.expected)}, {found} {value}{steps}"
 
 

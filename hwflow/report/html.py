@@ -8,7 +8,7 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hwflow.report import facts, words
+from hwflow.report import facts, notes, words
 from hwflow.report.losses import OutputLossData
 from hwflow.report.network import draw_network
 from hwflow.report.schema import LayerData, OutputErrorData, ReportData, UtilisationData
@@ -60,6 +60,8 @@ def _environment() -> Environment:
         "loss_facts": facts.loss_facts,
         "sqnr": facts.sqnr,
         "use_words": words.use,
+        "latency_note": notes.latency_note,
+        "stage_rows": notes.stage_rows,
         "resource_names": words.RESOURCE_NAMES,
     }
     return environment

@@ -129,6 +129,10 @@ def share_bar(share: float, label: str) -> Markup:
     )
 
 
+TICK = 7.0
+"""Width of a digit of the labels of axes, in pixels, at most."""
+
+
 def histogram(counts: Sequence[int], edges: Sequence[float], label: str) -> Markup:
     """Return a histogram with labelled axes.
 
@@ -137,14 +141,16 @@ def histogram(counts: Sequence[int], edges: Sequence[float], label: str) -> Mark
         edges: limits of the bins, one more than counts, rising.
         label: what is counted, in words.
     """
-    width, height, left, bottom, top = 520.0, 200.0, 54.0, 36.0, 12.0
-    inner, tall = width - left - 12.0, height - bottom - top
+    width, height, bottom, top, right = 520.0, 200.0, 36.0, 12.0, 12.0
     base, most = height - bottom, max(counts)
+    marks = _marks(most)
+    left = 14.0 + TICK * max(4, *(len(f"{mark:,}") for mark in marks))
+    inner, tall = width - left - right, height - bottom - top
     slot = inner / len(counts)
     parts = []
-    for mark in _marks(most):
+    for mark in marks:
         y = base - mark / most * tall
-        parts.append(line(left, y, width - 12.0, y, "grid" if mark else "axis"))
+        parts.append(line(left, y, width - right, y, "grid" if mark else "axis"))
         parts.append(text(left - 8.0, y + 4.0, f"{mark:,}", "tick end"))
     for i, count in enumerate(counts):
         if count:
@@ -155,7 +161,9 @@ def histogram(counts: Sequence[int], edges: Sequence[float], label: str) -> Mark
             parts.append(element("rect", hint, **rect, class_="bin"))
     for i in range(5):
         at = edges[0] + (edges[-1] - edges[0]) * i / 4
-        parts.append(text(left + inner * i / 4, base + 16.0, f"{at:.3g}", "tick middle"))
+        tick = f"{at:.3g}"
+        last = width - TICK * len(tick) / 2  # a label that is centred on its tick fits in
+        parts.append(text(min(left + inner * i / 4, last), base + 16.0, tick, "tick middle"))
     parts.append(text(left + inner / 2, height - 4.0, "absolute difference", "tick middle"))
     return picture(width, height, label, *parts, class_="histogram")
 
