@@ -11,9 +11,18 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from hwflow.ir.fixed_quant import is_fixed_quant
-from hwflow.ir.qonnx import QonnxModel, add_constant, constant_of, is_quantizer, origin
+from hwflow.ir.qonnx import (
+    QonnxModel,
+    add_constant,
+    attributes,
+    constant_of,
+    is_quantizer,
+    origin,
+)
 from hwflow.ir.quantizer import Quantizer
 from hwflow.ir.quantizer_nodes import InvalidQuantizerError, read_quantizer
+from hwflow.ir.table import is_table
+from hwflow.real.functions import FUNCTIONS
 
 DESCRIPTION = "the network of the same file with unquantised weights and activations"
 
@@ -52,6 +61,8 @@ def remove_quantizers(model: QonnxModel) -> str:
         _bypass(model, node, quantizer, constant=constant is not None)
     for node in fixed:
         _bypass_fixed(node)
+    for node in [node for node in model.ir.graph if is_table(node)]:
+        _bypass_table(model, node)
     return DESCRIPTION + (ROUNDED_WEIGHTS if weights and rounded == weights else "")
 
 
@@ -64,6 +75,27 @@ def _bypass_fixed(node: ir.Node) -> None:
     node.op_type, node.domain = "Identity" if signs.values.any() else "Relu", ""
     node.attributes.clear()
     node.resize_inputs(1)
+
+
+def _bypass_table(model: QonnxModel, node: ir.Node) -> None:
+    """Put the real function in the place of its numbers."""
+    source, given = node.inputs[0], attributes(node)
+    assert source is not None
+    for op_type, key, idle in (("Mul", "slope", 1.0), ("Add", "offset", 0.0)):
+        if given.get(key, idle) == idle:
+            continue
+        line = ir.Node("", op_type, [source, add_constant(model, key, given[key])])
+        line.outputs[0].name = f"{node.outputs[0].name}_{key}"
+        line.outputs[0].shape, line.outputs[0].type = source.shape, source.type
+        model.ir.graph.insert_before(node, line)
+        source = line.outputs[0]
+    name = str(given.get("function"))
+    if name not in FUNCTIONS:
+        raise NoFloatReferenceError(f"{origin(node)}: a table of an unknown function")
+    node.op_type, node.domain = name, ""
+    node.attributes.clear()
+    node.resize_inputs(1)
+    node.replace_input_with(0, source)
 
 
 def _read(node: ir.Node) -> Quantizer:

@@ -29,10 +29,12 @@ from hwflow.exact.pooling import (
     top_k,
 )
 from hwflow.exact.quantizers import quantize, quantize_fixed
+from hwflow.exact.tables import table
 from hwflow.exact.transposed import conv_transpose
 from hwflow.exact.values import F64, NoExactReferenceError, OnGrid, Tensor, real_input
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import QonnxModel, attributes, is_quantizer
+from hwflow.ir.table import is_table
 
 __all__ = ["ExactReference", "NoExactReferenceError", "OnGrid"]
 
@@ -140,6 +142,8 @@ class ExactReference:
             build = quantize
         if is_fixed_quant(node):
             build = quantize_fixed
+        if is_table(node):
+            build = table
         if build is None:
             raise view.refused("has no exact evaluation")
         return _Stage(view.where, build(view), inputs, tuple(v.name or "" for v in node.outputs))

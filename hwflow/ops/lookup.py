@@ -13,6 +13,7 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
+from hwflow.ir.table import NAME as TABLE
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
 from hwflow.ops._tables import F64, bits_of, lookup_layer, lookup_pieces, saturating, table_error
@@ -51,7 +52,7 @@ class Lookup(Op):
         table_t: type of the entries; None for ``result_t``, or else an exact or wide enough type.
     """
 
-    onnx: ClassVar[tuple[str, ...]] = tuple(FUNCTIONS)
+    onnx: ClassVar[tuple[str, ...]] = (*FUNCTIONS, TABLE)
     pointwise: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t")
     approximate: ClassVar[str] = "a table of the function, rounded"
@@ -63,6 +64,13 @@ class Lookup(Op):
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
         (x,) = node.activations
+        if node.op_type not in FUNCTIONS:
+            raise node.refuse(
+                "table of a framework's numbers without a quantiser behind it",
+                code="HW221",
+                supported="tables with a quantiser behind them",
+                help="put a quantiser behind this layer",
+            )
         if x.dtype.width > WIDEST:
             raise node.refuse(
                 f"{node.op_type} of a value with many bits",

@@ -21,6 +21,7 @@ from hwflow.real.expression import (
     Slopes,
 )
 from hwflow.real.functions import FUNCTIONS, parameters
+from hwflow.real.table import Tabulated
 
 ROOT_BITS = 256
 """Bits of a batch norm's square root: far beyond what any rounding behind it can tell."""
@@ -140,6 +141,14 @@ def _power(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
     return square if exponent == 2.0 else Product(square, tree)
 
 
+def _table(node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    values = node.constant(1)
+    first, step = (float(node.attributes.get(name, 0.0)) for name in ("first", "step"))
+    if values is None or not np.isfinite(values.values).all() or step <= 0:
+        raise node.refuse("table with numbers that are not finite", code="HW224")
+    return Tabulated(tree, first, step, values.values.ravel())
+
+
 Builder = Callable[[OnnxNode, TensorType, Expression], Expression]
 
 BUILDERS: dict[str, Builder] = {
@@ -154,6 +163,7 @@ BUILDERS: dict[str, Builder] = {
     "Neg": lambda node, x, tree: line(tree, -ONE, ZERO),
     "PRelu": _prelu,
     "Pow": _power,
+    "Table": _table,
 }
 """How elementwise operators other than those in ``FUNCTIONS`` extend a tree."""
 

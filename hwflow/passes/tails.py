@@ -14,6 +14,7 @@ import onnx_ir as ir
 from hwflow.fixed import FixedArray
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import attributes, constant_of, is_quantizer, operator_name
+from hwflow.ir.table import NAME as TABLE
 from hwflow.real.functions import FUNCTIONS, parameters
 
 SHORT = 12
@@ -22,7 +23,7 @@ SHORT = 12
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 LINES = ("Neg", "Identity")
 PLAIN = ("Relu", "Clip", *LINES)
-OTHER = ("PRelu", "HardSigmoid", "Pow")
+OTHER = ("PRelu", "HardSigmoid", "Pow", TABLE)
 REAL_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
 """Element types that stand for real numbers; conversion to them changes nothing."""
 AVERAGES = ("AveragePool", "GlobalAveragePool")

@@ -24,6 +24,7 @@ from hwflow.real.expression import (
     Total,
 )
 from hwflow.real.functions import FUNCTIONS
+from hwflow.real.table import Tabulated
 
 FIRST_PRECISION = 128
 """Bits of the first try in binary arithmetic."""
@@ -81,6 +82,8 @@ def _apply(tree: Expression, x: Fraction, row: int) -> Fraction | None:
         case Clamp():
             x = x if tree.lo is None else max(x, _at(tree.lo, row))
             return x if tree.hi is None else min(x, _at(tree.hi, row))
+        case Tabulated():
+            return tree.number(x)
         case Function():
             return FUNCTIONS[tree.name].exact(x, tree.parameters)
     raise AssertionError(f"{type(tree).__name__} is not a node of one operand")

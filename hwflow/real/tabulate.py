@@ -27,6 +27,7 @@ from hwflow.real.expression import (
     Total,
 )
 from hwflow.real.functions import FUNCTIONS
+from hwflow.real.table import Tabulated
 
 MAX_INPUTS = 2**26
 """Most inputs, over all rows, that are looked at one by one: a few seconds of work."""
@@ -192,7 +193,7 @@ def _turning(function: Function) -> bool:
 
 def _mixes(tree: Expression) -> bool:
     """Return whether a tree may turn where no function of it says so."""
-    if isinstance(tree, (Product, Total)):
+    if isinstance(tree, (Product, Tabulated, Total)):
         return True
     if isinstance(tree, Slopes) and any(s < 0 for s in tree.slope.ravel()):
         return True
@@ -202,7 +203,7 @@ def _mixes(tree: Expression) -> bool:
 def rises(tree: Expression) -> bool:
     """Return whether a tree provably never falls, whatever its integer and row."""
     match tree:
-        case Product() | Total():
+        case Product() | Tabulated() | Total():
             return False
         case Linear() if any(s < 0 for s in tree.scale.ravel()):
             return False

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from hwflow.ir.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx import is_quantizer
+from hwflow.ir.table import is_table
 
 _POINTWISE = frozenset(
     {
@@ -80,6 +81,7 @@ def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
     if (
         is_quantizer(node)
         or is_fixed_quant(node)
+        or is_table(node)
         or (not node.domain and node.op_type in _POINTWISE)
     ):
         return all(len(shape or ()) == rank for shape in shapes) and _constants_spread(

@@ -21,6 +21,8 @@ from hwflow.ir.fixed_quant import OP as FIXED_QUANT
 from hwflow.ir.fixed_quant import function as fixed_quant_function
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
+from hwflow.ir.table import OP as TABLE
+from hwflow.ir.table import function as table_function
 
 OPSET = 20
 """Of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""
@@ -77,11 +79,13 @@ class Writer:
         source: how diagnostics call the model.
         layer: path of the layer that is being written, for node names and diagnostics.
         kind: its class name.
+        warnings: what was noticed on the way.
     """
 
     source: str
     layer: str = ""
     kind: str = ""
+    warnings: list[Diagnostic] = field(default_factory=list)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
     inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
@@ -263,7 +267,9 @@ class Writer:
         functions = []
         if any(n.domain == FIXED_DOMAIN for n in self.nodes):
             imports[FIXED_DOMAIN] = 1
-            functions.append(fixed_quant_function())
+            known = {FIXED_QUANT: fixed_quant_function, TABLE: table_function}
+            used = {n.op_type for n in self.nodes if n.domain == FIXED_DOMAIN}
+            functions += [make() for name, make in known.items() if name in used]
         opsets = [helper.make_opsetid(*item) for item in imports.items()]
         return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=9)
 

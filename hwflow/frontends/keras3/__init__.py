@@ -8,7 +8,9 @@ and hwflow need not share an environment with either. A live model is saved and 
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def _read(path: Path, name: str, source: str, evaluated: Arrays) -> QonnxModel:
 
 
 def _evaluated(model: Any, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the quantised weights of HGQ's layers as the live model computes with them.
+    """Return quantised weights and functions of HGQ's layers as the live model computes them.
 
     Where batch normalisation goes into weights, float32 rounds, and backends differ in its order.
     A layer that is frozen limits weights where a trained one only rounds them.
@@ -77,9 +79,22 @@ def _evaluated(model: Any, prefix: str) -> dict[str, dict[str, Any]]:
             pair = layer.qscaler_and_qoffset if norm else (layer.qkernel, layer.qbias)
             named = zip(("qkernel", "qbias"), pair, strict=True)
             found[path] = {name: _array(a) for name, a in named if a is not None}
+        elif type(layer).__module__.startswith("hgq.") and hasattr(layer, "exp_table"):
+            parts = {name: getattr(layer, name) for name in ("exp_table", "inv_table")}
+            found[path] = {name: partial(_numbers, part) for name, part in parts.items()}
+        elif type(layer).__name__ in ("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT"):
+            found[path] = {"table": partial(_numbers, layer)}
         elif hasattr(layer, "layers"):
             found |= _evaluated(layer, f"{path}.")
     return found
+
+
+def _numbers(layer: Any, points: Any) -> Any:
+    """Return what the function of a live layer gives for float32 operands."""
+    x = sys.modules["keras"].ops.convert_to_tensor(points)  # there is no live model without Keras
+    if type(layer).__name__ == "QAffinedUnaryFunctionLUT":
+        x = x * layer.scale + layer.bias
+    return _array(layer.activation(x))
 
 
 def _array(value: Any) -> Any:

@@ -18,9 +18,8 @@ from hwflow.frontends.keras.weights import OnGrid, write_on_grid
 from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
 from hwflow.frontends.keras3.layer import FileLayer, named
 from hwflow.frontends.keras3.quantizers import FixedQuantizer, read_quantizer
-
-EPSILON = np.float32(1e-7)
-"""``keras.backend.epsilon()``."""
+from hwflow.frontends.keras3.softmax import EPSILON, last_axis_sum, softmax
+from hwflow.frontends.keras3.tables import OPERATORS, Points, RealFunction, write_table
 
 Body = Callable[[Writer, FileLayer, list[Tensor]], Tensor]
 
@@ -166,11 +165,26 @@ def _batch_norm(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
 
 
 def _unary(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
-    return activate(b, x[0], layer.activation)
+    table = _table(b, layer, x[0], 1.0, 0.0)
+    return activate(b, x[0], layer.activation) if table is None else table
+
+
+def _table(b: Writer, layer: FileLayer, x: Tensor, slope: float, offset: float) -> Tensor | None:
+    """Append the function of a layer between its quantisers as a table, if it has one."""
+    op = OPERATORS.get(str(layer.settings.get("activation")))
+    if op is None or not (layer.settings.get("enable_iq") and layer.settings.get("enable_oq")):
+        return None
+    real = RealFunction(op, slope, offset)
+    points, after = Points.of(quantizer(b, layer, "iq")), quantizer(b, layer, "oq")
+    return write_table(b, x, points, real, layer.arrays.get("table"), after)
 
 
 def _affine_unary(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     found = named(layer.group, ["scale", "bias"])
+    ends = (float(found[name].reshape(-1)[0]) for name in ("scale", "bias"))
+    table = _table(b, layer, x[0], *ends)
+    if table is not None:
+        return table
     line = b.unary("Add", b.unary("Mul", x[0], found["scale"]), found["bias"])
     return activate(b, line, layer.activation)
 
@@ -189,53 +203,16 @@ def _sum(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     kept, count = source.shape[: len(rest)], prod(source.shape[len(rest) :])
     if len(axes) > 1:
         source = b.reshaped(source, (*kept, count))
-    total = _last_axis_sum(b, source)
+    total = last_axis_sum(b, source)
     shape = tuple(1 if a in axes else x[0].shape[a - 1] for a in range(1, rank))
     total = b.reshaped(total, shape if layer.keepdims else kept)
     mean = layer.kind == "QMeanPow2"
     return b.unary("Mul", total, 2.0 ** round(np.log2(1.0 / count)) if mean else layer.scale)
 
 
-def _last_axis_sum(b: Writer, x: Tensor) -> Tensor:
-    """Append the sum along the last axis, which stays with one element: a product with ones."""
-    ones = write_on_grid(b, "ones", np.ones((x.shape[-1], 1), np.float32))
-    return Tensor(b.node("MatMul", [x.name, ones]), (*x.shape[:-1], 1))
-
-
 def _average_pow2(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     total = LAYERS["Add"](b, layer, x)
     return b.unary("Mul", total, 2.0 ** round(np.log2(1.0 / len(x))))
-
-
-def _softmax(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
-    """``oq(exp(-iq(max - x))) * oq(1 / (iq(sum) + eps))``, tables between their quantisers."""
-    source = b.keras(x[0])
-    rank = len(source.shape) + 1
-    axes = [int(a) % rank for a in layer.axes]
-    if axes != [rank - 1]:
-        raise b.refusal("softmax over other axes than the last", found=f"axes={axes}")
-    scaler = float(layer.settings.get("input_scaler", 1.0))
-    stable = bool(layer.stable)
-    if stable:
-        top = b.node(
-            "ReduceMax", [source.name, b.constant("axes", [rank - 1], np.int64)], keepdims=1
-        )
-        source = replace(source, name=b.node("Sub", [top, source.name]))
-        source = _part(b, layer, "exp", "iq", source)
-    scaled = b.unary("Mul", source, -scaler if stable else scaler)
-    powers = _part(b, layer, "exp", "oq", b.unary("Exp", scaled))
-    sums = _part(b, layer, "inv", "iq", _last_axis_sum(b, powers))
-    inverse = b.unary("Reciprocal", b.unary("Add", sums, EPSILON))
-    inverse = _part(b, layer, "inv", "oq", inverse)
-    return replace(powers, name=b.node("Mul", [powers.name, inverse.name]))
-
-
-def _part(b: Writer, layer: FileLayer, table: str, role: str, x: Tensor) -> Tensor:
-    """Append a quantiser of one of the tables of a softmax."""
-    config = layer.settings[f"{table}_{role}_conf"]
-    group = layer.group / f"{table}_table" / role
-    one = read_quantizer(b, config, group)
-    return x if one is None else one.write(b, x)
 
 
 def _quantizer_layer(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
@@ -260,7 +237,7 @@ HGQ: dict[str, Convert] = {
     "QBatchNormalization": hgq(_batch_norm),
     "QUnaryFunctionLUT": hgq(_unary),
     "QAffinedUnaryFunctionLUT": hgq(_affine_unary),
-    "QSoftmax": hgq(_softmax),
+    "QSoftmax": hgq(softmax),
     "QSum": hgq(_sum),
     "QMeanPow2": hgq(_sum),
     "QAveragePow2": hgq(_average_pow2),

@@ -7,9 +7,8 @@ refused. What else a configuration says (modules to import, functions, custom ob
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-
-import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.arguments import check_settings
@@ -65,7 +64,7 @@ HGQ_INSTEAD = {
 }  # fmt: skip
 """What to use instead of layers of HGQ that are not converted."""
 
-Arrays = Mapping[str, Mapping[str, npt.NDArray[Any]]]
+Arrays = Mapping[str, Mapping[str, Any]]
 
 
 def convert_config(
@@ -78,7 +77,8 @@ def convert_config(
         group: its arrays.
         name: of the graph.
         source: how diagnostics call it.
-        evaluated: arrays by name, by the layer that a live model has evaluated them for.
+        evaluated: arrays by name, and functions that give the numbers of tables, by the layer that
+            a live model has evaluated them for.
 
     Raises:
         CompileError: HW038, the file is damaged; HW284, the model has no graph of layers; HW280 to
@@ -99,7 +99,8 @@ def convert_config(
         raise CompileError(walk.findings)
     names = [k[0] for k in network.outputs]
     outputs = named_outputs(walk.b, names, results, inputs)
-    return read_proto(walk.b.model(name, outputs), name, source)
+    model = read_proto(walk.b.model(name, outputs), name, source)
+    return replace(model, warnings=(*model.warnings, *walk.b.warnings))
 
 
 class _Walk:
@@ -146,7 +147,7 @@ class _Walk:
             check_operands(self.b, len(x))
             check_arguments(self.b, {str(k): v for k, v in call.others.items()})
             layer = FileLayer.of(str(config["class_name"]), config["config"], group)
-            layer = layer.but(**self.evaluated.get(path, {}))
+            layer = layer.but(**self.evaluated.get(prefix + call.layer, {}))
             return [convert(self.b, layer, x)]
         except RefusedError as refusal:
             self.findings.append(refusal.diagnostic)
