@@ -1,7 +1,9 @@
 """What a user may set on matrix products and convolutions: every legal value against C++."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -165,3 +167,30 @@ def test_sums_of_more_than_62_bits_are_refused() -> None:
     op = replace(operators()["conv2d"].op, weight=constant((2, 2, 2, 3), FixedType(40, 40)))
     with pytest.raises(OverflowError, match="62 bits"):
         op.infer(TensorType.full((4, 4, 2), FixedType(30, 30)))
+
+
+def helped(op: Op, found: list[Diagnostic]) -> Op:
+    """Return an operator with the settings that findings say to set."""
+    settings: dict[str, object] = {}
+    for finding in found:
+        said = re.search(r'set (\w+) = (?:"(\w+)"|(\d+))', finding.help)
+        assert said is not None, finding
+        settings[said[1]] = said[2] or int(said[3])
+    return replace(op, **settings)
+
+
+@pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=["parallel", "stream"])
+@pytest.mark.parametrize("name", operators())
+def test_the_help_of_all_findings_is_taken_at_once(name: str, target: Target) -> None:
+    case, refused = operators()[name], 0
+    names = ("latency", "resource", "distributed_arithmetic", "fast")
+    factors = (1, 2, 3, 5, 7, 16, 1000)
+    for strategy, factor, parallel in product(names, factors, (1, 3, 50)):
+        settings: dict[str, object] = {"strategy": strategy, "reuse_factor": factor}
+        if "parallelization_factor" in case.op.settings:
+            settings["parallelization_factor"] = parallel
+        op = replace(case.op, **settings)
+        found = findings(op, case.inputs[0], target)
+        refused += bool(found)
+        assert findings(helped(op, found), case.inputs[0], target) == []
+    assert refused
