@@ -15,9 +15,11 @@ from typing import TypeVar
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends import qonnx
 from hwflow.frontends.tflite import elementwise, layers, moves, pooling, ports
+from hwflow.frontends.tflite.dilation import with_dilations
 from hwflow.frontends.tflite.flatbuffer import DamagedError
 from hwflow.frontends.tflite.schema import damaged, parse
-from hwflow.frontends.tflite.writer import Writer
+from hwflow.frontends.tflite.shapes import with_shapes
+from hwflow.frontends.tflite.writer import OPEN_BATCH, Writer
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx import QonnxModel, printable
 
@@ -46,7 +48,9 @@ OPERATORS: Mapping[str, Callable[[Writer], None]] = {
     "RELU6": elementwise.rescale(3),
     "RELU_N1_TO_1": elementwise.rescale(2),
     "RESHAPE": moves.reshape,
+    "RESIZE_NEAREST_NEIGHBOR": moves.resize_nearest_neighbor,
     "SOFTMAX": elementwise.softmax,
+    "SPLIT": moves.split,
     "SQUEEZE": moves.reshape,
     "STRIDED_SLICE": moves.strided_slice,
     "SUB": elementwise.add,
@@ -54,6 +58,9 @@ OPERATORS: Mapping[str, Callable[[Writer], None]] = {
     "TRANSPOSE": moves.transpose,
 }
 """What writes each operator."""
+
+BATCHED = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+"""What the converter writes a dilated convolution with, where the batch is open."""
 
 
 def read_file(path: Path) -> QonnxModel:
@@ -78,7 +85,7 @@ def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
     Raises:
         CompileError: HW290 to HW296, all that is wrong with it or not supported.
     """
-    writer = Writer(parse(data, source), source)
+    writer = Writer(with_shapes(with_dilations(parse(data, source))), source)
     findings: list[Diagnostic] = []
     inputs = _noted(findings, lambda: ports.add_inputs(writer), writer) or []
     lost: set[int] = set()
@@ -144,5 +151,7 @@ def _unsupported(writer: Writer) -> Diagnostic:
         where=f"{writer.label}: {writer.operator.kind}, in {writer.source}",
         found=writer.operator.kind,
         supported=", ".join(sorted(OPERATORS)),
-        help="replace it in the model before the conversion, or cut the model before it",
+        help=OPEN_BATCH
+        if writer.operator.kind in BATCHED
+        else "replace it in the model before the conversion, or cut the model before it",
     )

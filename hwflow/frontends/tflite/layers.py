@@ -80,13 +80,14 @@ def fully_connected(writer: Writer) -> None:
         writer.refuse("weights that are not stored as a matrix", found=f"shape {weight.shape}")
     n_out, n_in = weight.shape
     value, shape = writer.value(x), writer.tensor(x).shape
-    flat = (int(np.prod(shape, dtype=np.int64)) // max(n_in, 1), n_in)
-    if shape != flat:
-        value = writer.shaped(value, flat)
+    rows = shape[:-1]
+    if shape[-1:] != (n_in,) or shape[:1] != (1,):
+        rows = (int(np.prod(shape, dtype=np.int64)) // max(n_in, 1),)
+        value = writer.shaped(value, (*rows, n_in))
     total = writer.node("MatMul", [value, writer.quantized("weight", weight.T)])
     bounds = limits(writer, writer.activation(result), int(writer.operator.option(0, "b")))
     wanted = writer.tensor(result).shape
-    to = result if wanted == (flat[0], n_out) else None
+    to = result if wanted == (*rows, n_out) else None
     operands = [
         total,
         writer.integers("bias", _bias(writer, n_out)),

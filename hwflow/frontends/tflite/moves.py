@@ -17,6 +17,48 @@ def reshape(writer: Writer) -> None:
     writer.shaped(writer.value(writer.operand(0)), y.shape, writer.result())
 
 
+def resize_nearest_neighbor(writer: Writer) -> None:
+    """Write ``RESIZE_NEAREST_NEIGHBOR``: rows and columns by the indices that TFLite computes.
+
+    Source: ``GetNearestNeighbor`` in ``reference/resize_nearest_neighbor.h``, in float32.
+    """
+    same_meaning(writer)
+    assert writer.operator is not None
+    shape = writer.tensor(writer.operand(0)).shape
+    sizes = [int(n) for n in writer.constant(writer.operand(1), "sizes").ravel()]
+    if len(shape) != 4 or len(sizes) != 2 or not 0 < min(sizes) <= max(sizes) < 2**16:
+        writer.refuse("a resize of this form", found=f"{shape} to {sizes}")
+    corners, centers = (bool(writer.operator.option(i, "b")) for i in (0, 1))
+    value = writer.value(writer.operand(0))
+    for axis, wanted in zip((1, 2), sizes, strict=True):
+        size, one = shape[axis], np.float32(1)
+        aligned = corners and wanted > 1
+        scale = one * (size - 1) / (wanted - 1) if aligned else one * size / wanted
+        places = (np.arange(wanted, dtype=np.float32) + np.float32(0.5 * centers)) * scale
+        rounded = np.floor(places + np.float32(0.5)) if corners else np.floor(places)
+        indices = writer.integers("indices", np.clip(rounded, 0, size - 1).astype(np.int64))
+        to = writer.result() if axis == 2 else None
+        value = writer.node("Gather", [value, indices], to=to, axis=axis)
+
+
+def split(writer: Writer) -> None:
+    """Write ``SPLIT`` as a slice for each of its results."""
+    assert writer.operator is not None
+    axes = writer.constant(writer.operand(0), "axes").ravel()
+    x, start = writer.operand(1), 0
+    meaning, rank = writer.activation(x), len(writer.tensor(x).shape)
+    axis = int(axes[0]) % max(rank, 1) if axes.size else 0
+    if not axis:
+        writer.refuse("a split of the batch", found=f"axis {axis}", supported="axes from 1 on")
+    for index in writer.operator.outputs:
+        if writer.activation(index) != meaning or len(writer.tensor(index).shape) != rank:
+            writer.refuse("a split that changes scale or rank", found=writer.tensor(index).name)
+        end = start + writer.tensor(index).shape[axis]
+        bounds = [writer.integers(n, [v]) for n, v in (("begin", start), ("end", end))]
+        writer.node("Slice", [writer.value(x), *bounds, writer.integers("axis", [axis])], to=index)
+        start = end
+
+
 def transpose(writer: Writer) -> None:
     """Write ``TRANSPOSE``."""
     same_meaning(writer)

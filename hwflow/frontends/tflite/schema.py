@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.frontends.tflite.flatbuffer import DamagedError, Flatbuffer, Table
+from hwflow.frontends.tflite.operators import OPERATORS
 from hwflow.ir.qonnx import printable
 
 IDENTIFIER = b"TFL3"
@@ -33,15 +34,6 @@ TYPE_NAMES = (
     "FLOAT32", "FLOAT16", "INT32", "UINT8", "INT64", "STRING", "BOOL", "INT16", "COMPLEX64", "INT8",
     "FLOAT64", "COMPLEX128", "UINT64", "RESOURCE", "VARIANT", "UINT32", "UINT16", "INT4",
 )  # fmt: skip
-
-OPERATORS = {
-    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D",
-    6: "DEQUANTIZE", 9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL",
-    19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE", 25: "SOFTMAX", 28: "TANH",
-    32: "CUSTOM", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 43: "SQUEEZE",
-    45: "STRIDED_SLICE", 53: "CAST", 70: "EXPAND_DIMS", 98: "LEAKY_RELU", 114: "QUANTIZE",
-}  # fmt: skip
-"""Names by ``BuiltinOperator``: those that are read, and ``CUSTOM``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +70,18 @@ class Tensor:
     data: npt.NDArray[Any] | None
 
 
+class Options(Protocol):
+    """Options of an operator, by their numbers in the schema."""
+
+    def number(self, field: int, code: str, default: float = 0) -> float:
+        """Return an option, ``code`` being its type for ``struct``."""
+        ...
+
+    def present(self) -> list[int]:
+        """Return the numbers of the options that are there."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Operator:
     """An operator.
@@ -93,7 +97,7 @@ class Operator:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Table | None
+    options: Options | None
     read: set[int] = field(default_factory=set)
 
     def option(self, field: int, code: str, default: float = 0) -> Any:
@@ -116,6 +120,7 @@ INERT_OPTIONS = {
     "DEPTHWISE_CONV_2D": frozenset({3}),  # depth_multiplier, which the weights have
     "CONV_2D": frozenset({6}),  # quantized_bias_type, which the bias has
     "RESHAPE": frozenset({0}),  # new_shape, which the result has
+    "SPLIT": frozenset({0}),  # num_splits, which the number of results says
     "SQUEEZE": frozenset({0}),  # squeeze_dims, likewise
     "MEAN": frozenset({0}),  # keep_dims, likewise
 }
@@ -195,7 +200,8 @@ def _kind(code: Table) -> str:
     """Return an operator's name; old files have it in a byte, newer ones in both fields."""
     number = max(int(code.number(0, "b")), int(code.number(3, "i")))
     custom = code.text(1)
-    name = OPERATORS.get(number, f"operator {number}")
+    known = 0 <= number < len(OPERATORS)
+    name = OPERATORS[number] if known else f"operator {number} of a newer schema"
     return f"CUSTOM {printable(custom)}" if name == "CUSTOM" else name
 
 

@@ -35,6 +35,13 @@ ELEMENTS = {
 """ONNX types of the inputs."""
 
 
+OPEN_BATCH = (
+    "convert the model with a fixed batch: keras.Input(shape, batch_size=1) in the model that "
+    "TFLiteConverter.from_keras_model gets"
+)
+"""The way out where the converter computes at run time what follows from the batch."""
+
+
 @dataclass(frozen=True)
 class Activation:
     """A quantised tensor that is no constant.
@@ -120,7 +127,12 @@ class Writer:
         """Return the values of a tensor that must be constant."""
         tensor = self.tensor(index)
         if tensor.data is None:
-            self.refuse(f"{what} that are computed at run time", found=tensor.name)
+            self.refuse(
+                f"{what} that are computed at run time",
+                found=tensor.name,
+                supported="constants, and shapes that follow from a batch of one",
+                help=OPEN_BATCH,
+            )
         return tensor.data
 
     def activation(self, index: int) -> Activation:
