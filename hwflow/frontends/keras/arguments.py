@@ -97,6 +97,8 @@ READ: dict[str, frozenset[str]] = {
         (("Flatten",), {"data_format"}),
         (("Reshape",), {"target_shape"}),
         (("Permute",), {"dims"}),
+        (("RepeatVector",), {"n"}),
+        (("UpSampling1D", "UpSampling2D"), {"size", "interpolation", "data_format"}),
         (("ZeroPadding1D", "ZeroPadding2D"), {"padding", "data_format"}),
         (("Cropping1D", "Cropping2D"), {"cropping", "data_format"}),
         # quantisers on activations; on weights the framework evaluates them with all they have

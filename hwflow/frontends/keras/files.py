@@ -12,6 +12,7 @@ from hwflow.frontends.keras.environment import legacy_keras, quiet
 from hwflow.frontends.keras.model import convert_model
 from hwflow.frontends.keras.objects import build_model
 from hwflow.frontends.keras.safety import checked
+from hwflow.frontends.keras.tfmot import refuse_config
 from hwflow.ir.qonnx import QonnxModel, printable
 
 SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
@@ -57,6 +58,7 @@ def read_keras_file(path: Path, weights: Path | None = None, *, trust: bool = Fa
             raise ValueError("no configuration of a Keras model")
     except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise _damaged(source, error) from error
+    refuse_config(config, source)
     config = config if trust else checked(config, source)
     with quiet():
         model = _built(keras, config, data, source, trust)
@@ -122,7 +124,8 @@ def _exported(source: str) -> CompileError:
         "the Keras model cannot be read",
         source,
         found=f"a SavedModel without the model's configuration, {_METADATA}",
-        help="save the model itself and not an export of it: model.save('model.keras')",
+        help="save the model itself and not an export of it: model.save('model.keras'), of a "
+        "functional model; or convert it to int8 TFLite",
     )
 
 

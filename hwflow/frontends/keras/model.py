@@ -11,6 +11,7 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalisation import NORMALISATION
+from hwflow.frontends.keras.tfmot import refuse_model
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.qonnx import read_proto
 from hwflow.ir.op import RefusedError
@@ -20,8 +21,6 @@ CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISA
 """Every layer that is converted, by class name."""
 
 INSTEAD = {
-    "UpSampling1D": "upsample outside of the network",
-    "UpSampling2D": "upsample outside of the network",
     "Conv2DTranspose": "run the decoder elsewhere",
     "QConv2DTranspose": "run the decoder elsewhere",
     "Lambda": "a function has no layer: write it with Keras' layers",
@@ -29,7 +28,6 @@ INSTEAD = {
     "SlicingOpLambda": "use Cropping1D or Cropping2D instead of slices",
     "LayerNormalization": "retrain with QBatchNormalization",
     "QAdaptiveActivation": "use QActivation with the quantiser that the training arrived at",
-    "RepeatVector": "repeat outside of the network",
 }
 """What to use instead of layers that people often meet."""
 
@@ -60,6 +58,7 @@ def convert_model(model: Any, name: str, source: str) -> QonnxModel:
         CompileError: HW284, the model has no graph; HW281 to HW283, all layers and quantisers
             that cannot be converted exactly.
     """
+    refuse_model(model, source)
     if not getattr(model, "_nodes_by_depth", None) or not getattr(model, "outputs", None):
         raise CompileError([_no_graph(model, source)])
     walk = _Walk(Writer(source))
@@ -224,14 +223,26 @@ def _dtype(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
+MAKE_FUNCTIONAL = (
+    "make it functional: x = keras.Input(shape), then keras.Model(x, model.call(x)), which keeps "
+    "the layers and their weights; or convert it to int8 TFLite"
+)
+"""The way out of a model with a call method of its own."""
+
+
 def _no_graph(model: Any, source: str) -> Diagnostic:
+    """Return the finding about a model without a graph: of a class of its own, or not built."""
+    sequential = type(model).__name__ == "Sequential"
     return Diagnostic(
         code="HW284",
         title="the Keras model has no graph of layers",
         where=f"in {source}",
-        found=f"{printable(type(model).__name__)}, not built, or with a call method of its own",
+        found=f"{printable(type(model).__name__)}, "
+        + ("not built" if sequential else "with a call method of its own"),
         supported="functional models, and sequential ones with an Input layer",
-        help="start it with Input(shape), or build it with model.build((None, ...))",
+        help="start it with Input(shape), or build it with model.build((None, ...))"
+        if sequential
+        else MAKE_FUNCTIONAL,
     )
 
 

@@ -23,7 +23,7 @@ MODELS = frozenset({"Functional", "Model", "Sequential"})
 OTHER_LAYERS = frozenset(
     {
         "InputLayer", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose",
-        "UpSampling1D", "UpSampling2D", "RepeatVector", "LayerNormalization", "Embedding",
+        "LayerNormalization", "Embedding",
         "LSTM", "GRU", "SimpleRNN", "QAdaptiveActivation", "QLSTM", "QGRU", "QSimpleRNN", "Dot",
         "ThresholdedReLU", "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization",
         "GroupNormalization",
@@ -116,6 +116,6 @@ def _finding(layer: str, name: str, source: str) -> Diagnostic:
         where=where,
         found=repr(printable(name)),
         supported="layers and quantisers of Keras and QKeras",
-        help="write it with these; or load the model yourself and give it to hwflow.compile; "
-        "--trust (trust=True) loads it here, and its code runs",
+        help="write it with these; --trust (trust=True) runs its code, and reads what only adds to "
+        "such a layer; for another layer convert the model to int8 TFLite, which holds no code",
     )

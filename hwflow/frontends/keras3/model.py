@@ -16,6 +16,7 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.model import (
     INSTEAD,
+    MAKE_FUNCTIONAL,
     check_arguments,
     check_operands,
     named_outputs,
@@ -259,5 +260,7 @@ def _no_graph(config: Mapping[str, Any], source: str) -> Diagnostic:
         where=f"in {source}",
         found=printable(str(config.get("class_name"))),
         supported="functional models, and sequential ones with an Input layer",
-        help="start it with Input(shape), or build it with model.build((None, ...))",
+        help="start it with Input(shape), or build it with model.build((None, ...))"
+        if config.get("class_name") == "Sequential"
+        else MAKE_FUNCTIONAL,
     )

@@ -13,6 +13,8 @@ def reshape(writer: Writer) -> None:
     same_meaning(writer)
     x, y = writer.tensor(writer.operand(0)), writer.tensor(writer.result())
     if np.prod(x.shape, dtype=object) != np.prod(y.shape, dtype=object):
+        if writer.operand(1) >= 0:
+            writer.constant(writer.operand(1), "shapes")
         writer.refuse("another number of elements", found=f"{x.shape} to {y.shape}")
     writer.shaped(writer.value(writer.operand(0)), y.shape, writer.result())
 

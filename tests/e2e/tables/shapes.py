@@ -114,5 +114,5 @@ TABLE = (
     s("Identity", lambda b, x: b.node("Relu", [b.node("Identity", [x])])),
     s("Dropout", lambda b, x: b.node("Relu", [b.node("Dropout", [x])])),
     s("Cast to float", lambda b, x: b.node("Relu", [b.node("Cast", [x], to=1)])),
-    s("Cast to int32", lambda b, x: b.node("Cast", [x], to=6), "HW201"),
+    s("Cast to int32", lambda b, x: b.node("Cast", [x], to=6), "HW234"),
 )

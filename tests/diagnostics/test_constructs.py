@@ -1,0 +1,192 @@
+"""HW2xx, constructs: every help is applied to what was refused, and the result is built."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.diagnostics.refusal import Body, Refusal, check, network, node, quant, then
+from tests.networks import Builder
+
+MAP, SEQUENCE = (1, 3, 4, 4), (1, 4, 3)
+PER_CHANNEL = [[0.3, 0.1, 0.2, 0.4]]
+
+
+def dense(b: Builder, x: str) -> str:
+    out = b.node("MatMul", [x, b.weight((4, 3), 4, 0.25)])
+    b.nodes[-1].name = "obstacle"
+    return out
+
+
+def wide(b: Builder, x: str) -> str:
+    """Products of two sequences, more than are written one by one."""
+    out = b.node("MatMul", [x, b.node("Transpose", [x], perm=(0, 2, 1))])
+    b.nodes[-1].name = "obstacle"
+    return out
+
+
+def narrow(b: Builder, x: str) -> str:
+    half = [b.constant([v], np.int64) for v in (0, 8, 1)]
+    return wide(b, b.node("Slice", [x, *half]))
+
+
+def normalised(b: Builder, x: str) -> str:
+    ones = [b.constant(v) for v in (np.ones(3), np.zeros(3), np.zeros(3), np.ones(3))]
+    return b.node("BatchNormalization", [x, *ones])
+
+
+def instance(b: Builder, x: str) -> str:
+    out = b.node("InstanceNormalization", [x, b.constant(np.ones(3)), b.constant(np.zeros(3))])
+    b.nodes[-1].name = "obstacle"
+    return out
+
+
+def layer_norm(b: Builder, x: str) -> str:
+    out = b.node("LayerNormalization", [x, b.constant(np.ones(4))])
+    b.nodes[-1].name = "obstacle"
+    return out
+
+
+def biased(end: Body) -> Body:
+    """A dense layer with a bias between steps, and a Relu."""
+
+    def body(b: Builder, x: str) -> str:
+        y = b.node("Gemm", [x, b.weight((4, 3), 4, 0.2), b.constant([0.1, 0.2, 0.3])])
+        return end(b, y)
+
+    return body
+
+
+def rounded(mul: float) -> Body:
+    """A quantiser written as arithmetic, with a factor behind it."""
+
+    def body(b: Builder, x: str) -> str:
+        y = node("Round")(b, b.node("Div", [x, b.constant(0.11)]))
+        y = b.node("Clip", [y, b.constant(-8.0), b.constant(7.0)])
+        return b.node("Mul", [y, b.constant(mul)])
+
+    return body
+
+
+def gathered(b: Builder, x: str) -> str:
+    out = b.node("Gather", [x, b.node("ArgMax", [x], axis=2, keepdims=0)], axis=1)
+    b.nodes[-1].name = "obstacle"
+    return out
+
+
+def two(op: str, first: float, second: float) -> Body:
+    """Two branches with scales of their own, compared."""
+
+    def body(b: Builder, x: str) -> str:
+        a, c = (b.quant(x, 4, s, signed=True) for s in (first, second))
+        out = b.node(op, [a, c])
+        b.nodes[-1].name = "obstacle"
+        return out
+
+    return body
+
+
+POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+bounded = node("Clip", np.float32(0), np.float32(6))
+
+
+def pooled(b: Builder, x: str) -> str:
+    return b.node("GlobalAveragePool", [x])
+
+
+def resize(factor: float, **attributes: str) -> Body:
+    def body(b: Builder, x: str) -> str:
+        out = b.node("Resize", [x, "", b.constant([1.0, 1.0, factor, factor])], **attributes)
+        b.nodes[-1].name = "obstacle"
+        return out
+
+    return body
+
+
+TABLE = {
+    "normalisation over the data": Refusal(
+        code="HW201", where="obstacle: InstanceNormalization", says=("BatchNorm",),
+        refused=network(then(instance, quant()), MAP),
+        helped=network(then(normalised, quant()), MAP),
+    ),
+    "normalisation of a layer": Refusal(
+        code="HW201", where="obstacle: LayerNormalization", says=("BatchNorm",),
+        refused=network(then(layer_norm, quant()), MAP),
+        helped=network(then(normalised, quant()), MAP),
+    ),
+    "an activation of another kind": Refusal(
+        code="HW201", where="obstacle: Det", says=("replace it", "--plugin"),
+        refused=network(node("Det"), (1, 3, 3)), helped=network(node("Relu"), (1, 3, 3)),
+    ),
+    "a rounding that is no quantiser": Refusal(
+        code="HW201", where="obstacle: Round", says=("QuantizeLinear", "same constant"),
+        refused=network(then(rounded(0.12), dense), scale=None),
+        helped=network(then(rounded(0.11), dense), scale=None),
+    ),
+    "many products of two activations": Refusal(
+        code="HW210", where="obstacle: MatMul", says=("two activations", "smaller"),
+        refused=network(wide, (1, 64, 8), 0.25), helped=network(narrow, (1, 64, 8), 0.25),
+    ),
+    "scales per channel into a dense layer": Refusal(
+        code="HW213", where="obstacle: MatMul",
+        says=("a scale for each channel", "quantiser with one scale"),
+        refused=network(then(quant(PER_CHANNEL), dense)),
+        helped=network(then(quant(PER_CHANNEL), quant(0.13), dense)),
+    ),
+    "a bias between steps, and no quantiser": Refusal(
+        code="HW213", where="obstacle: Relu", says=("bias", "before this layer"),
+        refused=network(biased(node("Relu"))),
+        helped=network(biased(then(quant(), node("Relu")))),
+    ),
+    "a bound between steps before an average": Refusal(
+        code="HW213", where="obstacle: Clip", says=("no quantiser behind", "right behind"),
+        refused=network(then(bounded, pooled), MAP),
+        helped=network(then(bounded, quant(), pooled), MAP),
+    ),
+    "values of two scales compared": Refusal(
+        code="HW213", where="obstacle: Max", says=("0.11 and 0.13", "one and the same scale"),
+        refused=network(two("Max", 0.11, 0.13)), helped=network(two("Max", 0.11, 0.11)),
+    ),
+    "padding between steps": Refusal(
+        code="HW213", where="obstacle: Pad", says=("two steps of the scale 0.07", "multiple"),
+        refused=network(node("Pad", np.array([0, 1, 0, 1]), np.float32(0.1))),
+        helped=network(node("Pad", np.array([0, 1, 0, 1]), np.float32(0.07))),
+    ),
+    "means over windows of other sizes": Refusal(
+        code="HW213", where="obstacle: AveragePool", says=("count_include_pad",),
+        refused=network(node("AveragePool", **POOL), MAP),
+        helped=network(node("AveragePool", **POOL, count_include_pad=1), MAP),
+    ),
+    "indices computed at run time": Refusal(
+        code="HW217", where="obstacle: Gather", says=("constant indices",),
+        refused=network(gathered, SEQUENCE, 0.25),
+        helped=network(node("Gather", np.array([0, 2]), axis=1), SEQUENCE, 0.25),
+    ),
+    "an index outside": Refusal(
+        code="HW217", where="obstacle: Gather", says=("4 of 4", "-4 to 3"),
+        refused=network(node("Gather", np.array([4]), axis=1), SEQUENCE),
+        helped=network(node("Gather", np.array([-4, 3]), axis=1), SEQUENCE),
+    ),
+    "elements of the batch": Refusal(
+        code="HW216", where="obstacle: Gather", says=("axis = 0", "axes from 1 on"),
+        refused=network(node("Gather", np.array([0]), axis=0), SEQUENCE),
+        helped=network(node("Gather", np.array([0]), axis=1), SEQUENCE),
+    ),
+    "a resize that interpolates": Refusal(
+        code="HW217", where="obstacle: Resize", says=("linear", "nearest"),
+        refused=network(resize(2.0, mode="linear"), MAP),
+        helped=network(resize(2.0, mode="nearest"), MAP),
+    ),
+    "softmax over several axes": Refusal(
+        code="HW222", where="obstacle: Softmax", says=("several axes", "reshape"),
+        refused=network(node("Softmax", axis=1), SEQUENCE, 0.25, 11),
+        helped=network(then(lambda b, x: b.node("Flatten", [x]), node("Softmax", axis=1)),
+                       SEQUENCE, 0.25, 11),
+        approximate=True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_help_leads_to_a_design(name: str) -> None:
+    check(TABLE[name])
