@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N ?= 50
+FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden bench bench-conversion lint check clean
+.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -36,6 +37,9 @@ fuzz: $(VENV)/.full
 
 fuzz-golden: $(VENV)/.full
 	$(BIN)/python -m tests.fuzz_golden --networks $(N)
+
+fuzz-files: $(VENV)/.full
+	$(BIN)/python -m tests.fuzz_files --files $(FILES)
 
 bench: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench

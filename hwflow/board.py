@@ -6,14 +6,15 @@ by commands that need a board, since pydantic takes time to load.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.files import read_limited
 from hwflow.resources import boards_dir
+from hwflow.toml_text import parse_toml
 
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 """Resources of a device, in the order of the report."""
@@ -142,10 +143,8 @@ def _key(name: str) -> str:
 
 def _read(path: Path) -> Board:
     try:
-        if path.stat().st_size > MAX_PROFILE_BYTES:
-            raise _unreadable(path, f"larger than {MAX_PROFILE_BYTES} bytes")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = parse_toml(read_limited(path, MAX_PROFILE_BYTES))
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(path, reason or type(error).__name__) from error
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hwflow.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.files import read_limited
 from hwflow.fixed import FixedType
 from hwflow.limits import VerifySettings, parse_reuse_factor
+from hwflow.toml_text import parse_toml
+
+MAX_BYTES = 2**20
+"""Longest settings file that is read."""
 
 TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
@@ -123,14 +127,16 @@ def read_config(path: Path) -> Config:
         CompileError: the file cannot be read, or is not TOML.
     """
     try:
-        settings = tomllib.loads(path.read_text("utf-8"))
-        config = read_settings(settings, path.name, folder=path.parent)
-        return replace(config, target=_with_board_beside(config.target, path.parent))
-    except OSError as error:
-        found = error.strerror or str(error)
+        content = read_limited(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or str(error)
         raise CompileError([_unreadable(str(path), found)]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    try:
+        settings = parse_toml(content)
+    except ValueError as error:
         raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
+    config = read_settings(settings, path.name, folder=path.parent)
+    return replace(config, target=_with_board_beside(config.target, path.parent))
 
 
 def _with_board_beside(target: TargetSettings, folder: Path) -> TargetSettings:

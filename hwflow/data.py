@@ -26,6 +26,9 @@ DAMAGED = (
 )  # fmt: skip
 """What numpy and zipfile raise at files that are damaged, or lie: headers are Python literals."""
 
+MAX_INFLATED = 2**31
+"""Bytes that the arrays of an .npz file may take beyond its size: a bomb is a thousand times."""
+
 MAX_BYTES = 4 * 2**30
 """Largest data file that is read into memory."""
 
@@ -87,9 +90,20 @@ def _load(path: Path) -> dict[str, Array]:
         if isinstance(loaded, np.ndarray):
             return {INPUT_NAMES[0]: loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            return _arrays(loaded, path)
     except DAMAGED as error:
         raise CompileError([unreadable(path.name, str(error).split("\n")[0])]) from error
+
+
+def _arrays(archive: Any, path: Path) -> dict[str, Array]:
+    """Return the arrays of an open .npz file by name; members that are none are left out."""
+    members = archive.zip.infolist()
+    if sum(member.file_size for member in members) > path.stat().st_size + MAX_INFLATED:
+        found = f"more than {MAX_INFLATED >> 30} GiB, packed into {path.stat().st_size:,} bytes"
+        raise CompileError([unreadable(path.name, found)])
+    names = [member.filename for member in members if member.filename.endswith(".npy")]
+    found_by_name = {name.removesuffix(".npy"): archive[name] for name in names}
+    return {name: a for name, a in found_by_name.items() if isinstance(a, np.ndarray)}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Writes single files, whole or not at all."""
+"""Reads and writes single files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ import os
 from pathlib import Path
 
 from hwflow.errors import CompileError, Diagnostic
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """Return the content of a small file, whatever size the system gives for it.
+
+    Args:
+        path: of the file; a device or a pipe is read like a file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it has more bytes; or no file can have such a name.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most:,} bytes")
+    return content
 
 
 def write_file(path: Path, content: bytes, *, parents: bool = False) -> Path:

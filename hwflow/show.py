@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from hwflow.errors import HwflowError
 from hwflow.terminal import console, errors, print_json, table, warnings
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.design import Design

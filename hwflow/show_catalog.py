@@ -6,10 +6,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from hwflow.machine import install_command
 from hwflow.terminal import console, print_json, table
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.plugins import Plugins

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from hwflow.terminal import console, print_json, table
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.manifest.compare import Change, Comparison

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from hwflow.terminal import console, print_json
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.workbench.outcome import Difference, OpCheck, Outcome

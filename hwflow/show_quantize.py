@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from hwflow.terminal import console, print_json, table
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.ptq import Quantized

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from hwflow.coverage.words import (
@@ -18,6 +17,7 @@ from hwflow.coverage.words import (
     worst_saturation,
 )
 from hwflow.terminal import console, errors, print_json, table, warnings
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.simulated import Simulated

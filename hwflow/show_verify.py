@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from hwflow.terminal import console, print_json, table, warnings
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

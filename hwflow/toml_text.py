@@ -1,13 +1,26 @@
-"""Writes TOML; the standard library only reads it."""
+"""Writes TOML, which the standard library only reads; and reads that of strangers."""
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def parse_toml(content: bytes) -> dict[str, Any]:
+    """Return a TOML file as nested dictionaries.
+
+    Raises:
+        ValueError: it is none, nested too deeply, or has numbers that are too long to be read.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def toml_text(content: Mapping[str, Any]) -> str:

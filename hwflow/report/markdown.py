@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from hwflow.report.facts import divergence, error_facts, loss_facts, sqnr
@@ -25,7 +26,9 @@ WORST = 5
 SATURATION = 0.01
 """Share of clipped values from which a layer is worth a look; a few are what clipping is for."""
 
-_ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~!"})
+_ESCAPED = str.maketrans({"&": "&amp;"} | {c: f"\\{c}" for c in "\\`*_{}[]<>#|~!$"})
+_APART = re.compile(r"@|#(?=\d)|(?<=\bGH)-(?=\d)")
+_STARTS_A_BLOCK = re.compile(r"(\d{0,9})(?=[-+=.)](?:\s|$|[-=]))")
 
 
 def to_markdown(data: ReportData) -> str:
@@ -45,9 +48,16 @@ def to_markdown(data: ReportData) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text that Markdown shows as it is: every character with a meaning is escaped."""
-    safe = " ".join(text.split()).translate(_ESCAPED)
-    return safe.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")
+    """Return text that Markdown shows as it is: every character with a meaning is escaped.
+
+    GitHub looks for names of people and numbers of issues in what it has rendered, entities and
+    escapes resolved; a comment in between hides them.
+    """
+    shown = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    safe = _APART.sub(lambda found: f"{found[0]}<!-- -->", shown.translate(_ESCAPED))
+    safe = safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+    start = _STARTS_A_BLOCK.match(safe)
+    return safe if start is None else f"{start[0]}\\{safe[start.end() :]}"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

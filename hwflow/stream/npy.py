@@ -96,7 +96,8 @@ def read_header(file: IO[bytes], where: str, held: int) -> Header:
         header = Header(shape, dtype, fortran and len(shape) > 1, length)
         if dtype.hasobject:
             raise ValueError("Object arrays cannot be loaded: they hold Python code")
-        if min(shape, default=0) < 0 or _most_bytes(header) > MAX_BYTES_OF_ARRAY:
+        whole = all(type(n) is int and n >= 0 for n in shape)
+        if not whole or _most_bytes(header) > MAX_BYTES_OF_ARRAY:
             raise ValueError(f"shape {shape}")
         if header.bytes + length > held:
             raise ValueError(

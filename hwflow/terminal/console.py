@@ -9,8 +9,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from hwflow.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.errors import Diagnostic

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends.damage import BROKEN
 from hwflow.frontends.keras.environment import legacy_keras, quiet
 from hwflow.frontends.keras.model import convert_model
 from hwflow.frontends.keras.objects import build_model
@@ -56,7 +57,7 @@ def read_keras_file(path: Path, weights: Path | None = None, *, trust: bool = Fa
             raise keras_3(source)
         if not isinstance(config.get("class_name"), str):
             raise ValueError("no configuration of a Keras model")
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise _damaged(source, error) from error
     refuse_config(config, source)
     config = config if trust else checked(config, source)

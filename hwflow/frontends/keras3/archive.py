@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.errors import CompileError, Diagnostic
+from hwflow.frontends.damage import BROKEN
 from hwflow.ir.qonnx import printable
 
 MAX_CONFIG_BYTES = 2**27
@@ -33,6 +35,19 @@ WEIGHTS = "model.weights.h5"
 
 class DamagedError(Exception):
     """A part of a file is missing, or is not what it should be."""
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn what h5py raises at a damaged file, anywhere, into a finding.
+
+    Raises:
+        DamagedError: it raised something.
+    """
+    try:
+        yield
+    except BROKEN as error:
+        raise DamagedError(str(error) or type(error).__name__) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +66,7 @@ class Group:
         """Return the group of an attribute."""
         return Group(self.file, f"{self.path}/{name}".strip("/"))
 
+    @_reading()
     def variables(self) -> list[npt.NDArray[Any]]:
         """Return the object's own arrays in the order that Keras has them in.
 
@@ -63,12 +79,16 @@ class Group:
             found.append(_array(group, str(len(found))))
         return found
 
+    @_reading()
     def layers(self, kinds: list[str], names: list[str]) -> dict[str, Group]:
         """Return the groups of a model's layers by their names.
 
         Args:
             kinds: class names of all layers, in order.
             names: their names.
+
+        Raises:
+            DamagedError: the file is damaged.
         """
         places = list(_unique_names(kinds))
         found = {n: self / "layers" / p for n, p in zip(names, places, strict=True)}
@@ -80,6 +100,7 @@ class Group:
                 found[name] = self / "layers" / str(key)
         return found
 
+    @_reading()
     def _get(self, path: str) -> Any:
         """Return a group, followed from the root by hard links alone, or None."""
         import h5py
@@ -131,7 +152,7 @@ def is_keras_3(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return str(_json(archive, "metadata.json").get("keras_version", "")).startswith("3")
-    except (OSError, KeyError, ValueError, RecursionError, DamagedError, zipfile.BadZipFile):
+    except (*BROKEN, DamagedError):
         return False
 
 
@@ -150,7 +171,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], Group]:
                 raise DamagedError("its weights are too large")
             data = archive.read(WEIGHTS)
         return config, Group(h5py.File(io.BytesIO(data), "r"))
-    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise DamagedError(str(error) or type(error).__name__) from error
 
 

@@ -1,0 +1,13 @@
+"""What libraries raise at files that are damaged, or that lie about themselves."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+
+BROKEN = (
+    OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, MemoryError,
+    struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""Raised by zipfile, h5py and json: missing members, other sizes, encryption, types, depth."""
