@@ -6,6 +6,7 @@ findings are reported at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,7 +15,13 @@ import onnx
 from hwflow.errors import Diagnostic
 from hwflow.frontends.node_attributes import check_known
 from hwflow.frontends.qdq_parameters import CONTRIB_DOMAIN, LINEAR, refused_operators
-from hwflow.frontends.tensor_checks import NUMERIC, check_size, check_tensors, node_label
+from hwflow.frontends.tensor_checks import (
+    INFINITY_ALLOWED,
+    NUMERIC,
+    check_size,
+    check_tensors,
+    node_label,
+)
 from hwflow.ir.qonnx import QONNX_DOMAIN, printable
 from hwflow.ops import by_onnx
 
@@ -63,6 +70,7 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
         *_check_operands(proto, where),
         *_check_known_attributes(proto, where),
         *_check_inputs(inputs, where),
+        *_check_declared(graph, where),
         *check_tensors(graph, where),
     ]
 
@@ -233,10 +241,22 @@ def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:
                 text.decode()
         except UnicodeDecodeError:
             problem = "its text is not UTF-8"
+        if attribute.type == plain.TENSOR and not attribute.HasField("t"):
+            problem = "it has no value"
+        if not problem and not _is_number(node.op_type, attribute):
+            problem = "a value that is not finite"
         if problem:
             title = "an attribute cannot be read"
             found = f"{printable(attribute.name)}: {problem}"
             yield Diagnostic(code="HW034", title=title, where=place, found=found)
+
+
+def _is_number(op_type: str, attribute: onnx.AttributeProto) -> bool:
+    """Return whether the numbers of an attribute are finite, or no limit where that has a sense."""
+    numbers = (attribute.f, *attribute.floats)
+    if op_type in INFINITY_ALLOWED:
+        return not any(math.isnan(n) for n in numbers)
+    return all(math.isfinite(n) for n in numbers)
 
 
 def _check_inputs(inputs: list[onnx.ValueInfoProto], where: str) -> Iterator[Diagnostic]:
@@ -246,4 +266,13 @@ def _check_inputs(inputs: list[onnx.ValueInfoProto], where: str) -> Iterator[Dia
         tensor = value.type.tensor_type
         if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in NUMERIC:
             yield Diagnostic(code="HW029", title="an input is not a tensor of numbers", where=place)
-        yield from check_size([d.dim_value for d in tensor.shape.dim if d.dim_value > 0], place)
+        yield from check_size([max(d.dim_value, 1) for d in tensor.shape.dim], place)
+
+
+def _check_declared(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
+    """Yield results and constants that are declared larger than any tensor may be."""
+    known = {t.name for t in graph.initializer}
+    constants = [value for value in graph.input if value.name in known]
+    for value in (*constants, *graph.value_info, *graph.output):
+        dims = [max(d.dim_value, 1) for d in value.type.tensor_type.shape.dim]
+        yield from check_size(dims, f"value {printable(value.name)!r}, {where}")

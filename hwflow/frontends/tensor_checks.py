@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from hwflow.errors import Diagnostic
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx import MAX_AXES, printable, too_many_axes
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -28,7 +28,7 @@ NUMERIC = frozenset(
 )  # fmt: skip
 """Element types that are read; QONNX keeps small integers in float32."""
 
-_INFINITY_ALLOWED = frozenset({"Clip", "Min", "Max", "Pad"})
+INFINITY_ALLOWED = frozenset({"Clip", "Min", "Max", "Pad"})
 """Operators for which an infinite constant means "no limit"."""
 
 
@@ -79,7 +79,7 @@ def check_values(
     bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, np.bool_)
     if bad.any():
         users = {n.op_type for n in graph.node if (name or tensor.name) in n.input}
-        if users and users <= _INFINITY_ALLOWED:
+        if users and users <= INFINITY_ALLOWED:
             bad = np.isnan(array)
     if bad.any():
         yield _not_finite(array, bad, place)
@@ -99,7 +99,9 @@ def _not_finite(array: FloatArray, bad: npt.NDArray[np.bool_], place: str) -> Di
 
 
 def check_size(dims: list[int], place: str) -> Iterator[Diagnostic]:
-    """Yield a diagnostic where a declared shape is too large to be meant."""
+    """Yield a diagnostic where a declared shape is too large to be meant, or has too many axes."""
+    if len(dims) > MAX_AXES:
+        yield too_many_axes(len(dims), place)
     if math.prod(dims) > MAX_ELEMENTS:
         found = f"{' x '.join(map(str, dims[:8]))} elements"
         yield Diagnostic(

@@ -30,6 +30,9 @@ _META = "hwflow.constant"
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _LONGEST_NAME = 80
 
+MAX_AXES = 16
+"""Most axes of a tensor: numpy's functions end at 32, and computing may need some more of them."""
+
 _INTERNAL_SCOPES = frozenset(
     {
         "act_quant",
@@ -97,6 +100,17 @@ def printable(name: str, longest: int = _LONGEST_NAME) -> str:
     """
     text = "".join(c if c.isprintable() else "?" for c in name)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def too_many_axes(axes: int, where: str) -> Diagnostic:
+    """Return HW004, about a tensor that numpy has no functions for."""
+    return Diagnostic(
+        code="HW004",
+        title="a tensor has too many axes",
+        where=where,
+        found=str(axes),
+        supported=f"up to {MAX_AXES}",
+    )
 
 
 def origin(node: ir.Node) -> str:

@@ -36,6 +36,24 @@ def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
     )
 
 
+def bias_values(node: OnnxNode, outputs: int) -> npt.NDArray[np.float64]:
+    """Return the bias of a layer, its third operand: one value for each output, 0 without any.
+
+    Raises:
+        RefusedError: there is another number of values, more than the one that spreads.
+    """
+    bias = node.constant(2)
+    if bias is None:
+        return np.zeros(outputs)
+    if bias.values.size not in (1, outputs):
+        raise node.refuse(
+            "bias does not suit the layer",
+            code="HW223",
+            found=f"a bias of {bias.values.size} elements for {outputs} outputs",
+        )
+    return np.broadcast_to(bias.values.reshape(-1), (outputs,)).astype(np.float64)
+
+
 def bias_constant(node: OnnxNode, bias: npt.NDArray[np.float64]) -> FixedArray:
     """Return a bias exactly; float32 values that nobody quantised keep all their bits.
 

@@ -11,7 +11,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Constant, Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._constants import bias_constant, weight_constant
+from hwflow.ops._constants import bias_constant, bias_values, weight_constant
 from hwflow.ops._conv import _Convolution, expand_weight
 from hwflow.ops._window import window_from_onnx
 from hwflow.ops.conv1d import Conv1D
@@ -40,8 +40,7 @@ class Conv2D(_Convolution):
         _, pads = window_from_onnx(node, x.shape[:-1], kernel)
         dilations = tuple(node.attributes.get("dilations", (1,) * rank))
         full = expand_weight(weight.values, groups, dilations)
-        bias = node.constant(2)
-        offset = np.zeros(full.shape[-1]) if bias is None else bias.values.reshape(-1)
+        offset = bias_values(node, full.shape[-1])
         common: dict[str, Any] = {
             "bias": bias_constant(node, offset),
             "strides": tuple(node.attributes.get("strides", (1,) * rank)),

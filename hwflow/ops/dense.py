@@ -16,7 +16,7 @@ from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Targ
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import _cost
-from hwflow.ops._constants import bias_constant, weight_constant
+from hwflow.ops._constants import bias_constant, bias_values, weight_constant
 from hwflow.ops._matvec import (
     accumulator_pieces,
     add_bias,
@@ -84,10 +84,7 @@ class Dense(Op):
                 help="write it as Linear layers, or as one MatMul with weights (inputs, outputs)",
             )
         matrix = matrix * float(attributes.get("alpha", 1.0))
-        bias = node.constant(2)
-        offset = np.zeros(matrix.shape[1])
-        if bias is not None:
-            offset = offset + np.reshape(bias.values, -1) * float(attributes.get("beta", 1.0))
+        offset = bias_values(node, matrix.shape[1]) * float(attributes.get("beta", 1.0))
         quantized = Constant(matrix, weight.quantized)
         return [cls(weight=weight_constant(node, quantized), bias=bias_constant(node, offset))]
 

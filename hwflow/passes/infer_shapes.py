@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from hwflow.errors import CompileError, Diagnostic
 from hwflow.ir.qonnx import (
+    MAX_AXES,
     QONNX_DOMAIN,
     QUANTIZERS,
     QonnxModel,
@@ -17,6 +18,7 @@ from hwflow.ir.qonnx import (
     is_quantizer,
     operator_name,
     printable,
+    too_many_axes,
 )
 from hwflow.ops import by_onnx
 from hwflow.passes.fold_constants import MAX_ELEMENTS, fold_constants
@@ -197,3 +199,5 @@ def _too_large(model: QonnxModel) -> Iterator[Diagnostic]:
                         found=f"{' x '.join(map(str, dims))} elements",
                         supported=f"up to {MAX_ELEMENTS} elements",
                     )
+                elif len(dims) > MAX_AXES:
+                    yield too_many_axes(len(dims), model.where(node))

@@ -58,6 +58,13 @@ def text_input() -> onnx.ModelProto:
     return proto
 
 
+def valueless() -> onnx.ModelProto:
+    proto = model([helper.make_node("Constant", [], ["c"], value=constant("c", 1)),
+                   node("Add", ["x", "c"], "y")])  # fmt: skip
+    proto.graph.node[0].attribute[0].ClearField("t")
+    return proto
+
+
 def recursive_function() -> onnx.ModelProto:
     call = helper.make_node("F", ["a"], ["b"], domain="mine")
     function = helper.make_function(
@@ -71,6 +78,13 @@ def recursive_function() -> onnx.ModelProto:
 
 CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
     "huge shape": ("HW004", huge, "1048576 x 1048576"),
+    "attribute that is no number": (
+        "HW034",
+        lambda: model([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))]),
+        "alpha: a value that is not finite",
+    ),
+    "attribute without a value": ("HW034", lambda: valueless(), "value: it has no value"),
+    "many axes": ("HW004", lambda: relu(shape=(1,) * 40), "supported: up to 16"),
     "huge input": ("HW004", lambda: relu(shape=(1, 2**40)), "1099511627776"),
     "external outside": ("HW005", lambda: external("../secret"), "../secret"),
     "external absolute": ("HW005", lambda: external("/etc/hostname"), "/etc/hostname"),
