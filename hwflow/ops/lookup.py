@@ -128,15 +128,22 @@ class Lookup(Op):
 
     def inexact(self, *inputs: TensorType) -> Inexact | None:
         (x,) = inputs
-        if self.result_t is not None:
+        rational = self.function in RATIONAL
+        if self.result_t is not None and not rational:
             return Inexact(self.approximate)
         raw, table = np.arange(x.bounds[0], x.bounds[1] + 1), self.table(x.dtype)
         points = np.ldexp(raw.astype(np.float64), -x.dtype.fractional)
         with np.errstate(all="ignore"):
             real = FUNCTIONS[self.function](points, self.constants)
-        entries = table.raw[raw & (2**x.dtype.width - 1)] * table.dtype.step
-        if self.function in RATIONAL and np.array_equal(entries, real):
+        held = table.raw[raw & (2**x.dtype.width - 1)]
+        entries = held * table.dtype.step
+        if rational and self.result_t is None and np.array_equal(entries, real):
             return None
+        if rational and self.result_t == table.dtype:  # as a quantiser right behind the function
+            exact = np.array_equal(held, quantize_values(real, table.dtype))
+            return None if exact else Inexact(self.approximate)
+        if self.result_t is not None:
+            return Inexact(self.approximate)
         return table_error(self.approximate, points, real, entries)
 
     def compute(self, *inputs: FixedArray) -> FixedArray:

@@ -6,6 +6,7 @@ import pytest
 
 import hwflow
 from hwflow.samples import mixed_data
+from hwflow.verdict import State
 from tests.cppsim import compare_with_cpp, merged
 from tests.e2e.construct import APPROXIMATE, Construct
 from tests.e2e.constructs import BUILT, CONSTRUCTS, REFUSED, document, findings
@@ -23,11 +24,15 @@ def test_what_is_built_has_the_models_numbers(construct: Construct) -> None:
     design = hwflow.compile(construct.model())
     found = design.verify(mixed_data(design.graph, SAMPLES), cpp=False)
     assert found.lossless is not None
+    verdict = found.lossless.verdict
+    assert verdict is not None
     if construct.outcome == APPROXIMATE:
+        assert verdict.state is State.APPROXIMATE
         assert any(node.op.approximate for node in design.graph.nodes)
         assert found.errors[0].max_abs < 0.02
         return
     assert found.lossless.mismatches == 0, found.lossless.first
+    assert verdict.state is State.LOSSLESS
 
 
 @pytest.mark.parametrize("construct", REFUSED, ids=by_name)
