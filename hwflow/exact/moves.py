@@ -29,8 +29,8 @@ Places = npt.NDArray[np.int64]
 
 MOVES = frozenset(
     {
-        "DepthToSpace", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Resize", "Slice",
-        "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Upsample",
+        "DepthToSpace", "Expand", "Flatten", "Gather", "GatherND", "Pad", "Reshape", "Resize",
+        "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Upsample",
     }
 )  # fmt: skip
 """Operators whose results hold elements of their first operand, and a constant in paddings."""

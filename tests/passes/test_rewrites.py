@@ -147,6 +147,20 @@ def test_gather_with_any_indices(index: Any, axis: int) -> None:
     agrees(network(shape, "Gather", [np.array(index)], axis=axis), shape)
 
 
+def test_gather_nd_between_two_transpositions() -> None:
+    """What torch's exporter writes for x[:, [0, -1, 0]]."""
+    shape = (1, 3, 4)
+    model = network(shape, "GatherND", [np.array([[0], [-1], [0]])])
+    gather, x = model.graph.node[1], model.graph.node[0].output[0]
+    turn = helper.make_node("Transpose", [x], ["turned"], perm=[1, 0, 2])
+    back = helper.make_node("Transpose", ["picked"], ["y0"], perm=[1, 0, 2])
+    gather.input[0], gather.output[0] = "turned", "picked"
+    model.graph.node.insert(1, turn)
+    model.graph.node.append(back)
+    design = agrees(model, shape)
+    assert [n.op.kind for n in design.graph.nodes] == ["Input", "Gather"]
+
+
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_constants_are_joined_anywhere(before: int) -> None:
     shape = (1, 2, 3)

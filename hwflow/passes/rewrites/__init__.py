@@ -18,6 +18,7 @@ from hwflow.passes.rewrites.concat import constants_to_pads
 from hwflow.passes.rewrites.conv_transpose import to_conv
 from hwflow.passes.rewrites.depth import to_moves
 from hwflow.passes.rewrites.gather import to_one_axis
+from hwflow.passes.rewrites.gather_nd import to_gather
 from hwflow.passes.rewrites.left_product import to_right
 from hwflow.passes.rewrites.products import to_products
 from hwflow.passes.rewrites.split import to_slices
@@ -30,6 +31,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "ConvTranspose": (to_conv,),
     "DepthToSpace": (to_moves,),
     "Gather": (to_one_axis,),
+    "GatherND": (to_gather,),
     "Max": (to_clip,),
     "MatMul": (to_right, to_products),
     "Min": (to_clip,),
