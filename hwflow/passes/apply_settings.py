@@ -52,8 +52,27 @@ def apply_settings(
             settings["reuse_factor"] = legal[-1] if taken is None else taken
         changed = {k: v for k, v in settings.items() if getattr(node.op, k) != v}
         if changed:
-            ops[node.name] = replace(node.op, **changed)
+            op = replace(node.op, **changed)
+            problems = list(_without_type(graph, node, op, target, config))
+            findings += problems
+            if not problems:
+                ops[node.name] = op
     return (graph.replace_ops(ops) if ops else graph), tuple(findings)
+
+
+def _without_type(
+    graph: Graph, node: Node, op: Op, target: Target, config: Config
+) -> Iterator[Diagnostic]:
+    """Yield what is illegal about settings with which not even a type of the result exists."""
+    inputs = graph.input_types(node)
+    try:
+        op.infer(*inputs)
+    except OverflowError:
+        where = f"{node.origin or node.name}: {op.kind}, [layer.{node.name}] in {config.source}"
+        problems = list(op.check(target, *inputs))
+        if not problems:
+            raise
+        yield from (replace(problem, where=where) for problem in problems)
 
 
 def _legal(node: Node, settings: Mapping[str, Any], target: Target) -> Sequence[int]:

@@ -10,6 +10,7 @@ from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ops.relu import Relu
+from hwflow.ops.softmax import Softmax
 from hwflow.passes.apply_settings import apply_settings
 from tests.passes.graphs import dense, graph, source
 
@@ -118,3 +119,12 @@ def test_a_bound_of_one_layer() -> None:
     (found,) = refused({"layer": {"fc1": {"reuse_factor": ">=10"}}})
     assert (found.code, found.help) == ("HW104", "set reuse_factor = 9, the largest legal value")
     assert applied({"layer": {"fc1": {"reuse_factor": 9}}})["fc1"].reuse_factor == 9
+
+
+@pytest.mark.parametrize("size", [1, 3, 2**70])
+def test_settings_with_which_no_type_exists(size: int) -> None:
+    before = graph(source((4,)), ("soft", Softmax(), ["x"]))
+    config = make_config({"layer": {"soft": {"inv_table_size": size}}})
+    after, found = apply_settings(before, config, Target())
+    found = found or tuple(after.by_name["soft"].op.check(Target(), before.types["x"]))
+    assert [d.code for d in found] == ["HW112"]
