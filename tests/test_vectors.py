@@ -154,10 +154,10 @@ def test_what_the_host_scales_is_in_the_vectors_as_it_enters() -> None:
     assert [p.described()["scaled_by_host"] for p in (x, y)] == [True, True]
     files = vectors.files(["npy"])
     assert sorted(files) == [
-        "input_x.npy", "input_x.raw.npy",
+        "input_x_in.npy", "input_x_in.raw.npy",
         f"output_{y.hls.name}.npy", f"output_{y.hls.name}.raw.npy", "vectors.json",
     ]  # fmt: skip
-    real = loaded(files["input_x.npy"])
+    real = loaded(files["input_x_in.npy"])
     step = float(np.float32(0.3))
     assert np.array_equal(real, x.values.raw * step)
     assert np.array_equal(loaded(files[f"output_{y.hls.name}.npy"]), y.values.raw * step)

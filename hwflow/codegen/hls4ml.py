@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from hwflow.codegen.xnor import use_xnor_kernels
 from hwflow.errors import ToolError
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
+from hwflow.ir.names import port_name
 from hwflow.ir.op import HlsLayer, Target
 
 # Names of hls4ml 1.3.0 optimizer passes, in the order of its own vivado:ip flow.
@@ -132,11 +133,13 @@ def _model_graph(graph: Graph, target: Target) -> Any:
         raise ToolError("hls4ml", str(error), code="HW607", help=wanted) from error
     kernels.register()
     layers, configs = [], {}
+    ports = {p.value for p in graph.inputs}
     for node in graph.nodes:
         for named in layers_of(graph, node, target):
-            layers.append(_layer_entry(named))
+            layers.append(_layer_entry(named, ports))
             traced = named.name in graph.types
-            configs[named.name] = _layer_config(named.layer, named.result_t, traced=traced)
+            config = _layer_config(named.layer, named.result_t, traced=traced)
+            configs[str(layers[-1]["name"])] = config
     config = {
         "Backend": target.backend,
         "ProjectName": graph.name,
@@ -159,7 +162,7 @@ def _model_graph(graph: Graph, target: Target) -> Any:
             "Flows": list(_flows()),
         },
     }
-    inputs = [p.value for p in graph.inputs]
+    inputs = [port_name(p.value) for p in graph.inputs]
     outputs = [p.value for p in graph.outputs]
     return ModelGraph.from_layer_list(config, layers, inputs, outputs)
 
@@ -182,18 +185,28 @@ def _flows() -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _layer_entry(named: NamedLayer) -> dict[str, Any]:
+def _layer_entry(named: NamedLayer, ports: Set[str]) -> dict[str, Any]:
     layer = named.layer
-    entry: dict[str, Any] = {"class_name": layer.class_name, "name": named.name}
+    name = port_name(named.name) if named.name in ports else named.name
+    entry: dict[str, Any] = {"class_name": layer.class_name, "name": name}
     if named.inputs:
-        entry["inputs"] = list(named.inputs)
-    entry["outputs"] = [named.name]
+        entry["inputs"] = [_value_name(name, ports) for name in named.inputs]
+    entry["outputs"] = [_value_name(named.name, ports)]
     entry |= layer.attributes
     for name, array in layer.weights.items():
         entry[f"{name}_data"] = array.values
     if layer.kernel:
         entry |= {"kernel": layer.kernel, "templates": named.templates}
     return entry
+
+
+def _value_name(name: str, ports: Set[str]) -> str:
+    """Return what hls4ml calls the result of a layer.
+
+    hls4ml keeps it among the layer's attributes, so that it must be the name of none. No attribute
+    has two underscores in a row; of a port it has to be the layer's own name.
+    """
+    return port_name(name) if name in ports else f"{name}__value"
 
 
 def _layer_config(layer: HlsLayer, result_t: FixedType, *, traced: bool) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def register() -> None:
         def initialize(self) -> None:
             self.add_output_variable(list(self.get_attr("output_shape")))
             for name in self.get_attr("weight_names", ()):
-                self.add_weights_variable(name=name, var_name=name[0] + "{index}")
+                self.add_weights_variable(name=name, var_name=name + "_{index}")
 
     class KernelConfig(LayerConfigTemplate):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -29,55 +29,82 @@ _TAKEN = re.compile(
     re.IGNORECASE,
 )
 """Forms of the identifiers that hls4ml makes up itself, and of macros in the headers it includes;
-a port must look like neither."""
+the top function must look like neither."""
 
 
 _CONFIGURATION = re.compile(r"config\d", re.IGNORECASE)
 """How hls4ml's names of configurations start, which get the layer's name behind the number."""
 
 
-def sanitize(name: str, fallback: str = "layer", *, port: bool = False) -> str:
-    """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, and never a C++ keyword.
+def sanitize(name: str, fallback: str = "layer") -> str:
+    """Return ``name`` reduced to ``[A-Za-z][A-Za-z0-9_]*``, without two underscores in a row.
+
+    That is the name of a layer. In C++ it never stands alone, but is part of longer names
+    (``config2_conv1``, ``conv1_weight_t``), so that it may be any word.
 
     Args:
         name: any text.
         fallback: what to put before a name that cannot stand by itself.
-        port: the name becomes a C++ variable, so it must not be one that hls4ml makes up.
     """
     text = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
     if not text:
-        text = fallback
-    if text[0].isdigit():
+        return fallback
+    if text[0].isdigit() or _CONFIGURATION.match(text):
         text = f"{fallback}_{text}"
-    reserved = _CONFIGURATION.match(text) or (port and _TAKEN.fullmatch(text))
-    if text.lower() in _CPP or reserved:
-        text = f"{fallback}_{text}"
-        if text.endswith(("_t", "_data")):
-            text += "x"
     return text
 
 
 def graph_name(name: str, ports: Iterable[str]) -> str:
-    """Return the name of the top function for a model; none of its ports has the same one."""
-    found = sanitize(name, "net", port=True)
-    return f"net_{found}" if found.lower() in {p.lower() for p in ports} else found
+    """Return the name of the top function for a model: no word of C++, no macro, no port of it.
+
+    Args:
+        name: any text.
+        ports: names of the input layers.
+    """
+    found = sanitize(name, "net")
+    if found.lower() in _CPP or _TAKEN.fullmatch(found):
+        found = f"net_{found}"
+        if found.endswith(("_t", "_data")):
+            found += "x"
+    return f"net_{found}" if found.lower() in {port_name(p).lower() for p in ports} else found
+
+
+def port_name(name: str) -> str:
+    """Return what an input is called in C++, and so in hardware.
+
+    No keyword of C++, Verilog or VHDL ends like this, no macro of the headers, and nothing that
+    hls4ml makes up where ports can be seen: its results end with ``_out``, its types with ``_t``.
+    """
+    return f"{name}_in"
 
 
 class Namer:
-    """Hands out names that are unique, upper and lower case counted as the same."""
+    """Hands out names of layers that are unique, upper and lower case counted as the same.
+
+    So are the names that hls4ml makes of them: ``clone_a`` of the layer that copies the stream of
+    ``a``, and the types ``a_exp_table_t`` of a softmax, which a table in a layer ``a_exp`` has too.
+    """
 
     def __init__(self) -> None:
         self._used: set[str] = set()
 
     def unique(self, name: str, *, port: bool = False) -> str:
         """Return a safe name that was not handed out before."""
-        base = sanitize(name, "port" if port else "layer", port=port)
+        base = sanitize(name, "port" if port else "layer")
+        if base.lower() == "input" and not port:  # hls4ml has one layer of that name itself
+            base = f"layer_{base}"
         candidate, number = base, 2
-        while candidate.lower() in self._used:
+        while self._used & _made_of(candidate, port=port):
             candidate, number = f"{base}_{number}", number + 1
-        self._used.add(candidate.lower())
+        self._used |= _made_of(candidate, port=port)
         return candidate
 
     def label(self, name: str, kind: str) -> str:
         """Return ``name``, or ``name`` with the operator's kind where ``name`` is taken."""
         return name if sanitize(name).lower() not in self._used else f"{name}_{kind.lower()}"
+
+
+def _made_of(name: str, *, port: bool) -> set[str]:
+    """Return a name with those that are made of it, in small letters."""
+    low = name.lower()
+    return {low, f"clone_{low}", f"{low}_exp", f"{low}_inv"} | ({port_name(low)} if port else set())
