@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,59 @@ def test_a_trusted_edit_is_compiled_and_compared(project: Path) -> None:
     assert "defines.h, line" in outcome["files"][1]
     assert outcome["faithful"][0] is False
     assert "first in" in outcome["faithful"][1]
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(CompileError) as caught:
+        call()
+    (finding,) = caught.value.diagnostics
+    return f"{finding.code} {finding.found}"
+
+
+def test_settings_end_at_a_megabyte_and_at_a_depth(tmp_path: Path) -> None:
+    for content, expected in (
+        (b"#" * 2**21, "HW100 more than 1,048,576 bytes"),
+        (b"a = " + b"[" * 5000, "HW100 not TOML: nested too deeply"),
+        (b"a = " + b"9" * 5000, "HW100 not TOML: Exceeds the limit"),
+        (b"\xff", "HW100 not TOML: 'utf-8' codec"),
+    ):
+        (tmp_path / "hwflow.toml").write_bytes(content)
+        found = refusal(lambda: hwflow.compile(dense(), config=tmp_path / "hwflow.toml"))
+        assert found.startswith(expected)
+
+
+def test_a_device_in_the_place_of_settings_or_of_a_board_is_not_read_for_ever(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.toml").symlink_to("/dev/zero")
+    path = tmp_path / "x.toml"
+    assert refusal(lambda: hwflow.compile(dense(), config=path)).startswith("HW100 more than")
+    assert refusal(lambda: hwflow.compile(dense(), board=path)).startswith("HW502 more than")
+
+
+def test_an_archive_of_data_unpacks_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = hwflow.compile(dense())
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((2000, 4), np.float32))
+    assert design.simulate(tmp_path / "x.npz").samples == 2000
+    monkeypatch.setattr("hwflow.data.MAX_INFLATED", 10_000)
+    assert refusal(lambda: design.simulate(tmp_path / "x.npz")).startswith("HW400 more than")
+
+
+def test_members_of_an_archive_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("y", "no array")
+        archive.writestr("labels.npy", "none either")
+        with archive.open("x.npy", "w") as file:
+            np.save(file, DATA["x"])
+    assert hwflow.compile(dense()).simulate(tmp_path / "x.npz").samples == 50
+
+
+def test_the_workflow_to_copy_trusts_nobody() -> None:
+    text = (Path(__file__).parents[1] / "examples" / "ci" / "hwflow.yml").read_text()
+    assert "contents: read" in text
+    assert "timeout-minutes" in text
+    assert not {"--trust", "--plugin", "pull_request_target", "workflow_run", "secrets."} & set(
+        re.findall(r"[\w.-]+", text)
+    )
