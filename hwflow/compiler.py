@@ -33,8 +33,8 @@ from hwflow.ir.qonnx import QonnxModel
 from hwflow.manifest.digests import content_digest
 from hwflow.manifest.provenance import provenance
 from hwflow.passes import Context, run_pipeline
-from hwflow.passes.settle_inputs import input_warnings
 from hwflow.plugins import Plugins, load_plugins, refuse_unasked
+from hwflow.ports.read import Proposals, taken_from_data
 from hwflow.verdict.findings import rounding_warnings
 
 
@@ -47,6 +47,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     plugins: Sequence[str | Path | ModuleType | type[Op]] = (),
     weights: str | Path | None = None,
     trust: bool = False,
+    data: Any = None,
     **target: Any,
 ) -> Design:
     """Compile a model to a hardware design.
@@ -60,6 +61,9 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
             files or package folders, modules, or ``Op`` subclasses. Files are run.
         weights: the file with the weights of a Keras ``.json``, if not the one beside it.
         trust: let a Keras file, and a settings file, name what runs code of its own.
+        data: as for ``Design.simulate``, or a folder of data files: what the types of inputs are
+            taken from that neither the model nor the settings say; ``Design.config`` then has
+            them. Read only where an input needs it.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
             ``clock_period_ns``, ``strategy``, ``reuse_factor``.
 
@@ -79,7 +83,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
             settings.target.clock_period_ns or device.clock_period_ns,
         )
         context = Context(settings, machine, findings)
-        return _compile(source, example, device, context, plugins, weights, trust)
+        return _compile(source, example, device, context, plugins, weights, trust, data)
 
 
 def _compile(
@@ -90,6 +94,7 @@ def _compile(
     plugins: Sequence[str | Path | ModuleType | type[Op]],
     weights: str | Path | None,
     trust: bool,
+    data: Any,
 ) -> Design:
     """Compile as far as the settings can be taken; the context has findings about the others."""
     settings, machine = context.config, context.target
@@ -100,16 +105,23 @@ def _compile(
         model = frontends.load(source, example, weights=weights, trust=trust)
         again, digest = _again(source, model)
     seconds["import"] = time.perf_counter() - started
+    names = [v.name or "" for v in model.ir.graph.inputs]
+    proposed = Proposals(data, names)
+    context = replace(context, data=proposed.types, source=model.source)
     with _explained_by(operators):
-        defined, missing = with_definitions(again, model, Context(settings, machine))
+        defined, missing = with_definitions(
+            again, model, replace(context, findings=[], taken={}, unsettled=[])
+        )
         timed = partial(_note_pass, seconds)
         graph = run_pipeline(model, context, timed=timed)
         check_kernels(graph, machine)
     warnings = (
-        *model.warnings, *operators.warnings, *missing, *input_warnings(graph),
+        *model.warnings, *operators.warnings, *missing,
+        *(taken_from_data(n, proposed.by_input[n], model.source) for n in context.taken),
         *rounding_warnings(graph), *wide_biases(graph, machine),
         *missing_packages(graph),
     )  # fmt: skip
+    settings = replace(settings, inputs={**settings.inputs, **context.taken})
     return Design(
         graph, machine, device, settings, model.source, warnings,
         partial(_active_call, operators, defined), digest, not missing, seconds,

@@ -26,7 +26,7 @@ class Diagnostic:
         found: the offending value, and where it was set.
         supported: the legal values or constructs.
         help: what to do about it.
-        severity: ``"error"`` or ``"warning"``.
+        severity: ``"error"``, ``"warning"`` or ``"note"``.
     """
 
     code: str

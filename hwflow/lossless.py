@@ -22,7 +22,7 @@ NOT_VALUES = ("strategy", "reuse_factor", "implementation", "product")
 
 @dataclass(frozen=True, eq=False)
 class ModelValues:
-    """What the trained model gives for the data as the input ports round it.
+    """What the trained model gives for the data.
 
     Attributes:
         float32: values by ONNX value name as ONNX Runtime computes them, batch first, ONNX axes.
@@ -59,8 +59,7 @@ class Comparison:
 
         The judge is exact arithmetic: every value of the hardware must be the exact result, both
         rounded once to float64. Where the model has no exact evaluation, float32 execution is the
-        judge and the hardware's values are rounded to float32 as well. What the rounding of the
-        input ports costs is part of the error against the float reference.
+        judge and the hardware's values are rounded to float32 as well.
 
         Args:
             model: what the trained model gives for the same data.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -21,10 +21,12 @@ from hwflow.lossless import Comparison, ModelValues
 from hwflow.passes.clean_model import clean_model
 from hwflow.passes.infer_shapes import infer_shapes
 from hwflow.port_data import original_inputs, real_values
+from hwflow.ports.loss import port_losses
 from hwflow.reference import Reference
 from hwflow.simulate import Simulation
 from hwflow.unquantised import NoFloatReferenceError
 from hwflow.verdict.judge import Suspects
+from hwflow.verdict.ports import because_of_ports
 from hwflow.verify import Agreement
 
 Array = npt.NDArray[Any]
@@ -103,14 +105,33 @@ class ModelChecker:
             ours = reference.run(raw, values)
         self.progress("quantised model", 1.0)
         budget = None if real is None else self._budget(real, ours, values)
-        at_port = ours
-        if not self._inputs_quantized(values):
-            raw = self._rounded_inputs()
-            at_port = reference.run(raw, values)
-        exact = self._exactly(model, raw, values)
-        found = ModelValues(at_port, exact.values, frozenset(values), exact.problem, exact.fed)
-        lossless = Comparison(self.graph, self.simulation, self.settings).lossless(found)
+        lossless = self._lossless(model, raw, ours, values)
+        losses = port_losses(self.graph, self.given.inputs)
+        if losses and not lossless.holds:
+            rounded = self._rounded_inputs()
+            behind = self._lossless(model, rounded, reference.run(rounded, values), values)
+            lossless = because_of_ports(lossless, behind, losses)
+        lossless = replace(lossless, ports=losses)
         return ModelCheck(lossless, self._errors(ours), budget, problem)
+
+    def _lossless(
+        self,
+        model: QonnxModel,
+        data: Mapping[str, Array],
+        float32: Mapping[str, Array],
+        values: list[str],
+    ) -> Agreement:
+        """Compare the hardware with the model on what enters by the inputs.
+
+        Args:
+            model: shapes known.
+            data: by input.
+            float32: the model's values for it, as ONNX Runtime computes them.
+            values: names of what quantisers give.
+        """
+        exact = self._exactly(model, data, values)
+        found = ModelValues(float32, exact.values, frozenset(values), exact.problem, exact.fed)
+        return Comparison(self.graph, self.simulation, self.settings).lossless(found)
 
     def _float_values(
         self, given: Any, model: QonnxModel, data: Mapping[str, Array], values: list[str]
@@ -171,11 +192,6 @@ class ModelChecker:
             return _Exact(None, None, str(problem))
         self.progress("exact reference", 1.0)
         return _Exact(found, fed)
-
-    def _inputs_quantized(self, values: list[str]) -> bool:
-        """Return whether every port carries the value of one of the model's quantisers."""
-        nodes = [self.graph.by_name[p.value] for p in self.graph.inputs]
-        return all(n.source is not None and n.source.name in values for n in nodes)
 
     def _rounded_inputs(self) -> dict[str, Array]:
         """Return the data as the ports round it, by input name."""

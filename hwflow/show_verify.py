@@ -196,6 +196,7 @@ def agreement_dict(agreement: Agreement | None) -> dict[str, Any] | None:
         "float32": None if agreement.float32 is None else vars(agreement.float32),
         "float32_only": agreement.float32_only,
         "verdict": verdict_dict(agreement.verdict),
+        "ports": [{**vars(port), "dtype": str(port.dtype)} for port in agreement.ports],
     }
 
 

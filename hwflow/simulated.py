@@ -116,7 +116,7 @@ def simulate_path(
         project.refuse_plugins()
         design = project.design
     else:
-        design = compile_model(path, plugins=plugins, trust=trust, **options)
+        design = compile_model(path, plugins=plugins, trust=trust, data=data, **options)
     with closing(open_source(data, design.graph)) as source:
         found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
         size = batch or batch_size(found, design.graph, source.samples)

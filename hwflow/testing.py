@@ -105,7 +105,7 @@ def _said(function: Any, *arguments: Any, **options: Any) -> Any:
     raise AssertionError(message)
 
 
-def _design(subject: Any, options: dict[str, Any]) -> Design:
+def _design(subject: Any, options: dict[str, Any], data: Any = None) -> Design:
     """Return the design that a subject is or becomes; a project must be as it was written."""
     __tracebackhide__ = True
     from pathlib import Path
@@ -126,7 +126,7 @@ def _design(subject: Any, options: dict[str, Any]) -> Design:
         if not check.passed:
             raise AssertionError(f"files of the project {check.value}: {check.detail}")
         return project.design
-    return compile_model(subject, **options)
+    return compile_model(subject, **{"data": data, **options})
 
 
 def _verification(subject: Any, data: Any, options: dict[str, Any], *, cpp: bool) -> Verification:
@@ -136,7 +136,7 @@ def _verification(subject: Any, data: Any, options: dict[str, Any], *, cpp: bool
 
     known = subject.verification if isinstance(subject, Verified) else subject
     if not isinstance(known, Verification):
-        return _design(subject, options).verify(data, cpp=cpp)
+        return _design(subject, options, data).verify(data, cpp=cpp)
     if data is not None or options:
         raise TypeError("data and options belong to the verification that was made already")
     return known

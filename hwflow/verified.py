@@ -90,7 +90,7 @@ def verify_path(
         refuse_options(path, options, "limits, --data, --float-model, --plugin and --trust")
         project = open_project(path, plugins, trust=trust)
         return _verify_project(project, data, limits or {}, reproducer, float_model, progress)
-    design = compile_model(path, plugins=plugins, trust=trust, **options)
+    design = compile_model(path, plugins=plugins, trust=trust, data=data, **options)
     verification = design.verify(
         data, reproducer=reproducer, float_model=float_model, progress=progress
     )

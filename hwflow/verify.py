@@ -25,6 +25,7 @@ from hwflow.errors import Diagnostic
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.notebook import Cell, html_table
 from hwflow.port_data import FloatArray, prepare_inputs
+from hwflow.ports.loss import PortLoss
 from hwflow.simulate import Simulation, simulate
 from hwflow.verdict.state import State, Verdict
 
@@ -107,6 +108,7 @@ class Agreement:
             judge is float32 itself, or no model.
         float32_only: why the judge is float32 and not exact arithmetic; empty where it is not.
         verdict: what the hardware is to the model; None where no model is compared.
+        ports: input ports that change numbers of the data, beside the model's own quantisers.
     """
 
     holds: bool
@@ -116,6 +118,7 @@ class Agreement:
     float32: Float32Match | None = None
     float32_only: str = ""
     verdict: Verdict | None = None
+    ports: tuple[PortLoss, ...] = ()
 
     def __repr__(self) -> str:
         """Return the answer and the counts in one line."""

@@ -29,6 +29,7 @@ LAYERS = [
     {"data", "engines"},
     {"samples"},
     {"stream"},
+    {"ports"},
     {"ptq"},
     {"unquantised", "budget"},
     {"float_model"},

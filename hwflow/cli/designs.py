@@ -25,6 +25,7 @@ from hwflow.cli.options import (
     StrategyOption,
     StreamOption,
     TrustOption,
+    TypeDataOption,
     WeightsOption,
     compile_design,
     target_of,
@@ -60,7 +61,7 @@ def build(
     check_folder(folder)
     with terminal.stage_progress(quiet=json) as progress:
         progress("compile", 0.0)
-        design = compile_design(model, config, plugin, weights, trust, **target)
+        design = compile_design(model, config, plugin, weights, trust, data, **target)
         progress("compile", 1.0)
         verification = design.verify(
             data, progress=progress, reproducer=folder.with_name(f"{folder.name}-reproducer.npz")
@@ -76,6 +77,7 @@ def build(
 def inspect(
     model: Model,
     board: BoardOption = None,
+    data: TypeDataOption = None,
     config: ConfigOption = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
@@ -91,7 +93,7 @@ def inspect(
     from hwflow import show
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
-    show.inspect(compile_design(model, config, plugin, weights, trust, **target), json=json)
+    show.inspect(compile_design(model, config, plugin, weights, trust, data, **target), json=json)
 
 
 @app.command(epilog="Example: hwflow simulate build/net --data jets.npy --threads 2 -o outputs.npz")
@@ -201,6 +203,7 @@ def verify(
 def estimate(
     model: Model,
     board: BoardOption = None,
+    data: TypeDataOption = None,
     config: ConfigOption = None,
     io_type: IoOption = None,
     backend: BackendOption = None,
@@ -216,7 +219,7 @@ def estimate(
     from hwflow import show
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
-    design = compile_design(model, config, plugin, weights, trust, **target)
+    design = compile_design(model, config, plugin, weights, trust, data, **target)
     show.estimate(design, design.estimate(), json=json)
 
 
@@ -246,7 +249,9 @@ def vectors(
     from hwflow.codegen.project import Project, check_folder
 
     check_folder(out)
-    design = compile_design(model, config, plugin, weights, trust, io_type=io_type, backend=backend)
+    design = compile_design(
+        model, config, plugin, weights, trust, data, io_type=io_type, backend=backend
+    )
     found = design.vectors(data, samples=samples, cover=cover)
     files = found.files(formats.split(","))
     show_vectors.vectors(found, Project(found.design, files).write(out), json=json)

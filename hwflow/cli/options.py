@@ -34,6 +34,10 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", "-d", help=".npz with the inputs (by name, or x) and labels (y)."),
 ]
+TypeDataOption = Annotated[
+    Path | None,
+    typer.Option("--data", "-d", help="Data (.npz, .npy) for the types of inputs without one."),
+]
 StreamOption = Annotated[
     Path | None,
     typer.Option("--data", "-d", help=".npz, .npy, or a folder of them, of any size."),
@@ -88,11 +92,13 @@ def compile_design(
     plugins: list[Path] | None,
     weights: Path | None,
     trust: bool,
+    data: Path | None,
     **target: Any,
 ) -> Design:
     """Compile with the options that every verb on a design has."""
     from hwflow.compiler import compile as compile_model
 
     return compile_model(
-        model, config=config, plugins=plugins or (), weights=weights, trust=trust, **target
-    )
+        model, config=config, plugins=plugins or (), weights=weights, trust=trust, data=data,
+        **target,
+    )  # fmt: skip

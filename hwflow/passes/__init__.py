@@ -12,6 +12,7 @@ from typing import Any
 from hwflow import debug
 from hwflow.config import Config
 from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx import QonnxModel
@@ -34,8 +35,10 @@ from hwflow.passes.legalize import legalize
 from hwflow.passes.lower import lower
 from hwflow.passes.narrow_biases import narrow_biases
 from hwflow.passes.narrow_scales import narrow_scales
+from hwflow.passes.port_types import DataTypes, no_data
+from hwflow.passes.quantize_ports import quantize_ports
 from hwflow.passes.rewrites import rewrite
-from hwflow.passes.settle_inputs import settle_inputs
+from hwflow.passes.settle_inputs import settle_inputs, types_from_data, with_types
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,18 @@ class Context:
         target: what the hardware is generated for.
         findings: what is wrong with the settings; passes go on without what they cannot take.
         unsettled: the graph before the passes that look at the target, once it is known.
+        data: gives the types that data proposes for inputs.
+        source: how messages call the model.
+        taken: the types of inputs that were taken from data; ``types_from_data`` adds to them.
     """
 
     config: Config
     target: Target
     findings: list[Diagnostic] = field(default_factory=list)
     unsettled: list[Graph] = field(default_factory=list)
+    data: DataTypes = no_data
+    source: str = "the model"
+    taken: dict[str, FixedType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ class Pass:
     name: str
     run: Callable[[Any, Context], Any]
     why: str
+
+
+def _types_from_data(graph: Graph, context: Context) -> Graph:
+    context.taken.update(types_from_data(graph, context.data, context.source))
+    return with_types(graph, context.taken)
 
 
 def _apply_settings(graph: Graph, context: Context) -> Graph:
@@ -90,8 +104,10 @@ PIPELINE: Sequence[Pass] = (
     Pass("infer_shapes_2", lambda m, c: infer_shapes(m), "shapes that waited for the constants"),
     Pass("fuse_affine", lambda m, c: fuse_affine(m), "before each constant takes its own bits"),
     Pass("bias_into_batch_norm", lambda m, c: bias_into_batch_norm(m), "keeps sums narrow"),
-    Pass("lower", lambda m, c: lower(m, c.config), "from ONNX nodes to hardware operators"),
+    Pass("quantize_ports", lambda m, c: quantize_ports(m), "while quantisers are nodes"),
+    Pass("lower", lambda m, c: lower(m, c.config, c.data), "from ONNX nodes to hardware operators"),
     Pass("settle_inputs", lambda g, c: settle_inputs(g), "the ports get their types"),
+    Pass("types_from_data", _types_from_data, "those that no quantiser gave one"),
     Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),
     Pass("fuse_bias", lambda g, c: fuse_bias(g), "before casts are fused into the sum"),
     Pass("fuse_casts", lambda g, c: fuse_casts(g), "quantisers become result types"),

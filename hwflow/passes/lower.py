@@ -14,7 +14,6 @@ import onnx_ir
 
 from hwflow.config import Config
 from hwflow.errors import CompileError, Diagnostic
-from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.grid import UNIT
 from hwflow.ir.names import Namer, graph_name
@@ -24,6 +23,15 @@ from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.deferred import Deferred
 from hwflow.passes.number_casts import check_integers, lower_cast
+from hwflow.passes.port_types import (
+    STAND_IN,
+    UNKNOWN_TYPE,
+    DataTypes,
+    first_type,
+    known_type,
+    no_data,
+    unknown_type,
+)
 from hwflow.passes.scales import lower_scaled
 from hwflow.passes.walk import (
     Walk,
@@ -36,29 +44,29 @@ from hwflow.passes.walk import (
 )
 from hwflow.real.expression import Source
 
-DEFAULT_INPUT = FixedType(16, 6, True, Rounding.RND_CONV, Overflow.SAT)
-"""Type of an input that no quantiser follows, hls4ml's default width; a warning says so."""
-
-INTEGER_INPUTS = {
-    onnx_ir.DataType.UINT8: FixedType(8, 8, False),
-    onnx_ir.DataType.INT8: FixedType(8, 8, True),
-    onnx_ir.DataType.UINT16: FixedType(16, 16, False),
-    onnx_ir.DataType.INT16: FixedType(16, 16, True),
-    onnx_ir.DataType.BOOL: FixedType(1, 1, False),
-}
+UNQUANTISED = "HW211"
+"""Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
 
 
-def lower(model: QonnxModel, config: Config) -> Graph:
+def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph:
     """Return the hardware graph of a model whose shapes are known and constants folded.
 
+    Args:
+        model: the model.
+        config: the user's settings.
+        data: gives the types that data proposes for inputs.
+
     Raises:
-        CompileError: carries a finding for every node that cannot be computed exactly.
+        CompileError: carries a finding for every node that cannot be computed exactly, and for
+            every input whose type nothing says.
     """
     walk = Walk(model, dict(constants(model)), Namer())
-    inputs = _add_inputs(walk, config)
+    inputs = _add_inputs(walk, config, data)
     for node in model.ir.graph:
         _lower_node(walk, node)
     outputs = _outputs(walk, {p.value for p in inputs})
+    if any(d.code == UNQUANTISED for d in walk.findings):  # then ports are the least of it
+        walk.findings = [d for d in walk.findings if d.code != UNKNOWN_TYPE]
     if walk.findings:
         raise CompileError(walk.findings)
     inputs = [replace(p, grid=walk.port_grids.get(p.value, UNIT)) for p in inputs]
@@ -66,17 +74,18 @@ def lower(model: QonnxModel, config: Config) -> Graph:
     return Graph.build(name, walk.nodes, inputs, outputs)
 
 
-def _add_inputs(walk: Walk, config: Config) -> list[Port]:
+def _add_inputs(walk: Walk, config: Config, data: DataTypes) -> list[Port]:
     ports = []
     for value in _data_inputs(walk.model):
         name = value.name or "x"
         shape = shape_of(value)
         axes = channels_last(len(shape)) if _wants_channels_last(value) else identity(len(shape))
-        dtype = config.inputs.get(name) or INTEGER_INPUTS.get(value.dtype or onnx_ir.DataType.FLOAT)
+        known = known_type(value, config)
+        dtype = known or first_type(value, data)
+        if dtype is None:
+            walk.findings.append(unknown_type(name, walk.model.source))
         op = Input(
-            shape=tuple(shape[a] for a in axes),
-            dtype=dtype or DEFAULT_INPUT,
-            assumed=dtype is None,
+            shape=tuple(shape[a] for a in axes), dtype=dtype or STAND_IN, assumed=known is None
         )
         walk.findings.extend(op.check_shape(f"input {name!r}, in {walk.model.source}"))
         hardware = walk.add(op, (), name, name)
@@ -114,7 +123,7 @@ def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:
     """Give the results of a refused node some value, so that the nodes after it can be examined."""
     for result in node.outputs:
         shape = shape_of(result)
-        op = Input(shape=shape[1:] or (1,), dtype=DEFAULT_INPUT, assumed=True)
+        op = Input(shape=shape[1:] or (1,), dtype=STAND_IN, assumed=True)
         name = walk.add(op, (), "refused", "")
         walk.values[result.name or ""] = name, identity(len(shape))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,20 @@ from hwflow.ptq.insert import insert_quantizer
 from hwflow.ptq.layers import array_of, layers_of
 from hwflow.ptq.measure import Cost, LayerCost, layer_sqnr, output_costs
 from hwflow.ptq.places import Place, find_places
+from hwflow.ptq.ports import quantize_inputs
 from hwflow.ptq.prepare import prepare
 from hwflow.ptq.runs import clone, sampled, values_of
-from hwflow.ptq.samples import split
+from hwflow.ptq.samples import FEWEST, split
 from hwflow.ptq.scales import activation_scales
 from hwflow.ptq.settings import Settings, make_settings, unknown_names
-from hwflow.ptq.weights import quantize_weights
+from hwflow.ptq.trial import refusals
+from hwflow.ptq.weights import quantize_weights, round_weights
 
 __all__ = ["Quantized", "quantize"]
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
+Parts = tuple[Mapping[str, Array], Mapping[str, Array]]
 
 ELEMENTS = 2**16
 """Elements of each activation that its scale is chosen with, and the extremes of all."""
@@ -91,7 +94,7 @@ def quantize(
 
     Raises:
         CompileError: the model cannot be read, is quantised already, or does not fit the data; the
-            settings cannot be used.
+            settings cannot be used; or ``compile`` would refuse the result, with its findings.
     """
     settings = make_settings(
         bits, scale=scale, method=method, per_channel=per_channel, equalize=equalize,
@@ -120,33 +123,91 @@ def _quantized(
 ) -> Quantized:
     """Quantise a prepared model; see ``quantize``."""
     reference = clone(before)
-    places, ties = find_places(before)
-    _check_names(before, places, settings)
+    _check_names(before, find_places(before, outputs=True)[0], settings)
+    parts = (calibration, held_out)
+    outputs = _quantizes_outputs(before, parts, settings)
     if settings.equalize:
         equalize_layers(before)
-    progress("calibrate", 0.0)
-    names = [p.value.name or "" for p in places]
-    samples = len(next(iter(calibration.values())))
-    values = sampled(values_of(before, calibration, names), ELEMENTS, samples)
-    formats = activation_scales(ties, values, settings)
-    progress("calibrate", 1.0)
-    after = clone(before)
-    for place in find_places(after)[0]:
-        form, step = formats[place.value.name or ""]
-        insert_quantizer(after, place.value, place.uses, form, step)
-    bits = _input_bits(after)
-    compensated = quantize_weights(
-        before, after, calibration, settings, bits, lambda done: progress("weights", done)
-    )
+    after, bits, compensated = _worked_out(before, parts, settings, outputs, progress)
+    found = refusals(after)
+    if found and not outputs:  # exact numbers were too wide, which the rough ones did not show
+        after, bits, compensated = _worked_out(before, parts, settings, True, progress)
+        found = refusals(after)
+    if found:
+        raise CompileError(found)
     progress("measure", 0.0)
     cost = Cost(
         _layer_costs(before, after, held_out, settings, bits, compensated),
         output_costs(reference, after, held_out, labels),
-        samples,
+        len(next(iter(calibration.values()))),
         len(next(iter(held_out.values()))),
     )
     progress("measure", 1.0)
     return Quantized(after, cost)
+
+
+def _worked_out(
+    before: QonnxModel, parts: Parts, settings: Settings, outputs: bool, progress: Progress
+) -> tuple[QonnxModel, dict[str, int], frozenset[str]]:
+    """Return a quantised model, the bits at each layer's input, and the layers compensated.
+
+    Args:
+        before: the float model.
+        parts: calibration data, held-out data.
+        settings: how to quantise.
+        outputs: quantise outputs that are curves of integers, too.
+        progress: called as stages go on.
+    """
+    progress("calibrate", 0.0)
+    after = _with_activations(before, parts, settings, outputs=outputs)
+    progress("calibrate", 1.0)
+    bits = _input_bits(after)
+    compensated = quantize_weights(
+        before, after, parts[0], settings, bits, lambda done: progress("weights", done)
+    )
+    return after, bits, compensated
+
+
+def _with_activations(
+    before: QonnxModel, parts: Parts, settings: Settings, *, outputs: bool, most: int = 0
+) -> QonnxModel:
+    """Return a float model with quantised inputs and activations.
+
+    Args:
+        before: the float model.
+        parts: calibration data, held-out data.
+        settings: bits and method.
+        outputs: quantise outputs that are curves of integers, too.
+        most: samples that scales are chosen with; 0 for all calibration data.
+    """
+    places, ties = find_places(before, outputs=outputs)
+    names = [p.value.name or "" for p in places]
+    data = {name: array[:most] if most else array for name, array in parts[0].items()}
+    samples = len(next(iter(data.values())))
+    values = sampled(values_of(before, data, names), ELEMENTS, samples)
+    formats = activation_scales(ties, values, settings)
+    after = clone(before)
+    for place in find_places(after, outputs=outputs)[0]:
+        form, step = formats[place.value.name or ""]
+        insert_quantizer(after, place.value, place.uses, form, step, outward=place.outward)
+    quantize_inputs(after, parts)
+    return after
+
+
+def _quantizes_outputs(before: QonnxModel, parts: Parts, settings: Settings) -> bool:
+    """Return whether curves at outputs have to be quantised, from a rough quantisation.
+
+    Raises:
+        CompileError: what ``build`` would refuse, whatever the numbers.
+    """
+    rough = replace(settings, method="minmax")
+    for outputs in (False, True):
+        trial = _with_activations(before, parts, rough, outputs=outputs, most=FEWEST)
+        round_weights(trial, rough)
+        found = refusals(trial)
+        if not found:
+            return outputs
+    raise CompileError(found)
 
 
 def _check_names(model: QonnxModel, places: Iterable[Place], settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ def insert_quantizer(
     uses: Iterable[tuple[ir.Node, int]],
     form: Format,
     scale: npt.ArrayLike,
+    *,
+    outward: bool = False,
 ) -> ir.Node:
     """Quantise a value for some of the operands that take it.
 
@@ -28,6 +30,7 @@ def insert_quantizer(
         uses: nodes and positions of the operands.
         form: the integers.
         scale: broadcasts against the value.
+        outward: the value is an output; the quantised one takes its place, and its name.
 
     Returns:
         The ``Quant`` node: rounded half to even, saturating (QONNX's rounding mode ``ROUND``).
@@ -42,7 +45,18 @@ def insert_quantizer(
         graph.insert_after(producer, node)
     for user, index in uses:
         user.replace_input_with(index, node.outputs[0])
+    if outward:
+        _publish(graph, value, node.outputs[0])
     return node
+
+
+def _publish(graph: ir.Graph, value: ir.Value, quantized: ir.Value) -> None:
+    """Make a quantised value the output that the real one was."""
+    name, other = value.name, quantized.name
+    outputs = [quantized if output is value else output for output in graph.outputs]
+    graph.outputs.clear()
+    value.name, quantized.name = other, name
+    graph.outputs.extend(outputs)
 
 
 def _quant(model: QonnxModel, value: ir.Value, form: Format, scale: npt.ArrayLike) -> ir.Node:
@@ -55,15 +69,18 @@ def _quant(model: QonnxModel, value: ir.Value, form: Format, scale: npt.ArrayLik
         [value, *(new_constant(model, f"{name}_{k}", np.asarray(v)) for k, v in numbers.items())],
         {"signed": int(form.signed), "narrow": 0, "rounding_mode": "ROUND"},
         domain=QONNX_DOMAIN,
-        name=f"{name}_Quant",
+        name=_unused(f"{name}_Quant", {n.name for n in graph}),
     )
     taken = {v.name for n in graph for v in n.outputs} | set(graph.initializers)
-    result = f"{name}_quantized"
-    while result in taken:
-        result += "_"
-    node.outputs[0].name = result
+    node.outputs[0].name = _unused(f"{name}_quantized", taken)
     node.outputs[0].shape, node.outputs[0].type = value.shape, value.type
     return node
+
+
+def _unused(name: str, taken: Set[str | None]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def set_scale(node: ir.Node, scale: npt.ArrayLike) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from hwflow.ir.qonnx import QonnxModel, origin
+from hwflow.passes.tails import is_elementwise
 from hwflow.ptq.layers import WEIGHTED
 
 MOVES = frozenset(
@@ -28,6 +29,12 @@ ONE_SCALE = frozenset({"Concat", "Max", "Mean", "Min", "Sum"})
 ALIGNED = frozenset({"Add", "Sub"})
 """Sums of two, whose scales may differ by a power of two: a shift in hardware, no multiplier."""
 
+RANKS = frozenset({"ArgMax", "ArgMin", "Cast", "TopK"})
+"""Operators at outputs whose results only depend on the order of values, and their conversion."""
+
+LINES = frozenset({"Add", "BatchNormalization", "Div", "Identity", "Mul", "Neg", "Sub"})
+"""Operators with constants that keep a line a line, which the host computes at an output."""
+
 KEEPS_GRID = frozenset({"Concat", "Max", "Min"})
 """Operators whose results are values of their operands, which are quantised already."""
 
@@ -40,11 +47,13 @@ class Place:
         value: what is quantised.
         uses: the operands, as node and position, that take the quantised value.
         names: by which a user may call it: those of the nodes that compute it.
+        outward: it is an output of the model, which becomes the quantised value.
     """
 
     value: ir.Value
     uses: list[tuple[ir.Node, int]] = field(default_factory=list)
     names: frozenset[str] = frozenset()
+    outward: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +76,16 @@ class _Search:
     aligned: list[list[Place]] = field(default_factory=list)
 
 
-def find_places(model: QonnxModel) -> tuple[list[Place], list[Tie]]:
+def find_places(model: QonnxModel, *, outputs: bool = False) -> tuple[list[Place], list[Tie]]:
     """Return the places for quantisers in a float model, in order, and how their scales are tied.
 
     They stand before the operands of layers with weights, of averages, of sums, products and
     concatenations of several values, and of what works with tables (softmax); before pools,
     reshapes and other moves. Everything between two of them is one function of integers.
+
+    Args:
+        model: the float model.
+        outputs: quantise outputs that are curves of integers, such as a relu, too.
     """
     search = _Search()
     for node in model.ir.graph:
@@ -85,6 +98,8 @@ def find_places(model: QonnxModel) -> tuple[list[Place], list[Tie]]:
             search.same.append(found)
         elif several and node.op_type in ALIGNED:
             search.aligned.append(found)
+    for output in model.ir.graph.outputs if outputs else ():
+        _demand_output(search, output)
     order = {n: i for i, n in enumerate(model.ir.graph)}
     places = sorted(search.places.values(), key=lambda p: order.get(p.value.producer(), -1))  # type: ignore[arg-type]
     return places, _ties(places, search)
@@ -140,6 +155,36 @@ def _demand(search: _Search, node: ir.Node, index: int) -> Place:
     if (node, index) not in place.uses:
         place.uses.append((node, index))
     return place
+
+
+def _demand_output(search: _Search, output: ir.Value) -> None:
+    """Quantise an output that is a curve of integers, before what only moves it."""
+    value, use = output, None
+    behind = MOVES | RANKS
+    while (node := value.producer()) is not None and node.op_type in behind and not node.domain:
+        use, before = (node, 0), node.inputs[0]
+        assert before is not None
+        value = before
+    if not _is_curve(value):
+        return
+    place = search.places.setdefault(value.name or "", Place(value, names=_names(value)))
+    if use is None:
+        place.outward = True
+    elif use not in place.uses:
+        place.uses.append(use)
+
+
+def _is_curve(value: ir.Value) -> bool:
+    """Return whether a value is a function of what is before it that is no line."""
+    node = value.producer()
+    while node is not None and is_elementwise(node):
+        if node.op_type not in LINES:
+            return True
+        before = _operand(node)
+        if before is None:  # of one value twice, such as x * sigmoid(x)
+            return True
+        node = before.producer()
+    return False
 
 
 def _names(value: ir.Value) -> frozenset[str]:

@@ -69,6 +69,13 @@ def quantize_weights(
     return frozenset(compensated)
 
 
+def round_weights(model: QonnxModel, settings: Settings) -> None:
+    """Round the weights of all layers to nearest, in place, without data."""
+    for layer in list(layers_of(model)):
+        form = Format(settings.weight(frozenset({layer.name})), signed=True)
+        _round(layer, form, settings, mse=False)
+
+
 def _round(layer: Layer, form: Format, settings: Settings, *, mse: bool) -> ir.Node:
     """Round a layer's weights to nearest and put a quantiser behind them."""
     matrix = layer.matrix()

@@ -114,6 +114,21 @@ class FileSource:
         self._open.close()
 
 
+def data_files(folder: Path) -> list[Path]:
+    """Return the data files of a folder in the natural order of their names.
+
+    Raises:
+        CompileError: HW400, there is none, or there are too many.
+    """
+    name = printable(folder.resolve().name)
+    with readable(name):
+        files = [p for p in folder.iterdir() if p.suffix in (".npy", ".npz") and p.is_file()]
+    if not files or len(files) > MOST_FILES:
+        found = f"a folder with {len(files):,} .npy and .npz files"
+        raise CompileError([unreadable(name, found)])
+    return sorted(files, key=lambda p: _natural(p.name))
+
+
 class FolderSource:
     """The data files of a folder, one after the other in the natural order of their names."""
 
@@ -125,12 +140,7 @@ class FolderSource:
         """
         self.name = printable(folder.resolve().name)
         self._graph = graph
-        with readable(self.name):
-            files = [p for p in folder.iterdir() if p.suffix in (".npy", ".npz") and p.is_file()]
-        if not files or len(files) > MOST_FILES:
-            found = f"a folder with {len(files):,} .npy and .npz files"
-            raise CompileError([unreadable(self.name, found)])
-        self._files = sorted(files, key=lambda p: _natural(p.name))
+        self._files = data_files(folder)
         looks = [self._look(path) for path in self._files]
         self.labelled: bool | None = looks[0][1]
         for path, (_, labelled) in zip(self._files, looks, strict=True):

@@ -59,6 +59,7 @@ class Verdict:
         bound: proven largest difference of an output; None where none is proven.
         apart: whether the layers behind approximate ones were judged apart from them, fed with the
             hardware's own values.
+        ports: what input ports round and clip, where that changes results, a sentence each.
     """
 
     state: State
@@ -66,11 +67,13 @@ class Verdict:
     at_most: float = 0.0
     bound: float | None = None
     apart: bool = True
+    ports: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the verdict in one line."""
         if self.state is not State.APPROXIMATE:
-            return self.state.value
+            because = f" (because {' and '.join(self.ports)})" if self.ports else ""
+            return self.state.value + because
         names = ", ".join(each.layer for each in self.because[:NAMED])
         if len(self.because) > NAMED:
             names += f" and {len(self.because) - NAMED} more"

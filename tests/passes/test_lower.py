@@ -100,7 +100,13 @@ def test_every_refusal_comes_at_once() -> None:
     x = b.node("Det", [b.node("Div", [x, x])])
     with pytest.raises(CompileError) as caught:
         lowered(model(b, x, (1, 4, 4, 4), (1, 4)))
-    assert [d.code for d in caught.value.diagnostics] == ["HW201", "HW211", "HW210", "HW201"]
+    assert [d.code for d in caught.value.diagnostics] == [
+        "HW230",
+        "HW201",
+        "HW211",
+        "HW210",
+        "HW201",
+    ]
     assert all(d.where for d in caught.value.diagnostics)
 
 

@@ -34,6 +34,7 @@ KEPT = [
 CHANGED = [
     (TensorProto.FLOAT16, 14, 1 / 1024),
     (TensorProto.BFLOAT16, 10, 1 / 16),
+    (TensorProto.INT8, 9, 1.0),
     (TensorProto.INT8, 4, 1 / 2),
     (TensorProto.UINT8, 4, 1.0),
 ]

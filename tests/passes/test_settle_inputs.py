@@ -1,15 +1,19 @@
 """Inputs take the type of the quantiser behind them."""
 
 import numpy as np
+import pytest
 
+from hwflow.errors import CompileError
+from hwflow.fixed import FixedType
 from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
-from hwflow.passes.lower import DEFAULT_INPUT
-from hwflow.passes.settle_inputs import input_warnings, settle_inputs
+from hwflow.passes.port_types import STAND_IN, no_data
+from hwflow.passes.settle_inputs import settle_inputs, types_from_data, with_types
 from hwflow.simulate import simulate
 from tests.passes.graphs import NARROW, WIDE, X, cast, dense, graph, kinds, source
 
-ASSUMED = source(dtype=DEFAULT_INPUT, assumed=True)
+FINE = FixedType(12, 5)
+ASSUMED = source(dtype=STAND_IN, assumed=True)
 
 
 def test_fires() -> None:
@@ -17,7 +21,7 @@ def test_fires() -> None:
     after = settle_inputs(before)
     assert kinds(after) == ["Input", "Dense"]
     assert after.types["x"].dtype == NARROW
-    assert list(input_warnings(after)) == []
+    assert types_from_data(after, no_data, "m.onnx") == {}
     raw = np.arange(NARROW.raw_min, NARROW.raw_max + 1).repeat(3).reshape(-1, 3)
     data = {"x": raw * NARROW.step}
     expected = simulate(before, data).outputs["fc"]
@@ -46,9 +50,15 @@ def test_two_users_with_different_casts() -> None:
         ASSUMED, ("p", cast(NARROW), ["x"]), ("q", cast(WIDE), ["x"]), ("sum", Add(), ["p", "q"])
     )
     assert settle_inputs(before) is before
-    (warning,) = input_warnings(before)
-    assert (warning.code, warning.severity) == ("HW230", "warning")
-    assert "[input.x]" in warning.help
+    with pytest.raises(CompileError) as refusal:
+        types_from_data(before, no_data, "m.onnx")
+    (finding,) = refusal.value.diagnostics
+    assert (finding.code, finding.where) == ("HW230", "input 'x', in m.onnx")
+    taken = types_from_data(before, lambda: {"x": FINE, "other": X}, "m.onnx")
+    assert taken == {"x": FINE}
+    after = with_types(before, taken)
+    assert after.types["x"].dtype == FINE
+    assert types_from_data(after, no_data, "m.onnx") == {}
 
 
 def test_not_where_the_type_was_given() -> None:
@@ -56,8 +66,11 @@ def test_not_where_the_type_was_given() -> None:
     assert settle_inputs(before) is before
 
 
-def test_not_where_the_cast_is_an_output() -> None:
-    before = graph(ASSUMED, ("q", cast(NARROW), ["x"]))
-    assert settle_inputs(before) is before
-    before = graph(ASSUMED, ("q", cast(NARROW), ["x"]), ("r", Relu(), ["q"]), outputs=["q", "r"])
-    assert settle_inputs(before) is before
+def test_a_cast_that_is_an_output_stays_behind_a_port_of_its_type() -> None:
+    for outputs in (["q"], ["q", "r"]):
+        before = graph(ASSUMED, ("q", cast(NARROW), ["x"]), ("r", Relu(), ["q"]), outputs=outputs)
+        after = settle_inputs(before)
+        assert after.types["x"].dtype == after.types["q"].dtype == NARROW
+        data = {"x": np.arange(-300, 300).reshape(200, 3) / 128}
+        expected = simulate(before, data).outputs["q"]
+        np.testing.assert_array_equal(simulate(after, data).outputs["q"], expected)

@@ -1,0 +1,81 @@
+"""The type of an input: set, that of its integers, that of the quantisers behind it, or of data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import onnx_ir
+
+from hwflow.config import Config
+from hwflow.errors import Diagnostic
+from hwflow.fixed import FixedType, Overflow, Rounding
+from hwflow.ir.fixed_quant import is_fixed_quant
+from hwflow.ir.qonnx import is_quantizer, printable
+from hwflow.toml_text import toml_text
+
+DataTypes = Callable[[], Mapping[str, FixedType]]
+"""Gives the types that data proposes, by input; data is read when one is needed."""
+
+INTEGER_INPUTS = {
+    onnx_ir.DataType.UINT8: FixedType(8, 8, False),
+    onnx_ir.DataType.INT8: FixedType(8, 8, True),
+    onnx_ir.DataType.UINT16: FixedType(16, 16, False),
+    onnx_ir.DataType.INT16: FixedType(16, 16, True),
+    onnx_ir.DataType.BOOL: FixedType(1, 1, False),
+}
+
+WIDE = FixedType(48, 24, True, Rounding.RND_CONV, Overflow.SAT)
+"""Stands for real numbers until the quantisers behind an input say its type."""
+
+STAND_IN = FixedType(16, 6, True, Rounding.RND_CONV, Overflow.SAT)
+"""Type of an input that is refused, so that the layers behind it can be examined."""
+
+
+UNKNOWN_TYPE = "HW230"
+"""Code of the finding about an input whose type nothing says."""
+
+
+def no_data() -> Mapping[str, FixedType]:
+    """Return the types of no data."""
+    return {}
+
+
+def known_type(value: onnx_ir.Value, config: Config) -> FixedType | None:
+    """Return the type that the user set for an input, or that of its integers."""
+    return config.inputs.get(value.name or "") or INTEGER_INPUTS.get(
+        value.dtype or onnx_ir.DataType.FLOAT
+    )
+
+
+def first_type(value: onnx_ir.Value, data: DataTypes) -> FixedType | None:
+    """Return the type that an input of real numbers starts with, or None where nothing says one."""
+    if is_quantized_port(value):
+        return WIDE
+    return data().get(value.name or "")
+
+
+def is_quantized_port(value: onnx_ir.Value) -> bool:
+    """Return whether nothing but quantisers reads an input."""
+    return not value.is_graph_output() and all(
+        is_quantizer(node) or is_fixed_quant(node) for node in value.consumers()
+    )
+
+
+def unknown_type(name: str, source: str) -> Diagnostic:
+    """Return the finding about an input of real numbers whose type nothing says.
+
+    Args:
+        name: of the input.
+        source: how messages call the model.
+    """
+    section = toml_text({"input": {name: {}}}).strip()
+    return Diagnostic(
+        code=UNKNOWN_TYPE,
+        title="type of an input is not known",
+        where=f"input {printable(name)!r}, in {source}",
+        found="real numbers, and no quantiser that alone reads them",
+        supported="a quantiser at the input, data, a type in the settings, an integer input",
+        help="give data (--data FILE; in Python compile(..., data=x)), from which the type is "
+        f'taken; or set it: {section} type = "ufixed<8,8>" in hwflow.toml is for integers from 0 '
+        "to 255; or put a quantiser (Brevitas: QuantIdentity) at the model's input",
+    )

@@ -1,0 +1,1 @@
+"""Types of input ports: proposed from data where no quantiser says one; and what they lose."""
