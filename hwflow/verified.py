@@ -10,6 +10,7 @@ from typing import Any
 
 import hwflow
 from hwflow.compiler import compile as compile_model
+from hwflow.coverage.words import coverage_text
 from hwflow.design import Design
 from hwflow.errors import CompileError, Diagnostic, HwflowError
 from hwflow.files import write_file, write_summary
@@ -156,6 +157,9 @@ def write_outcome(
         properties = {"design": subject, "data": verification.data, "hwflow": hwflow.__version__}
         if verification.lossless is not None and verification.lossless.verdict is not None:
             properties["verdict"] = str(verification.lossless.verdict)
+        if verification.coverage is not None:
+            properties["coverage"] = coverage_text(verification.coverage)
+        properties["saturated"] = str(verification.saturation)
         seconds = sum(design.seconds.values())
         text = to_junit(name, found.checks, seconds, properties)
         write_file(junit, text.encode(), parents=True)

@@ -51,6 +51,8 @@ def _quantized_relu(b: Writer, x: Tensor, q: Quantizer) -> Tensor:
     bits = int(q.bits) - (slope != 0)
     step = np.exp2(integer - bits)
     if slope == 0:
+        # an unsigned quantiser's floor is the relu's own zero; at a port it is the port's type
+        x = x if b.is_input(x) else b.unary("Relu", x)
         x = b.quant(x, step, bits, signed=False)
     else:
         if slope * 2.0**bits < 1:

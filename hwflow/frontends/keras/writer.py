@@ -166,6 +166,10 @@ class Writer:
         bounds = ["" if v is None else self.constant("bound", v) for v in (low, high)]
         return replace(x, name=self.node("Clip", [x.name, *bounds]))
 
+    def is_input(self, x: Tensor) -> bool:
+        """Return whether a tensor is an input of the model itself."""
+        return any(x.name == port.name for port in self.inputs)
+
     def quant(
         self,
         x: Tensor,
