@@ -18,6 +18,10 @@ from hwflow.codegen.project import Project
 from hwflow.design import Design
 from hwflow.samples import made_data
 from tests.fixtures import table_network
+from tests.mutants.equivalent import why_equivalent
+from tests.mutants.plant import Mutant
+from tests.mutants.sweep import EXAMPLES as NETWORKS
+from tests.mutants.sweep import OPERATORS, Subject, summary, sweep
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -137,3 +141,46 @@ def test_an_off_by_one_table_index_is_noticed(bits: int) -> None:
     )
     assert found.first is not None
     assert found.first.layer.startswith("sigmoid")
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("path", ["tests/models/float_scale.onnx", "examples/digits_residual.onnx"])
+def test_wrong_constants_are_found_without_data(path: str) -> None:
+    """Weights, biases, thresholds and offsets in the compiled C++; a few types and parameters."""
+    subject = Subject(EXAMPLES.parent / path)
+    counts = {"value": 40, "type": 2, "parameter": 2}
+    outcomes = list(sweep([subject], counts, seed=3))
+    assert len(outcomes) == 44
+    assert [str(o.mutant) for o in outcomes if o.verdict == "survived"] == []
+    assert sum(o.verdict == "found" for o in outcomes) >= 30
+
+
+def test_an_equivalent_constant_is_told_apart() -> None:
+    """Sums of even weights are even: an odd threshold may as well be one less, or not."""
+    design = hwflow.compile(EXAMPLES.parent / "tests" / "models" / "float_scale.onnx")
+    values = [int(v) for v in design.project.text("firmware/weights/t3.txt").split(",")]
+    even = design.graph.by_name["fc1"].op.weight.raw[:, 5]  # type: ignore[attr-defined]
+    assert not (even % 2).any()
+    place = 5 * 15 + 7
+    odd = values[place] % 2
+
+    def reason(change: int) -> str:
+        text = str(values[place])
+        mutant = Mutant("value", "firmware/weights/t3.txt", "t3", place, text,
+                        str(values[place] + change))  # fmt: skip
+        return why_equivalent(design, mutant)
+
+    assert reason(1 if odd else -1)
+    assert not reason(-1 if odd else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.cpp
+def test_nearly_all_wrong_constants_are_found_without_data() -> None:
+    """At least 99 of 100 of those that change a bit; the others are printed."""
+    subjects = [Subject(path) for path in (*NETWORKS, *OPERATORS)]
+    outcomes = list(sweep(subjects, {"value": 850, "type": 100, "parameter": 50}, seed=0))
+    print(summary(outcomes))
+    real = [o for o in outcomes if o.verdict != "equivalent"]
+    assert len(outcomes) == 1000
+    assert sum(o.verdict == "survived" for o in real) <= 0.01 * len(real)

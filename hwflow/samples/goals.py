@@ -217,11 +217,12 @@ class Products(Probe):
     def __init__(self, op: Dense, to: FixedType) -> None:
         """Take the operator and the type behind it."""
         self._op, self._to = op, to
+        self.shape: tuple[int, int] = op.weight.raw.shape[0], op.weight.raw.shape[1]
         self.size = op.weight.raw.size
 
     def hits(self, step: Step, seen: Bits) -> tuple[RawArray, RawArray]:
         (x,) = step.inputs
-        rows, columns = self._op.weight.shape
+        rows, columns = self.shape
         left = ~seen.reshape(rows, columns)
         raw = x.raw.reshape(-1, rows)
         place, row = np.nonzero((raw != 0) & left.any(1))

@@ -17,7 +17,8 @@ from hwflow.fixed import RawArray
 from hwflow.ir.graph import Graph
 from hwflow.samples.aim import FAR, Aim
 from hwflow.samples.cover import greedy_cover
-from hwflow.samples.goals import Probe, Shares, probes_of
+from hwflow.samples.feeders import Feeders
+from hwflow.samples.goals import Probe, Products, Shares, probes_of
 from hwflow.samples.ports import PortRange
 from hwflow.samples.trends import extremes
 from hwflow.simulate import run_batch
@@ -41,6 +42,7 @@ class Search:
         self.rng = np.random.default_rng((seed, 1))
         self.probes: dict[str, list[tuple[int, Probe]]] = {}
         self.aims: dict[int, Aim] = {}
+        self.feeders: dict[int, Feeders] = {}
         self.goals = Goals.of(graph)
         size = self.goals.count
         for node in graph.nodes:
@@ -48,6 +50,8 @@ class Search:
                 self.probes.setdefault(node.name, []).append((size, probe))
                 if probe.targets is not None:
                     self.aims[size] = Aim(probe, size)
+                if isinstance(probe, Products):
+                    self.feeders[size] = Feeders(probe, size, self.rng)
                 size += probe.size
         self.seen = np.zeros(size, bool)
         self.pool = {name: np.empty((0, *p.lo.shape), np.int64) for name, p in ports.items()}
@@ -67,6 +71,8 @@ class Search:
             for base, probe in self.probes.get(step.node.name, ()):
                 if base in self.aims:
                     self.aims[base].take(step, first, self.seen)
+                elif base in self.feeders:
+                    self.feeders[base].take(step, first, self.seen)
                 if sums is not None and isinstance(probe, Shares):
                     sums.append(step.full.raw.reshape(count, -1))
         sample, goal = (np.concatenate(part) for part in zip(*hits, strict=True))
@@ -100,13 +106,16 @@ class Search:
     def compact(self) -> None:
         """Forget the samples that are neither kept nor a parent."""
         parents = [aim.parent[aim.open(self.seen)] for aim in self.aims.values()]
-        wanted = np.unique(np.concatenate([np.array(self.kept, np.int64), *parents]))
+        feeders = [t[t >= 0] for f in self.feeders.values() for t in (f.inputs, f.outputs)]
+        wanted = np.unique(np.concatenate([np.array(self.kept, np.int64), *parents, *feeders]))
         number = np.zeros(len(next(iter(self.pool.values()))), np.int64)
         number[wanted] = np.arange(len(wanted))
         self.pool = {name: found[wanted] for name, found in self.pool.items()}
         self.kept = number[self.kept].tolist()
         for aim in self.aims.values():
             aim.parent = number[aim.parent]
+        for feeder in self.feeders.values():
+            feeder.renumber(number)
 
     def run(self, drawn: Levels, tries: int) -> None:
         """Start with samples, then try so many others at most.
@@ -131,12 +140,16 @@ class Search:
     def _parents(self, count: int) -> tuple[RawArray, RawArray, RawArray]:
         """Return rows of the pool to change, others to cross them with, and how far they are.
 
-        Three quarters are the nearest to goals that are open, the others any that are kept.
+        Some feed weights that are open; of the others three quarters are the nearest to goals that
+        are open, the rest any that are kept.
         """
+        fed = [f.pairs(count // (4 * len(self.feeders)), self.seen) for f in self.feeders.values()]
+        count -= sum(pairs.shape[1] for pairs in fed)
         open_ = [(aim, which) for aim in self.aims.values() if len(which := aim.open(self.seen))]
         aimed = 3 * count // 4 if open_ else 0
         any_ = self.rng.choice(self.kept, (2, count - aimed))
-        found = [(any_[0], any_[1], np.full(count - aimed, FAR))]
+        pairs = np.concatenate([any_, *fed], axis=1)
+        found = [(pairs[0], pairs[1], np.full(pairs.shape[1], FAR))]
         for number, (aim, which) in enumerate(open_):
             share = aimed // len(open_) + (number < aimed % len(open_))
             tired = aim.tries[which] + self.rng.random(len(which))
