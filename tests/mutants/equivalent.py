@@ -242,13 +242,18 @@ def _type(design: Design, mutant: Mutant) -> str:
     if values is None:
         return ""
     raw, fractional = values
+    lo, hi = int(raw.min()), int(raw.max())
+    if all(t.holds(lo, hi, fractional) for t in (old, new)):
+        return "both types hold every value that can occur"
+    if hi - lo + 1 > len(raw) and len(raw) == 2:
+        return ""
     fine = max(old.fractional, new.fractional)
     a, b = (cast_raw(raw, fractional, t) << (fine - t.fractional) for t in (old, new))
     return "every value that the type ever has is the same in both" if np.array_equal(a, b) else ""
 
 
 def _held(design: Design, name: str) -> tuple[RawArray, int] | None:
-    """Return all values that are ever assigned to a type, or the range that holds them."""
+    """Return all values that are ever assigned to a type; of very many both ends."""
     project, graph = design.project, design.graph
     for path in project.files:
         if re.fullmatch(r"firmware/weights/\w+\.h", path):
@@ -266,7 +271,7 @@ def _held(design: Design, name: str) -> tuple[RawArray, int] | None:
     exact = node.op.exact(*graph.input_types(node))
     lo, hi = exact.bounds
     if hi - lo > MOST_VALUES:
-        return None
+        return np.array([lo, hi]), exact.dtype.fractional
     return np.arange(lo, hi + 1), exact.dtype.fractional
 
 

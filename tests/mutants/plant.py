@@ -20,8 +20,10 @@ DEFINES, PARAMETERS = "firmware/defines.h", "firmware/parameters.h"
 SCHEDULE = {
     "reuse_factor", "n_zeros", "n_nonzeros", "multiplier_limit", "strategy", "io_type",
     "n_partitions", "n_pixels", "block_factor", "parallelization_factor", "resource_implementation",
+    "min_height", "min_width",
 }  # fmt: skip
-"""Constants that steer synthesis alone: the products are the same, at other times."""
+"""Constants that steer synthesis alone: the products are the same, at other times. The last two are
+of hls4ml's encoded convolution, which is not generated."""
 
 TYPEDEF = re.compile(r"typedef (ap_u?fixed<[^>]+>) (\w+);")
 CONSTANT = re.compile(r"static const (?:unsigned|int|long long) (\w+) = (\d+);")
@@ -116,7 +118,7 @@ def types(project: Project, rng: np.random.Generator) -> Iterator[Mutant]:
         match = found[rng.integers(len(found))]
         dtype = parsed_type(match[1])
         change = rng.integers(4 if "_RND" in match[1] or "_SAT" in match[1] else 2)
-        by = int(rng.choice((-1, 1)))
+        by = int(rng.choice((-1, -1, -1, 1)))  # one bit more seldom changes anything
         width, integer, rounding, overflow = (
             dtype.width, dtype.integer, dtype.rounding, dtype.overflow,
         )  # fmt: skip

@@ -96,7 +96,7 @@ class Subject:
         return csim.build(self.design.graph, project, self.design.target)
 
 
-def mutants(subject: Subject, kind: str, seed: int) -> Iterator[Mutant]:
+def mutants(subject: Subject, kind: str, seed: tuple[int, int]) -> Iterator[Mutant]:
     """Yield different mutants of a kind."""
     seen: set[Mutant] = set()
     drawn = KINDS[kind](subject.design.project, np.random.default_rng(seed))
@@ -109,7 +109,7 @@ def mutants(subject: Subject, kind: str, seed: int) -> Iterator[Mutant]:
 def sweep(subjects: Sequence[Subject], counts: dict[str, int], seed: int) -> Iterator[Outcome]:
     """Yield the outcome of so many mutants of each kind over networks in turn."""
     for kind, count in counts.items():
-        streams = [(s, mutants(s, kind, seed)) for s in subjects]
+        streams = [(s, mutants(s, kind, (seed, n))) for n, s in enumerate(subjects)]
         turns = itertools.chain.from_iterable(itertools.repeat(streams))
         done = idle = 0
         while done < count and idle < len(streams):
