@@ -87,7 +87,9 @@ def _add_inputs(walk: Walk, config: Config, data: DataTypes) -> list[Port]:
         op = Input(
             shape=tuple(shape[a] for a in axes), dtype=dtype or STAND_IN, assumed=known is None
         )
-        walk.findings.extend(op.check_shape(f"input {name!r}, in {walk.model.source}"))
+        unfit = list(op.check_shape(f"input {name!r}, in {walk.model.source}"))
+        if unfit:  # all that follows would repeat it
+            raise CompileError([*walk.findings, *unfit])
         hardware = walk.add(op, (), name, name)
         walk.values[name] = hardware, axes
         ports.append(Port(hardware, name, axes))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import hwflow
 from hwflow.errors import CompileError
 from hwflow.frontends import tflite
 from tests.frontends.tflite_models import Writer
@@ -88,6 +89,18 @@ def scales_that_differ(writer: Writer) -> None:
     writer.inputs, writer.outputs = [x], [y]
 
 
+def of_two_subgraphs(writer: Writer) -> None:
+    x, y = writer.tensor((1, 4), 0.1), writer.tensor((1, 4), 0.1)
+    writer.add("RELU", [x], [y])
+    writer.inputs, writer.outputs, writer.subgraphs = [x], [y], 2
+
+
+def options_of_a_newer_schema(writer: Writer) -> None:
+    x, y = writer.tensor((1, 4), 0.1), writer.tensor((1, 4), 0.1)
+    writer.add("RELU", [x], [y], "LeakyReluOptions", alpha=0.5)
+    writer.inputs, writer.outputs = [x], [y]
+
+
 def used_before_it_is_computed(writer: Writer) -> None:
     x, y, z = (writer.tensor((1, 4), 0.1) for _ in range(3))
     writer.add("RELU", [y], [z])
@@ -102,6 +115,8 @@ def used_before_it_is_computed(writer: Writer) -> None:
         (unknown_operator, "HW293"),
         (scales_that_differ, "HW294"),
         (used_before_it_is_computed, "HW293"),
+        (of_two_subgraphs, "HW291"),
+        (options_of_a_newer_schema, "HW293"),
     ],
 )
 def test_what_is_not_supported(build: Callable[[Writer], None], code: str) -> None:
@@ -121,3 +136,35 @@ def test_every_finding_is_reported() -> None:
     with pytest.raises(CompileError) as caught:
         tflite.read_bytes(writer.bytes(), "bad", "bad.tflite")
     assert [d.where.split(",")[0].split(":")[0] for d in caught.value.diagnostics] == ["t1", "t2"]
+
+
+def added(scales: tuple[float, float, float]) -> bytes:
+    writer = Writer()
+    a, b, y = (writer.tensor((1, 4), scale) for scale in scales)
+    writer.add("ADD", [a, b], [y], "AddOptions")
+    writer.inputs, writer.outputs = [a, b], [y]
+    return writer.bytes()
+
+
+def dense(bias: int) -> bytes:
+    writer = Writer()
+    x, y = writer.tensor((1, 4), 0.1, 3), writer.tensor((1, 1), 0.2, -5)
+    weight = writer.tensor((1, 4), 0.01, 0, data=np.full(4, 100, np.int8))
+    offset = writer.tensor((1,), 0.001, 0, np.int32, np.array([bias]))
+    writer.add("FULLY_CONNECTED", [x, weight, offset], [y], "FullyConnectedOptions")
+    writer.inputs, writer.outputs = [x], [y]
+    return writer.bytes()
+
+
+@pytest.mark.parametrize(
+    ("refused", "helped", "code"),
+    [(dense(2**31 - 1), dense(1000), "HW296")],
+)
+def test_sums_beyond_tflites_integers(refused: bytes, helped: bytes, code: str) -> None:
+    """The help: smaller numbers, that is."""
+    with pytest.raises(CompileError) as caught:
+        hwflow.compile(tflite.read_bytes(refused, "bad", "bad.tflite"))
+    (finding,) = caught.value.diagnostics
+    assert finding.code == code
+    assert finding.where
+    hwflow.compile(tflite.read_bytes(helped, "good", "good.tflite"))

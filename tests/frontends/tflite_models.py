@@ -25,6 +25,7 @@ class Writer:
     codes: list[int] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    subgraphs: int = 1
 
     def tensor(
         self,
@@ -102,7 +103,7 @@ class Writer:
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = self.tensors, self.operators
         graph.inputs, graph.outputs, graph.name = self.inputs, self.outputs, b"main"
-        model.subgraphs = [graph]
+        model.subgraphs = [graph] * self.subgraphs
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
