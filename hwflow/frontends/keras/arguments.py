@@ -70,6 +70,8 @@ READ: dict[str, frozenset[str]] = {
           "GlobalAveragePooling2D", "QGlobalMaxPooling1D", "QGlobalMaxPooling2D",
           "QGlobalAveragePooling1D", "QGlobalAveragePooling2D"), {*_GLOBAL_POOL, *_ENDS}),
         (("BatchNormalization",), _NORM),
+        (("Rescaling",), {"scale", "offset"}),
+        (("Normalization",), {"axis", "mean", "variance", "invert"}),
         (("QBatchNormalization",), {*_NORM, *_NORM_QUANTIZERS, *_ENDS, *_WEIGHTS}),
         (("QBatchNormDense",), {*_DENSE, *_ENDS, *_WEIGHTS, "scale", "epsilon"}),
         (("EinsumDense",), _EINSUM),
