@@ -63,6 +63,10 @@ CLOCK_UNCERTAINTY = {"Vivado": "12.5%", "Vitis": "27%"}
 NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
 """Files, beside the top function's, that name configurations of layers."""
 
+_MARK = "__layer"
+"""Behind the names of layers while hls4ml has them; names from a model never hold two underscores
+in a row (``ir.names.sanitize``)."""
+
 CORRECTIONS = {
     # Both headers of depthwise latency kernels have one include guard, so that only one is seen.
     "firmware/nnet_utils/nnet_sepconv1d_latency.h": (
@@ -101,7 +105,9 @@ def generate(graph: Graph, target: Target) -> Project:
     for path, (found, replacement) in CORRECTIONS.items():
         assert found in files[path], f"{path} is not hls4ml 1.3.0's"
         files[path] = files[path].replace(found, replacement)
-    names = {int(layer.index): str(layer.name) for layer in model_graph.get_layers()}
+    files = {path: content.replace(_MARK.encode(), b"") for path, content in files.items()}
+    layers = model_graph.get_layers()
+    names = {int(layer.index): str(layer.name).replace(_MARK, "") for layer in layers}
     for path in (f"firmware/{graph.name}.cpp", *NAME_CONFIGS):
         files[path] = _with_layer_names(files[path], names)
     files |= kernels.headers(
@@ -163,7 +169,7 @@ def _model_graph(graph: Graph, target: Target) -> Any:
         },
     }
     inputs = [port_name(p.value) for p in graph.inputs]
-    outputs = [p.value for p in graph.outputs]
+    outputs = [_inner_name(p.value, ports) for p in graph.outputs]
     return ModelGraph.from_layer_list(config, layers, inputs, outputs)
 
 
@@ -187,11 +193,10 @@ def _flows() -> tuple[str, ...]:
 
 def _layer_entry(named: NamedLayer, ports: Set[str]) -> dict[str, Any]:
     layer = named.layer
-    name = port_name(named.name) if named.name in ports else named.name
-    entry: dict[str, Any] = {"class_name": layer.class_name, "name": name}
+    name = _inner_name(named.name, ports)
+    entry: dict[str, Any] = {"class_name": layer.class_name, "name": name, "outputs": [name]}
     if named.inputs:
-        entry["inputs"] = [_value_name(name, ports) for name in named.inputs]
-    entry["outputs"] = [_value_name(named.name, ports)]
+        entry["inputs"] = [_inner_name(name, ports) for name in named.inputs]
     entry |= layer.attributes
     for name, array in layer.weights.items():
         entry[f"{name}_data"] = array.values
@@ -200,13 +205,13 @@ def _layer_entry(named: NamedLayer, ports: Set[str]) -> dict[str, Any]:
     return entry
 
 
-def _value_name(name: str, ports: Set[str]) -> str:
-    """Return what hls4ml calls the result of a layer.
+def _inner_name(name: str, ports: Set[str]) -> str:
+    """Return what hls4ml calls a layer and its result, up to the generated text.
 
-    hls4ml keeps it among the layer's attributes, so that it must be the name of none. No attribute
-    has two underscores in a row; of a port it has to be the layer's own name.
+    hls4ml keeps the result among the layer's attributes, so that it must be the name of none. No
+    attribute has two underscores in a row.
     """
-    return port_name(name) if name in ports else f"{name}__value"
+    return port_name(name) if name in ports else f"{name}{_MARK}"
 
 
 def _layer_config(layer: HlsLayer, result_t: FixedType, *, traced: bool) -> dict[str, Any]:
