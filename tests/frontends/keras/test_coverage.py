@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 import hwflow
-from tests.frontends.construct_tables import assert_agree_with_cpp, assert_refused_as_documented
+from tests.frontends.construct_tables import (
+    ANY,
+    assert_agree_with_cpp,
+    assert_refused_as_documented,
+)
 from tests.frontends.keras.case import APPROXIMATE
 from tests.frontends.keras.coverage import (
     BUILT,
@@ -36,7 +40,7 @@ def differences(*, graph: bool) -> dict[str, tuple[int, float, float]]:
     """Return the cases that differ from Keras: how many values, and the first pair."""
     found = {}
     for case in BUILT:
-        design = hwflow.compile(models()[case.name])
+        design = hwflow.compile(models()[case.name], data=ANY)
         (ours,) = design.simulate(inputs(case.shape, SAMPLES)).outputs.values()
         keras = prediction(case, SAMPLES, graph=graph)
         assert ours.shape == keras.shape, case.name
@@ -70,5 +74,7 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
     [("io_stream", 20), *(pytest.param(t, 4, marks=pytest.mark.slow) for t in IO_TYPES)],
 )
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
-    designs = [hwflow.compile(models()[case.name], io_type=io_type) for case in BUILT[3::every]]
+    designs = [
+        hwflow.compile(models()[case.name], data=ANY, io_type=io_type) for case in BUILT[3::every]
+    ]
     assert_agree_with_cpp(designs, 4096)
