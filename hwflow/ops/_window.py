@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,10 @@ class Window:
         return np.asarray(total, np.int64)
 
 
+MAX_POSITIONS = 2**28
+"""Most positions of a padded value, and of all windows over it, of one channel."""
+
+
 def _outer(masks: list[BoolArray]) -> BoolArray:
     total = np.ones((), bool)
     for mask in masks:
@@ -158,7 +163,22 @@ def window_from_onnx(
             steps -= 1  # a window that starts in the padding at the end is dropped
         reach = steps * strides[axis] + extent[axis] - before - size[axis]
         end.append(max(after, reach))
-    return Window(size, extent, strides, tuple(b for b, _ in pads), tuple(end)), pads
+    window = Window(size, extent, strides, tuple(b for b, _ in pads), tuple(end))
+    _require_computable(node, window)
+    return window, pads
+
+
+def _require_computable(node: OnnxNode, window: Window) -> None:
+    """Refuse windows and padding beyond what is computed with; strangers' files have any."""
+    padded = [b + n + e for b, n, e in zip(window.begin, window.size, window.end, strict=True)]
+    if max(prod(padded), prod(window.out) * prod(window.kernel)) > MAX_POSITIONS:
+        raise node.refuse(
+            "window or padding larger than hwflow computes with",
+            code="HW004",
+            found=f"window {window.kernel} over {tuple(padded)} positions, padding included",
+            supported=f"up to {MAX_POSITIONS} positions, and as many products a channel",
+            help="check kernel_shape and pads",
+        )
 
 
 def _ints(node: OnnxNode, name: str, rank: int, default: int) -> tuple[int, ...]:

@@ -117,3 +117,21 @@ def test_an_input_of_one_number_a_sample_is_one_finding() -> None:
     )  # fmt: skip
     assert (said.code, said.help) == ("HW220", "give the model an input of shape (batch, 1)")
     hwflow.compile(network(body, (1, 1), None)())
+
+
+@pytest.mark.parametrize("size", [(1 << 20, 1 << 20), (4, 1 << 28)])
+def test_a_window_beyond_all_memory(size: tuple[int, int]) -> None:
+    """HW004: a stranger's pooling whose window, and so its padding, takes terabytes."""
+
+    def pooled(kernel: tuple[int, int]) -> Any:
+        pads = [k - 1 for k in kernel] * 2
+        return network(
+            node("MaxPool", kernel_shape=kernel, strides=kernel, pads=pads), (1, 3, 4, 4), 0.25
+        )
+
+    said = finding(
+        Refusal(code="HW004", where="", says=(), refused=pooled(size), helped=pooled((2, 2)))
+    )
+    assert (said.code, said.help) == ("HW004", "check kernel_shape and pads")
+    assert said.where.startswith("obstacle: MaxPool")
+    hwflow.compile(pooled((2, 2))())
