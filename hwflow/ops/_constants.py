@@ -32,7 +32,8 @@ def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
         supported="weights that are whole multiples of a scale, one for all or one for each "
         f"output, of at most {MAX_WEIGHT_WIDTH} bits",
         help="run `hwflow quantize` on the float model, or train with a weight quantiser "
-        "(Brevitas: weight_quant=Int8WeightPerTensorFloat)",
+        "(Brevitas: weight_quant=Int8WeightPerTensorFloat); torch.onnx.export(..., dynamo=False) "
+        "keeps in the file what its newer exporter folds into the weights",
     )
 
 
