@@ -34,6 +34,7 @@ READ: dict[str, frozenset[str]] = {
         "DepthToSpace": ("blocksize", "mode"),
         "Flatten": ("axis",),
         "Gather": ("axis",),
+        "GatherND": ("batch_dims",),
         "Gelu": ("approximate",),
         "Gemm": ("alpha", "beta", "transA", "transB"),
         "HardSigmoid": ("alpha", "beta"),

@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.data import random_data
 from hwflow.errors import CompileError
+from hwflow.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import DOMAIN, Builder
 
@@ -136,7 +136,7 @@ def test_one_number_a_sample_is_faithful(io_type: str) -> None:
         for number, head in enumerate(HEADS.values())
     }
     graph = merged({key: design.graph for key, design in designs.items()})
-    data = random_data(graph, 60).inputs
+    data = mixed_data(graph, 60).inputs
     found = compare_with_cpp(graph, designs["m0"].target, data)
     assert [m for m in found.layers if m.mismatches] == []
 

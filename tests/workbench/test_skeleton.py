@@ -30,7 +30,7 @@ def test_names_that_no_operator_can_have(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "code"), [("Dense", "HW253"), ("Gather", "HW255")])
+@pytest.mark.parametrize(("name", "code"), [("Dense", "HW253"), ("Broadcast", "HW255")])
 def test_names_that_are_taken(name: str, code: str, tmp_path: Path) -> None:
     with pytest.raises(CompileError, match=code):
         write_skeleton(name, tmp_path)

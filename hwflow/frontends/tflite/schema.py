@@ -117,6 +117,7 @@ INERT_OPTIONS = {
     # keep_num_dims, which the result's shape says; asymmetric_quantize_inputs and
     # quantized_bias_type, of kernels that are not integers throughout
     "FULLY_CONNECTED": frozenset({2, 3, 4}),
+    "CAST": frozenset({0, 1}),  # the types of both tensors
     "DEPTHWISE_CONV_2D": frozenset({3}),  # depth_multiplier, which the weights have
     "CONV_2D": frozenset({6}),  # quantized_bias_type, which the bias has
     "RESHAPE": frozenset({0}),  # new_shape, which the result has

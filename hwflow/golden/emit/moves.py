@@ -1,4 +1,4 @@
-"""Bodies of operators that move elements: reshape, transpose, slice, pad, concat."""
+"""Bodies of operators that move elements: reshape, transpose, slice, pad, picks, concat."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from hwflow.golden.values import Span, Tensor, carrier
 from hwflow.ir.tensor import TensorType
 from hwflow.ops._move import FILL
 from hwflow.ops.concat import Concat
+from hwflow.ops.gather import Gather
 from hwflow.ops.pad import Pad
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.resize import Resize
 from hwflow.ops.slice import Slice
+from hwflow.ops.tile import Tile
 from hwflow.ops.transpose import Transpose
 
 Result = tuple[Tensor, Span, bool]
@@ -72,5 +75,5 @@ def concat(
 
 
 EMITTERS: dict[Any, Callable[..., Result]] = {
-    **dict.fromkeys((Reshape, Transpose, Slice, Pad), move), Concat: concat,
+    **dict.fromkeys((Gather, Pad, Reshape, Resize, Slice, Tile, Transpose), move), Concat: concat,
 }  # fmt: skip
