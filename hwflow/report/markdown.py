@@ -85,7 +85,9 @@ def _head(data: ReportData) -> Iterator[str]:
         ((plain(v.title), f"**{v.answer}**", plain(v.detail)) for v in verdicts(data)),
     )
     yield ""
-    yield "; ".join(f"{f.label} **{f.value}** ({f.detail})" for f in key_figures(data))
+    yield "; ".join(
+        f"{plain(f.label)} **{plain(f.value)}** ({plain(f.detail)})" for f in key_figures(data)
+    )
     if data.saturation is not None:
         yield ""
         yield f"Saturated: {plain(data.saturation.text)}"

@@ -65,8 +65,8 @@ def test_no_text_node_holds_a_mention_or_a_reference(text: str) -> None:
         assert "GH-12" not in piece
 
 
-LINKS = {"name", "layer", "io_type", "strategy", "resource", "fits", "answer", "severity", "code",
-         "state", "schema", "implementation"}  # fmt: skip
+LINKS = {"name", "layer", "backend", "io_type", "strategy", "resource", "fits", "answer",
+         "severity", "code", "state", "schema", "implementation"}  # fmt: skip
 """Fields by which parts of a report find each other, and words of hwflow's own."""
 
 
