@@ -42,8 +42,9 @@ class Tool:
     install: str
 
     def find(self) -> str | None:
-        """Return the path of the program, or None when there is none."""
-        return shutil.which(os.environ.get(self.variable) or self.name)
+        """Return the path of the program, from wherever it is run, or None when there is none."""
+        found = shutil.which(os.environ.get(self.variable) or self.name)
+        return None if found is None else str(Path(found).absolute())
 
     def require(self) -> str:
         """Return the path of the program.
@@ -159,6 +160,15 @@ _BOUNDED = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2" 2>/dev/null; shift 2; exe
 """Shell that bounds the address space of a program and of those that it starts; and their time,
 in case this process is killed before it can stop them."""
 
+_SHELL = "hwflow"
+"""What the shell calls itself where it cannot start a program."""
+
+_NOT_STARTED = (126, 127)
+"""Statuses that a shell ends with then; a program may do so, too."""
+
+_HEAD = 256
+"""Bytes of a file that tell a program; a header of machine code has zeros among them."""
+
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|virtual memory exhausted|cannot allocate memory|bad_alloc|[Kk]illed signal"
 )
@@ -167,13 +177,9 @@ _OUT_OF_MEMORY = re.compile(
 def _run(
     name: str, command: list[str], cwd: Path, limits: Limits, what: str
 ) -> subprocess.CompletedProcess[str]:
-    started = command
-    if limits.memory_mb is not None:
-        bounds = str(limits.memory_mb * 1000), str(int(limits.timeout_s) + 1)
-        started = ["/bin/sh", "-c", _BOUNDED, "sh", *bounds, *command]
     try:
         process = subprocess.Popen(
-            started,
+            _bounded(command, limits),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -183,8 +189,7 @@ def _run(
             start_new_session=True,  # g++ starts others, which end with it
         )
     except OSError as error:
-        message = f"{command[0]} cannot be run: {error.strerror}"
-        raise ToolError(name, message, code="HW602") from error
+        raise _not_started(name, command, error.strerror) from error
     try:
         out, err = _finished(process, limits.timeout_s)
     except subprocess.TimeoutExpired:
@@ -198,7 +203,34 @@ def _run(
         _stop(process)
     if process.returncode == 0:
         return subprocess.CompletedProcess(command, 0, out, err)
+    if process.returncode in _NOT_STARTED and err.startswith(f"{_SHELL}: "):
+        raise _not_started(name, command, err.split("\n")[0].rpartition(": ")[2])
     raise _failure(name, what, process.returncode, err + out, limits)
+
+
+def _bounded(command: list[str], limits: Limits) -> list[str]:
+    """Return a command that runs another one within its limits.
+
+    A text without ``#!`` is no program, but a shell takes it for a script of its own. It is left
+    to the system, which refuses to start it.
+    """
+    if limits.memory_mb is None or _is_bare_text(command[0]):
+        return command
+    bounds = str(limits.memory_mb * 1000), str(int(limits.timeout_s) + 1)
+    return ["/bin/sh", "-c", _BOUNDED, _SHELL, *bounds, *command]
+
+
+def _is_bare_text(program: str) -> bool:
+    try:
+        with Path(program).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False  # a program need not be readable
+    return not head.startswith(b"#!") and b"\0" not in head
+
+
+def _not_started(name: str, command: list[str], reason: str | None) -> ToolError:
+    return ToolError(name, f"{command[0]} cannot be run: {reason}", code="HW602")
 
 
 def _finished(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:

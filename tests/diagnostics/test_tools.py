@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,19 @@ def test_hw601_a_program_that_is_missing_is_named_with_its_installation(tmp_path
         del os.environ["HWFLOW_NO_SUCH_TOOL"]
 
 
+@pytest.mark.parametrize("memory_mb", [None, 2000])
+def test_a_program_may_be_named_from_the_current_folder(
+    memory_mb: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tmp_path, "pwd")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HWFLOW_TRIED", "./program")
+    tool, elsewhere = Tool("tried", "HWFLOW_TRIED", "trying", ""), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = run(tool, [], cwd=elsewhere, limits=Limits(20.0, memory_mb), what="trying")
+    assert Path(done.stdout.strip()) == elsewhere.resolve()
+
+
 def test_hw602_a_program_that_cannot_be_started(tmp_path: Path) -> None:
     program = script(tmp_path, "exit 0", mode=0o644)
     error = said(program)
@@ -47,6 +62,50 @@ def test_hw602_a_program_that_cannot_be_started(tmp_path: Path) -> None:
     assert str(error).count("Permission denied") == 1
     program.chmod(0o755)  # what the reason says
     assert run_program(program, [], cwd=tmp_path, limits=LIMITS, what="it").returncode == 0
+
+
+BOUNDED = Limits(20.0, memory_mb=2000)
+NO_PROGRAMS = {
+    "text": b"neither a program nor a script",
+    "nothing": b"",
+    "a script that fails": b"exit 3",
+    "machine code cut off": Path(sys.executable).read_bytes()[:40],
+    "another machine's code": b"\x7fELF" + bytes(200),
+    "no interpreter": b"#!/nowhere/sh\nexit 0",
+}
+
+
+@pytest.mark.parametrize("limits", [LIMITS, BOUNDED], ids=["free", "bounded"])
+@pytest.mark.parametrize("case", NO_PROGRAMS)
+def test_hw602_what_is_no_program_is_not_taken_for_one(
+    case: str, limits: Limits, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(NO_PROGRAMS[case])
+    program.chmod(0o755)
+    with pytest.raises(ToolError) as caught:
+        run_program(program, [], cwd=tmp_path, limits=limits, what="the bench")
+    reason = str(caught.value).split("cannot be run: ")[1].splitlines()[0]
+    assert caught.value.code == "HW602"
+    wanted = r"not found|No such file" if case == "no interpreter" else r"[Ee]xec format error"
+    assert re.search(wanted, reason)
+
+
+def test_hw602_is_what_the_system_says_for_a_bounded_program_too(tmp_path: Path) -> None:
+    program = script(tmp_path, "exit 0", mode=0o644)
+    with pytest.raises(ToolError) as caught:
+        run_program(program, [], cwd=tmp_path, limits=BOUNDED, what="the bench")
+    assert caught.value.code == "HW602"
+    assert str(caught.value).count("Permission denied") == 1
+
+
+@pytest.mark.parametrize("status", [126, 127])
+def test_hw604_a_bounded_program_may_end_as_a_shell_does(status: int, tmp_path: Path) -> None:
+    program = script(tmp_path, f"echo part: not found >&2; exit {status}")
+    with pytest.raises(ToolError) as caught:
+        run_program(program, [], cwd=tmp_path, limits=BOUNDED, what="the bench")
+    assert caught.value.code == "HW604"
+    assert caught.value.log == "part: not found"
 
 
 def test_hw603_a_program_that_takes_too_long(tmp_path: Path) -> None:
