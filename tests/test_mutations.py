@@ -160,7 +160,8 @@ def test_wrong_constants_are_found_without_data(path: str, compiled: int) -> Non
 def test_an_equivalent_constant_is_told_apart() -> None:
     """Sums of even weights are even: an odd threshold may as well be one less, or not."""
     design = hwflow.compile(EXAMPLES.parent / "tests" / "models" / "float_scale.onnx")
-    values = [int(v) for v in design.project.text("firmware/weights/t3.txt").split(",")]
+    path = "firmware/weights/thresholds_3.txt"
+    values = [int(v) for v in design.project.text(path).split(",")]
     even = design.graph.by_name["fc1"].op.weight.raw[:, 5]  # type: ignore[attr-defined]
     assert not (even % 2).any()
     place = 5 * 15 + 7
@@ -168,8 +169,7 @@ def test_an_equivalent_constant_is_told_apart() -> None:
 
     def reason(change: int) -> str:
         text = str(values[place])
-        mutant = Mutant("value", "firmware/weights/t3.txt", "t3", place, text,
-                        str(values[place] + change))  # fmt: skip
+        mutant = Mutant("value", path, "thresholds_3", place, text, str(values[place] + change))
         return why_equivalent(design, mutant)
 
     assert reason(1 if odd else -1)
