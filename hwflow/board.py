@@ -84,7 +84,7 @@ class Board(_Strict):
     vendor: Literal["amd", "lattice", "gowin", "intel"]
     family: Line
     resources: Resources
-    clock_period_ns: float = Field(gt=0.0, le=1000.0)
+    clock_period_ns: float = Field(ge=0.1, le=1000.0)
     memory: Line
     notes: str = Field(default="", max_length=2000)
 

@@ -31,7 +31,7 @@ class TargetSettings(BaseModel):
     board: str = "pynq-z2"
     backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
     io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
-    clock_period_ns: float | None = Field(None, gt=0, le=1000)
+    clock_period_ns: float | None = Field(None, ge=0.1, le=1000)
     strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
     reuse_factor: Any = 1
 

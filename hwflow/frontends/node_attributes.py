@@ -8,6 +8,7 @@ default that ONNX gives it; a test walks ONNX's own definitions of all versions.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 
@@ -101,7 +102,10 @@ def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagno
         return
     known = READ.get(name, frozenset()) | INERT.get(name, frozenset())
     for attribute in node.attribute:
-        if attribute.name not in known and not _is_default(node, attribute, opset):
+        defined = _definition(node, attribute.name, opset)
+        if defined is not None and defined.type.value != attribute.type:
+            yield _wrong_type(attribute, str(defined.type).rpartition(".")[2], place)
+        elif attribute.name not in known and not _is_default(node, attribute, opset):
             value = printable(repr(onnx.helper.get_attribute_value(attribute))[:60])
             yield Diagnostic(
                 code="HW034",
@@ -113,13 +117,29 @@ def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagno
             )
 
 
+def _definition(node: onnx.NodeProto, name: str, opset: int) -> Any:
+    """Return how ONNX defines an attribute of a node, or None where it does not."""
+    try:
+        return onnx.defs.get_schema(node.op_type, opset, node.domain).attributes.get(name)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _wrong_type(attribute: onnx.AttributeProto, wanted: str, place: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW034",
+        title="an attribute of another type than ONNX defines",
+        where=place,
+        found=f"{printable(attribute.name)}: "
+        f"{onnx.AttributeProto.AttributeType.Name(attribute.type)}",
+        supported=wanted,
+        help="export the model again",
+    )
+
+
 def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto, opset: int) -> bool:
     """Return whether an attribute has the value that ONNX gives it where it is left out."""
-    try:
-        schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
-    except onnx.defs.SchemaError:
-        return False
-    defined = schema.attributes.get(attribute.name)
+    defined = _definition(node, attribute.name, opset)
     if defined is None or not defined.default_value.name:
         return False
     get = onnx.helper.get_attribute_value

@@ -114,8 +114,11 @@ class Window:
         return np.asarray(total, np.int64)
 
 
-MAX_POSITIONS = 2**28
-"""Most positions of a padded value, and of all windows over it, of one channel."""
+MAX_PADDED, MAX_SMALL = 16, 2**16
+"""Most positions of a padded value: so many times its own, and as many as cost nothing."""
+
+MAX_PRODUCTS = 2**28
+"""Most positions of all windows together, of one channel."""
 
 
 def _outer(masks: list[BoolArray]) -> BoolArray:
@@ -171,12 +174,13 @@ def window_from_onnx(
 def _require_computable(node: OnnxNode, window: Window) -> None:
     """Refuse windows and padding beyond what is computed with; strangers' files have any."""
     padded = [b + n + e for b, n, e in zip(window.begin, window.size, window.end, strict=True)]
-    if max(prod(padded), prod(window.out) * prod(window.kernel)) > MAX_POSITIONS:
+    most = MAX_PADDED * prod(window.size) + MAX_SMALL
+    if prod(padded) > most or prod(window.out) * prod(window.kernel) > MAX_PRODUCTS:
         raise node.refuse(
             "window or padding larger than hwflow computes with",
             code="HW004",
             found=f"window {window.kernel} over {tuple(padded)} positions, padding included",
-            supported=f"up to {MAX_POSITIONS} positions, and as many products a channel",
+            supported=f"up to {most} positions, and {MAX_PRODUCTS} products a channel",
             help="check kernel_shape and pads",
         )
 

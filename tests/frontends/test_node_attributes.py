@@ -102,3 +102,11 @@ def test_the_order_of_space_to_depth_is_read(mode: str) -> None:
     blocks = x.reshape(2, 2, 2, 2, 2)  # channel, row, row in block, column, column in block
     order = (2, 4, 0, 1, 3) if mode == "DCR" else (0, 2, 4, 1, 3)
     assert np.array_equal(found[0], blocks.transpose(order).reshape(8, 2, 2))
+
+
+def test_an_attribute_of_another_type_is_refused() -> None:
+    node = helper.make_node("LeakyRelu", ["a"], ["c"], name="act", alpha=[0.5, 0.25])
+    with pytest.raises(CompileError) as caught:
+        hwflow.load(model(node))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.found, found.supported) == ("HW034", "alpha: FLOATS", "FLOAT")
