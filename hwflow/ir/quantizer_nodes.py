@@ -194,3 +194,19 @@ def quantizer_of(kind: str, parameters: Sequence[F64], attrs: Mapping[str, objec
     """
     names = _INPUTS[kind, len(parameters) + 1][1:]
     return _build(kind, dict(zip(names, parameters, strict=True)), dict(attrs))
+
+
+def same_quantizer(a: ir.Node, b: ir.Node) -> bool:
+    """Return whether two quantiser nodes, whose parameters are constant, compute the same."""
+    if a.op_type != b.op_type or attributes(a) != attributes(b) or len(a.inputs) != len(b.inputs):
+        return False
+    return all(
+        _same_constant(u, v)
+        for u, v in zip(a.inputs[1:], b.inputs[1:], strict=True)
+        if u is not None and v is not None
+    )
+
+
+def _same_constant(a: ir.Value, b: ir.Value) -> bool:
+    one, other = constant_of(a), constant_of(b)
+    return one is not None and other is not None and np.array_equal(one.values, other.values)

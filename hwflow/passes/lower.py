@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import onnx_ir
@@ -26,12 +26,16 @@ from hwflow.passes.number_casts import check_integers, lower_cast
 from hwflow.passes.port_types import (
     STAND_IN,
     UNKNOWN_TYPE,
+    UNREAD,
+    UNTYPED,
     DataTypes,
     first_type,
+    is_quantized_port,
     known_type,
     no_data,
     unknown_type,
 )
+from hwflow.passes.roundings import only_rounded
 from hwflow.passes.scales import lower_scaled
 from hwflow.passes.walk import (
     Walk,
@@ -62,16 +66,30 @@ def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph
     """
     walk = Walk(model, dict(constants(model)), Namer())
     inputs = _add_inputs(walk, config, data)
-    for node in model.ir.graph:
-        _lower_node(walk, node)
+    refused = [node for node in model.ir.graph if not _lower_node(walk, node)]
     outputs = _outputs(walk, {p.value for p in inputs})
-    if any(d.code == UNQUANTISED for d in walk.findings):  # then ports are the least of it
-        walk.findings = [d for d in walk.findings if d.code != UNKNOWN_TYPE]
     if walk.findings:
-        raise CompileError(walk.findings)
+        raise CompileError(_causes(walk, refused))
     inputs = [replace(p, grid=walk.port_grids.get(p.value, UNIT)) for p in inputs]
     name = graph_name(model.name, [p.value for p in inputs])
     return Graph.build(name, walk.nodes, inputs, outputs)
+
+
+def _causes(walk: Walk, refused: Sequence[onnx_ir.Node]) -> list[Diagnostic]:
+    """Return the findings without those about inputs that others are the cause of.
+
+    Args:
+        walk: with every finding.
+        refused: the nodes that cannot be computed.
+    """
+    roundings = {n for n in refused if ALTERNATIVES.get(operator_name(n)) == _WRITTEN}
+    ports = [
+        unknown_type(v.name or "x", walk.model.source, UNREAD)
+        for v in _data_inputs(walk.model)
+        if only_rounded(v, roundings)
+    ]
+    every = any(d.code == UNQUANTISED for d in walk.findings)  # then ports are the least of it
+    return [d for d in walk.findings if d not in ports and not (every and d.code == UNKNOWN_TYPE)]
 
 
 def _add_inputs(walk: Walk, config: Config, data: DataTypes) -> list[Port]:
@@ -83,7 +101,8 @@ def _add_inputs(walk: Walk, config: Config, data: DataTypes) -> list[Port]:
         known = known_type(value, config)
         dtype = known or first_type(value, data)
         if dtype is None:
-            walk.findings.append(unknown_type(name, walk.model.source))
+            found = UNTYPED if is_quantized_port(value) else UNREAD
+            walk.findings.append(unknown_type(name, walk.model.source, found))
         op = Input(
             shape=tuple(shape[a] for a in axes), dtype=dtype or STAND_IN, assumed=known is None
         )
@@ -102,12 +121,13 @@ def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
     return [v for v in model.ir.graph.inputs if v.name not in model.ir.graph.initializers]
 
 
-def _lower_node(walk: Walk, node: onnx_ir.Node) -> None:
+def _lower_node(walk: Walk, node: onnx_ir.Node) -> bool:
+    """Add the operators of a node, or a finding; return whether it can be computed."""
     cls = by_onnx().get(operator_name(node))
     try:
         if operator_name(node) == "Cast":
             lower_cast(walk, node)
-            return
+            return True
         check_integers(node)
         if cls is None:
             raise RefusedError(_unsupported(node))
@@ -119,6 +139,8 @@ def _lower_node(walk: Walk, node: onnx_ir.Node) -> None:
         finding = problem.diagnostic if isinstance(problem, RefusedError) else _too_wide(problem)
         walk.findings.append(replace(finding, where=walk.model.where(node)))
         _stand_in(walk, node)
+        return False
+    return True
 
 
 def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:

@@ -17,7 +17,7 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ops.cast import Cast
 from hwflow.ops.fixed_quant import FixedQuant, port_type_of
 from hwflow.ops.input import Input
-from hwflow.passes.port_types import DataTypes, unknown_type
+from hwflow.passes.port_types import UNTYPED, DataTypes, unknown_type
 
 
 def settle_inputs(graph: Graph) -> Graph:
@@ -59,7 +59,7 @@ def types_from_data(graph: Graph, data: DataTypes, source: str) -> dict[str, Fix
             continue
         dtype = data().get(port.name)
         if dtype is None:
-            unknown.append(unknown_type(port.name, source))
+            unknown.append(unknown_type(port.name, source, UNTYPED))
         else:
             found[port.name] = dtype
     if unknown:

@@ -6,7 +6,7 @@ each range of codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Refusal:
         says: parts of title, found, supported and help, in any order, without which it is untrue.
         helped: makes the same model with the help applied, which must be built exactly.
         approximate: the help leads to a table by nature.
+        data: for an input whose type neither model says.
     """
 
     code: str
@@ -43,6 +44,7 @@ class Refusal:
     says: tuple[str, ...]
     helped: Callable[[], Any]
     approximate: bool = False
+    data: Mapping[str, Any] | None = None
 
 
 def network(
@@ -108,7 +110,7 @@ def node(op: str, *constants: Any, **attributes: Any) -> Body:
 def finding(refusal: Refusal) -> Diagnostic:
     """Return the one finding about the refused model."""
     with pytest.raises(CompileError) as caught:
-        hwflow.compile(refusal.refused())
+        hwflow.compile(refusal.refused(), data=refusal.data)
     (one,) = caught.value.diagnostics  # one cause is one finding
     return one
 
@@ -122,7 +124,7 @@ def check(refusal: Refusal) -> None:
     for part in refusal.says:
         assert part in text, said
     assert said.help or said.supported
-    design = hwflow.compile(refusal.helped())
+    design = hwflow.compile(refusal.helped(), data=refusal.data)
     found = design.verify(mixed_data(design.graph, 60), cpp=False)
     assert found.lossless is not None
     if refusal.approximate:

@@ -105,6 +105,7 @@ def test_a_sum_of_scales_without_a_common_unit(monkeypatch: pytest.MonkeyPatch) 
             code="HW228", where="quant", says=("no common unit", "quantiser before this sum"),
             refused=network(total(scales), scale=None),
             helped=network(total(scales[:1] * 3), scale=None),
+            data={"x": np.linspace(-16, 15, 32).reshape(8, 4) / 4},
         )
     )  # fmt: skip
 

@@ -7,13 +7,16 @@ from fractions import Fraction
 import numpy as np
 import onnx_ir
 
+from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Port
 from hwflow.ir.grid import ZERO, Grid, rationals
 from hwflow.ir.op import Constant, OnnxNode, Op
 from hwflow.ir.qonnx import attributes
-from hwflow.ir.quantizer_nodes import quantizer_of
+from hwflow.ir.quantizer_nodes import quantizer_of, same_quantizer
 from hwflow.ops._broadcast import to_hardware
+from hwflow.ops.cast import Cast
 from hwflow.ops.input import Input
+from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes.deferred import Deferred, on_grid
 from hwflow.passes.fuse_elementwise import close
 from hwflow.passes.scales.common import is_power_of_two, lone_line, on_line
@@ -27,7 +30,7 @@ def lower_quantizer(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: bo
     if node.inputs[0] is None or node.inputs[0].name in walk.constants:
         return False  # an output of constants, which is refused
     if plain and not _is_shifted(walk, node):  # a port rounds to a type, but takes no zero point
-        return False
+        return _scaled_back(walk, node, cls)
     if _at_port(walk, node):
         return True
     if plain:
@@ -45,44 +48,64 @@ def _is_shifted(walk: Walk, node: onnx_ir.Node) -> bool:
 
 def _at_port(walk: Walk, node: onnx_ir.Node) -> bool:
     """Let the host quantise an input that nothing but this quantiser reads, where it is one."""
-    value = node.inputs[0]
-    if value is None or value.producer() is not None or value.is_graph_output():
+    held = _port_of(walk, node)
+    if held is None:
         return False
-    held, axes = walk.values[value.name or ""]
-    port = walk.op(held)
-    users = value.consumers()
-    if not isinstance(port, Input) or node.op_type == "Trunc":
-        return False
-    if any(not _same_quantizer(walk, node, user) for user in users):
-        return False
-    constants = [walk.constants[v.name or ""].values for v in node.inputs[1:] if v is not None]
-    quantizer = quantizer_of(node.op_type, constants, attributes(node))
-    if port.assumed:
-        walk.types[held] = walk.quantize_port(held, quantizer)
-    elif port.quantizer is None:
-        return False
-    view = OnnxNode(node.op_type, {}, (), axes, shape_of(node.outputs[0]))
-    scale = rationals(to_hardware(view, walk.types[held], quantizer.scale))
-    defer(
-        walk,
-        node.outputs[0],
-        Deferred((held,), on_grid(Grid(scale, ZERO), walk.types[held])),
-        axes,
-    )
-    walk.replace_node(held, source=Port(held, node.outputs[0].name or "", axes, Grid(scale, ZERO)))
-    walk.port_grids[held] = Grid(scale, ZERO)
+    grid = _quantized(walk, node, held)
+    axes = walk.values[node.inputs[0].name or ""][1]  # type: ignore[union-attr]
+    defer(walk, node.outputs[0], Deferred((held,), on_grid(grid, walk.types[held])), axes)
+    walk.replace_node(held, source=Port(held, node.outputs[0].name or "", axes, grid))
     return True
 
 
-def _same_quantizer(walk: Walk, a: onnx_ir.Node, b: onnx_ir.Node) -> bool:
-    if a.op_type != b.op_type or attributes(a) != attributes(b) or len(a.inputs) != len(b.inputs):
+def _scaled_back(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+    """Let the host quantise an input where scales are powers of two but no port's type does it.
+
+    Its roundings are CEIL or UP, it has two values, or scales differ between channels. The
+    integers times their scales are plain values again.
+    """
+    held = _port_of(walk, node)
+    if held is None:
         return False
-    pairs = zip(a.inputs[1:], b.inputs[1:], strict=True)
-    return all(
-        np.array_equal(walk.constants[u.name or ""].values, walk.constants[v.name or ""].values)
-        for u, v in pairs
-        if u is not None and v is not None
-    )
+    view, inputs = view_of(walk, node, cls, {})
+    chain = cls.from_onnx(view)
+    if len(chain) == 1 and isinstance(chain[0], Cast):
+        return False
+    grid = _quantized(walk, node, held)
+    result = node.outputs[0].name or ""
+    walk.replace_node(held, source=Port(held, result, view.axes, grid))
+    scale = FixedArray.exactly(grid.scale.astype(np.float64))
+    back = ScaleBias(scale=scale, bias=FixedArray.exactly(np.zeros(())))
+    emit(walk, node, cls, view, inputs, [] if grid.plain else [back])
+    return True
+
+
+def _port_of(walk: Walk, node: onnx_ir.Node) -> str | None:
+    """Return the input that nothing but this quantiser reads and the host may quantise."""
+    value = node.inputs[0]
+    if value is None or value.producer() is not None or value.is_graph_output():
+        return None
+    held, _ = walk.values[value.name or ""]
+    port = walk.op(held)
+    if not isinstance(port, Input) or node.op_type == "Trunc":
+        return None
+    if not all(same_quantizer(node, user) for user in value.consumers()):
+        return None
+    return held if port.assumed or port.quantizer is not None else None
+
+
+def _quantized(walk: Walk, node: onnx_ir.Node, held: str) -> Grid:
+    """Let the host quantise an input, once; return what the integers at the port mean."""
+    constants = [walk.constants[v.name or ""].values for v in node.inputs[1:] if v is not None]
+    quantizer = quantizer_of(node.op_type, constants, attributes(node))
+    port = walk.op(held)
+    if isinstance(port, Input) and port.quantizer is None:
+        walk.types[held] = walk.quantize_port(held, quantizer)
+    axes = walk.values[node.inputs[0].name or ""][1]  # type: ignore[union-attr]
+    view = OnnxNode(node.op_type, {}, (), axes, shape_of(node.outputs[0]))
+    scale = rationals(to_hardware(view, walk.types[held], quantizer.scale))
+    walk.port_grids[held] = Grid(scale, ZERO)
+    return walk.port_grids[held]
 
 
 def _as_cast(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
