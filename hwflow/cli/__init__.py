@@ -9,11 +9,14 @@ from hwflow.cli import designs, models, projects, tools
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
-__all__ = ["app", "designs", "main", "models", "projects", "tools"]
+BUG = 70
+"""Exit status of an error that is hwflow's own: ``EX_SOFTWARE`` of BSD's ``sysexits.h``."""
+
+__all__ = ["BUG", "app", "designs", "main", "models", "projects", "tools"]
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; user errors end with status 2 and no traceback."""
+    """Run the command line; user errors end with 2 and no traceback, bugs of hwflow with 70."""
     with ended_as_usual():
         _run(arguments)
 
@@ -25,7 +28,8 @@ def _run(arguments: list[str] | None) -> None:
         from hwflow.errors import HwflowError
 
         if not isinstance(error, HwflowError):
-            raise
+            sys.excepthook(type(error), error, error.__traceback__)
+            sys.exit(BUG)
         from hwflow import show
 
         show.error(error, json="--json" in (arguments or sys.argv))
