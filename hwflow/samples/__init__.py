@@ -15,6 +15,7 @@ import numpy as np
 from hwflow.data import Data, read_data
 from hwflow.ir.graph import Graph
 from hwflow.samples import mixture
+from hwflow.samples.climb import STEPS
 from hwflow.samples.ports import PortRange, port_range, real_numbers
 from hwflow.samples.search import AT_ONCE, Levels, Search
 
@@ -31,6 +32,9 @@ PRODUCTS = 2**30
 
 EFFORT = 2**26
 """What a search may compute: products, and ``ELEMENT`` for each value; about half a second."""
+
+MOST_CLIMBERS = 128
+"""Samples that climb; fewer where ``STEPS`` computations of each would take twice ``EFFORT``."""
 
 ELEMENT = 64
 """What a value of a layer costs beside its products, casts and goals counted in."""
@@ -120,7 +124,7 @@ def _searched(graph: Graph, ports: dict[str, PortRange], most: int, seed: int) -
     search = Search(graph, ports, seed)
     count = min(2 * AT_ONCE, tries // 2)
     drawn = {name: port.snapped(mixture.levels(rng, port, count)) for name, port in ports.items()}
-    search.run(drawn, tries - count)
+    search.run(drawn, tries - count, min(2 * tries // STEPS, MOST_CLIMBERS))
     return search.best(most)
 
 

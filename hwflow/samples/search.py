@@ -16,10 +16,12 @@ from hwflow.coverage.step import Step
 from hwflow.fixed import RawArray
 from hwflow.ir.graph import Graph
 from hwflow.samples.aim import FAR, Aim
+from hwflow.samples.climb import climbed
 from hwflow.samples.cover import greedy_cover
 from hwflow.samples.feeders import Feeders
 from hwflow.samples.goals import Probe, Products, Shares, probes_of
 from hwflow.samples.ports import PortRange
+from hwflow.samples.reach import Reach
 from hwflow.samples.trends import extremes
 from hwflow.simulate import run_batch
 
@@ -56,6 +58,8 @@ class Search:
         self.seen = np.zeros(size, bool)
         self.pool = {name: np.empty((0, *p.lo.shape), np.int64) for name, p in ports.items()}
         self.kept: list[int] = []
+        self.reach = Reach(graph)
+        self.highest: list[int] = []
 
     def offer(self, levels: Levels, sums: list[RawArray] | None = None) -> int:
         """Compute samples, keep those that reach something new, and return how many do.
@@ -68,6 +72,7 @@ class Search:
         hits: list[tuple[RawArray, RawArray]] = []
         for step in self._computed(levels):
             hits += self._hits(step, self.seen)
+            self.reach.take(step)
             for base, probe in self.probes.get(step.node.name, ()):
                 if base in self.aims:
                     self.aims[base].take(step, first, self.seen)
@@ -111,16 +116,22 @@ class Search:
         number = np.zeros(len(next(iter(self.pool.values()))), np.int64)
         number[wanted] = np.arange(len(wanted))
         self.pool = {name: found[wanted] for name, found in self.pool.items()}
-        self.kept = number[self.kept].tolist()
+        self.kept, self.highest = number[self.kept].tolist(), number[self.highest].tolist()
         for aim in self.aims.values():
             aim.parent = number[aim.parent]
         for feeder in self.feeders.values():
             feeder.renumber(number)
 
-    def run(self, drawn: Levels, tries: int) -> None:
+    def run(self, drawn: Levels, tries: int, climbers: int) -> None:
         """Start with samples, then try so many others at most.
 
-        First come those that a linear fit calls extreme, then children of the nearest.
+        First come those that a linear fit calls extreme, then some that climb to where none came
+        near, then children of the nearest.
+
+        Args:
+            drawn: the samples to start with.
+            tries: how many others to compute at most, without the climbers.
+            climbers: how many samples climb.
         """
         sums: list[RawArray] = []
         self.offer(drawn, sums)
@@ -128,6 +139,7 @@ class Search:
         tried = len(next(iter(far.values())))
         if tried:
             self.offer(far)
+        self._climb(drawn, climbers)
         idle = 0
         while tried + AT_ONCE <= tries and idle < PATIENCE:
             family = self._parents(AT_ONCE)
@@ -136,6 +148,17 @@ class Search:
             tried += AT_ONCE
             if len(next(iter(self.pool.values()))) > 4096:
                 self.compact()
+
+    def _climb(self, drawn: Levels, count: int) -> None:
+        """Offer the highest samples of ascents, and keep the best of each summit in any case."""
+        rows = self.rng.permutation(len(next(iter(drawn.values()))))[:count]
+        starts = {name: levels[rows] for name, levels in drawn.items()}
+        found, highest = climbed(self.graph, self.ports, starts, self.reach.summits(), self.rng)
+        if highest:
+            first = len(next(iter(self.pool.values())))
+            self.offer(found)
+            self.highest = [first + row for row in highest]
+            self.kept = list(dict.fromkeys([*self.kept, *self.highest]))
 
     def _parents(self, count: int) -> tuple[RawArray, RawArray, RawArray]:
         """Return rows of the pool to change, others to cross them with, and how far they are.
@@ -183,10 +206,14 @@ class Search:
         return port.snapped(np.where(some, changed, own))
 
     def best(self, most: int) -> Levels:
-        """Return the smallest set of kept samples found that reaches all that they reach."""
+        """Return the smallest set of kept samples found that reaches all that they reach.
+
+        The highest ones of the ascents come first, for a quarter at most.
+        """
         levels = {name: found[self.kept] for name, found in self.pool.items()}
         nothing = np.zeros_like(self.seen)
         hits = [hit for step in self._computed(levels) for hit in self._hits(step, nothing)]
         sample, goal = (np.concatenate(part) for part in zip(*hits, strict=True))
-        chosen = greedy_cover(sample, goal, most)
+        highest = [self.kept.index(row) for row in self.highest[: most // 4]]
+        chosen = list(dict.fromkeys([*highest, *greedy_cover(sample, goal, most)]))[:most]
         return {name: found[chosen] for name, found in levels.items()}
