@@ -47,7 +47,7 @@ def _advice(pieces: Sequence[Piece], other: str) -> str:
     distributed = [p.layer for p in sorted(pieces, key=_size, reverse=True) if _is_distributed(p)]
     if distributed:
         return f'set strategy = "latency" in [layer.{distributed[0]}], or {other}'
-    return f"{other}, or use --no-cpp, which leaves the simulation of the C++ out"
+    return f"{other}; `hwflow simulate` needs no C++"
 
 
 def _is_distributed(piece: Piece) -> bool:

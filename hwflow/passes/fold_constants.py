@@ -63,8 +63,7 @@ def fold_constants(model: QonnxModel) -> QonnxModel:
     for node in list(model.ir.graph):
         try:
             quantizer = _read(node, model)
-            if not any(value.is_graph_output() for value in node.outputs):
-                _fold(model.ir.graph, node, quantizer)
+            _fold(model.ir.graph, node, quantizer)
         except InvalidQuantizerError as error:
             findings += error.diagnostics
         except _UnfoldableError as error:
@@ -215,7 +214,7 @@ def _replace(
         if is_float:
             set_constant(new, Constant(array.astype(np.float64), quantized))
         initializers.append(new)
-        ir.convenience.replace_all_uses_with(old, new)
+        ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
     graph.remove(node, safe=True)
     for value in initializers:
         graph.register_initializer(value)

@@ -122,7 +122,7 @@ def view_of(
         )
     if not inputs:
         raise view.refuse(
-            "node whose operands are all constant was not folded",
+            "operator of another domain than ONNX's on constants alone",
             code="HW218",
             help="replace it by its value when the model is exported",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from tests.diagnostics.refusal import Body, Refusal, check, network, node, quant, then
 from tests.networks import Builder
@@ -171,6 +172,16 @@ TABLE = {
         code="HW216", where="obstacle: Gather", says=("axis = 0", "axes from 1 on"),
         refused=network(node("Gather", np.array([0]), axis=0), SEQUENCE),
         helped=network(node("Gather", np.array([0]), axis=1), SEQUENCE),
+    ),
+    "a conversion to integers": Refusal(
+        code="HW234", where="obstacle: Cast", says=("INT32", "as a quantiser"),
+        refused=network(node("Cast", to=TensorProto.INT32)),
+        helped=network(quant(1.0)),
+    ),
+    "a conversion to few digits": Refusal(
+        code="HW234", where="obstacle: Cast", says=("FLOAT16", "in float32"),
+        refused=network(node("Cast", to=TensorProto.FLOAT16), scale=2**-26),
+        helped=network(node("Cast", to=TensorProto.FLOAT), scale=2**-26),
     ),
     "a resize that interpolates": Refusal(
         code="HW217", where="obstacle: Resize", says=("linear", "nearest"),

@@ -133,9 +133,13 @@ def test_constants_know_whether_they_are_quantised() -> None:
     np.testing.assert_array_equal(stored.numpy(), exact.astype(np.float32))
 
 
-def test_a_constant_output_is_not_folded_away() -> None:
+def test_a_constant_output_is_an_initializer() -> None:
     model = build([make("Relu", ["w"], "y"), make("Relu", ["x"], "unused")], w=np.float32([1, -1]))
-    assert ops(fold_constants(infer_shapes(model))) == ["Relu"]
+    folded = fold_constants(infer_shapes(model))
+    assert ops(folded) == []
+    (output,) = folded.ir.graph.outputs
+    assert output is folded.ir.graph.initializers["y"]
+    assert constants(folded)["y"].values.tolist() == [1.0, 0.0]
 
 
 def test_passes_change_the_model_in_place_and_may_run_again() -> None:

@@ -145,6 +145,11 @@ def test_data_gives_the_type_which_a_written_project_keeps(tmp_path: Any) -> Non
     assert (
         note.found == "50 samples, integers from 0 to 255: ufixed<8,8,RND_CONV,SAT> holds every one"
     )
+    toml = tmp_path / "hwflow.toml"
+    toml.write_text(note.help.partition("set ")[2].partition(" in hwflow")[0].replace("] ", "]\n"))
+    fixed = hwflow.compile(normalised(), config=toml)
+    assert fixed.warnings == ()
+    assert generate(fixed.graph, fixed.target).digest == design.project.digest
     design.write(tmp_path / "project")
     again = open_project(tmp_path / "project").design
     assert again.graph.types["x"].dtype == design.graph.types["x"].dtype

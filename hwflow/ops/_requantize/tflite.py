@@ -200,7 +200,10 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
         lo, hi = x.bounds
         fine.append(constant.values.ravel()[lo - first : hi + 1 - first].astype(np.int64))
     if len(fine[0]) * len(fine[1]) > MOST_PAIRS:
-        raise node.refuse("a sum of operands too wide", code="HW295", supported="8-bit operands")
+        raise node.refuse(
+            "a sum of operands too wide", code="HW295",
+            found=f"{len(fine[0])} and {len(fine[1])} levels", supported="8-bit operands",
+        )  # fmt: skip
     total = fine[0][:, None] + fine[1][None, :]
     moved, least, greatest = _results(node, total)
     results = np.clip(moved, least, greatest)
@@ -215,9 +218,9 @@ def _sum(node: OnnxNode) -> dict[str, Any]:
             points = (0, 0)
             return {"function": function, "weights": factors, "points": points, "limits": limits}
     raise node.refuse(
-        "a sum whose operands have no common unit", code="HW295",
-        found=f"scales of ratio {float(slopes[0] / slopes[1]) if slopes[1] else 0:g}",
-        help="retrain or convert with scales of this sum's operands that are closer",
+        "a sum that is no function of one weighted sum of its operands", code="HW295",
+        found="tables of its operands that are not lines, rounded",
+        help="convert the .tflite file again: the tables of two scales are lines",
     )  # fmt: skip
 
 
