@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwflow.compiler import compile  # noqa: A004 - the public name
-    from hwflow.design import Design
-    from hwflow.errors import CompileError, Diagnostic, HwflowError, ToolError
+    from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
     from hwflow.frontends import load
     from hwflow.frontends.convert import convert
     from hwflow.frontends.ensemble import ensemble
-    from hwflow.ptq import quantize
+    from hwflow.frontends.quantization import quantize
+    from hwflow.project.compiler import compile  # noqa: A004 - the public name
+    from hwflow.project.design import Design
 
 __version__ = "0.1.0"
 
@@ -35,16 +35,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "CompileError": "hwflow.errors",
-    "Design": "hwflow.design",
-    "Diagnostic": "hwflow.errors",
-    "HwflowError": "hwflow.errors",
-    "ToolError": "hwflow.errors",
-    "compile": "hwflow.compiler",
+    "CompileError": "hwflow.core.errors",
+    "Design": "hwflow.project.design",
+    "Diagnostic": "hwflow.core.errors",
+    "HwflowError": "hwflow.core.errors",
+    "ToolError": "hwflow.core.errors",
+    "compile": "hwflow.project.compiler",
     "convert": "hwflow.frontends.convert",
     "ensemble": "hwflow.frontends.ensemble",
     "load": "hwflow.frontends",
-    "quantize": "hwflow.ptq",
+    "quantize": "hwflow.frontends.quantization",
 }
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hwflow.machine import install_command
-from hwflow.toolchain import CXX
+from hwflow.core.machine import install_command
+from hwflow.core.toolchain import CXX
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from hwflow import csim, verify
-from hwflow.codegen.hls4ml import generate
+from hwflow.codegen.hls.model import generate
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
-from hwflow.verify import Agreement
-from hwflow.workbench.cases import QUICK_FLAGS
+from hwflow.simulate import cpp as csim
+from hwflow.testing.operators.cases import QUICK_FLAGS
+from hwflow.verify import agreement as verify
+from hwflow.verify.agreement import Agreement
 
 
 def merged(graphs: Mapping[str, Graph]) -> Graph:

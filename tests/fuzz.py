@@ -16,11 +16,11 @@ from functools import partial
 import numpy as np
 import onnx
 
-from hwflow.compiler import compile as compile_model
-from hwflow.config import make_config
-from hwflow.design import Design
-from hwflow.errors import CompileError
-from hwflow.samples import mixed_data
+from hwflow.core.config import make_config
+from hwflow.core.errors import CompileError
+from hwflow.project.compiler import compile as compile_model
+from hwflow.project.design import Design
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.floats import float_network
 from tests.networks import random_network

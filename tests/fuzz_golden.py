@@ -21,14 +21,14 @@ import numpy.typing as npt
 import onnx
 
 from hwflow import frontends
-from hwflow.config import make_config
-from hwflow.errors import CompileError
-from hwflow.golden import kernels
-from hwflow.golden.engine import GoldenEngine
+from hwflow.codegen.golden import kernels
+from hwflow.core.config import make_config
+from hwflow.core.errors import CompileError
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.passes import PIPELINE, Context, run_pipeline
-from hwflow.simulate import simulate
+from hwflow.simulate.numpy import simulate
+from hwflow.simulate.onnxruntime import GoldenEngine
 from tests.fuzz import KINDS
 from tests.ops.random_graphs import port_data, random_graph
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hwflow.golden.engine import GoldenEngine
-from hwflow.golden.torch_engine import TorchEngine
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.input import Input
-from hwflow.simulate import simulate
+from hwflow.simulate.numpy import simulate
+from hwflow.simulate.onnxruntime import GoldenEngine
+from hwflow.simulate.torch.engine import TorchEngine
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 """What torch computes on, on this machine."""

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.board import Board
-from hwflow.config import Config, make_config
-from hwflow.data import Data
+from hwflow.core.board import Board
+from hwflow.core.config import Config, make_config
+from hwflow.core.data import Data
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
-from hwflow.manifest.digests import data_digest
-from hwflow.manifest.provenance import Provenance
-from hwflow.manifest.schema import Manifest
-from hwflow.manifest.write import Build, manifest
 from hwflow.report.data import report_data
+from hwflow.report.manifest.digests import data_digest
+from hwflow.report.manifest.provenance import Provenance
+from hwflow.report.manifest.schema import Manifest
+from hwflow.report.manifest.write import Build, manifest
 from hwflow.report.parts import Version
-from hwflow.verify import Verification, full_simulation
+from hwflow.verify.agreement import Verification, full_simulation
 from tests.cli.command import dense
 from tests.report.samples import agreement, error, estimate_of, graph, simulation_input
 

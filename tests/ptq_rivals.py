@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from hwflow.ir.quantizer_functions import add_quantizer_functions
+from hwflow.ir.qonnx.functions import add_quantizer_functions
 from tests.networks import DOMAIN
 
 QUANTIZED = ("Conv", "Gemm", "MatMul", "Add", "MaxPool")

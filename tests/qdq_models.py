@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.exact.rational import conv, each, fractions_of, halved, leaky
+from tests.verify.exact.rational import conv, each, fractions_of, halved, leaky
 
 RANGES = {
     TensorProto.INT2: (-2, 1),

@@ -10,65 +10,28 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "hwflow"
 
-LAYERS = [
-    {"errors", "fixed", "resources", "debug", "distance", "toml_text", "machine"},
-    {"files", "limits", "doubles"},
-    {"board", "config"},
-    {"ir"},
-    {"real"},
-    {"ops"},
-    {"plugins", "custom"},
-    {"passes"},
-    {"frontends"},
-    {"reference", "exact"},
-    {"port_data"},
-    {"coverage"},
-    {"simulate", "estimate", "codegen"},
-    {"advice"},
-    {"golden"},
-    {"data", "engines"},
-    {"samples"},
-    {"stream"},
-    {"ports"},
-    {"ptq"},
-    {"unquantised", "budget"},
-    {"float_model"},
-    {"toolchain"},
-    {"csim"},
-    {"verdict", "verify", "lossless", "golden_check"},
-    {"model_check", "gate", "project_source"},
-    {"junit"},
-    {"report", "vectors"},
-    {"manifest"},
-    {"build_files"},
-    {"workbench"},
-    {"design"},
-    {"compiler"},
-    {"stored"},
-    {"verified", "simulated"},
-    {"testing", "pytest_plugin"},
-    {"terminal"},
-    {
-        "show",
-        "show_catalog",
-        "show_operator",
-        "show_diff",
-        "show_quantize",
-        "show_simulate",
-        "show_vectors",
-        "show_verify",
-    },
-    {"cli"},
-]
-"""Top-level modules from low to high."""
+ROOMS = (
+    "fixed",
+    "core",
+    "ir",
+    "estimate",
+    "ops",
+    "custom",
+    "passes",
+    "codegen",
+    "simulate",
+    "frontends",
+    "verify",
+    "report",
+    "project",
+    "testing",
+    "cli",
+)
+"""The rooms from low to high: a module imports from its own room and from those before it."""
 
 
 def modules() -> list[Path]:
     return sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__main__.py")
-
-
-def layer(module: str) -> int:
-    return next(i for i, names in enumerate(LAYERS) if module in names)
 
 
 def imported(path: Path) -> set[str]:
@@ -84,12 +47,18 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_modules_import_from_lower_layers_only(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
+def test_modules_import_from_lower_rooms_only(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0]
+    if own == "__init__.py":
         return  # the public API names everything, lazily
-    too_high = {name for name in imported(path) if name != own and layer(name) > layer(own)}
-    assert not too_high, f"{path.name} ({own}) imports {too_high}"
+    above = ROOMS[ROOMS.index(own) + 1 :]
+    too_high = imported(path).intersection(above)
+    assert not too_high, f"{path.relative_to(PACKAGE)} imports {too_high}"
+
+
+def test_the_top_level_has_rooms_only() -> None:
+    entries = {p.name for p in PACKAGE.iterdir() if p.name not in {"__pycache__", "_data"}}
+    assert entries == {*ROOMS, "__init__.py", "__main__.py", "py.typed"}
 
 
 def run(code: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwflow.golden.model import golden_model
+from hwflow.codegen.golden.model import golden_model
 from tests.benchmarks.bench_build import stages_text
 from tests.benchmarks.bench_csim import with_one_layer_changed
 from tests.benchmarks.bench_simulate import (

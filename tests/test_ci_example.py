@@ -62,7 +62,7 @@ def test_its_commands_pass(workflow: dict[Any, Any], tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     environment = {
         **os.environ, **values, "PYTHONPATH": str(ROOT), "GITHUB_STEP_SUMMARY": str(summary),
-        "PYTEST_ADDOPTS": "-p no:hwflow -p hwflow.pytest_plugin -p no:cacheprovider",
+        "PYTEST_ADDOPTS": "-p no:hwflow -p hwflow.testing.pytest_plugin -p no:cacheprovider",
     }  # fmt: skip
     commands = [step["run"] for step in steps(workflow) if "run" in step]
     assert commands[0] == 'python -m pip install "$HWFLOW" pytest'

@@ -8,10 +8,10 @@ import pytest
 
 import hwflow.ops
 from hwflow.cli.designs import verify
-from hwflow.config import TargetSettings
+from hwflow.core.config import TargetSettings
+from hwflow.core.limits import VerifySettings
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.op import Op
-from hwflow.limits import VerifySettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

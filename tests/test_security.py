@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow import toolchain
 from hwflow.codegen.project import MARKER, Project
-from hwflow.errors import CompileError
-from hwflow.stored import open_project
-from hwflow.testing import assert_faithful
-from hwflow.verified import Verified, verify_path
+from hwflow.core import toolchain
+from hwflow.core.errors import CompileError
+from hwflow.project.stored import open_project
+from hwflow.project.verification import Verified, verify_path
+from hwflow.testing.assertions import assert_faithful
 from tests.cli.command import dense
 from tests.cli.command import hwflow as command
 
@@ -298,7 +298,7 @@ def test_an_archive_of_data_unpacks_to_a_limit(
     design = hwflow.compile(dense())
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros((2000, 4), np.float32))
     assert design.simulate(tmp_path / "x.npz").samples == 2000
-    monkeypatch.setattr("hwflow.data.MAX_INFLATED", 10_000)
+    monkeypatch.setattr("hwflow.core.data.MAX_INFLATED", 10_000)
     assert refusal(lambda: design.simulate(tmp_path / "x.npz")).startswith("HW400 more than")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hwflow.testing import assert_faithful, assert_fits, assert_lossless
+from hwflow.testing.assertions import assert_faithful, assert_fits, assert_lossless
 
 EXAMPLES = Path(__file__).parents[1]
 MODEL, DATA = EXAMPLES / "digits_mlp.onnx", EXAMPLES / "digits.npz"

@@ -25,12 +25,12 @@ def _run(arguments: list[str] | None) -> None:
     try:
         app(arguments)
     except Exception as error:
-        from hwflow.errors import HwflowError
+        from hwflow.core.errors import HwflowError
 
         if not isinstance(error, HwflowError):
             sys.excepthook(type(error), error, error.__traceback__)
             sys.exit(BUG)
-        from hwflow import show
+        from hwflow.cli.show import design as show
 
         show.error(error, json="--json" in (arguments or sys.argv))
         sys.exit(2)

@@ -53,7 +53,9 @@ def build(
 
     Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
     """
-    from hwflow import show, show_verify, terminal
+    from hwflow.cli import terminal
+    from hwflow.cli.show import design as show
+    from hwflow.cli.show import verification as show_verify
     from hwflow.codegen.project import check_folder
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
@@ -90,7 +92,7 @@ def inspect(
     json: JsonOption = False,
 ) -> None:
     """Show the hardware layers with their types, or everything that is not supported."""
-    from hwflow import show
+    from hwflow.cli.show import design as show
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     show.inspect(compile_design(model, config, plugin, weights, trust, data, **target), json=json)
@@ -120,8 +122,9 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Run data of any size through the hardware, bit for bit, in constant memory."""
-    from hwflow import show_simulate, terminal
-    from hwflow.simulated import simulate_path
+    from hwflow.cli import terminal
+    from hwflow.cli.show import simulation as show_simulate
+    from hwflow.project.simulation import simulate_path
 
     with terminal.sample_progress(quiet=json) as progress:
         found = simulate_path(
@@ -175,7 +178,9 @@ def verify(
     Exit status: 0 when every check passes, 1 when one fails, 2 on errors in the input or when a
     limit cannot be evaluated.
     """
-    from hwflow import show_verify, terminal, verified
+    from hwflow.cli import terminal
+    from hwflow.cli.show import verification as show_verify
+    from hwflow.project import verification as verified
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     with (
@@ -216,7 +221,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate resources and timing per layer, and whether the board holds it."""
-    from hwflow import show
+    from hwflow.cli.show import design as show
 
     target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     design = compile_design(model, config, plugin, weights, trust, data, **target)
@@ -245,7 +250,7 @@ def vectors(
     json: JsonOption = False,
 ) -> None:
     """Write stimuli and expected results for C++, Python and RTL test benches."""
-    from hwflow import show_vectors
+    from hwflow.cli.show import vectors as show_vectors
     from hwflow.codegen.project import Project, check_folder
 
     check_folder(out)

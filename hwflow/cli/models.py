@@ -22,7 +22,7 @@ def ensemble(
     json: JsonOption = False,
 ) -> None:
     """Merge networks that share their inputs into one model that votes."""
-    from hwflow import show
+    from hwflow.cli.show import design as show
     from hwflow.frontends.ensemble import ensemble as merge
     from hwflow.frontends.ensemble import save_model
 
@@ -40,9 +40,9 @@ def convert(
     json: JsonOption = False,
 ) -> None:
     """Write a model of any format as one QONNX file, names kept."""
-    from hwflow import show
+    from hwflow.cli.show import design as show
+    from hwflow.custom.plugins import load_plugins
     from hwflow.frontends.convert import convert as write
-    from hwflow.plugins import load_plugins
 
     with load_plugins(plugin or ()).active():
         show.merged(write(model, out, weights=weights, trust=trust), out, json=json)
@@ -86,8 +86,9 @@ def quantize(
     json: JsonOption = False,
 ) -> None:
     """Quantise a float model after training, and measure what it cost."""
-    from hwflow import show_quantize, terminal
-    from hwflow.ptq import quantize as quantize_model
+    from hwflow.cli import terminal
+    from hwflow.cli.show import quantization as show_quantize
+    from hwflow.frontends.quantization import quantize as quantize_model
 
     path = out or Path(f"{model.stem}.qonnx.onnx")
     with terminal.stage_progress(quiet=json) as progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from hwflow.design import Design
+    from hwflow.project.design import Design
 
 Model = Annotated[
     Path,
@@ -96,7 +96,7 @@ def compile_design(
     **target: Any,
 ) -> Design:
     """Compile with the options that every verb on a design has."""
-    from hwflow.compiler import compile as compile_model
+    from hwflow.project.compiler import compile as compile_model
 
     return compile_model(
         model, config=config, plugins=plugins or (), weights=weights, trust=trust, data=data,

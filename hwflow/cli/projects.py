@@ -23,8 +23,8 @@ def diff(
 
     Exit status: 0 when they are identical, 1 when not, 2 on errors in the input.
     """
-    from hwflow import show_diff
-    from hwflow.manifest.compare import compare_paths
+    from hwflow.cli.show import diff as show_diff
+    from hwflow.report.manifest.compare import compare_paths
 
     found = compare_paths(before, after)
     show_diff.comparison(found, json=json)

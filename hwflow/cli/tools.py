@@ -17,7 +17,7 @@ def boards(
     json: JsonOption = False,
 ) -> None:
     """List the boards, or show one."""
-    from hwflow import show_catalog
+    from hwflow.cli.show import catalog as show_catalog
 
     show_catalog.boards(name, json=json)
 
@@ -25,8 +25,8 @@ def boards(
 @app.command(epilog="Example: hwflow ops --plugin my_operator.py")
 def ops(plugin: PluginOption = None, json: JsonOption = False) -> None:
     """List the operators, the ONNX operators they take, and their settings."""
-    from hwflow import show_catalog
-    from hwflow.plugins import load_plugins
+    from hwflow.cli.show import catalog as show_catalog
+    from hwflow.custom.plugins import load_plugins
 
     show_catalog.operators(load_plugins(plugin or (), installed=False), json=json)
 
@@ -34,7 +34,7 @@ def ops(plugin: PluginOption = None, json: JsonOption = False) -> None:
 @app.command(epilog="Example: hwflow doctor")
 def doctor(json: JsonOption = False) -> None:
     """Show what is installed, which tools are found, and their versions."""
-    from hwflow import show_catalog
+    from hwflow.cli.show import catalog as show_catalog
 
     raise typer.Exit(show_catalog.doctor(json=json))
 
@@ -46,8 +46,8 @@ def new(
     json: JsonOption = False,
 ) -> None:
     """Write an operator to start from: Python, template and test."""
-    from hwflow import show_operator
-    from hwflow.workbench.skeleton import write_skeleton
+    from hwflow.cli.show import operator as show_operator
+    from hwflow.testing.operators.skeleton import write_skeleton
 
     show_operator.skeleton(name, write_skeleton(name, out), json=json)
 
@@ -66,9 +66,10 @@ def check(
 
     Exit status: 0 when every bit agrees, 1 when not, 2 on errors in the input.
     """
-    from hwflow import show_operator, terminal
-    from hwflow.plugins import load_plugins
-    from hwflow.workbench.check import check_operator
+    from hwflow.cli import terminal
+    from hwflow.cli.show import operator as show_operator
+    from hwflow.custom.plugins import load_plugins
+    from hwflow.testing.operators.check import check_operator
 
     with terminal.stage_progress(quiet=json) as progress:
         found = check_operator(

@@ -46,15 +46,15 @@ def _said(given: Sequence[str]) -> Iterator[None]:
         files = {name: _path_of(f"--{name}", given) for name in ("junit", "summary")}
         if "--json" not in given and not any(files.values()):
             raise
-        from hwflow.errors import CompileError
-        from hwflow.verified import errors_written
+        from hwflow.core.errors import CompileError
+        from hwflow.project.verification import errors_written
 
         with errors_written(Path("command line"), **files):
             raise CompileError([_finding(error)]) from error
 
 
 def _finding(error: Any) -> Any:
-    from hwflow.errors import Diagnostic
+    from hwflow.core.errors import Diagnostic
 
     command = getattr(getattr(error, "ctx", None), "command_path", "hwflow")
     return Diagnostic(

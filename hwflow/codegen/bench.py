@@ -13,10 +13,10 @@ from math import prod
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hwflow.core.resources import sim_dir
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
-from hwflow.resources import sim_dir
 
 INPUT_FILE = "tb_input_features.dat"
 OUTPUT_FILE = "tb_output_predictions.dat"

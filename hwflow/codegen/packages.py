@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from hwflow.errors import Diagnostic, ToolError
+from hwflow.core.errors import Diagnostic, ToolError
+from hwflow.core.machine import install_command
 from hwflow.ir.graph import Graph
-from hwflow.machine import install_command
 
 DA_STRATEGY = "distributed_arithmetic"
 

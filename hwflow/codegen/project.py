@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 
 MARKER = ".hwflow-project"
 """File that marks a folder as written by hwflow, so that it may be replaced.

@@ -9,9 +9,9 @@ import onnx_ir as ir
 
 from hwflow.frontends import load
 from hwflow.frontends.ensemble import save_model
-from hwflow.ir.qonnx import QonnxModel
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
 
 
 def convert(

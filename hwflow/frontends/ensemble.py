@@ -15,14 +15,14 @@ from typing import Any
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.files import write_file
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.files import write_file
 from hwflow.frontends import load
-from hwflow.frontends.qonnx import MAX_FILE_BYTES
+from hwflow.frontends.onnx.reader import MAX_FILE_BYTES
 from hwflow.ir.names import Namer
-from hwflow.ir.qonnx import QonnxModel, origin, printable
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.ir.qonnx.model import QonnxModel, origin, printable
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
 
 VOTES = {"mean": "Mean", "sum": "Sum"}
 """ONNX operators by the name of the vote."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.pieces import Pieces

@@ -9,7 +9,7 @@ from typing import ClassVar
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, Layout, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._ranking import _Ranking, along_last
+from hwflow.ops.shared.ranking import _Ranking, along_last
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,27 +8,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
-from hwflow.fixed import (
-    FixedArray,
-    FixedType,
-    Overflow,
-    RawArray,
-    Rounding,
-    overflow_raw,
-)
+from hwflow.core.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, overflow_raw
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._casts import quotient_cells, quotient_pieces
-from hwflow.ops._division import (
+from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
+from hwflow.ops.shared.division import (
     check_width,
     divide_to,
     quotient_parameters,
     quotient_too_wide,
 )
-from hwflow.ops._pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import _Pool, pool_window, reduction
 
 EXTRA_BITS = 10
 """Fractional bits beyond those of the sum that a mean gets when no type is asked for."""

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._quant import quantizer_chain
+from hwflow.ops.shared.quant import quantizer_chain
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._quant import quantizer_chain
+from hwflow.ops.shared.quant import quantizer_chain
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._casts import kept_between
 from hwflow.ops.scale_bias import affine
+from hwflow.ops.shared.casts import kept_between
 
 BOUND_BITS = 24
 """Widest bound taken: beyond it, it is a float that nobody meant to be exact."""

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._merge import on_common_grid
+from hwflow.ops.shared.merge import on_common_grid
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,12 +11,12 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Constant, Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._constants import bias_constant, bias_values, weight_constant
-from hwflow.ops._conv import _Convolution, expand_weight
-from hwflow.ops._window import window_from_onnx
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
+from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
+from hwflow.ops.shared.conv import _Convolution, expand_weight
+from hwflow.ops.shared.window import window_from_onnx
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

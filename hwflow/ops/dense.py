@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._constants import bias_constant, bias_values, weight_constant
-from hwflow.ops._matvec import (
+from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
+from hwflow.ops.shared.matvec import (
     accumulator_pieces,
     add_bias,
     check_accumulator,
@@ -27,7 +27,7 @@ from hwflow.ops._matvec import (
     reuse_factors,
     sum_bounds,
 )
-from hwflow.ops._xnor import check_product, xnor_layer, xnor_obstacle
+from hwflow.ops.shared.xnor import check_product, xnor_layer, xnor_obstacle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Example
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._depthwise import _Depthwise
+from hwflow.ops.shared.depthwise import _Depthwise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hwflow.estimate import fabric as fabric
+from hwflow.estimate.spread import SIMPLE, make_cost, repeated
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, cast_raw, shift_round
 from hwflow.ir.cost import Cost
-from hwflow.ir.fixed_quant import NAME, Formats
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
+from hwflow.ir.qonnx.fixed_quant import NAME, Formats
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _fabric as fabric
-from hwflow.ops._broadcast import to_hardware
-from hwflow.ops._casts import cast_cells, cast_goals, cast_pieces
-from hwflow.ops._spread import SIMPLE, make_cost, repeated
+from hwflow.ops.shared.broadcast import to_hardware
+from hwflow.ops.shared.casts import cast_cells, cast_goals, cast_pieces
 
 LUT_PER_CLAMP_BIT = 1.5
 """Two comparisons and a choice for a bit that saturates, as in ``_fabric.lut_cast``."""

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
-from hwflow.ir.quantizer import Quantizer
+from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.tensor import TensorType
 
 

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._broadcast import to_hardware
+from hwflow.ops.shared.broadcast import to_hardware
 
 SLOPE_BITS = 24
 """Widest slope taken: the significand of a float32."""

@@ -8,17 +8,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.doubles import quantize_values
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
-from hwflow.ir.table import NAME as TABLE
+from hwflow.ir.qonnx.table import NAME as TABLE
+from hwflow.ir.real import functions
+from hwflow.ir.real.functions import Parameters
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._tables import F64, bits_of, lookup_layer, lookup_pieces, saturating, table_error
-from hwflow.real import functions
-from hwflow.real.functions import Parameters
+from hwflow.ops.shared.tables import (
+    F64,
+    bits_of,
+    lookup_layer,
+    lookup_pieces,
+    saturating,
+    table_error,
+)
 
 WIDEST = 12
 """Widest input: 4096 entries."""

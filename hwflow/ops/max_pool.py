@@ -12,7 +12,7 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import _Pool, pool_window, reduction
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.ops._extreme import _Extreme
+from hwflow.ops.shared.extreme import _Extreme
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

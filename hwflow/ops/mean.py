@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray, Rounding, overflow_raw
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._casts import quotient_cells, quotient_pieces
-from hwflow.ops._division import divide_to, quotient_parameters, quotient_too_wide
-from hwflow.ops._several import _Several, example_types, require_one_shape
+from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
+from hwflow.ops.shared.division import divide_to, quotient_parameters, quotient_too_wide
+from hwflow.ops.shared.several import _Several, example_types, require_one_shape
 
 EXTRA_BITS = 10
 """Fractional bits beyond those of the sum that a mean gets when no type is asked for."""

@@ -11,7 +11,7 @@ import numpy as np
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._move import FILL, _Move, flat_index
+from hwflow.ops.shared.move import FILL, _Move, flat_index
 
 Mode = Literal["constant", "reflect", "edge", "wrap"]
 MODES: tuple[Mode, ...] = ("constant", "reflect", "edge", "wrap")

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

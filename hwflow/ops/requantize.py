@@ -9,21 +9,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
+from hwflow.ir.real.expression import Expression, Linear, Source, with_source
+from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._requantize.choose import FINDERS, cheapest
-from hwflow.ops._requantize.pieces import cut, reachable, sides_of
-from hwflow.ops._requantize.plan import Plan
-from hwflow.ops._requantize.problem import Problem, Weights, ends_by_row, rows_of, weighted
-from hwflow.ops._requantize.tflite import function_of_node
-from hwflow.real.expression import Expression, Linear, Source, with_source
-from hwflow.real.tabulate import tabulate
+from hwflow.ops.requantization.choose import FINDERS, cheapest
+from hwflow.ops.requantization.pieces import cut, reachable, sides_of
+from hwflow.ops.requantization.plan import Plan
+from hwflow.ops.requantization.problem import Problem, Weights, ends_by_row, rows_of, weighted
+from hwflow.ops.requantization.tflite import function_of_node
 
 TFLITE = "hwflow.tflite"
 """Domain of the operators that stand for TFLite's integer arithmetic."""

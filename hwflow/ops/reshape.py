@@ -10,7 +10,7 @@ from typing import ClassVar
 from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.op import Example, Layout, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._move import _Move, flat_index
+from hwflow.ops.shared.move import _Move, flat_index
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

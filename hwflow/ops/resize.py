@@ -13,7 +13,7 @@ import numpy as np
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._picks import MAX_PICKS, _Picks, batch_moved, by_axes
+from hwflow.ops.shared.picks import MAX_PICKS, _Picks, batch_moved, by_axes
 
 Real = Any
 """A ``Fraction`` or a ``numpy.float32``: coordinates are computed in both."""

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._broadcast import along_channel, to_hardware
+from hwflow.ops.shared.broadcast import along_channel, to_hardware
 
 F64 = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._move import _Move, flat_index
+from hwflow.ops.shared.move import _Move, flat_index
 
 ALL = 2**31 - 1
 """Ends from here on mean "to the end" whatever the length, as exporters write it."""

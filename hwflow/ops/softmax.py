@@ -10,16 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.doubles import quantize_values
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._casts import kept
-from hwflow.ops._tables import c_float_function, met_by, saturating
+from hwflow.ops.shared.casts import kept
+from hwflow.ops.shared.tables import c_float_function, met_by, saturating
 from hwflow.ops.transpose import Transpose
 
 EXP_SIZE = 1024

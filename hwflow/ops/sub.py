@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._merge import (
+from hwflow.ops.scale_bias import affine
+from hwflow.ops.shared.merge import (
     check_merge,
     common_shape,
     example_types,
@@ -24,7 +25,6 @@ from hwflow.ops._merge import (
     require_two,
     wider_operand,
 )
-from hwflow.ops.scale_bias import affine
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

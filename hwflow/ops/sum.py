@@ -9,8 +9,8 @@ from typing import ClassVar
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._several import _Several, example_types, require_one_shape
 from hwflow.ops.add import Add
+from hwflow.ops.shared.several import _Several, example_types, require_one_shape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

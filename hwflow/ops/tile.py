@@ -10,7 +10,7 @@ from typing import ClassVar
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._picks import MAX_PICKS, _Picks, batch_moved, by_axes
+from hwflow.ops.shared.picks import MAX_PICKS, _Picks, batch_moved, by_axes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

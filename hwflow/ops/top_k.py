@@ -9,7 +9,7 @@ from typing import ClassVar
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._ranking import _Ranking, along_last
+from hwflow.ops.shared.ranking import _Ranking, along_last
 
 INDICES = 1
 """Position of the indices among the results of ONNX TopK."""

@@ -9,36 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwflow import debug
-from hwflow.config import Config
-from hwflow.errors import Diagnostic
+from hwflow.core import environment
+from hwflow.core.config import Config
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
-from hwflow.ir.qonnx import QonnxModel
+from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.ir.text import print_graph
-from hwflow.passes.absorb_transposes import absorb_transposes
-from hwflow.passes.apply_settings import apply_settings
-from hwflow.passes.bias_into_batch_norm import bias_into_batch_norm
-from hwflow.passes.choose_requantizers import choose_requantizers
-from hwflow.passes.choose_xnor import choose_xnor
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.drop_idle_casts import drop_idle_casts
-from hwflow.passes.fold_constants import fold_constants
-from hwflow.passes.fuse_affine import fuse_affine
-from hwflow.passes.fuse_bias import fuse_bias
-from hwflow.passes.fuse_casts import fuse_casts
-from hwflow.passes.fuse_relus import fuse_relus
-from hwflow.passes.hoist_casts import hoist_casts
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.passes.legalize import legalize
-from hwflow.passes.lower import lower
-from hwflow.passes.narrow_biases import narrow_biases
-from hwflow.passes.narrow_scales import narrow_scales
-from hwflow.passes.port_types import DataTypes, no_data
-from hwflow.passes.quantize_ports import quantize_ports
-from hwflow.passes.rewrites import rewrite
-from hwflow.passes.settle_inputs import settle_inputs, types_from_data, with_types
+from hwflow.passes.graph.absorb_transposes import absorb_transposes
+from hwflow.passes.graph.apply_settings import apply_settings
+from hwflow.passes.graph.choose_requantizers import choose_requantizers
+from hwflow.passes.graph.choose_xnor import choose_xnor
+from hwflow.passes.graph.drop_idle_casts import drop_idle_casts
+from hwflow.passes.graph.fuse_bias import fuse_bias
+from hwflow.passes.graph.fuse_casts import fuse_casts
+from hwflow.passes.graph.fuse_relus import fuse_relus
+from hwflow.passes.graph.hoist_casts import hoist_casts
+from hwflow.passes.graph.legalize import legalize
+from hwflow.passes.graph.narrow_biases import narrow_biases
+from hwflow.passes.graph.narrow_scales import narrow_scales
+from hwflow.passes.graph.settle_inputs import settle_inputs, types_from_data, with_types
+from hwflow.passes.lowering.lower import lower
+from hwflow.passes.lowering.port_types import DataTypes, no_data
+from hwflow.passes.model.bias_into_batch_norm import bias_into_batch_norm
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import fold_constants
+from hwflow.passes.model.fuse_affine import fuse_affine
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.passes.model.quantize_ports import quantize_ports
+from hwflow.passes.model.rewrites import rewrite
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def run_pipeline(
             the context instead.
     """
     state: Any = model
-    dump = debug.dump_dir()
+    dump = environment.dump_dir()
     for number, step in enumerate(pipeline, 1):
         before = state
         started = time.perf_counter()
@@ -153,7 +153,7 @@ def run_pipeline(
             error.add_note(f"in pass {step.name}")
             raise
         timed(step.name, time.perf_counter() - started)
-        if debug.level() >= 1:
+        if environment.level() >= 1:
             seconds = time.perf_counter() - started
             print(f"{step.name}: {seconds * 1e3:.1f} ms", file=sys.stderr)  # noqa: T201
         if isinstance(state, Graph) and state is not before:
@@ -166,5 +166,5 @@ def _show(graph: Graph, number: int, name: str, dump: Path | None) -> None:
     if dump is not None:
         dump.mkdir(parents=True, exist_ok=True)
         (dump / f"{number:02}-{name}.txt").write_text(print_graph(graph), "utf-8")
-    if debug.level() >= 3:
+    if environment.level() >= 3:
         print(print_graph(graph), file=sys.stderr)  # noqa: T201

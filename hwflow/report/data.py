@@ -9,18 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import hwflow
-from hwflow.board import Board
-from hwflow.distance import OutputError
-from hwflow.errors import Diagnostic
-from hwflow.estimate import EstimateReport
+from hwflow.core.board import Board
+from hwflow.core.distance import OutputError
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate.graph import EstimateReport
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
-from hwflow.port_data import original_shape
+from hwflow.ops.shared.port_data import original_shape
 from hwflow.report.losses import quantisation_data
 from hwflow.report.observed import counters_data, coverage_data, entered_data, saturation_data
 from hwflow.report.parts import (
@@ -45,7 +45,7 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.report.statements import matches, one_line, statement
-from hwflow.verify import Verification
+from hwflow.verify.agreement import Verification
 
 __all__ = ["ReportData", "report_data"]
 

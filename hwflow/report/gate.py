@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from hwflow.budget import Budget
-from hwflow.coverage.words import coverage_text
-from hwflow.errors import Diagnostic
-from hwflow.gate import Check
+from hwflow.core.errors import Diagnostic
 from hwflow.report.markdown import plain, table
 from hwflow.report.words import percent, real
-from hwflow.verify import Agreement, Verification
+from hwflow.simulate.coverage.words import coverage_text
+from hwflow.verify.agreement import Agreement, Verification
+from hwflow.verify.budget import Budget
+from hwflow.verify.gate import Check
 
 
 def gate_markdown(

@@ -8,12 +8,12 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from hwflow.core.resources import templates_dir
 from hwflow.report import facts, notes, words
 from hwflow.report.losses import OutputLossData
 from hwflow.report.network import draw_network
 from hwflow.report.schema import LayerData, OutputErrorData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
-from hwflow.resources import templates_dir
 
 
 def to_html(data: ReportData) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hwflow.budget import Budget, LayerLoss, OutputLoss, WorstSample
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
+from hwflow.verify.budget import Budget, LayerLoss, OutputLoss, WorstSample
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwflow.ops._total import MODULE_CYCLES
+from hwflow.estimate.total import MODULE_CYCLES
 from hwflow.report.parts import Stage, TargetData
 
 PASS = "pass "

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from hwflow.coverage.counters import Counters
-from hwflow.coverage.ports import PortCounts
-from hwflow.coverage.record import Coverage, LayerCoverage
-from hwflow.coverage.words import Saturation, coverage_text
 from hwflow.ir.pieces import Kind
 from hwflow.report.parts import (
     CountersData,
@@ -15,6 +11,10 @@ from hwflow.report.parts import (
     ReachedData,
     SaturationData,
 )
+from hwflow.simulate.coverage.counters import Counters
+from hwflow.simulate.coverage.ports import PortCounts
+from hwflow.simulate.coverage.record import Coverage, LayerCoverage
+from hwflow.simulate.coverage.words import Saturation, coverage_text
 
 
 def coverage_data(found: Coverage | LayerCoverage | None) -> CoverageData | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from hwflow.ir.graph import Graph
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 from hwflow.report.parts import ApproximationData, Float32Data, MatchData, VerdictData
 from hwflow.report.schema import DivergenceData, StatementData
-from hwflow.verdict import Approximation, Verdict
-from hwflow.verify import Agreement, Float32Match
+from hwflow.verify.agreement import Agreement, Float32Match
+from hwflow.verify.verdict import Approximation, Verdict
 
 
 def matches(agreement: Agreement | None) -> dict[str, MatchData]:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import hwflow
-from hwflow.reference import Reference
+from hwflow.simulate.float32 import Reference
 from tests.benchmarks.hls4ml_model import Hls4mlModel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -10,10 +10,10 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from hwflow import csim
 from hwflow.codegen.project import Project
-from hwflow.csim.cache import LAYERS, OBJECTS, PROGRAMS
-from hwflow.design import Design
+from hwflow.project.design import Design
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.cpp.cache import LAYERS, OBJECTS, PROGRAMS
 from tests.benchmarks.hls4ml_model import Hls4mlModel
 from tests.benchmarks.networks import Network
 from tests.benchmarks.table import Row

@@ -34,12 +34,12 @@ from calibration_points import (
     usable,
 )
 
-from hwflow.estimate import with_fifo
+from hwflow.estimate.fabric import resource_cost
+from hwflow.estimate.graph import with_fifo
+from hwflow.estimate.total import total_cost
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._fabric import resource_cost
-from hwflow.ops._total import total_cost
 
 HEADER = (
     "family              figure          points repos   5 %  50 %  95 %  MAPE%  inside held-out"

@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import hwflow  # noqa: E402
-from hwflow.exact import ExactReference  # noqa: E402
-from hwflow.ir.qonnx import is_quantizer  # noqa: E402
-from hwflow.passes.clean_model import clean_model  # noqa: E402
-from hwflow.passes.infer_shapes import infer_shapes  # noqa: E402
-from hwflow.reference import Reference  # noqa: E402
+from hwflow.ir.qonnx.model import is_quantizer  # noqa: E402
+from hwflow.passes.model.clean_model import clean_model  # noqa: E402
+from hwflow.passes.model.infer_shapes import infer_shapes  # noqa: E402
+from hwflow.simulate.float32 import Reference  # noqa: E402
+from hwflow.verify.references.exact import ExactReference  # noqa: E402
 
 SAMPLES = 10_000
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hwflow.ops._xnor_cost import popcount_luts
+from hwflow.estimate.xnor import popcount_luts
 from tests.benchmarks.yosys import lut_cells
 
 SIZES = (6, 12, 27, 64, 144)

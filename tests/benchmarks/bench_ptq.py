@@ -19,7 +19,7 @@ import onnx
 import onnx_ir as ir
 import torch
 
-from hwflow.ptq import quantize
+from hwflow.frontends.quantization import quantize
 from tests.ptq_rivals import classes, minmax, onnxruntime_static
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ Without arguments for random scalings of 64 channels; with models, for each requ
     python -m tests.benchmarks.bench_requantize [MODEL ...]
 
 Figures are estimates in LUTs; a DSP block and a block RAM count as the LUTs that do the same work
-(``hwflow.ops._requantize.cost``). "Thresholds" stands for one comparator per step, all at once, and
-the sum of what they say.
+(``hwflow.ops.requantization.cost``). "Thresholds" stands for one comparator per step, all at once,
+and the sum of what they say.
 """
 
 import argparse
@@ -16,16 +16,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import hwflow
+from hwflow.estimate import fabric as fabric
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.op import Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _fabric as fabric
-from hwflow.ops._requantize import cost
-from hwflow.ops._requantize.multiply_add_shift import MultiplyAddShift
-from hwflow.ops._requantize.plan import Plan
-from hwflow.ops._requantize.problem import Problem
-from hwflow.ops._requantize.thresholds import find as find_thresholds
+from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.multiply_add_shift import MultiplyAddShift
+from hwflow.ops.requantization.plan import Plan
+from hwflow.ops.requantization.problem import Problem
+from hwflow.ops.requantization.thresholds import find as find_thresholds
 from hwflow.ops.requantize import Requantize
 
 NAIVE_BITS = 32

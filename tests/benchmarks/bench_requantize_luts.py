@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hwflow.fixed import FixedType
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Target
+from hwflow.ir.real.expression import Clamp, Linear, Rounded, Source
+from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._requantize.choose import cheapest
-from hwflow.ops._requantize.plan import Plan
-from hwflow.ops._requantize.problem import Problem
-from hwflow.real.expression import Clamp, Linear, Rounded, Source
-from hwflow.real.tabulate import tabulate
+from hwflow.ops.requantization.choose import cheapest
+from hwflow.ops.requantization.plan import Plan
+from hwflow.ops.requantization.problem import Problem
 from tests.benchmarks.yosys import lut_cells
 
 CASES = ((8, 4), (12, 4), (12, 6), (16, 6), (12, 8), (16, 8), (20, 8))

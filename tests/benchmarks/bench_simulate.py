@@ -20,13 +20,13 @@ import onnx_ir
 import onnxruntime
 
 import hwflow
-from hwflow.design import Design
-from hwflow.golden.model import golden_model
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.port_data import prepare_inputs
-from hwflow.simulate import simulate
-from hwflow.unquantised import remove_quantizers
+from hwflow.codegen.golden.model import golden_model
+from hwflow.ops.shared.port_data import prepare_inputs
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.project.design import Design
+from hwflow.simulate.numpy import simulate
+from hwflow.verify.references.unquantised import remove_quantizers
 from tests.benchmarks.hls4ml_model import Hls4mlModel
 from tests.benchmarks.networks import ROOT, Array, Network, networks
 from tests.benchmarks.table import Row

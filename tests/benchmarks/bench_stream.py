@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import hwflow  # noqa: E402
-from hwflow.golden.model import golden_model  # noqa: E402
-from hwflow.simulated import simulate_path  # noqa: E402
+from hwflow.codegen.golden.model import golden_model  # noqa: E402
+from hwflow.project.simulation import simulate_path  # noqa: E402
 from tests.benchmarks.networks import jets_mlp  # noqa: E402
 
 ROUNDS = 5

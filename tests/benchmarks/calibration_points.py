@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
 
 Layer = Mapping[str, Any]
 FIGURES = {

@@ -159,8 +159,8 @@ def test_damaged_data(content: bytes, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_one_column_per_class_is_taken_for_labels(capsys: pytest.CaptureFixture[str]) -> None:
-    from hwflow.compiler import compile as compile_model
-    from hwflow.samples import as_data
+    from hwflow.project.compiler import compile as compile_model
+    from hwflow.simulate.samples import as_data
 
     graph = compile_model(dense()).graph
     found = as_data({"x": GOOD, "y": np.eye(3)[[2, 0, 1, 1, 0]]}, graph)
@@ -271,8 +271,8 @@ def test_full_or_read_only_disk(
     before: bool, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(dense())
-    monkeypatch.setattr("hwflow.csim.build", lambda *a: None)
-    monkeypatch.setattr("hwflow.design.check_faithful", lambda *a: None)
+    monkeypatch.setattr("hwflow.simulate.cpp.build", lambda *a: None)
+    monkeypatch.setattr("hwflow.project.design.check_faithful", lambda *a: None)
     if before:
         assert hwflow(capsys, "build", "model.onnx", "-o", "out").status == 1
         assert Path("out/report.json").exists()

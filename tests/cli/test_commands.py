@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow import __version__, csim
+from hwflow import __version__
 from hwflow.cli import app
 from hwflow.codegen.project import Project
-from hwflow.csim import program
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.cpp import program
 from tests.cli.command import dense, float_dense, hwflow, save
 from tests.manifests import sample
 
@@ -250,7 +251,7 @@ def test_shells_complete_commands_and_options() -> None:
     def completed(words: str, count: int) -> set[str]:
         environment = {
             **os.environ, "_HWFLOW_COMPLETE": "complete_bash", "COMP_WORDS": words,
-            "COMP_CWORD": str(count), "PYTHONPATH": str(Path(csim.__file__).parents[2]),
+            "COMP_CWORD": str(count), "PYTHONPATH": str(Path(csim.__file__).parents[3]),
         }  # fmt: skip
         code = "from hwflow.cli import app; app(prog_name='hwflow')"
         done = subprocess.run(

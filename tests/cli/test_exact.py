@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.cli.command import hwflow, save
-from tests.verdict import networks as net
+from tests.verify.verdict import networks as net
 
 pytestmark = pytest.mark.cpp
 Capture = pytest.CaptureFixture[str]

@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow import toolchain
-from hwflow.design import Design
+from hwflow.core import toolchain
 from hwflow.ir.names import graph_name
-from hwflow.samples import mixed_data
+from hwflow.project.design import Design
+from hwflow.simulate.samples import mixed_data
 from tests.cli.command import dense, save
 from tests.cli.command import hwflow as command
 from tests.networks import DOMAIN, Builder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwflow.machine import install_command
+from hwflow.core.machine import install_command
 from tests.cli.command import dense, hwflow, save
 
 Capture = pytest.CaptureFixture[str]

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import hwflow as package
-from hwflow import engines
-from hwflow.coverage.words import counters_dict, coverage_dict, coverage_text
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.simulate import engines
+from hwflow.simulate.coverage.words import counters_dict, coverage_dict, coverage_text
 from tests.cli.command import Ran, dense, hwflow, save
 from tests.cli.test_hostile_names import hostile_network
 

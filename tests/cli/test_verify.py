@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwflow.compiler import compile as compile_model
-from hwflow.golden.values import NoGoldenError
+from hwflow.codegen.golden.values import NoGoldenError
 from hwflow.ir.op import Op
+from hwflow.project.compiler import compile as compile_model
 from tests.cli.command import Ran, dense, hwflow, save
 
 pytestmark = pytest.mark.cpp
@@ -169,7 +169,7 @@ def test_a_layer_without_a_golden_function_is_said_and_fails_nothing(
         raise NoGoldenError("it needs 90 bits")
 
     emitters = dict.fromkeys(Op.registry.values(), refuse)
-    monkeypatch.setattr("hwflow.golden.model.EMITTERS", emitters)
+    monkeypatch.setattr("hwflow.codegen.golden.model.EMITTERS", emitters)
     ran = hwflow(capsys, "build", "model.onnx", "-o", "net")
     assert ran.status == 0
     assert "warning[HW565]" in ran.err

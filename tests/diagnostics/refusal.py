@@ -16,8 +16,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.samples import mixed_data
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.simulate.samples import mixed_data
 from tests.networks import DOMAIN, Builder
 
 Body = Callable[[Builder, str], str]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 
 pytest.importorskip("tensorflow", reason="Keras and TFLite are TensorFlow's")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError
-from hwflow.passes import weighted_sum
+from hwflow.core.errors import CompileError
+from hwflow.passes.lowering import weighted_sum
 from tests.diagnostics.refusal import Body, Refusal, check, finding, network, node, quant, then
 from tests.networks import Builder
 

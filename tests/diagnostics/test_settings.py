@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from tests.fixtures import model
 from tests.networks import Builder
 

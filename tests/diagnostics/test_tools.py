@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hwflow.csim.cache import Shelf
-from hwflow.errors import ToolError
-from hwflow.toolchain import Limits, Tool, run, run_program
+from hwflow.core.errors import ToolError
+from hwflow.core.toolchain import Limits, Tool, run, run_program
+from hwflow.simulate.cpp.cache import Shelf
 
 LIMITS = Limits(20.0)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

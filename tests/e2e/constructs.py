@@ -5,8 +5,8 @@ Run ``python -m tests.e2e.constructs > docs/constructs.md`` after a change.
 
 from collections.abc import Iterator
 
-from hwflow.compiler import compile as compile_model
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.project.compiler import compile as compile_model
 from tests.e2e.construct import APPROXIMATE, EXACT, Construct
 from tests.e2e.tables import (
     activations,

@@ -9,13 +9,13 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow import csim
-from hwflow.design import Design
 from hwflow.ir.op import Target
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
-from hwflow.samples import mixed_data
+from hwflow.project.design import Design
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import DOMAIN, Builder
 

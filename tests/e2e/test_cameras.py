@@ -16,7 +16,7 @@ import pytest
 import hwflow
 from hwflow.frontends import load, tflite
 from hwflow.frontends.keras.environment import legacy_keras
-from hwflow.reference import Reference
+from hwflow.simulate.float32 import Reference
 from tests.e2e.cameras import (
     DEVIATION,
     ELEMENTS,

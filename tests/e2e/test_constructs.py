@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import hwflow
-from hwflow.samples import mixed_data
-from hwflow.verdict import State
+from hwflow.simulate.samples import mixed_data
+from hwflow.verify.verdict import State
 from tests.cppsim import compare_with_cpp, merged
 from tests.e2e.construct import APPROXIMATE, Construct
 from tests.e2e.constructs import BUILT, CONSTRUCTS, REFUSED, document, findings

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.samples import mixed_data
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ import onnx
 import pytest
 
 import hwflow
-from tests.exact.rational import nearest
 from tests.qdq_models import evaluate
+from tests.verify.exact.rational import nearest
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")

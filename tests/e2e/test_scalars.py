@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError
-from hwflow.samples import mixed_data
+from hwflow.core.errors import CompileError
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import DOMAIN, Builder
 

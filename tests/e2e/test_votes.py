@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.samples import mixed_data
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.frontends.test_ensemble import network
 

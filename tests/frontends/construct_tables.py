@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 import hwflow
-from hwflow.design import Design
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.project.design import Design
 from tests.cppsim import compare_with_cpp, merged
 
 ANY = {"x": np.array([[-32.0], [32 - 2.0**-10]])}

@@ -12,11 +12,11 @@ import pytest
 from onnx import TensorProto, helper
 from tiny_models import QONNX, constant, model, node, quant
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.fold_constants import fold_constants
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import fold_constants
+from hwflow.passes.model.infer_shapes import infer_shapes
 
 
 def relu(**settings: object) -> onnx.ModelProto:

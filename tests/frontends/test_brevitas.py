@@ -8,13 +8,13 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel, origin
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.fold_constants import fold_constants
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.reference import Reference
+from hwflow.ir.qonnx.model import QonnxModel, origin
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import fold_constants
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.simulate.float32 import Reference
 
 pytestmark = [
     pytest.mark.torch,

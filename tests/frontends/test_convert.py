@@ -9,11 +9,11 @@ import pytest
 
 import hwflow
 from hwflow.frontends.convert import convert
-from hwflow.ir.qonnx import QONNX_DOMAIN
+from hwflow.ir.qonnx.model import QONNX_DOMAIN
 from hwflow.ir.text import print_graph
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.reference import Reference
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.simulate.float32 import Reference
 from tests.fixtures import model
 from tests.networks import Builder
 

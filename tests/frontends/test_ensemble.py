@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends.ensemble import ensemble, save_model
 from hwflow.ops.arg_max import ArgMax
 from hwflow.ops.mean import Mean
 from hwflow.ops.sum import Sum
-from hwflow.reference import Reference
-from hwflow.samples import mixed_data
+from hwflow.simulate.float32 import Reference
+from hwflow.simulate.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 

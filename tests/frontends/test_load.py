@@ -12,10 +12,10 @@ from onnx import TensorProto, helper
 from tiny_models import QONNX, constant, model, node, quant
 
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel, constants, origin
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.fold_constants import fold_constants
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.ir.qonnx.model import QonnxModel, constants, origin
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import fold_constants
+from hwflow.passes.model.infer_shapes import infer_shapes
 
 MODELS = Path(__file__).parents[1] / "models"
 

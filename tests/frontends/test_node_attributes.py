@@ -6,11 +6,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwflow
-from hwflow.errors import CompileError
-from hwflow.frontends.checks import OLDEST_OPSET
-from hwflow.frontends.node_attributes import INERT, READ, WITHOUT
+from hwflow.core.errors import CompileError
+from hwflow.frontends.onnx.checks import OLDEST_OPSET
+from hwflow.frontends.onnx.node_attributes import INERT, READ, WITHOUT
 from hwflow.ops import by_onnx
-from hwflow.passes.rewrites import REWRITINGS
+from hwflow.passes.model.rewrites import REWRITINGS
 
 STANDARD = sorted(
     {name for name in by_onnx() if "::" not in name and onnx.defs.has(name)} | REWRITINGS.keys()
@@ -76,7 +76,7 @@ def test_a_default_that_is_written_out_is_none_to_refuse() -> None:
 
 
 def _unknown(proto: onnx.ModelProto, opset: int) -> list[str]:
-    from hwflow.frontends.node_attributes import check_known
+    from hwflow.frontends.onnx.node_attributes import check_known
 
     return [f.found for n in proto.graph.node for f in check_known(n, opset, "here")]
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.exact import ExactReference
 from hwflow.frontends import load
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
-from tests.exact.rational import nearest
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.verify.references.exact import ExactReference
 from tests.qdq_models import RANGES, evaluate, model, node, pair, scalar, tensor
+from tests.verify.exact.rational import nearest
 
 T = TensorProto
 FEW = settings(max_examples=60, deadline=None)

@@ -12,14 +12,14 @@ import pytest
 from onnx import TensorProto
 
 import hwflow
-from hwflow.exact import ExactReference
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.fold_constants import constants, fold_constants
-from hwflow.passes.infer_shapes import infer_shapes
-from tests.exact.rational import nearest
+from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import constants, fold_constants
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.verify.references.exact import ExactReference
 from tests.qdq_models import RANGES, evaluate, model, node, pair, scalar, tensor
+from tests.verify.exact.rational import nearest
 
 T = TensorProto
 X = np.random.default_rng(0).normal(scale=10, size=(200, 4)).astype(np.float32)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
 from tests.qdq_models import model, node, pair, scalar, tensor
 

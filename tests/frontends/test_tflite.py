@@ -11,10 +11,10 @@ import pytest
 import hwflow
 from hwflow.frontends import load, tflite
 from hwflow.frontends.tflite.schema import parse
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.port_data import real_values
-from hwflow.reference import Reference
+from hwflow.ops.shared.port_data import real_values
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.simulate.float32 import Reference
 from tests.frontends.tflite_models import Array, Writer, interpret
 
 pytest.importorskip("tensorflow", reason="TFLite's interpreter is the reference")

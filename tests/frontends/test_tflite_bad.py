@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import tflite
 from tests.frontends.tflite_models import Writer
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
-from hwflow.ir.qonnx import is_quantizer
+from hwflow.ir.qonnx.model import is_quantizer
 from tests.networks import Builder
 
 INFO = helper.make_tensor_value_info

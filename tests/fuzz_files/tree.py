@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from hwflow.toml_text import toml_text
+from hwflow.core.toml_text import toml_text
 from tests.fuzz_files.values import FLOATS, TEXTS, damaged, integer
 
 

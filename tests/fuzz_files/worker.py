@@ -49,7 +49,7 @@ def _design() -> Any:
 
 
 def _data(path: Path) -> None:
-    from hwflow.errors import HwflowError
+    from hwflow.core.errors import HwflowError
 
     design = _design()
     with contextlib.suppress(HwflowError):
@@ -73,15 +73,15 @@ def _board(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    from hwflow.manifest.compare import compare_paths
+    from hwflow.report.manifest.compare import compare_paths
 
     compare_paths(path, path).to_dict()
 
 
 def _project(path: Path) -> None:
-    from hwflow.errors import HwflowError
-    from hwflow.manifest.compare import compare_paths
-    from hwflow.stored import open_project
+    from hwflow.core.errors import HwflowError
+    from hwflow.project.stored import open_project
+    from hwflow.report.manifest.compare import compare_paths
 
     with contextlib.suppress(HwflowError):
         compare_paths(path, path)
@@ -97,7 +97,7 @@ READ: dict[str, Callable[[Path], None]] = {
 
 def read(kind: str, path: Path) -> str:
     """Return what becomes of a file: ``read``, the codes that refuse it, or what is wrong."""
-    from hwflow.errors import HwflowError
+    from hwflow.core.errors import HwflowError
 
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:

@@ -7,9 +7,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hwflow.doubles import quantize_values
 from hwflow.fixed import FixedType, Overflow, Rounding
-from hwflow.ir.fixed_quant import DOMAIN, OP, OVERFLOWS, Formats, function
+from hwflow.fixed.doubles import quantize_values
+from hwflow.ir.qonnx.fixed_quant import DOMAIN, OP, OVERFLOWS, Formats, function
 
 SIZE = 40
 

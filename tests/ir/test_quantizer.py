@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.ir.qonnx import QONNX_DOMAIN
-from hwflow.ir.quantizer import ALIASES, ROUNDING, Quantizer
-from hwflow.ir.quantizer_nodes import read_quantizer
+from hwflow.ir.qonnx.model import QONNX_DOMAIN
+from hwflow.ir.qonnx.nodes import read_quantizer
+from hwflow.ir.qonnx.quantizer import ALIASES, ROUNDING, Quantizer
 
 MODES = [*ROUNDING, "HALF_EVEN"]
 BITS = st.integers(1, 12)

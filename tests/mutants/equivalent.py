@@ -17,12 +17,12 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from hwflow.codegen.project import Project
-from hwflow.design import Design
 from hwflow.fixed import FixedArray, RawArray, cast_raw
 from hwflow.ir.graph import Node
 from hwflow.ops.dense import Dense
 from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.requantize import Requantize
+from hwflow.project.design import Design
 from tests.mutants.plant import ARRAY, Mutant, parsed_type, types_of
 
 MOST_VALUES = 1 << 20

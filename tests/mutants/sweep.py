@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 
 import hwflow
-from hwflow import csim, verify
 from hwflow.codegen.project import Project
-from hwflow.design import Design
-from hwflow.errors import HwflowError
-from hwflow.samples import made_data
+from hwflow.core.errors import HwflowError
+from hwflow.project.design import Design
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.samples import made_data
+from hwflow.verify import agreement as verify
 from tests.mutants.equivalent import why_equivalent
 from tests.mutants.plant import Mutant, parameters, types, values
 

@@ -5,14 +5,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwflow import csim
-from hwflow.codegen.hls4ml import generate
+from hwflow.codegen.hls.model import generate
 from hwflow.ir.graph import Graph
 from hwflow.ir.names import Namer
 from hwflow.ir.op import Op, Target
 from hwflow.ops.input import Input
-from hwflow.simulate import simulate
-from hwflow.workbench.cases import QUICK_FLAGS, Case, Compiled, cases_of, graph_of, mantissas
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.numpy import simulate
+from hwflow.testing.operators.cases import (
+    QUICK_FLAGS,
+    Case,
+    Compiled,
+    cases_of,
+    graph_of,
+    mantissas,
+)
 
 SAMPLES = 24
 

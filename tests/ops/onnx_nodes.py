@@ -8,8 +8,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from hwflow.doubles import quantize_values
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.op import Constant, Layout, OnnxNode, Op, RefusedError
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import by_onnx

@@ -21,7 +21,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.pad import MODES, Pad
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.slice import Slice
-from hwflow.workbench.cases import Case
+from hwflow.testing.operators.cases import Case
 from tests.ops.random_ops import Rng, castable, constant, draw, random_type, value
 
 WIDEST = 26

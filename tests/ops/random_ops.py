@@ -24,7 +24,7 @@ from hwflow.ops.reshape import Reshape
 from hwflow.ops.slice import Slice
 from hwflow.ops.top_k import TopK
 from hwflow.ops.transpose import Transpose
-from hwflow.workbench.cases import Case
+from hwflow.testing.operators.cases import Case
 
 Rng = np.random.Generator
 Drawn = tuple[Op, TensorType]

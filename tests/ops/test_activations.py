@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from hwflow import csim
-from hwflow.codegen.hls4ml import generate
-from hwflow.doubles import quantize_values
+from hwflow.codegen.hls.model import generate
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, RefusedError, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._tables import DIRECT_BITS, table_index
 from hwflow.ops.clip import Clip
 from hwflow.ops.input import Input
 from hwflow.ops.lookup import DEFAULTS, FUNCTIONS, Lookup
+from hwflow.ops.shared.port_data import prepare_inputs
+from hwflow.ops.shared.tables import DIRECT_BITS, table_index
 from hwflow.ops.sigmoid import Sigmoid
 from hwflow.ops.softmax import Softmax
 from hwflow.ops.softplus import Softplus
 from hwflow.ops.tanh import Tanh
-from hwflow.port_data import prepare_inputs
-from hwflow.simulate import simulate
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.numpy import simulate
 from tests.ops.chain import compute, convert, every_value, onnx_node, reference
 
 DTYPES = [FixedType(7, 3), FixedType(6, 4, signed=False), FixedType(5, 7)]

@@ -13,7 +13,7 @@ from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ops.input import Input
-from hwflow.workbench.cases import Case, mantissas
+from hwflow.testing.operators.cases import Case, mantissas
 from tests.ops.cases import SAMPLES, chunks, example_cases, mismatches
 from tests.ops.random_ops import random_cases
 

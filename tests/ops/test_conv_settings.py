@@ -8,17 +8,17 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._conv import _Convolution
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
-from hwflow.workbench.cases import Case
+from hwflow.ops.shared.conv import _Convolution
+from hwflow.testing.operators.cases import Case
 from tests.ops.cases import mismatches
 
 PARALLEL, STREAM = Target(), Target(io_type="io_stream")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwflow.estimate import layer as _cost
+from hwflow.estimate.fabric import resource_cost
+from hwflow.estimate.products import count_products, csd_digits, fifo_brams
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _cost
-from hwflow.ops._fabric import resource_cost
-from hwflow.ops._products import count_products, csd_digits, fifo_brams
 
 VIVADO = Target("Vivado", "io_parallel", "xcu250-figd2104-2L-e", 5.0)
 VITIS = Target("Vitis", "io_parallel", "xcu250-figd2104-2L-e", 5.0)

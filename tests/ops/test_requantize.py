@@ -16,13 +16,13 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
-from hwflow.ops._requantize import multiply_add_shift, piecewise, scaled_sum
-from hwflow.ops._requantize.choose import FINDERS, cheapest
-from hwflow.ops._requantize.lines import roundest
-from hwflow.ops._requantize.plan import Plan
-from hwflow.ops._requantize.problem import Problem, weighted
+from hwflow.ops.requantization import multiply_add_shift, piecewise, scaled_sum
+from hwflow.ops.requantization.choose import FINDERS, cheapest
+from hwflow.ops.requantization.lines import roundest
+from hwflow.ops.requantization.plan import Plan
+from hwflow.ops.requantization.problem import Problem, weighted
 from hwflow.ops.requantize import MOST_OPERANDS, Requantize
-from hwflow.workbench.cases import Case
+from hwflow.testing.operators.cases import Case
 from tests.ops.cases import mismatches
 
 I64 = npt.NDArray[np.int64]

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from hwflow import csim
-from hwflow.codegen.hls4ml import generate
-from hwflow.codegen.layers import layers_of
+from hwflow.codegen.hls.layers import layers_of
+from hwflow.codegen.hls.model import generate
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
@@ -13,9 +12,10 @@ from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.shared.port_data import prepare_inputs
 from hwflow.ops.transpose import Transpose
-from hwflow.port_data import prepare_inputs
-from hwflow.simulate import simulate
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.numpy import simulate
 
 X = FixedType(5, 2)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwflow.estimate import products as products
+from hwflow.estimate.xnor import popcount_luts
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops import _products as products
-from hwflow.ops._xnor_cost import popcount_luts
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow import csim
-from hwflow.codegen.hls4ml import generate
+from hwflow.codegen.hls.model import generate
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, Target
@@ -16,8 +15,9 @@ from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
-from hwflow.passes.choose_xnor import choose_xnor
-from hwflow.samples import mixed_data
+from hwflow.passes.graph.choose_xnor import choose_xnor
+from hwflow.simulate import cpp as csim
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp
 from tests.ops.random_ops import castable, random_result
 

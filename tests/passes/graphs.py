@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwflow.config import make_config
+from hwflow.core.config import make_config
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op, Target
@@ -13,8 +13,8 @@ from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes import Context
-from hwflow.samples import mixed_data
-from hwflow.simulate import simulate
+from hwflow.simulate.numpy import simulate
+from hwflow.simulate.samples import mixed_data
 
 X = FixedType(6, 3)
 """Type of inputs: 6 bits, 3 of them fractional."""

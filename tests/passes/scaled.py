@@ -1,4 +1,4 @@
-"""Small models with scales of any kind, by name; for the tests of ``hwflow.passes.scales``."""
+"""Small models with scales of any kind, by name; for the tests of ``passes.lowering.scales``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.transpose import Transpose
-from hwflow.passes.absorb_transposes import absorb_transposes
+from hwflow.passes.graph.absorb_transposes import absorb_transposes
 from tests.passes.graphs import (
     UNSIGNED,
     Entry,

@@ -8,9 +8,9 @@ import pytest
 
 import hwflow
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel, constants
+from hwflow.ir.qonnx.model import QonnxModel, constants
 from hwflow.passes import PIPELINE
-from hwflow.samples import mixed_data
+from hwflow.simulate.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 from tests.passes.graphs import CONTEXT

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from hwflow.config import make_config
-from hwflow.errors import Diagnostic
+from hwflow.core.config import make_config
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ops.relu import Relu
 from hwflow.ops.softmax import Softmax
-from hwflow.passes.apply_settings import apply_settings
+from hwflow.passes.graph.apply_settings import apply_settings
 from tests.passes.graphs import dense, graph, source
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Op, Target
@@ -23,8 +23,8 @@ from hwflow.ops.relu import Relu
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.slice import Slice
 from hwflow.ops.transpose import Transpose
-from hwflow.passes.choose_xnor import choose_xnor, magnitudes
-from hwflow.passes.legalize import legalize
+from hwflow.passes.graph.choose_xnor import choose_xnor, magnitudes
+from hwflow.passes.graph.legalize import legalize
 from tests.passes.graphs import CONTEXT, Entry, assert_same, graph, source
 
 TARGET = Target()

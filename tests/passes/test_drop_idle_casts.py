@@ -3,7 +3,7 @@
 from hwflow.fixed import FixedType, Overflow
 from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
-from hwflow.passes.drop_idle_casts import drop_idle_casts
+from hwflow.passes.graph.drop_idle_casts import drop_idle_casts
 from tests.passes.graphs import NARROW, WIDE, X, assert_same, cast, dense, graph, kinds, source
 
 

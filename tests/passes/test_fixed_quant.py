@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import hwflow
-from hwflow.exact import ExactReference
 from hwflow.fixed import Overflow, Rounding
 from hwflow.frontends import load
-from hwflow.ir.fixed_quant import DOMAIN, OP, OVERFLOWS, function
-from hwflow.ir.qonnx import QONNX_DOMAIN
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.ir.qonnx.fixed_quant import DOMAIN, OP, OVERFLOWS, function
+from hwflow.ir.qonnx.model import QONNX_DOMAIN
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.verify.references.exact import ExactReference
 
 SHAPE = (6, 6, 3)
 KIF = {

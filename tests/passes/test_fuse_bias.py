@@ -6,7 +6,7 @@ from hwflow.fixed import FixedArray
 from hwflow.ops.add import Add
 from hwflow.ops.dense import Dense
 from hwflow.ops.scale_bias import ScaleBias
-from hwflow.passes.fuse_bias import fuse_bias
+from hwflow.passes.graph.fuse_bias import fuse_bias
 from tests.passes.graphs import (
     NARROW,
     assert_same,

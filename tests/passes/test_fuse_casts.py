@@ -2,7 +2,7 @@
 
 from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
-from hwflow.passes.fuse_casts import fuse_casts
+from hwflow.passes.graph.fuse_casts import fuse_casts
 from tests.passes.graphs import (
     NARROW,
     UNSIGNED,

@@ -5,7 +5,7 @@ import pytest
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
-from hwflow.passes.fuse_relus import fuse_relus
+from hwflow.passes.graph.fuse_relus import fuse_relus
 from tests.passes.graphs import NARROW, UNSIGNED, assert_same, cast, dense, graph, kinds, source
 
 

@@ -7,7 +7,7 @@ from hwflow.ops.relu import Relu
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.slice import Slice
 from hwflow.ops.transpose import Transpose
-from hwflow.passes.hoist_casts import hoist_casts
+from hwflow.passes.graph.hoist_casts import hoist_casts
 from tests.passes.graphs import NARROW, WIDE, assert_same, dense, graph, source
 
 MOVES: list[Op] = [

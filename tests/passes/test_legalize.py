@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow.config import Config, make_config
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.config import Config, make_config
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ops.relu import Relu
-from hwflow.passes.apply_settings import apply_settings
-from hwflow.passes.legalize import MAX_CLONES, MAX_COMPARED_WIDTH, legalize
+from hwflow.passes.graph.apply_settings import apply_settings
+from hwflow.passes.graph.legalize import MAX_CLONES, MAX_COMPARED_WIDTH, legalize
 from tests.passes.graphs import Entry, dense, graph, source
 
 STREAMS = Target(io_type="io_stream")

@@ -8,13 +8,13 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.config import make_config
-from hwflow.errors import CompileError
+from hwflow.core.config import make_config
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
 from hwflow.passes import PIPELINE
-from hwflow.passes.lower import lower
-from hwflow.samples import mixed_data
+from hwflow.passes.lowering.lower import lower
+from hwflow.simulate.samples import mixed_data
 from tests.fixtures import model
 from tests.networks import Builder
 from tests.passes.graphs import CONTEXT, kinds

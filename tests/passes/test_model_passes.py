@@ -10,10 +10,10 @@ import onnx_ir as ir
 from onnx import TensorProto, helper, numpy_helper
 
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel, constants
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.fold_constants import fold_constants
-from hwflow.passes.infer_shapes import infer_shapes
+from hwflow.ir.qonnx.model import QonnxModel, constants
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.fold_constants import fold_constants
+from hwflow.passes.model.infer_shapes import infer_shapes
 
 QONNX = "qonnx.custom_op.general"
 

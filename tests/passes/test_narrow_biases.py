@@ -9,8 +9,8 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ops.add import Add
 from hwflow.ops.dense import Dense
 from hwflow.ops.relu import Relu
-from hwflow.passes.fuse_casts import fuse_casts
-from hwflow.passes.narrow_biases import narrow_biases
+from hwflow.passes.graph.fuse_casts import fuse_casts
+from hwflow.passes.graph.narrow_biases import narrow_biases
 from tests.passes.graphs import NARROW, assert_same, cast, dense, graph, source
 
 FINE = FixedArray(np.array([2**20 + 1, -(3**12)]), FixedType(24, 3))

@@ -10,7 +10,7 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.input import Input
 from hwflow.ops.scale_bias import ScaleBias
-from hwflow.passes.narrow_scales import TO_NEAREST, narrow_scales
+from hwflow.passes.graph.narrow_scales import TO_NEAREST, narrow_scales
 
 
 def graph(x: FixedType, scale: np.ndarray, bias: np.ndarray, to: FixedType) -> Graph:

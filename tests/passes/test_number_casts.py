@@ -6,9 +6,9 @@ import pytest
 from onnx import TensorProto
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
-from hwflow.reference import Reference
+from hwflow.simulate.float32 import Reference
 from tests.fixtures import model
 from tests.networks import Builder
 

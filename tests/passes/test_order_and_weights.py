@@ -8,11 +8,11 @@ import pytest
 
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.grid import Grid, rationals
+from hwflow.ir.real.expression import Clamp, Linear, Rounded, Source
+from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.tensor import TensorType
-from hwflow.passes.order import NoOrderError, in_order
-from hwflow.passes.weighted_sum import UnprovenError, prove_weights
-from hwflow.real.expression import Clamp, Linear, Rounded, Source
-from hwflow.real.tabulate import tabulate
+from hwflow.passes.lowering.order import NoOrderError, in_order
+from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights
 
 X = TensorType.full((3,), FixedType(4, 2))
 

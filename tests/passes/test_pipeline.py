@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
-from hwflow.ops._tables import _TableActivation
 from hwflow.ops.lookup import Lookup
+from hwflow.ops.shared.tables import _TableActivation
 from hwflow.ops.softmax import Softmax
 from hwflow.passes import PIPELINE, Context
-from hwflow.passes.settle_inputs import settle_inputs
+from hwflow.passes.graph.settle_inputs import settle_inputs
 from tests.networks import random_network
 from tests.passes.graphs import CONTEXT, assert_same
 

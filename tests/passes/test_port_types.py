@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from tests.networks import DOMAIN, Builder
 
 PER_CHANNEL = np.float32([[0.25], [0.5], [0.125]])

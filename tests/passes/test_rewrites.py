@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import hwflow
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from tests.networks import DOMAIN, Builder
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.design import Design
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
-from hwflow.samples import mixed_data
+from hwflow.project.design import Design
+from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import Builder
 from tests.passes.scaled import (

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from hwflow.errors import CompileError
+from hwflow.core.errors import CompileError
 from hwflow.fixed import FixedType
 from hwflow.ops.add import Add
 from hwflow.ops.relu import Relu
-from hwflow.passes.port_types import STAND_IN, no_data
-from hwflow.passes.settle_inputs import settle_inputs, types_from_data, with_types
-from hwflow.simulate import simulate
+from hwflow.passes.graph.settle_inputs import settle_inputs, types_from_data, with_types
+from hwflow.passes.lowering.port_types import STAND_IN, no_data
+from hwflow.simulate.numpy import simulate
 from tests.passes.graphs import NARROW, WIDE, X, cast, dense, graph, kinds, source
 
 FINE = FixedType(12, 5)

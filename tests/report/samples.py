@@ -5,13 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.board import load_board
-from hwflow.budget import Budget, LayerLoss, OutputLoss, WorstSample
-from hwflow.coverage.goals import Goals
-from hwflow.coverage.meter import Meter
-from hwflow.distance import OutputError
-from hwflow.errors import Diagnostic
-from hwflow.estimate import EstimateReport, LayerEstimate, Utilisation
+from hwflow.core.board import load_board
+from hwflow.core.distance import OutputError
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate.graph import EstimateReport, LayerEstimate, Utilisation
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port
@@ -22,7 +19,9 @@ from hwflow.ops.input import Input
 from hwflow.report.data import report_data
 from hwflow.report.parts import Version
 from hwflow.report.schema import ReportData
-from hwflow.verify import (
+from hwflow.simulate.coverage.goals import Goals
+from hwflow.simulate.coverage.meter import Meter
+from hwflow.verify.agreement import (
     Agreement,
     Divergence,
     Float32Match,
@@ -30,6 +29,7 @@ from hwflow.verify import (
     Verification,
     full_simulation,
 )
+from hwflow.verify.budget import Budget, LayerLoss, OutputLoss, WorstSample
 
 HOSTILE = '</title><script>alert("x")</script>|`[a](//evil)\n\u202e'
 """A layer name that a stranger might choose."""

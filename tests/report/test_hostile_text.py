@@ -11,14 +11,14 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from hwflow.errors import Diagnostic
-from hwflow.gate import Check
-from hwflow.junit import errors_junit, to_junit
+from hwflow.cli.terminal.text import escape
+from hwflow.core.errors import Diagnostic
 from hwflow.report.gate import errors_markdown
 from hwflow.report.html import to_html
 from hwflow.report.markdown import plain, to_markdown
 from hwflow.report.schema import ReportData
-from hwflow.terminal.text import escape
+from hwflow.verify.gate import Check
+from hwflow.verify.junit import errors_junit, to_junit
 from tests.report.samples import HOSTILE, report
 
 HOSTILES = (

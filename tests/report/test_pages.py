@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hwflow.estimate import RESOURCES
+from hwflow.estimate.graph import RESOURCES
 from hwflow.report import words
 from hwflow.report.html import to_html
 from hwflow.report.markdown import plain, to_markdown

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from hwflow.distance import output_error
+from hwflow.core.distance import output_error
 from hwflow.fixed import FixedArray
 from hwflow.report import schema
 from hwflow.report.html import to_html
@@ -19,7 +19,7 @@ from hwflow.report.markdown import to_markdown
 from hwflow.report.parts import Float32Data, Range
 from hwflow.report.schema import LayerData, ReportData
 from hwflow.report.words import judge
-from hwflow.verify import full_simulation
+from hwflow.verify.agreement import full_simulation
 from tests.report.samples import SAMPLES, graph, report, simulation_input
 
 ROOT = Path(__file__).parents[2]

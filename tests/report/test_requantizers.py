@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from hwflow.config import Config
-from hwflow.errors import CompileError
-from hwflow.estimate import estimate
+from hwflow.core.config import Config
+from hwflow.core.errors import CompileError
+from hwflow.estimate.graph import estimate
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
-from hwflow.passes.choose_requantizers import choose_requantizers
-from hwflow.passes.legalize import legalize
+from hwflow.passes.graph.choose_requantizers import choose_requantizers
+from hwflow.passes.graph.legalize import legalize
 from hwflow.report.data import report_data
 from hwflow.report.html import to_html
 from hwflow.report.json import to_json

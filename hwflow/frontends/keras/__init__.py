@@ -13,7 +13,7 @@ from typing import Any
 
 from hwflow.frontends.keras.files import is_keras_path, read_keras_file
 from hwflow.frontends.keras.model import convert_model
-from hwflow.ir.qonnx import QonnxModel
+from hwflow.ir.qonnx.model import QonnxModel
 
 __all__ = ["is_keras_model", "is_keras_path", "read_keras_file", "read_keras_model"]
 

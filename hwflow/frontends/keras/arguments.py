@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hwflow.frontends.keras.writer import Writer
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 
 INERT = frozenset(
     {

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.machine import install_command
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.machine import install_command
 
 _NEEDED = ("tensorflow", "tf_keras", "qkeras", "pyparsing")
 """qkeras 0.9 imports pyparsing without declaring it."""

@@ -7,14 +7,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.damage import BROKEN
 from hwflow.frontends.keras.environment import legacy_keras, quiet
 from hwflow.frontends.keras.model import convert_model
 from hwflow.frontends.keras.objects import build_model
 from hwflow.frontends.keras.safety import checked
 from hwflow.frontends.keras.tfmot import refuse_config
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx.model import QonnxModel, printable
 
 SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
 """Of files; a folder with ``saved_model.pb`` is a SavedModel."""

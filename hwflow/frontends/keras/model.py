@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.arguments import check_layer
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
@@ -13,9 +13,9 @@ from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalisation import NORMALISATION
 from hwflow.frontends.keras.tfmot import refuse_model
 from hwflow.frontends.keras.writer import Tensor, Writer
-from hwflow.frontends.qonnx import read_proto
+from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx.model import QonnxModel, printable
 
 CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}
 """Every layer that is converted, by class name."""

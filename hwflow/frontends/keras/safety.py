@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.activations import KNOWN as ACTIVATIONS
 from hwflow.frontends.keras.model import CONVERTERS, INSTEAD
 from hwflow.frontends.keras.quantizers import QUANTIZERS
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 

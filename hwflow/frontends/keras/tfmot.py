@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.ir.qonnx import printable
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.ir.qonnx.model import printable
 
 PACKAGE = "tensorflow_model_optimization"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwflow.frontends.keras.writer import FloatArray, Writer
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 
 WIDEST = 24
 """Widest weight in bits: float32 has that many, so a wider one is none that was quantised."""

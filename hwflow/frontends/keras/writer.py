@@ -15,14 +15,14 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hwflow.errors import Diagnostic
-from hwflow.ir.fixed_quant import DOMAIN as FIXED_DOMAIN
-from hwflow.ir.fixed_quant import OP as FIXED_QUANT
-from hwflow.ir.fixed_quant import function as fixed_quant_function
+from hwflow.core.errors import Diagnostic
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import QONNX_DOMAIN, printable
-from hwflow.ir.table import OP as TABLE
-from hwflow.ir.table import function as table_function
+from hwflow.ir.qonnx.fixed_quant import DOMAIN as FIXED_DOMAIN
+from hwflow.ir.qonnx.fixed_quant import OP as FIXED_QUANT
+from hwflow.ir.qonnx.fixed_quant import function as fixed_quant_function
+from hwflow.ir.qonnx.model import QONNX_DOMAIN, printable
+from hwflow.ir.qonnx.table import OP as TABLE
+from hwflow.ir.qonnx.table import function as table_function
 
 OPSET = 20
 """Of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from hwflow.frontends.keras3.archive import DamagedError, damaged, is_keras_3, read_archive
 from hwflow.frontends.keras3.model import Arrays, convert_config
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx.model import QonnxModel, printable
 
 __all__ = ["is_keras_3", "is_keras_3_model", "read_keras_3_file", "read_keras_3_model"]
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.damage import BROKEN
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 
 MAX_CONFIG_BYTES = 2**27
 """Longest configuration that is read: a thousand layers take a few megabytes."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.arguments import check_settings
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
@@ -28,9 +28,9 @@ from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
 from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
 from hwflow.frontends.keras3.layer import FileLayer
 from hwflow.frontends.keras3.network import Call, Network, read_network
-from hwflow.frontends.qonnx import read_proto
+from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx.model import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert

@@ -19,8 +19,8 @@ from hwflow.frontends.keras.weights import OnGrid
 from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
 from hwflow.frontends.keras3.archive import Group
 from hwflow.frontends.keras3.layer import named
-from hwflow.ir.fixed_quant import Formats
-from hwflow.ops._quant import ROUNDING
+from hwflow.ir.qonnx.fixed_quant import Formats
+from hwflow.ops.shared.quant import ROUNDING
 
 _F32 = np.float32
 _HALF = _F32(0.5)

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.doubles import quantize_values
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedType, Overflow, Rounding
+from hwflow.fixed.doubles import quantize_values
 from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
 from hwflow.frontends.keras3.quantizers import FixedQuantizer
-from hwflow.ir.fixed_quant import Formats
-from hwflow.ir.qonnx import printable
-from hwflow.ir.table import DOMAIN, MOST, OP
-from hwflow.real.functions import DEFAULTS, FUNCTIONS
+from hwflow.ir.qonnx.fixed_quant import Formats
+from hwflow.ir.qonnx.model import printable
+from hwflow.ir.qonnx.table import DOMAIN, MOST, OP
+from hwflow.ir.real.functions import DEFAULTS, FUNCTIONS
 
 Numbers = Callable[[FloatArray], FloatArray]
 """Gives what a live layer computes for float32 operands."""

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.frontends import qonnx
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.frontends.onnx import reader as qonnx
 from hwflow.frontends.tflite import elementwise, layers, moves, pooling, ports
 from hwflow.frontends.tflite.dilation import with_dilations
 from hwflow.frontends.tflite.flatbuffer import DamagedError
@@ -21,7 +21,7 @@ from hwflow.frontends.tflite.schema import damaged, parse
 from hwflow.frontends.tflite.shapes import with_shapes
 from hwflow.frontends.tflite.writer import OPEN_BATCH, Writer
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import QonnxModel, printable
+from hwflow.ir.qonnx.model import QonnxModel, printable
 
 __all__ = ["read_bytes", "read_file"]
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.tflite.flatbuffer import DamagedError, Flatbuffer, Table
 from hwflow.frontends.tflite.operators import OPERATORS
-from hwflow.ir.qonnx import printable
+from hwflow.ir.qonnx.model import printable
 
 IDENTIFIER = b"TFL3"
 """File identifier of the schema, at offset 4."""

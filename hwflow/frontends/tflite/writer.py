@@ -15,11 +15,11 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.frontends.tflite.functions import OPSET, functions
 from hwflow.frontends.tflite.schema import Graph, Operator, Tensor
 from hwflow.ir.op import RefusedError
-from hwflow.ir.qonnx import QONNX_DOMAIN
+from hwflow.ir.qonnx.model import QONNX_DOMAIN
 from hwflow.ops.requantize import TFLITE
 
 RANGES = {"INT8": (-128, 127), "UINT8": (0, 255)}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.frontends.keras.environment import legacy_keras, quiet
 from tests.frontends import construct_tables
 from tests.frontends.keras import table_layers, table_quantizers

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("qkeras", reason="QKeras is not installed")
 pytestmark = pytest.mark.keras
 
-from hwflow.errors import CompileError  # noqa: E402
+from hwflow.core.errors import CompileError  # noqa: E402
 from hwflow.frontends import load  # noqa: E402
 from hwflow.frontends.keras.arguments import INERT, READ  # noqa: E402
 from hwflow.frontends.keras.environment import legacy_keras  # noqa: E402

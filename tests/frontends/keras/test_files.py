@@ -16,9 +16,9 @@ import pytest
 
 import hwflow
 from hwflow.cli import main
+from hwflow.core.machine import install_command
 from hwflow.frontends import load
-from hwflow.ir.qonnx import origin
-from hwflow.machine import install_command
+from hwflow.ir.qonnx.model import origin
 
 pytestmark = pytest.mark.keras
 

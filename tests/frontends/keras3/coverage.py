@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.errors import Diagnostic
+from hwflow.core.errors import Diagnostic
 from hwflow.frontends import load
-from hwflow.ir.qonnx import QonnxModel
-from hwflow.ptq.runs import clone
+from hwflow.frontends.quantization.runs import clone
+from hwflow.ir.qonnx.model import QonnxModel
 from tests.frontends import construct_tables
 from tests.frontends.keras3 import table
 from tests.frontends.keras3.case import EXACT, Case

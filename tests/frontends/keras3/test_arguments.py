@@ -18,7 +18,7 @@ import keras  # noqa: E402
 from hgq.quantizer.config import default_configs  # noqa: E402
 
 import hwflow  # noqa: E402
-from hwflow.errors import CompileError  # noqa: E402
+from hwflow.core.errors import CompileError  # noqa: E402
 from hwflow.frontends.keras.arguments import HGQ_TRAINING, INERT, READ  # noqa: E402
 from hwflow.frontends.keras3.hgq import HGQ  # noqa: E402
 from hwflow.frontends.keras3.model import KERAS  # noqa: E402

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.exact import ExactReference
-from hwflow.passes.clean_model import clean_model
-from hwflow.passes.infer_shapes import infer_shapes
-from hwflow.reference import Reference
+from hwflow.passes.model.clean_model import clean_model
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.simulate.float32 import Reference
+from hwflow.verify.references.exact import ExactReference
 from tests.frontends.construct_tables import (
     ANY,
     assert_agree_with_cpp,

@@ -17,7 +17,7 @@ import pytest
 
 import hwflow
 from hwflow.frontends import load
-from hwflow.ir.qonnx import origin
+from hwflow.ir.qonnx.model import origin
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "digits_hgq.keras"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import hwflow
-from hwflow.design import Design
+from hwflow.project.design import Design
 
 pytest.importorskip("hgq")
 

@@ -1,0 +1,1 @@
+"""What the command line prints: rich tables for people, JSON for programs."""

@@ -1,0 +1,182 @@
+"""Board profiles: what a device offers, each figure with where it was read.
+
+A profile is one TOML file, shipped in ``boards/`` or the user's own. This module is imported only
+by commands that need a board, since pydantic takes time to load.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.core.files import read_limited
+from hwflow.core.resources import boards_dir
+from hwflow.core.toml_text import parse_toml
+
+RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
+"""Resources of a device, in the order of the report."""
+
+MAX_PROFILE_BYTES = 100_000
+"""A profile is a page of text; anything larger is not one."""
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\n\r]*$")]
+Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Figure(_Strict):
+    """A resource count and where it was read.
+
+    Attributes:
+        count: how many the device has.
+        source: document, report or page that says so; "unconfirmed" where only one does.
+    """
+
+    count: int = Field(ge=0, le=100_000_000)
+    source: Line
+
+
+class Resources(_Strict):
+    """What the programmable logic of a device offers.
+
+    Attributes:
+        lut: look-up tables, of 6 inputs on AMD devices and of 4 on Lattice and Gowin ones.
+        ff: flip-flops.
+        dsp: multiplier blocks.
+        bram_18k: 18 kbit block RAMs; a 36 kbit block counts as two.
+        uram: 288 kbit UltraRAMs.
+    """
+
+    lut: Figure
+    ff: Figure
+    dsp: Figure
+    bram_18k: Figure
+    uram: Figure
+
+    def count(self, resource: str) -> int:
+        """Return how many of a resource there are."""
+        figure: Figure = getattr(self, resource)
+        return figure.count
+
+
+class Board(_Strict):
+    """A board and its device.
+
+    Attributes:
+        name: as printed on the board.
+        part: device with package and speed grade, as the vendor's tool takes it.
+        vendor: maker of the device.
+        family: device family.
+        resources: what the device offers.
+        clock_period_ns: clock to ask for when the user does not say, in ns.
+        memory: memory beside the device.
+        notes: anything a user should know.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}$")]
+    part: Token
+    vendor: Literal["amd", "lattice", "gowin", "intel"]
+    family: Line
+    resources: Resources
+    clock_period_ns: float = Field(ge=0.1, le=1000.0)
+    memory: Line
+    notes: str = Field(default="", max_length=2000)
+
+    def __repr__(self) -> str:
+        """Return the device and its resources in one line."""
+        counts = ", ".join(f"{self.resources.count(r):,} {r}" for r in RESOURCES)
+        return f"Board {self.name}: {self.part}, {counts}"
+
+
+def list_boards() -> tuple[Board, ...]:
+    """Return the shipped profiles, by name.
+
+    Raises:
+        CompileError: a shipped profile is not valid.
+    """
+    boards = [_read(path) for path in sorted(boards_dir().glob("*.toml"))]
+    return tuple(sorted(boards, key=lambda b: b.name.lower()))
+
+
+def load_board(name_or_path: str | Path) -> Board:
+    """Return a shipped profile by its name, any case, or a profile file by its path.
+
+    Raises:
+        CompileError: no such board (HW501), or the file cannot be read (HW502) or breaks the
+            schema (HW503, every violation at once).
+    """
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.lower().endswith(".toml"):
+        return _read(Path(name_or_path))
+    boards = list_boards()
+    wanted = _key(text)
+    for board in boards:
+        if _key(board.name) == wanted:
+            return board
+    names = [board.name for board in boards]
+    close = did_you_mean(wanted, [_key(n) for n in names])
+    for board in boards:
+        close = close.replace(repr(_key(board.name)), repr(board.name))
+    raise CompileError(
+        [
+            Diagnostic(
+                code="HW501",
+                title="unknown board",
+                found=f"board = {text[:80]!r}",
+                supported=", ".join(names),
+                help=f"{close} or give the path of a profile file (.toml)".strip(),
+            )
+        ]
+    )
+
+
+def _key(name: str) -> str:
+    """Return a name without case and separators: ``Arty A7-35T`` and ``arty_a7_35t`` are one."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _read(path: Path) -> Board:
+    try:
+        data = parse_toml(read_limited(path, MAX_PROFILE_BYTES))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _unreadable(path, reason or type(error).__name__) from error
+    try:
+        return Board.model_validate(data)
+    except ValidationError as error:
+        raise CompileError(
+            Diagnostic(
+                code="HW503",
+                title="board profile breaks the schema",
+                where=f"{path.name}, {'.'.join(map(str, e['loc'])) or 'top level'}",
+                found=_shown(e["input"]) if e["type"] != "missing" else "nothing",
+                supported=e["msg"],
+                help="compare with a shipped profile: hwflow boards --json",
+            )
+            for e in error.errors()
+        ) from error
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _unreadable(path: Path, reason: str) -> CompileError:
+    return CompileError(
+        [
+            Diagnostic(
+                code="HW502",
+                title="board profile cannot be read",
+                where=path.name,
+                found=reason,
+                help="check the path and that the file is TOML",
+            )
+        ]
+    )

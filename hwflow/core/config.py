@@ -1,0 +1,308 @@
+"""``hwflow.toml``: what a user may set, validated strictly and all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.core.files import read_limited
+from hwflow.core.limits import VerifySettings, parse_reuse_factor
+from hwflow.core.toml_text import parse_toml
+from hwflow.fixed import FixedType
+
+MAX_BYTES = 2**20
+"""Longest settings file that is read."""
+
+TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
+"""Layer settings that hold a fixed-point type."""
+
+
+class TargetSettings(BaseModel):
+    """``[target]``: the device and how every layer is built unless it says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    board: str = "pynq-z2"
+    backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
+    io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
+    clock_period_ns: float | None = Field(None, ge=0.1, le=1000)
+    strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
+    reuse_factor: Any = 1
+
+    @field_validator("reuse_factor")
+    @classmethod
+    def _is_reuse_factor(cls, setting: object) -> object:
+        parse_reuse_factor(setting)
+        return setting
+
+
+class InputSettings(BaseModel):
+    """``[input.NAME]``: the fixed-point type of an input port."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: str
+
+    @field_validator("type")
+    @classmethod
+    def _parses(cls, text: str) -> str:
+        try:
+            FixedType.parse(text)
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+
+class PluginSettings(BaseModel):
+    """``[plugins]``: operators beside hwflow's own; loading them runs their code."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    paths: list[str] = []
+
+
+class _File(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    target: TargetSettings = TargetSettings()
+    input: dict[str, InputSettings] = {}
+    layer: dict[str, dict[str, Any]] = {}
+    plugins: PluginSettings = PluginSettings()
+    verify: VerifySettings = VerifySettings()
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one compilation.
+
+    Attributes:
+        target: device and defaults.
+        inputs: type of an input port by its name in the model.
+        layers: settings by layer name, values as the operator's fields take them.
+        source: where the settings come from, for diagnostics.
+        plugins: Python files and packages with operators, as the file names them.
+        folder: what the paths of plugins are relative to; where the file lies.
+        verify: limits of ``hwflow verify``.
+        arguments: entries of ``target`` that do not come from ``source`` but were given beside it.
+        findings: what could not be taken.
+    """
+
+    target: TargetSettings = field(default_factory=TargetSettings)
+    inputs: Mapping[str, FixedType] = field(default_factory=dict)
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    source: str = "the defaults"
+    plugins: tuple[str, ...] = ()
+    folder: Path = field(default=Path(), repr=False)
+    verify: VerifySettings = field(default_factory=VerifySettings)
+    arguments: frozenset[str] = field(default=frozenset(), repr=False)
+    findings: tuple[Diagnostic, ...] = field(default=(), repr=False)
+
+    def place_of(self, entry: str) -> str:
+        """Return where an entry of ``target`` was set, for diagnostics."""
+        return "the arguments" if entry in self.arguments else f"[target] in {self.source}"
+
+
+def load_config(path: Path) -> Config:
+    """Return the settings in a TOML file.
+
+    Raises:
+        CompileError: the file cannot be read, is not TOML, or holds something that is not a
+            setting; carries every finding.
+    """
+    return _whole(read_config(path))
+
+
+def read_config(path: Path) -> Config:
+    """Return what can be taken of the settings in a TOML file, and findings about the rest.
+
+    Raises:
+        CompileError: the file cannot be read, or is not TOML.
+    """
+    try:
+        content = read_limited(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise CompileError([_unreadable(str(path), found)]) from error
+    try:
+        settings = parse_toml(content)
+    except ValueError as error:
+        raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
+    config = read_settings(settings, path.name, folder=path.parent)
+    return replace(config, target=_with_board_beside(config.target, path.parent))
+
+
+def _with_board_beside(target: TargetSettings, folder: Path) -> TargetSettings:
+    """Return target settings with the path of a board profile relative to the settings' folder."""
+    if not target.board.lower().endswith(".toml"):
+        return target
+    return target.model_copy(update={"board": str(folder / target.board)})
+
+
+def make_config(
+    settings: Mapping[str, Any], source: str = "the arguments", *, folder: Path = Path()
+) -> Config:
+    """Return settings given as nested dictionaries, in the form of ``hwflow.toml``.
+
+    Args:
+        settings: the nested dictionaries.
+        source: where they come from, for diagnostics.
+        folder: what paths in them are relative to.
+
+    Raises:
+        CompileError: carries every finding.
+    """
+    return _whole(read_settings(settings, source, folder=folder))
+
+
+def read_settings(
+    settings: Mapping[str, Any], source: str = "the arguments", *, folder: Path = Path()
+) -> Config:
+    """Return what can be taken of settings as for ``make_config``, and findings about the rest."""
+    findings: list[Diagnostic] = []
+    parsed = _parsed(settings, source, findings)
+    layers = {
+        name: dict(_layer(name, values, source, findings)) for name, values in parsed.layer.items()
+    }
+    inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
+    return Config(
+        parsed.target, inputs, layers, source, tuple(parsed.plugins.paths), folder, parsed.verify,
+        findings=tuple(findings),
+    )  # fmt: skip
+
+
+def with_arguments(config: Config, arguments: Mapping[str, Any]) -> Config:
+    """Return settings with entries of ``[target]`` that were given beside them.
+
+    Args:
+        config: the settings.
+        arguments: by name; None stands for nothing.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    found = read_settings({"target": given})
+    taken = {name: getattr(found.target, name) for name in found.target.model_fields_set}
+    return replace(
+        config,
+        target=config.target.model_copy(update=taken),
+        arguments=frozenset(taken),
+        findings=(*config.findings, *found.findings),
+    )
+
+
+def _whole(config: Config) -> Config:
+    if config.findings:
+        raise CompileError(config.findings)
+    return config
+
+
+def _parsed(settings: Mapping[str, Any], source: str, findings: list[Diagnostic]) -> _File:
+    """Return the parts of a file that are legal; findings tell of the others."""
+    left = deepcopy(dict(settings))
+    while left:
+        try:
+            return _File.model_validate(left)
+        except ValidationError as error:
+            findings.extend(_explain(error, source))
+            for item in error.errors():
+                _drop(left, item["loc"])
+    return _File()
+
+
+def _drop(settings: dict[str, Any], place: Sequence[Any]) -> None:
+    """Remove what stands at a place, or what holds it where nothing does; inputs as a whole."""
+    holder, key = settings, place[0]
+    for step in place[1:2] if key == "input" else place[1:]:
+        inner = holder.get(key)
+        if not isinstance(inner, dict) or step not in inner:
+            break
+        holder, key = inner, step
+    holder.pop(key, None)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Return settings as nested dictionaries, in the form of ``hwflow.toml``, without plugins."""
+    layers = {
+        name: {k: str(v) if isinstance(v, FixedType) else v for k, v in values.items()}
+        for name, values in config.layers.items()
+    }
+    content = {
+        "target": config.target.model_dump(exclude_none=True),
+        "input": {name: {"type": str(dtype)} for name, dtype in config.inputs.items()},
+        "layer": layers,
+        "verify": config.verify.model_dump(exclude_defaults=True),
+    }
+    return {section: settings for section, settings in content.items() if settings}
+
+
+def _layer(
+    name: str, values: Mapping[str, Any], source: str, findings: list[Diagnostic]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of a layer, types parsed."""
+    for key, value in values.items():
+        if key not in TYPE_SETTINGS:
+            yield key, value
+            continue
+        try:
+            yield key, FixedType.parse(str(value))
+        except (ValueError, OverflowError) as error:
+            where = f"[layer.{name}] in {source}"
+            findings.append(_finding("not a fixed-point type", where, f"{key}: {error}"))
+
+
+def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each of pydantic's findings."""
+    known = {
+        "": list(_File.model_fields),
+        "plugins": list(PluginSettings.model_fields),
+        "target": list(TargetSettings.model_fields),
+        "input": list(InputSettings.model_fields),
+        "verify": list(VerifySettings.model_fields),
+    }
+    for item in error.errors():
+        path = [str(p) for p in item["loc"]]
+        found = f"{'.'.join(path)} = {item.get('input')!r}"
+        if item["type"] == "extra_forbidden":
+            names = known.get(path[0] if len(path) > 1 else "", [])
+            yield Diagnostic(
+                code="HW101",
+                title="unknown setting",
+                where=source,
+                found=found,
+                supported=", ".join(names),
+                help=did_you_mean(path[-1], names) or "remove it",
+            )
+        elif item["type"] == "string_pattern_mismatch":
+            legal = item["ctx"]["pattern"].strip("^()$").split("|")
+            finding = _finding("illegal setting", source, found)
+            guess = did_you_mean(str(item["input"]), legal)
+            yield replace(finding, supported=", ".join(legal), help=guess or finding.help)
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            yield _finding("illegal setting", source, f"{found}: {message}")
+
+
+def _unreadable(where: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW100",
+        title="settings cannot be read",
+        where=where,
+        found=found,
+        help="check the path and that the file is TOML (https://toml.io)",
+    )
+
+
+def _finding(title: str, where: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        code="HW102",
+        title=title,
+        where=where,
+        found=found,
+        help="see docs/settings.md for every setting and its legal values",
+    )

@@ -1,0 +1,51 @@
+"""Everything that an operator of one's own is written with, in one place.
+
+``Op`` says what an operator must tell; ``docs/custom-layers.md`` walks through one.
+"""
+
+from __future__ import annotations
+
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate.layer import (
+    elementwise_cost,
+    free_cost,
+    move_cost,
+    product_cost,
+    scale_cost,
+    table_cost,
+)
+from hwflow.estimate.spread import SIMPLE, make_cost, per_position, side_by_side
+from hwflow.fixed import MAX_RAW_BITS, FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+
+__all__ = [
+    "MAX_RAW_BITS",
+    "SIMPLE",
+    "Constant",
+    "Cost",
+    "Diagnostic",
+    "Estimate",
+    "Example",
+    "FixedArray",
+    "FixedType",
+    "HlsLayer",
+    "Layout",
+    "OnnxNode",
+    "Op",
+    "Overflow",
+    "RawArray",
+    "Rounding",
+    "Target",
+    "TensorType",
+    "elementwise_cost",
+    "free_cost",
+    "make_cost",
+    "move_cost",
+    "per_position",
+    "product_cost",
+    "scale_cost",
+    "side_by_side",
+    "table_cost",
+]

@@ -1,0 +1,305 @@
+"""Resources and timing of a whole graph, before any vendor tool runs.
+
+Everything here is *estimated*: "csynth" columns stand for what the HLS tool's C synthesis would
+report, "post-synthesis" ones for what logic synthesis would leave of it; ``docs/estimates.md``
+says how good both are. Nothing in this module is called synthesized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from hwflow.core.board import RESOURCES, Board
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate.products import fifo_brams
+from hwflow.estimate.total import total_cost
+from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.notebook import Cell, html_table
+from hwflow.ir.op import Target
+from hwflow.ir.tensor import TensorType
+
+UNROLL_LIMIT = 4096
+"""Elements per array and products per layer from which Vivado HLS stops unrolling ("Stop unrolling
+loop"; hls4ml FAQ) and Vitis HLS leaves sums unbalanced."""
+
+BOARD_COLUMN = {
+    "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k", "uram": "uram"
+}  # fmt: skip
+"""Which estimated figure stands against which resource of a board."""
+
+
+NOTEBOOK = {
+    "lut_synth": "LUT, post-synthesis", "ff_synth": "FF, post-synthesis", "dsp": "DSP blocks",
+    "bram_18k": "BRAM, 18 kbit", "latency_cycles": "latency, cycles", "ii": "II, cycles",
+}  # fmt: skip
+"""Columns of the table in notebooks."""
+
+FITS = {"yes": "good", "borderline": "unsure", "no": "bad"}
+"""How answers look."""
+
+
+@dataclass(frozen=True)
+class LayerEstimate:
+    """One row of the table: a layer of the graph and its cost."""
+
+    name: str
+    origin: str
+    kind: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Share of one resource of a board.
+
+    Attributes:
+        resource: name of the resource.
+        used: post-synthesis-equivalent figure.
+        available: what the device has.
+        percent: ``used`` in per cent of it, with the interval.
+        fits: ``"yes"``, ``"no"``, or ``"borderline"`` when the interval straddles 100 %.
+    """
+
+    resource: str
+    used: Estimate
+    available: int
+    percent: Estimate
+    fits: str
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """Estimated cost of a graph on a target.
+
+    Attributes:
+        layers: one row per layer, in graph order.
+        total: sums of areas; latency and II of the whole design.
+        clock_period_ns: requested clock period.
+        latency_ns: total latency in time.
+        board: name of the board, or empty.
+        utilisation: one entry per resource of the board.
+        fits: the worst of the utilisations; empty without a board.
+        warnings: what an engineer wants to know before hours of synthesis; ``Design.estimate`` adds
+            what does not fit, and what would (``hwflow.project.advice``).
+    """
+
+    layers: tuple[LayerEstimate, ...]
+    total: Cost
+    clock_period_ns: float
+    latency_ns: Estimate
+    board: str
+    utilisation: tuple[Utilisation, ...]
+    fits: str
+    warnings: tuple[Diagnostic, ...]
+
+    def __repr__(self) -> str:
+        """Return the totals in a few lines."""
+        total = self.total
+        area = (
+            f"LUT {total.lut_synth}, FF {total.ff_synth}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
+        )
+        time = f"latency {self.latency_ns} ns, II {total.ii} cycles"
+        fits = f"fits {self.board}: {self.fits}" if self.board else "no board"
+        return f"EstimateReport: {len(self.layers)} layers, {fits}\n  {area}\n  {time}"
+
+    def _repr_html_(self) -> str:
+        """Return the layers and the total with their shares, for notebooks."""
+        rows: list[tuple[object, ...]] = []
+        for row in self.layers:
+            cells = (self._share(row.cost, column) for column in NOTEBOOK)
+            rows.append((row.name, row.kind, *cells))
+        rows.append(("total", "", *(f"{getattr(self.total, column)}" for column in NOTEBOOK)))
+        for use in self.utilisation:
+            figure = f"{use.percent.value:.1f} % ({use.percent.low:.1f}-{use.percent.high:.1f})"
+            share, fits = (
+                Cell(figure, share=use.percent.value / 100),
+                Cell(use.fits, FITS[use.fits]),
+            )
+            rows.append((f"{use.resource} of {use.available:,}", fits, share))
+        caption = f"estimated; latency {self.latency_ns} ns at {self.clock_period_ns:g} ns" + (
+            f"; fits {self.board}: {self.fits}" if self.board else ""
+        )
+        return html_table(caption, ("layer", "operator", *NOTEBOOK.values()), rows)
+
+    def _share(self, cost: Cost, column: str) -> Cell:
+        """Return a figure of a layer over its share of the total."""
+        value, total = getattr(cost, column).value, getattr(self.total, column).value
+        return Cell(f"{value:,.0f}", share=value / total if total else 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain lists, dicts, strings and numbers, for JSON."""
+        return {
+            "kind": "estimated",
+            "clock_period_ns": self.clock_period_ns,
+            "latency_ns": interval_dict(self.latency_ns),
+            "layers": [
+                {
+                    "name": r.name,
+                    "origin": r.origin,
+                    "kind": r.kind,
+                    **cost_dict(r.cost),
+                }
+                for r in self.layers
+            ],
+            "total": cost_dict(self.total),
+            "board": self.board,
+            "fits": self.fits,
+            "utilisation": [
+                {
+                    "resource": u.resource,
+                    "used": interval_dict(u.used),
+                    "available": u.available,
+                    "percent": interval_dict(u.percent),
+                    "fits": u.fits,
+                }
+                for u in self.utilisation
+            ],
+            "warnings": [w.as_dict() for w in self.warnings],
+        }
+
+
+def interval_dict(figure: Estimate) -> dict[str, float]:
+    """Return value and ends of the interval, rounded to three decimals."""
+    return {end: round(float(getattr(figure, end)), 3) for end in ("value", "low", "high")}
+
+
+def cost_dict(cost: Cost) -> dict[str, Any]:
+    """Return a cost with column names that say what each figure stands for."""
+    columns = {
+        "lut_csynth_equivalent": cost.lut,
+        "lut_post_synthesis_equivalent": cost.lut_synth,
+        "ff_csynth_equivalent": cost.ff,
+        "ff_post_synthesis_equivalent": cost.ff_synth,
+        "dsp": cost.dsp,
+        "bram_18k": cost.bram_18k,
+        "latency_cycles": cost.latency_cycles,
+        "ii": cost.ii,
+    }
+    return {k: interval_dict(v) for k, v in columns.items()} | {"notes": list(cost.notes)}
+
+
+def estimate(graph: Graph, target: Target, board: Board | None = None) -> EstimateReport:
+    """Return the estimated cost of every layer and of the whole graph.
+
+    Args:
+        graph: the hardware graph.
+        target: backend, io type, part and clock.
+        board: what to compare with; None to compare with nothing.
+    """
+    rows = tuple(
+        LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
+    )
+    costs = {row.name: row.cost for row in rows}
+    total = total_of(graph, costs, target)
+    utilisation = tuple(board_utilisation(total, board)) if board else ()
+    return EstimateReport(
+        layers=rows,
+        total=total,
+        clock_period_ns=target.clock_period_ns,
+        latency_ns=total.latency_cycles.scaled(target.clock_period_ns),
+        board=board.name if board else "",
+        utilisation=utilisation,
+        fits=worst_fit([u.fits for u in utilisation]),
+        warnings=tuple(warn(graph, target, board)),
+    )
+
+
+def total_of(graph: Graph, costs: Mapping[str, Cost], target: Target) -> Cost:
+    """Return the cost of a whole graph from those of its layers, by name."""
+    one_shot = {n.name for n in graph.nodes if all(len(t.shape) == 1 for t in graph.input_types(n))}
+    return total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target, one_shot)
+
+
+def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
+    """Return the cost of a layer, with the FIFOs of its result where values are streamed."""
+    cost = node.op.cost(target, *graph.input_types(node))
+    if not target.streams:
+        return cost
+    out = graph.types[node.name]
+    readers = len(graph.users[node.name])
+    return with_fifo(cost, out, readers, target.backend)
+
+
+def with_fifo(cost: Cost, out: TensorType, readers: int, backend: str) -> Cost:
+    """Return the cost of a streamed layer with a FIFO to each reader of its result."""
+    positions = prod(out.shape[:-1])
+    if positions == 1 or not readers:
+        return cost
+    blocks = readers * fifo_brams(positions, out.channels, out.dtype.width, backend)
+    return replace(cost, bram_18k=cost.bram_18k + Estimate.spread(blocks, (0.5, 1.5)))
+
+
+def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
+    """Yield the share of each resource that the design would take of a board."""
+    for resource in RESOURCES:
+        available = board.resources.count(resource)
+        used = getattr(total, BOARD_COLUMN[resource], Estimate())
+        if available == 0 and used.high == 0:
+            continue
+        percent = used.scaled(100.0 / available) if available else Estimate(*(_ABSENT,) * 3)
+        yield Utilisation(resource, used, available, percent, _fit(used, available))
+
+
+_ABSENT = 999.0
+"""Per cent shown for a resource that is needed and that the device does not have."""
+
+
+def _fit(used: Estimate, available: int) -> str:
+    if used.high <= available:
+        return "yes"
+    return "no" if used.low > available else "borderline"
+
+
+def worst_fit(fits: Sequence[str]) -> str:
+    """Return the worst of several answers; empty when there is none."""
+    return next((answer for answer in ("no", "borderline", "yes") if answer in fits), "")
+
+
+def warn(graph: Graph, target: Target, board: Board | None) -> Iterator[Diagnostic]:
+    """Yield what would make synthesis run for hours, or the figures another device's."""
+    for node in graph.nodes:
+        yield from _warn_node(graph, node, target)
+    if board and board.vendor != "amd":
+        yield Diagnostic(
+            code="HW513",
+            severity="warning",
+            title="estimates are for AMD devices",
+            found=f"board {board.name}: {board.family}, {board.vendor}",
+            help="take the figures as an order of magnitude; measure with Yosys and nextpnr",
+        )
+
+
+def _warn_node(graph: Graph, node: Node, target: Target) -> Iterator[Diagnostic]:
+    """Yield the warnings about one layer."""
+    where = f"{node.origin or node.name}: {node.op.kind}"
+    out = graph.types[node.name]
+    if not target.streams and out.size > UNROLL_LIMIT:
+        yield Diagnostic(
+            code="HW511",
+            severity="warning",
+            title="too many parallel values",
+            where=where,
+            found=f"{out.size} values in io_parallel",
+            supported=f"arrays of up to {UNROLL_LIMIT} elements are partitioned completely",
+            help='set io_type = "io_stream"',
+        )
+    layer = node.op.lower(*graph.input_types(node))
+    weight = layer.weights.get("weight")
+    if weight is None:
+        return
+    products = int((weight.raw != 0).sum()) / layer.reuse_factor
+    if layer.strategy == "latency" and products > UNROLL_LIMIT:
+        yield Diagnostic(
+            code="HW510",
+            severity="warning",
+            title="layer too large to unroll",
+            where=where,
+            found=f"{products:.0f} multiplications at once, strategy latency",
+            supported=f"about {UNROLL_LIMIT}; beyond, Vivado HLS stops unrolling and Vitis HLS "
+            "adds in long chains, both after hours",
+            help='raise reuse_factor, set strategy = "resource", or prune the layer',
+        )

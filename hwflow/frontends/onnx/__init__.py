@@ -1,0 +1,1 @@
+"""ONNX and QONNX models of strangers: read, checked and brought to one form."""

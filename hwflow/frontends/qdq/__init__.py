@@ -1,0 +1,1 @@
+"""QDQ and QCDQ models: ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant``, exactly."""

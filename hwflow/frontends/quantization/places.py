@@ -1,0 +1,226 @@
+"""Where integer hardware needs quantisers, and which of them must agree on a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from hwflow.frontends.quantization.layers import WEIGHTED
+from hwflow.ir.qonnx.model import QonnxModel, origin
+from hwflow.passes.model.tails import is_elementwise
+
+MOVES = frozenset(
+    {
+        "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Pad", "ReduceMax", "Reshape",
+        "Slice", "Squeeze", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
+"""Operators whose results are values of their operand, or zero: the quantiser goes before them."""
+
+TABLES = frozenset({"Softmax"})
+"""Operators that work with tables of what integers stand for."""
+
+AVERAGES = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
+
+ONE_SCALE = frozenset({"Concat", "Max", "Mean", "Min", "Sum"})
+"""Operators whose operands need one scale."""
+
+ALIGNED = frozenset({"Add", "Sub"})
+"""Sums of two, whose scales may differ by a power of two: a shift in hardware, no multiplier."""
+
+RANKS = frozenset({"ArgMax", "ArgMin", "Cast", "TopK"})
+"""Operators at outputs whose results only depend on the order of values, and their conversion."""
+
+LINES = frozenset({"Add", "BatchNormalization", "Div", "Identity", "Mul", "Neg", "Sub"})
+"""Operators with constants that keep a line a line, which the host computes at an output."""
+
+KEEPS_GRID = frozenset({"Concat", "Max", "Min"})
+"""Operators whose results are values of their operands, which are quantised already."""
+
+
+@dataclass(eq=False)
+class Place:
+    """A value that is quantised.
+
+    Attributes:
+        value: what is quantised.
+        uses: the operands, as node and position, that take the quantised value.
+        names: by which a user may call it: those of the nodes that compute it.
+        outward: it is an output of the model, which becomes the quantised value.
+    """
+
+    value: ir.Value
+    uses: list[tuple[ir.Node, int]] = field(default_factory=list)
+    names: frozenset[str] = frozenset()
+    outward: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Tie:
+    """Places whose scales depend on each other.
+
+    Attributes:
+        groups: places of one scale; those of different groups differ by powers of two.
+    """
+
+    groups: tuple[tuple[Place, ...], ...]
+
+
+@dataclass(eq=False)
+class _Search:
+    """What is known of a graph while its nodes are visited."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    same: list[list[Place]] = field(default_factory=list)
+    aligned: list[list[Place]] = field(default_factory=list)
+
+
+def find_places(model: QonnxModel, *, outputs: bool = False) -> tuple[list[Place], list[Tie]]:
+    """Return the places for quantisers in a float model, in order, and how their scales are tied.
+
+    They stand before the operands of layers with weights, of averages, of sums, products and
+    concatenations of several values, and of what works with tables (softmax); before pools,
+    reshapes and other moves. Everything between two of them is one function of integers.
+
+    Args:
+        model: the float model.
+        outputs: quantise outputs that are curves of integers, such as a relu, too.
+    """
+    search = _Search()
+    for node in model.ir.graph:
+        operands = [i for i, v in enumerate(node.inputs) if v is not None and is_dynamic(v)]
+        several = len({_source(node, i) for i in operands}) > 1
+        if not operands or not (several or _needs_integers(node)):
+            continue
+        found = [_demand(search, node, i) for i in operands]
+        if several and node.op_type in ONE_SCALE:
+            search.same.append(found)
+        elif several and node.op_type in ALIGNED:
+            search.aligned.append(found)
+    for output in model.ir.graph.outputs if outputs else ():
+        _demand_output(search, output)
+    order = {n: i for i, n in enumerate(model.ir.graph)}
+    places = sorted(search.places.values(), key=lambda p: order.get(p.value.producer(), -1))  # type: ignore[arg-type]
+    return places, _ties(places, search)
+
+
+def is_dynamic(value: ir.Value) -> bool:
+    """Return whether a value depends on an input of the graph."""
+    return value.const_value is None
+
+
+def _needs_integers(node: ir.Node) -> bool:
+    return node.op_type in WEIGHTED | AVERAGES | TABLES
+
+
+def _operand(node: ir.Node) -> ir.Value | None:
+    """Return the only operand of a node that is not constant, or None."""
+    found = {v for v in node.inputs if v is not None and is_dynamic(v)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _source(node: ir.Node, index: int) -> ir.Value | None:
+    """Return what an operand is a function of, element by element."""
+    value = node.inputs[index]
+    while value is not None and (producer := value.producer()) is not None:
+        before = _operand(producer)
+        if before is None and not _is_diamond(producer):
+            return value
+        if _needs_integers(producer) or producer.op_type in MOVES:
+            return value
+        value = before if before is not None else _source(producer, 0)
+    return value
+
+
+def _is_diamond(node: ir.Node) -> bool:
+    """Return whether all operands are functions of one value, such as in ``x * sigmoid(x)``."""
+    operands = [i for i, v in enumerate(node.inputs) if v is not None and is_dynamic(v)]
+    return node.op_type != "Concat" and len({_source(node, i) for i in operands}) == 1
+
+
+def _demand(search: _Search, node: ir.Node, index: int) -> Place:
+    """Quantise an operand, before what only moves it, and return the place."""
+    value = node.inputs[index]
+    assert value is not None
+    producer = value.producer()
+    while producer is not None and producer.op_type in MOVES and not producer.domain:
+        node, index = producer, 0
+        value = producer.inputs[0]
+        assert value is not None
+        producer = value.producer()
+    if producer is not None and producer.op_type in KEEPS_GRID and not _is_diamond(producer):
+        return _demand(search, producer, 0)
+    place = search.places.setdefault(value.name or "", Place(value, names=_names(value)))
+    if (node, index) not in place.uses:
+        place.uses.append((node, index))
+    return place
+
+
+def _demand_output(search: _Search, output: ir.Value) -> None:
+    """Quantise an output that is a curve of integers, before what only moves it."""
+    value, use = output, None
+    behind = MOVES | RANKS
+    while (node := value.producer()) is not None and node.op_type in behind and not node.domain:
+        use, before = (node, 0), node.inputs[0]
+        assert before is not None
+        value = before
+    if not _is_curve(value):
+        return
+    place = search.places.setdefault(value.name or "", Place(value, names=_names(value)))
+    if use is None:
+        place.outward = True
+    elif use not in place.uses:
+        place.uses.append(use)
+
+
+def _is_curve(value: ir.Value) -> bool:
+    """Return whether a value is a function of what is before it that is no line."""
+    node = value.producer()
+    while node is not None and is_elementwise(node):
+        if node.op_type not in LINES:
+            return True
+        before = _operand(node)
+        if before is None:  # of one value twice, such as x * sigmoid(x)
+            return True
+        node = before.producer()
+    return False
+
+
+def _names(value: ir.Value) -> frozenset[str]:
+    """Return the names of the nodes of the group that a value is the result of."""
+    found, here = set(), value
+    while (producer := here.producer()) is not None:
+        found.add(origin(producer))
+        before = _operand(producer)
+        if before is None or _needs_integers(producer):
+            return frozenset(found)
+        here = before
+    return frozenset({*found, here.name or ""})
+
+
+def _ties(places: list[Place], search: _Search) -> list[Tie]:
+    """Return the places with what they share a scale with, each place in one tie."""
+    same = _components(places, search.same)
+    group = {id(p): tuple(g) for g in same for p in g}
+    heads = [[group[id(p)][0] for p in sum_] for sum_ in search.aligned]
+    together = _components([g[0] for g in same], heads)
+    return [Tie(tuple(group[id(p)] for p in tie)) for tie in together]
+
+
+def _components(places: list[Place], edges: list[list[Place]]) -> list[list[Place]]:
+    """Return the connected components of a graph of places, in order."""
+    parent = {id(p): id(p) for p in places}
+
+    def root(key: int) -> int:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    for first, *others in edges:
+        for other in others:
+            parent[root(id(other))] = root(id(first))
+    found: dict[int, list[Place]] = {}
+    for place in places:
+        found.setdefault(root(id(place)), []).append(place)
+    return list(found.values())

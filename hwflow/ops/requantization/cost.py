@@ -1,0 +1,231 @@
+"""What implementations cost, lane by lane, and the single figure that they are chosen by.
+
+A lane is the hardware for one row. Relations and intervals are those of the other operators
+(``_products``, ``_fabric``, ``_spread``); ``docs/requantize.md`` shows them on examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.estimate import fabric as fabric
+from hwflow.estimate import products as products
+from hwflow.estimate.spread import SIMPLE, make_cost, per_position
+from hwflow.fixed import FixedType, RawArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Target
+from hwflow.ir.tensor import TensorType
+
+if TYPE_CHECKING:
+    from hwflow.ops.requantization.plan import Plan
+
+F64 = npt.NDArray[np.float64]
+
+LUT_PER_COMPARISON_BIT = 0.75
+"""LUTs per bit to compare with one constant: the input's share of ``fabric.lut_cast``, relus."""
+
+LUT_PER_CLAMP_BIT = 1.5
+"""LUTs per bit of what is clamped: the part of ``fabric.lut_cast`` that saturates."""
+
+ROM_BITS_PER_LUT = 64
+"""A 6-input LUT holds 64 bits (UG474)."""
+
+LUT_PER_LOOK_UP = 30.0
+"""LUTs around a table, as in ``_cost.table_cost``."""
+
+LUT_PER_DSP = fabric.LUT_PER_PRODUCT_BIT * products.DSP_WIDTH**2
+"""LUTs that one DSP block is worth: those of a product of two 18-bit numbers."""
+
+LUT_PER_BRAM = 18 * 1024 / ROM_BITS_PER_LUT
+"""LUTs that one 18 kbit block RAM is worth: those that hold as many bits."""
+
+DSP_LONG = 25
+"""Bits of the wider DSP port (A of DSP48E1, UG479; 27 in DSP48E2)."""
+
+
+def figure(cost: Cost) -> float:
+    """Return what a cost is worth in LUTs; the cheapest implementation has the least."""
+    return (
+        cost.lut.value + LUT_PER_DSP * cost.dsp.value + LUT_PER_BRAM * cost.bram_18k.value
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """What the hardware of each row takes.
+
+    Attributes:
+        lut: look-up tables of each row.
+        dsp: DSP blocks of each row.
+        bram: 18 kbit block RAMs of each row.
+        levels: adders and comparisons one after the other.
+        bits: width of what is registered where it takes several cycles.
+    """
+
+    lut: F64
+    dsp: F64
+    bram: F64
+    levels: float = 0.0
+    bits: float = 0.0
+
+    def __add__(self, other: Lanes) -> Lanes:
+        """Return both, one behind the other."""
+        return Lanes(
+            self.lut + other.lut,
+            self.dsp + other.dsp,
+            self.bram + other.bram,
+            self.levels + other.levels,
+            max(self.bits, other.bits),
+        )
+
+    @classmethod
+    def of(
+        cls, lut: F64, *, dsp: F64 | None = None, bram: F64 | None = None, levels: float = 0.0,
+        bits: float = 0.0,
+    ) -> Lanes:  # fmt: skip
+        """Return lanes of LUTs and what else is given."""
+        none = np.zeros(lut.shape)
+        return cls(lut, none if dsp is None else dsp, none if bram is None else bram, levels, bits)
+
+
+def width(lo: RawArray, hi: RawArray) -> RawArray:
+    """Return the bits of two's complement that hold ``lo .. hi``, a sign only where needed."""
+    signed = lo < 0
+    largest = np.maximum(np.maximum(hi, -(lo + 1)), 0).astype(np.float64)
+    bits = np.ceil(np.log2(largest + 1.0)).astype(np.int64) + signed
+    return np.where(lo == hi, 0, bits)
+
+
+def product_lanes(multiplier: RawArray, lo: RawArray, hi: RawArray, target: Target) -> Lanes:
+    """Return one product by a constant per row: adders for its digits, or a DSP."""
+    bits, digits = width(lo, hi), products.csd_digits(multiplier)
+    lowest = np.where(multiplier == 0, 1, multiplier & -multiplier)
+    constant = products.constant_bits(multiplier // lowest)  # a shift is wires
+    wide = constant + bits >= products.MIN_PRODUCT_BITS[target.backend]
+    in_dsp = wide & (digits >= products.MIN_CSD_DIGITS) & (bits > 0)
+    adders = fabric.SHIFT_ADD_WEIGHT * np.maximum(digits - 1, 0) * (constant + bits) * (bits > 0)
+    lut = np.where(in_dsp, 0.0, fabric.LUT_PER_ADDER_BIT * adders)
+    levels = 1.0 if (digits > 1).any() else 0.0
+    return Lanes.of(
+        lut, dsp=np.where(in_dsp, dsp_blocks(bits, constant), 0.0), levels=levels,
+        bits=float((constant + bits).max()),
+    )  # fmt: skip
+
+
+def varying_lanes(multiplier: RawArray, lo: RawArray, hi: RawArray) -> Lanes:
+    """Return one product per row by a factor chosen at run time.
+
+    Args:
+        multiplier: the factors, shape ``(rows, choices)``.
+        lo: least input of each row.
+        hi: greatest input of each row.
+    """
+    bits, constant = width(lo, hi), products.constant_bits(multiplier).max(axis=1)
+    in_dsp = bits + constant >= products.MIN_RUNTIME_PRODUCT_BITS
+    choice = constant * fabric.lut_select(multiplier.shape[1])
+    lut = choice + np.where(in_dsp, 0.0, fabric.LUT_PER_PRODUCT_BIT * bits * constant)
+    return Lanes.of(
+        lut, dsp=np.where(in_dsp, dsp_blocks(bits, constant), 0.0), levels=2.0,
+        bits=float((constant + bits).max()),
+    )  # fmt: skip
+
+
+def dsp_blocks(a: RawArray, b: RawArray) -> F64:
+    """Return the DSP blocks that tile a product: 18 bits one way, 25 the other."""
+    narrow, wide = np.minimum(a, b), np.maximum(a, b)
+    return np.ceil(narrow / products.DSP_WIDTH) * np.ceil(wide / DSP_LONG)
+
+
+def adder_lanes(multiplier: RawArray, offset: RawArray, lo: RawArray, hi: RawArray) -> Lanes:
+    """Return one addition of a constant per row; bits below its last one are wires."""
+    ends = np.stack([multiplier * e + offset for e in (lo, hi)])
+    bits = width(ends.min(axis=0), ends.max(axis=0))
+    free = np.log2((offset & -offset).astype(np.float64), where=offset != 0, out=np.zeros(len(lo)))
+    lut = np.where(offset == 0, 0.0, fabric.LUT_PER_ADDER_BIT * np.maximum(bits - free, 1))
+    return Lanes.of(lut, levels=1.0, bits=float(bits.max()))
+
+
+def varying_adder_lanes(rows: int, choices: int, sums: tuple[int, int]) -> Lanes:
+    """Return one addition per row of an offset chosen at run time."""
+    bits = FixedType.covering(*sums, 0, signed=True).width
+    lut = (fabric.LUT_PER_ADDER_BIT + fabric.lut_select(choices)) * bits
+    return Lanes.of(np.full(rows, lut), levels=1.0, bits=float(bits))
+
+
+def clamp_lanes(rows: int, sums: tuple[int, int], drop: int, *, clamps: bool) -> Lanes:
+    """Return the saturation of each row's sum."""
+    bits = FixedType.covering(*sums, 0, signed=True).width - drop
+    lut = LUT_PER_CLAMP_BIT * max(bits, 1) if clamps else 0.0
+    return Lanes.of(np.full(rows, lut), levels=1.0 if clamps else 0.0)
+
+
+def comparison_lanes(count: int, lo: RawArray, hi: RawArray) -> Lanes:
+    """Return ``count`` comparisons with constants side by side."""
+    return Lanes.of(LUT_PER_COMPARISON_BIT * count * width(lo, hi).astype(np.float64), levels=1.0)
+
+
+def search_lanes(stages: int, result_bits: int, lo: RawArray, hi: RawArray) -> Lanes:
+    """Return a binary search: a comparison per stage, and the memory of its thresholds.
+
+    Args:
+        stages: comparisons one after the other.
+        result_bits: width of a listed result; 0 where results follow from the count.
+        lo: least input of each row.
+        hi: greatest input of each row.
+    """
+    bits = width(lo, hi).astype(np.float64)
+    memory = sum(2**s for s in range(1, stages)) * bits + 2**stages * result_bits
+    lut = stages * LUT_PER_COMPARISON_BIT * bits + memory / ROM_BITS_PER_LUT
+    return Lanes.of(lut, levels=float(2 * stages), bits=float(bits.max()))
+
+
+def table_lanes(rows: int, size: int, result_bits: int) -> Lanes:
+    """Return a table look-up per row; two rows share the ports of a block RAM."""
+    bits = size * result_bits
+    in_bram = bits > products.LUT_MEMORY_BITS
+    lut = LUT_PER_LOOK_UP + (0.0 if in_bram else bits / ROM_BITS_PER_LUT)
+    blocks = products.bram_blocks(result_bits, size) if in_bram else 0
+    share = 0.5 if rows == 1 else 1.0  # two lanes read one table, where it is theirs alike
+    return Lanes.of(
+        np.full(rows, lut), bram=np.full(rows, share * blocks), levels=2.0, bits=float(result_bits)
+    )
+
+
+def sum_lanes(plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Lanes:
+    """Return the weighted sum of the operands; nothing where there is one."""
+    lanes = Lanes.of(np.zeros(plan.rows))
+    if plan.weights is None:
+        return lanes
+    for weight, x in zip(plan.weights, inputs, strict=True):
+        lo, hi = (np.full(plan.rows, end) for end in x.bounds)
+        lanes += product_lanes(weight, lo, hi, target)
+    bits = width(plan.lo, plan.hi).astype(np.float64)
+    adders = fabric.LUT_PER_ADDER_BIT * (len(inputs) - 1) * bits
+    return lanes + Lanes.of(adders, levels=float(fabric.adder_levels(len(inputs))))
+
+
+def total(lanes: Lanes, plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Cost:
+    """Return the cost of all lanes of a tensor, and of the sum before them.
+
+    Streams have a lane per channel, which takes turns over positions; rows that are elements then
+    share lanes, and their constants are memories.
+    """
+    x = inputs[0]
+    lanes = sum_lanes(plan, target, inputs) + lanes
+    area = [float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram)]
+    copies = x.channels / plan.rows if plan.rows in (1, x.channels) else 1 / prod(x.shape[:-1])
+    lut, dsp, bram = (copies * a for a in area)
+    old = fabric.is_7_series(target.part)
+    delay = fabric.ADDER_NS[target.backend, old] * lanes.levels
+    delay += fabric.MULTIPLIER_NS[old] if dsp else 0.0
+    usable = target.clock_period_ns * fabric.USABLE_PERIOD[target.backend]
+    cycles = float(int(delay / usable)) + (1.0 if bram else 0.0)
+    ff = lanes.bits * x.channels * cycles + (20.0 if target.streams else 0.0)
+    cost = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
+    return per_position(cost, x, target)

@@ -1,0 +1,142 @@
+"""Division by constants: exact, rounded once, and what the C++ kernel needs for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hwflow.core.errors import Diagnostic
+from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, RawArray, Rounding, shift_left
+
+MAX_RECIPROCAL_BITS = 63
+"""Reciprocals are written as 64-bit constants."""
+
+ROUND_UP = {
+    Rounding.TRN: "false",
+    Rounding.TRN_ZERO: "negative && rest > 0",
+    Rounding.RND: "above || tie",
+    Rounding.RND_ZERO: "above || (tie && negative)",
+    Rounding.RND_INF: "above || (tie && !negative)",
+    Rounding.RND_MIN_INF: "above",
+    Rounding.RND_CONV: "above || (tie && quotient[0])",
+}
+"""When a quotient that was rounded down goes up by one, in C++."""
+
+
+def divide_round(raw: RawArray, divisor: RawArray, rounding: Rounding) -> RawArray:
+    """Return ``raw / divisor`` rounded to integers as ap_fixed rounds; divisors are positive.
+
+    Raises:
+        OverflowError: twice a remainder could pass 62 bits.
+    """
+    check_width(np.asarray(divisor), 1)
+    quotient, rest = np.divmod(raw, divisor)
+    negative, above, tie = raw < 0, 2 * rest > divisor, 2 * rest == divisor
+    match rounding:
+        case Rounding.TRN:
+            up = np.zeros(np.shape(quotient), bool)
+        case Rounding.TRN_ZERO:
+            up = negative & (rest > 0)
+        case Rounding.RND:
+            up = above | tie
+        case Rounding.RND_ZERO:
+            up = above | (tie & negative)
+        case Rounding.RND_INF:
+            up = above | (tie & ~negative)
+        case Rounding.RND_MIN_INF:
+            up = above
+        case Rounding.RND_CONV:
+            up = above | (tie & (quotient & 1 == 1))
+    return np.asarray(quotient + up, np.int64)
+
+
+def divide_to(sums: RawArray, fractional: int, to: FixedType, divisors: RawArray) -> RawArray:
+    """Return mantissas of quotients on the grid of a type, before its overflow.
+
+    Args:
+        sums: mantissas of the dividends.
+        fractional: their fractional bits.
+        to: gives the grid and the rounding.
+        divisors: positive integers that broadcast against the dividends.
+
+    Raises:
+        OverflowError: the division needs more than 62 bits.
+    """
+    up = to.fractional - fractional
+    return divide_round(shift_left(sums, max(up, 0)), divisors << max(-up, 0), to.rounding)
+
+
+def quotient_parameters(sums: FixedType, divisors: RawArray, to: FixedType) -> dict[str, Any]:
+    """Return the constants of ``templates/ops/_divide.h.j2``.
+
+    Args:
+        sums: type of the dividends, signed.
+        divisors: positive integers, one for all dividends or one each.
+        to: type of the result.
+
+    Raises:
+        OverflowError: a reciprocal needs more than 63 bits.
+    """
+    up = to.fractional - sums.fractional
+    width = sums.width + max(up, 0) + 1
+    return {
+        "sum_width": sums.width,
+        "up": max(up, 0),
+        "width": width,
+        "fractional": to.fractional,
+        **reciprocal_parameters(divisors << max(-up, 0), width, to.rounding),
+    }
+
+
+def quotient_too_wide(problem: OverflowError) -> Diagnostic:
+    """Return the finding that a mean cannot be divided exactly."""
+    return Diagnostic(
+        code="HW303",
+        title="mean too wide to be computed exactly",
+        found=f"{problem}",
+        supported="sums and quotients of about 55 bits",
+        help="quantise the activation before this layer, or set a narrower result_t",
+    )
+
+
+def reciprocal_parameters(divisors: RawArray, width: int, rounding: Rounding) -> dict[str, Any]:
+    """Return the constants by which the kernel divides signed integers of ``width`` bits.
+
+    With ``M = ceil(2**k / d)``, ``(2 n + 1) M / 2**(k+1)`` exceeds ``(n + 1/2) / d`` by less than
+    ``(|n| + 1) / 2**k`` in magnitude, and ``(n + 1/2) / d`` is at least ``1 / (2 d)`` away from an
+    integer. So the floor of both is that of ``n / d`` as soon as ``2**k >= 2 d (|n| + 1)``.
+
+    Args:
+        divisors: positive, one for all windows or one each.
+        width: bits of the dividend.
+        rounding: how the quotient is rounded.
+
+    Raises:
+        OverflowError: a reciprocal needs more than 63 bits.
+    """
+    largest = int(divisors.max())
+    shift = width + largest.bit_length() + 1
+    reciprocals = [-(-(2**shift) // int(d)) for d in divisors]
+    bits = max(reciprocals).bit_length()
+    if bits > MAX_RECIPROCAL_BITS or largest.bit_length() > MAX_RECIPROCAL_BITS:
+        raise OverflowError(f"a reciprocal of {bits} bits would be needed to divide exactly")
+    return {
+        "divisors": [int(d) for d in divisors],
+        "reciprocals": reciprocals,
+        "divisor_width": largest.bit_length() + 1,
+        "reciprocal_width": bits + 1,
+        "product_width": max(width + 2 + bits, shift + 2) + 1,
+        "shift": shift,
+        "round_up": ROUND_UP[rounding],
+    }
+
+
+def check_width(raw: RawArray, more: int) -> None:
+    """Refuse mantissas that would pass 62 bits with ``more`` bits added.
+
+    Raises:
+        OverflowError: they would.
+    """
+    if int(np.abs(raw).max(initial=0)).bit_length() + more > MAX_TYPE_WIDTH:
+        raise OverflowError(f"a sum or quotient would pass {MAX_TYPE_WIDTH} bits")

@@ -1,0 +1,146 @@
+"""What operators on two activations share: common grid, ranges, broadcasting, the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from hwflow.core.errors import Diagnostic
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
+from hwflow.ir.op import HlsLayer, OnnxNode
+from hwflow.ir.tensor import TensorType
+
+KERNEL_AXES = 4
+"""Axes that the broadcasting kernel loops over."""
+
+
+def require_two(node: OnnxNode) -> tuple[TensorType, TensorType]:
+    """Return both activations of a node, after checking that ONNX broadcasts them.
+
+    Raises:
+        RefusedError: there are not two, or their axes do not match.
+    """
+    if len(node.activations) != 2 or len(node.inputs) != 2:
+        raise node.refuse(
+            f"{node.op_type} of {len(node.inputs)} operands",
+            supported="two activations, or an activation and a constant",
+            help="add them in pairs",
+        )
+    a, b = node.activations
+    sizes = [{1, *pair} for pair in zip(a.shape, b.shape, strict=False)]
+    if len(a.shape) != len(b.shape) or any(len(s) > 2 for s in sizes):
+        raise node.refuse(
+            f"{node.op_type} of shapes that do not match",
+            code="HW223",
+            found=f"{a.shape} and {b.shape} beside the batch, in the hardware's order of axes",
+            supported="as many axes on both sides, of equal size or 1",
+            help="reshape one operand, so that both have a batch axis and equally many others",
+        )
+    return a, b
+
+
+def common_shape(a: TensorType, b: TensorType) -> tuple[int, ...]:
+    """Return the shape that both broadcast to."""
+    return np.broadcast_shapes(a.shape, b.shape)
+
+
+def on_common_grid(*inputs: TensorType) -> tuple[list[tuple[RawArray, RawArray]], int]:
+    """Return every input's bounds on the finest of their grids, and its fractional bits.
+
+    Raises:
+        OverflowError: an input does not fit 62 bits on that grid.
+    """
+    fractional = max(t.dtype.fractional for t in inputs)
+    bounds = []
+    for t in inputs:
+        low, high = shift_left(np.stack([t.lo, t.hi]), fractional - t.dtype.fractional)
+        bounds.append((low, high))
+    return bounds, fractional
+
+
+def raw_on_common_grid(a: FixedArray, b: FixedArray) -> tuple[RawArray, RawArray]:
+    """Return the mantissas of both on the finer of their grids."""
+    fractional = max(a.dtype.fractional, b.dtype.fractional)
+    return a.raw << (fractional - a.dtype.fractional), b.raw << (fractional - b.dtype.fractional)
+
+
+def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:
+    """Return hls4ml's merge layer for equal shapes, else the broadcasting kernel.
+
+    hls4ml's own broadcasting repeats the smaller operand modulo its size, which is ONNX's only
+    where the leading axes are missing (nnet_merge.h), and its streams do not broadcast.
+
+    Args:
+        op: hls4ml's name of the operation.
+        sign: C++ operator.
+        a: left operand.
+        b: right operand.
+    """
+    if a.shape == b.shape:
+        return HlsLayer(class_name="Merge", attributes={"op": op})
+    shape = common_shape(a, b)
+    sizes = (1,) * (KERNEL_AXES - len(shape)) + shape
+    return HlsLayer(
+        class_name="HwflowKernel",
+        kernel="broadcast",
+        attributes={
+            "output_shape": list(shape),
+            "sign": sign,
+            "sizes": sizes,
+            "strides": [_strides(t.shape) for t in (a, b)],
+            "repeats": [t.shape[:-1] != shape[:-1] for t in (a, b)],
+        },
+    )
+
+
+def _strides(shape: tuple[int, ...]) -> list[int]:
+    """Return the step in memory along each axis of the kernel; 0 where values repeat."""
+    padded = (1,) * (KERNEL_AXES - len(shape)) + shape
+    steps = np.cumprod((1, *padded[:0:-1]))[::-1]
+    return [int(step) if size > 1 else 0 for size, step in zip(padded, steps, strict=True)]
+
+
+def check_merge(a: TensorType, b: TensorType) -> Iterator[Diagnostic]:
+    """Yield a diagnostic where the broadcasting kernel has too few loops."""
+    if a.shape != b.shape and len(a.shape) > KERNEL_AXES:
+        yield Diagnostic(
+            code="HW223",
+            title="broadcasting over too many axes",
+            found=f"{a.shape} and {b.shape}",
+            supported=f"{KERNEL_AXES} axes beside the batch",
+        )
+
+
+def example_types() -> Iterable[tuple[str, FixedType | None, Sequence[TensorType]]]:
+    """Yield name, result type and inputs of examples that suit every merge."""
+    signed, unsigned, coarse = FixedType(6, 2), FixedType(5, 3, signed=False), FixedType(4, 6)
+    rounded = FixedType(5, 3, True, Rounding.RND_CONV, Overflow.SAT)
+    full = TensorType.full
+    yield "vector", None, (full((5,), signed), full((5,), unsigned))
+    yield "image", None, (full((2, 3, 4), coarse), full((2, 3, 4), signed))
+    yield "rounded", rounded, (full((2, 3), signed), full((2, 3), unsigned))
+    yield "per_channel", None, (full((3, 4), signed), full((1, 4), unsigned))
+    yield "per_position", None, (full((2, 1), signed), full((2, 4), signed))
+    yield "outer", None, (full((3, 1, 2), signed), full((1, 4, 1), unsigned))
+    yield "one", rounded, (full((1,), signed), full((6,), signed))
+
+
+def product_bounds(a: TensorType, b: TensorType) -> tuple[RawArray, RawArray]:
+    """Return the least and greatest product of two values, per channel.
+
+    Raises:
+        OverflowError: a product could pass 62 bits.
+    """
+    largest = max(map(abs, a.bounds)) * max(map(abs, b.bounds))
+    if largest.bit_length() > 62:
+        raise OverflowError("a product could pass 62 bits")
+    ends = np.stack([x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)])
+    return ends.min(axis=0), ends.max(axis=0)
+
+
+def wider_operand(a: TensorType, b: TensorType) -> TensorType:
+    """Return the wider operand at the size of the result, for cost estimates."""
+    wide = max(a, b, key=lambda t: t.dtype.width)
+    shape = common_shape(a, b)
+    return TensorType.full(shape, wide.dtype)

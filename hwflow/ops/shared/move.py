@@ -1,0 +1,106 @@
+"""What operators share that only move elements: each result is an input or a constant."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from hwflow.estimate import layer as _cost
+from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shift_left
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import HlsLayer, Op, Target
+from hwflow.ir.tensor import TensorType
+
+FILL = -1
+"""Source of an element that is the constant."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Move(Op):
+    """Moves elements; a cast to ``result_t`` happens on the way.
+
+    hls4ml keeps an array flat with the last axis fastest, so a move is a table of source indices.
+    """
+
+    @property
+    def fill(self) -> float:
+        """The constant that stands where no input element goes."""
+        return 0.0
+
+    @abstractmethod
+    def sources(self, shape: tuple[int, ...]) -> RawArray:
+        """Return for each result element the flat index of its input element, or ``FILL``."""
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        sources = self.sources(x.shape)
+        dtype, value = self._common(x.dtype, filled=bool((sources == FILL).any()))
+        up = dtype.fractional - x.dtype.fractional
+        ends = []
+        for bound in (shift_left(x.lo, up), shift_left(x.hi, up)):
+            every = np.broadcast_to(bound, x.shape or (1,)).ravel()
+            moved = np.where(sources == FILL, value, every[sources])
+            ends.append(moved.reshape(-1, sources.shape[-1]))
+        return TensorType(sources.shape, dtype, ends[0].min(axis=0), ends[1].max(axis=0))
+
+    def _common(self, dtype: FixedType, *, filled: bool) -> tuple[FixedType, int]:
+        """Return a type that holds the input and the constant, and the constant's mantissa."""
+        if not filled:
+            return dtype, 0
+        fractional = max(dtype.fractional, needed_fractional(np.array([self.fill])))
+        value = int(np.ldexp(self.fill, fractional))
+        if dtype.holds(value, value, fractional):
+            return dtype, value
+        up = fractional - dtype.fractional
+        lo, hi = min(dtype.raw_min << up, value), max(dtype.raw_max << up, value)
+        return FixedType.covering(lo, hi, fractional), value
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        sources = self.sources(x.shape[1:])
+        empty = sources == FILL
+        dtype, value = self._common(x.dtype, filled=bool(empty.any()))
+        raw = shift_left(x.raw, dtype.fractional - x.dtype.fractional).reshape(len(x.raw), -1)
+        return FixedArray(np.where(empty, value, raw[:, sources]), dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        sources = self.sources(x.shape)
+        if np.array_equal(sources.ravel(), np.arange(x.size)):
+            if self.infer(x).dtype == x.dtype:
+                return view_layer(sources.shape)
+            return copy_layer(sources.shape)
+        return HlsLayer(
+            class_name="HwflowKernel",
+            kernel="gather",
+            attributes={
+                "output_shape": list(sources.shape),
+                "sources": sources.ravel().tolist(),
+                "fill": self.fill,
+            },
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        if np.array_equal(self.sources(x.shape).ravel(), np.arange(x.size)):
+            return _cost.free_cost()
+        return _cost.move_cost(self.infer(x), target=target)
+
+
+def view_layer(shape: tuple[int, ...]) -> HlsLayer:
+    """Return the hls4ml layer that gives the same elements another shape, without hardware."""
+    return HlsLayer(class_name="Reshape", attributes={"target_shape": list(shape)})
+
+
+def copy_layer(shape: tuple[int, ...]) -> HlsLayer:
+    """Return the layer that copies (and casts) elements in order into another shape."""
+    attributes = {"output_shape": list(shape), "sources": None, "fill": 0.0}
+    return HlsLayer(class_name="HwflowKernel", kernel="gather", attributes=attributes)
+
+
+def flat_index(shape: tuple[int, ...]) -> RawArray:
+    """Return the flat index of every element of an array of a shape."""
+    return np.arange(prod(shape), dtype=np.int64).reshape(shape)

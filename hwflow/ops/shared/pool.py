@@ -1,0 +1,159 @@
+"""What pooling operators share: their window, the one C++ kernel, and reductions as pooling.
+
+hls4ml 1.3.0's pooling takes no padding and no overlap in io_stream, pads unsigned maps with a
+large value and truncates means twice, so that hwflow has its own (``templates/ops/pool.h.j2``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Self
+
+from hwflow.estimate import layer as _cost
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops.reshape import Reshape
+from hwflow.ops.shared.window import Window, kernel_shape, window_from_onnx
+from hwflow.ops.transpose import Transpose
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pool(Op):
+    """Pooling over the spatial axes, channels last.
+
+    Attributes:
+        kernel: extent of the window along each spatial axis.
+        strides: step along each spatial axis.
+        pads: positions added before and after each axis, those of ``ceil_mode`` included.
+        squeeze: drop the spatial axes, which have length 1 then.
+    """
+
+    layout: ClassVar[Layout] = Layout.CHANNELS_LAST
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    squeeze: bool = False
+
+    def window(self, shape: tuple[int, ...]) -> Window:
+        """Return the window over an input of a shape."""
+        begin, end = zip(*self.pads, strict=True)
+        return Window(shape[:-1], self.kernel, self.strides, begin, end)
+
+    def out_shape(self, x: TensorType) -> tuple[int, ...]:
+        """Return the shape of the result."""
+        return (x.channels,) if self.squeeze else (*self.window(x.shape).out, x.channels)
+
+    @classmethod
+    def over_all(cls, spatial: tuple[int, ...], *, squeeze: bool) -> Self:
+        """Return the pooling whose one window is the whole map."""
+        rank = len(spatial)
+        return cls(kernel=spatial, strides=(1,) * rank, pads=((0, 0),) * rank, squeeze=squeeze)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        window = self.window(x.shape)
+        flat = (1,) * (2 - len(self.kernel))
+        attributes: dict[str, Any] = {
+            "output_shape": list(self.out_shape(x)),
+            "channels": x.channels,
+            "size": [*flat, *window.size],
+            "padded": [*flat, *window.padded],
+            "window": [*flat, *window.kernel],
+            "steps": [*flat, *window.strides],
+            "out": [*flat, *window.out],
+            "begin": [*(0 for _ in flat), *window.begin],
+            "mean": None,
+        }
+        return HlsLayer(class_name="HwflowKernel", kernel="pool", attributes=attributes)
+
+    def _cost(self, target: Target, x: TensorType, *, average: bool) -> Cost:
+        window = self.window(x.shape)
+        padded = TensorType((*window.padded, x.channels), x.dtype, x.lo, x.hi)
+        out = (*window.out, x.channels)
+        return _cost.pool_cost(padded, out, window.kernel, target=target, average=average)
+
+
+def pool_window(node: OnnxNode) -> tuple[Window, tuple[tuple[int, int], ...]]:
+    """Return the window of a pooling node, and the padding that the node itself asks for.
+
+    Raises:
+        RefusedError: dilation, padding as large as the window, or other than 1 or 2 spatial axes.
+    """
+    (x, *_) = node.activations
+    rank = len(x.shape) - 1
+    if rank not in (1, 2):
+        raise node.refuse(
+            "pooling over other than one or two spatial axes", code="HW215",
+            found=f"{rank} spatial axes", supported="1 or 2",
+        )  # fmt: skip
+    dilations = tuple(node.attributes.get("dilations", (1,)))
+    if any(d != 1 for d in dilations):
+        raise node.refuse(
+            "dilated pooling", code="HW215", found=f"dilations = {dilations}",
+            supported="dilations of 1",
+        )  # fmt: skip
+    kernel = kernel_shape(node, rank)
+    window, pads = window_from_onnx(node, x.shape[:-1], kernel)
+    if any(max(p) >= k for p, k in zip(pads, kernel, strict=True)):
+        raise node.refuse(
+            "padding as large as the window", code="HW215",
+            found=f"kernel_shape = {kernel}, padding {pads}",
+            supported="padding below kernel_shape",
+        )  # fmt: skip
+    return window, pads
+
+
+def reduction(node: OnnxNode, cls: type[_Pool]) -> Sequence[Op]:
+    """Return the chain that reduces axes of a value: pooling with one window over all of them.
+
+    Raises:
+        RefusedError: the batch axis is reduced.
+    """
+    (x, *_) = node.activations
+    axes, keep = _reduced_axes(node)
+    if not axes:
+        return []
+    reduced = [i for i, a in enumerate(node.axes) if a in axes]
+    last = len(x.shape) - 1
+    if reduced == list(range(last)) and last in (1, 2):
+        return [cls.over_all(x.shape[:-1], squeeze=not keep)]
+    kept = [a for a in node.axes if a not in axes]
+    if not keep and kept:
+        kept = sorted(kept)
+        kept = [*kept[1:], kept[0]]
+    perm = (*reduced, *(node.axes.index(a) for a in kept))
+    moved: list[Op] = [] if perm == tuple(range(len(perm))) else [Transpose(perm=perm)]
+    rows = prod(x.shape[i] for i in reduced)
+    columns = prod(x.shape[i] for i in perm[len(reduced) :])
+    rank = len(node.output_shape)
+    order = (*range(2, rank), 1) if rank > 2 else tuple(range(1, rank))
+    wanted = tuple(node.output_shape[a] for a in order) or (1,)  # hardware has one axis at least
+    chain = [*moved, Reshape(shape=(rows, columns)), cls.over_all((rows,), squeeze=True)]
+    return [*chain, Reshape(shape=wanted)] if wanted != (columns,) else chain
+
+
+def _reduced_axes(node: OnnxNode) -> tuple[frozenset[int], bool]:
+    """Return the ONNX axes that a node reduces, and whether they stay with length 1."""
+    rank = len(node.axes) + 1
+    if node.op_type.startswith("Global"):
+        return frozenset(range(2, rank)), True
+    constant = node.constant(1)
+    given = node.attributes.get("axes", None if constant is None else constant.values.ravel())
+    if given is None and len(node.inputs) > 1 and node.inputs[1] is not None:
+        raise node.refuse("axes that are computed at run time", code="HW217")
+    keep = bool(node.attributes.get("keepdims", 1))
+    if given is None or not len(given):
+        if node.attributes.get("noop_with_empty_axes", 0):
+            return frozenset(), keep
+        given = range(rank)
+    axes = frozenset(int(a) % rank for a in given)
+    if 0 in axes:
+        raise node.refuse(
+            "reduction over the batch axis", code="HW216", found=f"axes {sorted(axes)}",
+            supported="axes from 1 on",
+        )  # fmt: skip
+    return axes, keep

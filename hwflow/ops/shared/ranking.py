@@ -1,0 +1,133 @@
+"""The greatest (or least) elements along the channels: what ArgMax and TopK share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from hwflow.estimate import layer as _cost
+from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops.transpose import Transpose
+
+COMPARISON = {(True, False): ">=", (True, True): ">", (False, False): "<=", (False, True): "<"}
+"""How a channel compares with a later one that it is preferred to, by largest and last_wins."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ranking(Op):
+    """The first ``count`` channels of every position in order of their values, exactly.
+
+    Comparing fixed-point numbers of one type is exact; only their order matters, so that any map of
+    all of them that keeps it gives the same channels.
+
+    Attributes:
+        largest: the greatest come first, or the least.
+        count: how many are wanted, 1 to the number of channels.
+        indices: give the numbers of the channels, or their values.
+        last_wins: of equal values the later channel comes first, or the earlier.
+        squeeze: drop the last axis; it has length 1 then.
+    """
+
+    largest: bool = True
+    count: int = 1
+    indices: bool = True
+    last_wins: bool = False
+    squeeze: bool = False
+
+    def out_shape(self, x: TensorType) -> tuple[int, ...]:
+        """Return the shape of the result; hardware has one axis at least."""
+        return (x.shape[:-1] or (1,)) if self.squeeze else (*x.shape[:-1], self.count)
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        (x,) = inputs
+        if self.indices:
+            first, last = self._possible(x)
+            return TensorType.exactly(self.out_shape(x), np.array(first), np.array(last), 0)
+        lo, hi = (self._in_order(bound)[: self.count] for bound in (x.lo, x.hi))
+        return TensorType.exactly(self.out_shape(x), lo, hi, x.dtype.fractional)
+
+    def _in_order(self, raw: RawArray) -> RawArray:
+        """Return values along the last axis, best first."""
+        rising = np.sort(raw, axis=-1)
+        return rising[..., ::-1] if self.largest else rising
+
+    def _possible(self, x: TensorType) -> tuple[int, int]:
+        """Return the first and the last channel that can be among those wanted."""
+        if self.count > 1:
+            return 0, x.channels - 1
+        lo, hi = (x.lo, x.hi) if self.largest else (-x.hi, -x.lo)
+        if self.last_wins:
+            lo, hi = lo[::-1], hi[::-1]
+        least = np.iinfo(np.int64).min
+        before = np.maximum.accumulate(np.append(least, lo[:-1]))
+        after = np.maximum.accumulate(np.append(least, lo[:0:-1]))[::-1]
+        (wins,) = np.nonzero((hi > before) & (hi >= after))
+        first, last = int(wins[0]), int(wins[-1])
+        return (x.channels - 1 - last, x.channels - 1 - first) if self.last_wins else (first, last)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        (x,) = inputs
+        full = TensorType.full(x.shape[1:], x.dtype)
+        if self.indices:
+            key = -x.raw if self.largest else x.raw
+            key = key[..., ::-1] if self.last_wins else key
+            order = np.argsort(key, axis=-1, kind="stable")[..., : self.count]
+            raw = full.channels - 1 - order if self.last_wins else order
+        else:
+            raw = self._in_order(x.raw)[..., : self.count]
+        return FixedArray(raw.reshape(len(raw), *self.out_shape(full)), self.exact(full).dtype)
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        (x,) = inputs
+        return HlsLayer(
+            class_name="HwflowKernel",
+            kernel="top_k",
+            attributes={
+                "output_shape": list(self.out_shape(x)),
+                "count": self.count,
+                "indices": self.indices,
+                "index_width": max((x.channels - 1).bit_length(), 1),
+                "comparison": COMPARISON[self.largest, self.last_wins],
+            },
+        )
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        """Return the cost of ``count`` trees of comparisons, through which value and index go."""
+        (x,) = inputs
+        carried = FixedType(x.dtype.width + max((x.channels - 1).bit_length(), 1), 0)
+        trees = (prod(x.shape[:-1]), self.count)
+        one = _cost.pool_cost(TensorType.full(trees, carried), trees, (x.channels,), target=target)
+        if target.streams:
+            return one
+        return replace(one, latency_cycles=one.latency_cycles.scaled(self.count))
+
+
+def along_last(node: OnnxNode, op: _Ranking) -> Sequence[Op]:
+    """Return the chain that ranks along the node's axis, which hardware may not keep last.
+
+    Raises:
+        RefusedError: the axis is the batch.
+    """
+    rank = len(node.axes) + 1
+    default = 0 if node.op_type.startswith("Arg") else -1
+    axis = int(node.attributes.get("axis", default)) % rank
+    if axis == 0:
+        raise node.refuse(
+            f"{node.op_type} over the batch axis",
+            code="HW216",
+            found=f"axis = {node.attributes.get('axis', default)} of {rank} axes",
+            supported="axes from 1 on",
+            help="give the axis of the classes: axis = 1, or -1 (torch: dim=1)",
+        )
+    at = node.axes.index(axis)
+    if at == rank - 2:
+        return [op]
+    perm = (*(i for i in range(rank - 1) if i != at), at)
+    back = tuple(int(i) for i in np.argsort(perm))
+    return [Transpose(perm=perm), op, *([] if op.squeeze else [Transpose(perm=back)])]

@@ -1,0 +1,264 @@
+"""From the QONNX model to the hardware graph: each ONNX node becomes a chain of exact operators.
+
+1. Every value keeps its range exactly: nothing is rounded here but what the model itself rounds.
+2. Spatial values are laid out channels last; a transpose is inserted where a node needs ONNX order.
+3. Every node that cannot be computed exactly is reported; the walk goes on to find the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+import onnx_ir
+
+from hwflow.core.config import Config
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.ir.graph import Graph, Port
+from hwflow.ir.grid import UNIT
+from hwflow.ir.names import Namer, graph_name
+from hwflow.ir.op import Layout, RefusedError
+from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name
+from hwflow.ir.real.expression import Source
+from hwflow.ops import by_onnx
+from hwflow.ops.input import Input
+from hwflow.passes.lowering.deferred import Deferred
+from hwflow.passes.lowering.number_casts import check_integers, lower_cast
+from hwflow.passes.lowering.port_types import (
+    STAND_IN,
+    UNKNOWN_TYPE,
+    UNREAD,
+    UNTYPED,
+    DataTypes,
+    first_type,
+    is_quantized_port,
+    known_type,
+    no_data,
+    unknown_type,
+)
+from hwflow.passes.lowering.roundings import only_rounded
+from hwflow.passes.lowering.scales import lower_scaled
+from hwflow.passes.lowering.walk import (
+    Walk,
+    channels_last,
+    emit_all,
+    identity,
+    require_batch_alone,
+    shape_of,
+    view_of,
+)
+
+UNQUANTISED = "HW211"
+"""Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
+
+
+def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph:
+    """Return the hardware graph of a model whose shapes are known and constants folded.
+
+    Args:
+        model: the model.
+        config: the user's settings.
+        data: gives the types that data proposes for inputs.
+
+    Raises:
+        CompileError: carries a finding for every node that cannot be computed exactly, and for
+            every input whose type nothing says.
+    """
+    walk = Walk(model, dict(constants(model)), Namer())
+    inputs = _add_inputs(walk, config, data)
+    refused = [node for node in model.ir.graph if not _lower_node(walk, node)]
+    outputs = _outputs(walk, {p.value for p in inputs})
+    if walk.findings:
+        raise CompileError(_causes(walk, refused))
+    inputs = [replace(p, grid=walk.port_grids.get(p.value, UNIT)) for p in inputs]
+    name = graph_name(model.name, [p.value for p in inputs])
+    return Graph.build(name, walk.nodes, inputs, outputs)
+
+
+def _causes(walk: Walk, refused: Sequence[onnx_ir.Node]) -> list[Diagnostic]:
+    """Return the findings without those about inputs that others are the cause of.
+
+    Args:
+        walk: with every finding.
+        refused: the nodes that cannot be computed.
+    """
+    roundings = {n for n in refused if ALTERNATIVES.get(operator_name(n)) == _WRITTEN}
+    ports = [
+        unknown_type(v.name or "x", walk.model.source, UNREAD)
+        for v in _data_inputs(walk.model)
+        if only_rounded(v, roundings)
+    ]
+    every = any(d.code == UNQUANTISED for d in walk.findings)  # then ports are the least of it
+    return [d for d in walk.findings if d not in ports and not (every and d.code == UNKNOWN_TYPE)]
+
+
+def _add_inputs(walk: Walk, config: Config, data: DataTypes) -> list[Port]:
+    ports = []
+    for value in _data_inputs(walk.model):
+        name = value.name or "x"
+        shape = shape_of(value)
+        axes = channels_last(len(shape)) if _wants_channels_last(value) else identity(len(shape))
+        known = known_type(value, config)
+        dtype = known or first_type(value, data)
+        if dtype is None:
+            found = UNTYPED if is_quantized_port(value) else UNREAD
+            walk.findings.append(unknown_type(name, walk.model.source, found))
+        op = Input(
+            shape=tuple(shape[a] for a in axes), dtype=dtype or STAND_IN, assumed=known is None
+        )
+        unfit = list(op.check_shape(f"input {name!r}, in {walk.model.source}"))
+        if unfit:  # all that follows would repeat it
+            raise CompileError([*walk.findings, *unfit])
+        hardware = walk.add(op, (), name, name)
+        walk.values[name] = hardware, axes
+        ports.append(Port(hardware, name, axes))
+        walk.nodes[-1] = replace(walk.nodes[-1], source=ports[-1])
+    return ports
+
+
+def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
+    """Return the graph's inputs without those that only name an initializer."""
+    return [v for v in model.ir.graph.inputs if v.name not in model.ir.graph.initializers]
+
+
+def _lower_node(walk: Walk, node: onnx_ir.Node) -> bool:
+    """Add the operators of a node, or a finding; return whether it can be computed."""
+    cls = by_onnx().get(operator_name(node))
+    try:
+        if operator_name(node) == "Cast":
+            lower_cast(walk, node)
+            return True
+        check_integers(node)
+        if cls is None:
+            raise RefusedError(_unsupported(node))
+        require_batch_alone(walk, node)
+        if not lower_scaled(walk, node, cls):
+            view, inputs = view_of(walk, node, cls, {})
+            emit_all(walk, node, cls, view, inputs)
+    except (RefusedError, OverflowError) as problem:
+        finding = problem.diagnostic if isinstance(problem, RefusedError) else _too_wide(problem)
+        walk.findings.append(replace(finding, where=walk.model.where(node)))
+        _stand_in(walk, node)
+        return False
+    return True
+
+
+def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:
+    """Give the results of a refused node some value, so that the nodes after it can be examined."""
+    for result in node.outputs:
+        shape = shape_of(result)
+        op = Input(shape=shape[1:] or (1,), dtype=STAND_IN, assumed=True)
+        name = walk.add(op, (), "refused", "")
+        walk.values[result.name or ""] = name, identity(len(shape))
+
+
+def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
+    ports: list[Port] = []
+    for value in walk.model.ir.graph.outputs:
+        held = walk.values.get(value.name or "")
+        taken = {p.value for p in ports} | set(inputs)
+        if held is None or held[0] in taken:
+            walk.findings.append(
+                Diagnostic(
+                    code="HW219",
+                    title="output that no operator computes",
+                    where=f"output {value.name!r}, in {walk.model.source}",
+                    found="a constant, an input, or a value that another output already carries",
+                    help="remove this output from the model",
+                )
+            )
+            continue
+        grid = walk.grid(value.name or "")
+        if grid is None or len(walk.deferred.get(value.name or "", _PLAIN).sources) > 1:
+            walk.findings.append(_not_quantised(walk, value))
+            continue
+        ports.append(Port(held[0], value.name or "", held[1], grid))
+        if not grid.plain:
+            walk.replace_node(held[0], source=ports[-1])
+    return ports
+
+
+_PLAIN = Deferred(("",), Source())
+
+
+def _not_quantised(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
+    return Diagnostic(
+        code="HW213",
+        title="output of values with scales that are not powers of two needs a quantiser",
+        where=f"output {value.name!r}, in {walk.model.source}",
+        found="a sum of values with different scales, or a function of them",
+        supported="outputs that are integers times a scale, plus an offset",
+        help="put a quantiser at this output",
+    )
+
+
+def _unsupported(node: onnx_ir.Node) -> Diagnostic:
+    known = sorted(by_onnx())
+    domain = f", domain {node.domain!r}" if node.domain not in ("", "ai.onnx") else ""
+    return Diagnostic(
+        code="HW201",
+        title="operator not supported",
+        found=f"ONNX operator {node.op_type}{domain}",
+        supported=f"{len(known)} operators, listed by `hwflow ops`",
+        help=ALTERNATIVES.get(node.op_type)
+        or "replace it in the model, or give an operator that claims it, with --plugin "
+        "(docs/custom-layers.md)",
+    )
+
+
+_WRITTEN = (
+    "write the quantiser as QuantizeLinear and DequantizeLinear, as Quant (Brevitas), or as "
+    "x / s, Round, Clip to whole bounds, times the same constant s"
+)
+_NORMALISED = "retrain with BatchNorm, whose statistics are constants"
+
+ALTERNATIVES = {
+    "Gelu": "retrain with Relu, or with Sigmoid or Tanh (tables)",
+    "Erf": "retrain with Relu instead of Gelu",
+    "HardSwish": "retrain with Relu or HardSigmoid",
+    "Elu": "retrain with Relu or LeakyRelu",
+    "LayerNormalization": _NORMALISED,
+    "InstanceNormalization": _NORMALISED,
+    "GroupNormalization": _NORMALISED,
+    "MeanVarianceNormalization": _NORMALISED,
+    "LpNormalization": _NORMALISED,
+    "RMSNormalization": _NORMALISED,
+    "LSTM": "unroll the network into Linear layers; recurrent layers are not supported",
+    "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
+    "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
+    "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
+    "Round": _WRITTEN,
+    "Floor": _WRITTEN,
+    "Ceil": _WRITTEN,
+    "Dropout": "export the model in evaluation mode (model.eval())",
+}
+"""What to use instead of operators that people often meet."""
+
+
+def _too_wide(problem: OverflowError) -> Diagnostic:
+    return Diagnostic(
+        code="HW301",
+        title="result too wide to be computed exactly",
+        found=str(problem),
+        supported="sums and products of at most 62 bits",
+        help="quantise the activation before this layer, its weights or its bias",
+    )
+
+
+def _wants_channels_last(value: onnx_ir.Value) -> bool:
+    """Return whether a graph input reaches a spatial operator through elementwise ones only."""
+    claims = by_onnx()
+    pending, seen = [value], set()
+    while pending:
+        current = pending.pop()
+        for node in current.consumers():
+            cls = claims.get(operator_name(node))
+            layout = Layout.ELEMENTWISE if operator_name(node) == "Cast" else cls and cls.layout
+            if layout is None or node in seen:
+                continue
+            seen.add(node)
+            if layout is Layout.CHANNELS_LAST:
+                return True
+            if layout is Layout.ELEMENTWISE:
+                pending.extend(node.outputs)
+    return False

@@ -1,0 +1,105 @@
+"""Why a node cannot be computed from integers with real scales: the first reason that holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir
+
+from hwflow.core.errors import Diagnostic
+from hwflow.ir.op import Op, RefusedError
+from hwflow.ir.qonnx.model import origin, printable
+from hwflow.passes.lowering.fuse_elementwise import deferred_of
+from hwflow.passes.lowering.scales.common import lone_line
+from hwflow.passes.lowering.walk import Walk, view_of
+from hwflow.passes.model.tails import is_elementwise
+
+TITLE = "value with a scale that is not a power of two needs a quantiser here"
+
+
+def obstacle(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> RefusedError:
+    """Return the refusal of a node whose operands' scales cannot be brought together.
+
+    1. What is refused of plain values as well is refused for that reason.
+    2. An operand that no quantiser stands behind, or one with several scales, is named.
+    3. Else operands are quantised, each with one scale, and the node itself is the reason.
+    """
+    try:
+        view, _ = view_of(walk, node, cls, {})
+        cls.from_onnx(view)
+    except RefusedError as plain:
+        return plain
+    return scale_obstacle(walk, node)
+
+
+def scale_obstacle(walk: Walk, node: onnx_ir.Node) -> RefusedError:
+    """Return the refusal of a node that could be computed of plain values."""
+    values = [v for v in node.inputs if v is not None and v.name in walk.values]
+    for value in values:
+        reason = _reason(walk, value)
+        if reason:
+            return _before(node, value, reason)
+    if is_elementwise(node):
+        return _refused(
+            node,
+            f"{node.op_type} of values with a scale, and no quantiser behind it",
+            "functions between two quantisers",
+            "put a quantiser right behind this layer",
+        )
+    return _refused(node, *_of_the_node(walk, node, values))
+
+
+def _reason(walk: Walk, value: onnx_ir.Value) -> str:
+    """Return what keeps an operand from being integers times one scale, or nothing."""
+    if deferred_of(walk, value).lone_source is None:
+        return "a sum of values with different scales"
+    grid = lone_line(walk, value)
+    if grid is None:
+        return "a function of quantised values"
+    if np.any(grid.offset):
+        return "shifted by a bias or mean that is no whole number of its steps"
+    return "with a scale for each channel" if grid.scale.size > 1 else ""
+
+
+def _before(node: onnx_ir.Node, value: onnx_ir.Value, reason: str) -> RefusedError:
+    producer = value.producer()
+    by = f" ({origin(producer)}: {printable(producer.op_type)})" if producer is not None else ""
+    return _refused(
+        node,
+        f"operand {printable(value.name or '')!r}{by}: {reason}",
+        "operands that are quantised with one scale",
+        "put a quantiser with one scale before this layer, at the operand, or use power-of-two "
+        "scales (Brevitas: Int8ActPerTensorFixedPoint)",
+    )
+
+
+def _of_the_node(
+    walk: Walk, node: onnx_ir.Node, values: list[onnx_ir.Value]
+) -> tuple[str, str, str]:
+    """Return what was found, what is supported, and the help, where operands are quantised."""
+    scales = {float(g.scale.flat[0]) for v in values if (g := lone_line(walk, v)) is not None}
+    if len(scales) > 1:
+        found = f"operands with scales {' and '.join(f'{s:g}' for s in sorted(scales))}"
+        return found, "operands of one scale", "quantise the operands with one and the same scale"
+    if node.op_type == "Pad":
+        return (
+            f"padding with a value between two steps of the scale {scales.pop():g}",
+            "0, and whole multiples of the scale",
+            "pad with 0, or with a multiple of the scale",
+        )
+    if node.op_type == "AveragePool":
+        return (
+            "means over different numbers of elements, at the border",
+            "means over windows of one size",
+            "set count_include_pad=True, ceil_mode=False",
+        )
+    return (
+        f"{node.op_type} of values with a scale",
+        "operators that move, compare, scale or add values",
+        "use power-of-two scales for its operands (Brevitas: Int8ActPerTensorFixedPoint)",
+    )
+
+
+def _refused(node: onnx_ir.Node, found: str, supported: str, help_: str) -> RefusedError:
+    return RefusedError(
+        Diagnostic(code="HW213", title=TITLE, found=found, supported=supported, help=help_)
+    )

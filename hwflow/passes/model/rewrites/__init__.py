@@ -1,0 +1,60 @@
+"""Model pass: nodes that are several operators in one are written as those, exactly.
+
+Each module of this package is one rewriting. It runs once shapes and constants are known, keeps the
+names of all results, and gives the same numbers for every input, in real arithmetic. References
+judge the model as it was read, so a rewriting that were wrong would be found by ``verify``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.passes.model.rewrites.bounds import to_clip
+from hwflow.passes.model.rewrites.concat import constants_to_pads
+from hwflow.passes.model.rewrites.conv_transpose import to_conv
+from hwflow.passes.model.rewrites.depth import to_moves
+from hwflow.passes.model.rewrites.gather import to_one_axis
+from hwflow.passes.model.rewrites.gather_nd import to_gather
+from hwflow.passes.model.rewrites.left_product import to_right
+from hwflow.passes.model.rewrites.products import to_products
+from hwflow.passes.model.rewrites.split import to_slices
+
+Rewriting = Callable[[QonnxModel, ir.Node], bool]
+"""Writes other nodes in the place of one and returns True, or leaves it alone."""
+
+REWRITINGS: dict[str, Sequence[Rewriting]] = {
+    "Concat": (constants_to_pads,),
+    "ConvTranspose": (to_conv,),
+    "DepthToSpace": (to_moves,),
+    "Gather": (to_one_axis,),
+    "GatherND": (to_gather,),
+    "Max": (to_clip,),
+    "MatMul": (to_right, to_products),
+    "Min": (to_clip,),
+    "SpaceToDepth": (to_moves,),
+    "Split": (to_slices,),
+}
+"""By the standard operator that a node is of."""
+
+
+def rewrite(model: QonnxModel) -> QonnxModel:
+    """Write nodes as other ones that passes and operators know.
+
+    Args:
+        model: with known shapes and folded constants.
+
+    Returns:
+        The same model, changed in place; shapes of what was added are not known yet.
+    """
+    changed = False
+    for node in list(model.ir.graph):
+        known = REWRITINGS.get(node.op_type, ()) if not node.domain else ()
+        changed |= any(rewriting(model, node) for rewriting in known)
+    if changed:
+        common.IdentityEliminationPass()(model.ir)
+        common.RemoveUnusedNodesPass()(model.ir)
+    return model

@@ -1,0 +1,166 @@
+"""Simulates a model or a written project on a stream of data: what ``hwflow simulate`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwflow.core.errors import Diagnostic
+from hwflow.project.compiler import compile as compile_model
+from hwflow.project.design import Design
+from hwflow.project.stored import is_project, open_project, refuse_options
+from hwflow.simulate.coverage.counters import Counters
+from hwflow.simulate.coverage.findings import data_findings
+from hwflow.simulate.coverage.ports import PortCounts
+from hwflow.simulate.coverage.record import Coverage
+from hwflow.simulate.engines import Engine, batch_size, open_engine
+from hwflow.simulate.numpy import count_ports
+from hwflow.simulate.stream.results import Results, results
+from hwflow.simulate.stream.run import Batch, stream
+from hwflow.simulate.stream.sources import Source, open_source
+from hwflow.simulate.stream.summary import Summary, summary_of
+
+Progress = Callable[[int, int | None], None]
+"""Called with samples done, and samples in all where that is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """A design with what it gave.
+
+    Attributes:
+        design: the model, compiled; or the project, as it lies in its folder.
+        summary: of all samples.
+        engine: the name of what computed.
+        device: where.
+        workers: how many batches were computed at the same time.
+        batch: samples of a batch.
+        seconds: of reading, computing and writing.
+        data: where the samples come from.
+        made_up: whether nobody gave data.
+        counters: what numpy counted, by layer; empty with other engines.
+        coverage: what the data reached, with numpy; None with other engines.
+        ports: what of the data was beyond the ends of each input port, by its name.
+        fallback: whether numpy was taken because there is no golden model.
+    """
+
+    design: Design
+    summary: Summary
+    engine: str
+    device: str
+    workers: int
+    batch: int
+    seconds: float
+    data: str
+    made_up: bool
+    counters: Mapping[str, Counters]
+    coverage: Coverage | None
+    ports: Mapping[str, PortCounts]
+    fallback: bool
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Warnings about the data: it tries little of the design, or saturates at a port."""
+        return data_findings(
+            self.design.graph, self.coverage, self.ports, data=self.data, made_up=self.made_up
+        )
+
+    @property
+    def rate(self) -> float:
+        """Samples per second."""
+        return self.summary.samples / self.seconds
+
+
+def simulate_path(
+    path: Path,
+    data: Any = None,
+    *,
+    engine: str | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+    batch: int | None = None,
+    out: Path | None = None,
+    layers: bool = False,
+    plugins: Sequence[str | Path] = (),
+    trust: bool = False,
+    progress: Progress = lambda done, total: None,
+    **options: Any,
+) -> Simulated:
+    """Run a stream of data through a model, or through a project with the model beside it.
+
+    Args:
+        path: a model file, or a folder that ``Design.write`` wrote.
+        data: as for ``open_source``.
+        engine: as for ``open_engine``.
+        device: likewise.
+        threads: likewise.
+        batch: samples computed at once; None for what suits model and engine.
+        out: where to write results, ``.npz`` or ``.npy``.
+        layers: write the values of every layer, too.
+        plugins: as for ``compile``.
+        trust: as for ``compile``, and as for ``open_project``.
+        progress: called after every batch.
+        options: of ``compile``; a project has its own.
+
+    Raises:
+        CompileError: what ``compile``, ``open_project``, ``open_source`` and ``open_engine`` find;
+            HW552 and HW568, the results cannot be written; HW556, options are given for a project.
+    """
+    if is_project(path):
+        refuse_options(path, options, "--data, --plugin, and how to simulate")
+        project = open_project(path, plugins, trust=trust)
+        project.refuse_plugins()
+        design = project.design
+    else:
+        design = compile_model(path, plugins=plugins, trust=trust, data=data, **options)
+    with closing(open_source(data, design.graph)) as source:
+        found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
+        size = batch or batch_size(found, design.graph, source.samples)
+        started = time.perf_counter()
+        summary, counts = _run(design, found, source, size, out, layers, progress)
+    return Simulated(
+        design, summary, found.name, found.device, found.workers, size,
+        time.perf_counter() - started, source.name, data is None, found.counters,
+        found.coverage, counts, engine is None and found.name == "numpy",
+    )  # fmt: skip
+
+
+def _run(
+    design: Design,
+    engine: Engine,
+    source: Source,
+    size: int,
+    out: Path | None,
+    layers: bool,
+    progress: Progress,
+) -> tuple[Summary, dict[str, PortCounts]]:
+    """Compute every batch, and write it where that is asked for; return what was counted."""
+    graph, total = design.graph, source.samples
+    ports = {port.name for port in graph.outputs}
+    arrays = len(ports) + (len(graph.nodes) if layers else 0)
+    summary = Summary()
+    counts: dict[str, PortCounts] = {}
+
+    def finish(batch: Batch) -> tuple[Batch, Summary, dict[str, PortCounts]]:
+        return batch, summary_of(batch, graph), count_ports(graph, batch.inputs)
+
+    with results(out, arrays, total) if out is not None else nullcontext() as file:
+        for batch, part, outside in stream(engine, source, size, finish):
+            summary += part
+            counts = {name: counts.get(name, PortCounts()) + n for name, n in outside.items()}
+            if file is not None:
+                _write(file, batch, ports)
+            progress(summary.samples, total)
+    return summary, counts
+
+
+def _write(file: Results, batch: Batch, ports: Collection[str]) -> None:
+    named = {
+        f"output/{name}" if name in ports else name: values
+        for name, values in batch.outputs.items()
+    }
+    file.write(named)

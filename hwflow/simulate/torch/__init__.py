@@ -1,0 +1,1 @@
+"""The golden model on torch tensors, on the CPU or on CUDA."""

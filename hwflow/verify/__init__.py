@@ -1,0 +1,1 @@
+"""Whether hardware, golden model and trained model agree; and limits."""

@@ -1,0 +1,1 @@
+"""What hardware and trained model are judged by, independent of passes and operators."""
