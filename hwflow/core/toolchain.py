@@ -171,6 +171,7 @@ _HEAD = 256
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|virtual memory exhausted|cannot allocate memory|bad_alloc|[Kk]illed signal"
+    r"|PCH allocation failure"
 )
 
 

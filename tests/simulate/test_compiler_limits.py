@@ -7,14 +7,21 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hwflow
 from hwflow.cli.ending import STOPPING
 from hwflow.core import toolchain
+from hwflow.core.environment import cache_dir
 from hwflow.core.errors import ToolError
+from hwflow.core.toolchain import CXX
 from hwflow.project.design import Design
 from hwflow.simulate import cpp as csim
+from tests.cli.command import hwflow as command
+from tests.cli.command import save
+from tests.fixtures import model
+from tests.networks import Builder
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "examples" / "digits_mlp.onnx"
@@ -116,6 +123,47 @@ def test_the_real_compiler_says_that_its_memory_is_short(
 ) -> None:
     monkeypatch.setenv("HWFLOW_CXX_MEMORY", "60")
     assert failure(design).code == "HW608"
+
+
+# Takes a second longer for each unit of layers than the real compiler.
+LATE = """case "$*" in *hwflow_prelude.h*.cpp*) sleep 1;; esac
+exec {cxx} "$@\""""
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(
+    ("variable", "unit", "little", "enough", "code"),
+    [
+        ("HWFLOW_CXX_TIMEOUT", "seconds", "1", "600", "HW603"),
+        ("HWFLOW_CXX_MEMORY", "megabytes", "60", "3000", "HW608"),
+    ],
+)
+def test_the_help_about_a_limit_builds(
+    variable: str, unit: str, little: str, enough: str, code: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A layer, with more of what was short; and what needs no C++."""
+    headers = cache_dir() / "csim" / "headers"
+    headers.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "cache" / "csim").mkdir(parents=True)
+    (tmp_path / "cache" / "csim" / "headers").symlink_to(headers)
+    monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path / "cache"))  # without objects
+    monkeypatch.chdir(tmp_path)
+    b = Builder(np.random.default_rng(0))
+    weight = b.weight((8, 4), 9, 1 / 4)
+    out = b.node("MatMul", [b.quant("x", 5, 1 / 4, signed=True), weight])
+    path = save(model(b, out, (1, 8), (1, 4)))
+    if code == "HW603":
+        monkeypatch.setenv("CXX", str(stand_in(tmp_path, LATE.format(cxx=CXX.require()))))
+    monkeypatch.setenv(variable, little)
+    ran = command(capsys, "build", path, "-o", "out")
+    assert ran.status == 2
+    assert f"error[{code}]" in ran.err
+    assert f"set {variable} to more {unit}; `hwflow simulate` needs no C++" in ran.err
+    np.save("x.npy", np.ones((3, 8)))
+    assert command(capsys, "simulate", path, "--data", "x.npy", "-o", "y.npz").status == 0
+    monkeypatch.setenv(variable, enough)
+    assert command(capsys, "build", path, "-o", "out").status == 0
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "1e12"])

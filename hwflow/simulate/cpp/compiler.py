@@ -233,7 +233,7 @@ class Compiler:
             toolchain.CXX,
             [*self.flags, *INCLUDES, *arguments],
             cwd=folder,
-            limits=limits_of(layers),
+            limits=limits_of(),
             what=f"compiling {names_of(layers)}",
         )
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from hwflow.codegen.project import Project
 from hwflow.simulate.cpp.blocks import Block, Blocks, declared_in, joined, names_in, split_blocks
 from hwflow.simulate.cpp.cache import digest_of
+from hwflow.simulate.cpp.sums import with_sums
 from hwflow.simulate.cpp.tables import with_tables
 
 LAYERS_MARK = "// hls-fpga-machine-learning insert layers"
@@ -218,7 +219,8 @@ def _blocks(project: Project, weights: Sequence[str]) -> Iterator[Block]:
     place = 0
     for section, code in _sections(project, weights):
         for text in split_blocks(code):
-            yield Block(with_tables(text) if section == GENERATED else text, section, place)
+            made = with_sums(with_tables(text)) if section == GENERATED else text
+            yield Block(made, section, place)
             place += 1
 
 

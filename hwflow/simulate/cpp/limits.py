@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from hwflow.core.errors import ToolError
@@ -12,14 +11,13 @@ from hwflow.simulate.cpp.division import Piece
 
 TIMEOUT = "HWFLOW_CXX_TIMEOUT"
 MEMORY = "HWFLOW_CXX_MEMORY"
+OTHERWISE = "`hwflow simulate` needs no C++"
 NAMED = 3
 """Layers that a message names; the longest come first."""
 
-_DISTRIBUTED = re.compile(r"\bdense_da_\d+")
 
-
-def limits_of(pieces: Sequence[Piece]) -> Limits:
-    """Return what the compilation of some layers may take.
+def limits_of() -> Limits:
+    """Return what one compilation may take.
 
     Raises:
         ToolError: HW609, a variable is not a number above 0.
@@ -29,8 +27,8 @@ def limits_of(pieces: Sequence[Piece]) -> Limits:
     return Limits(
         seconds,
         int(megabytes),
-        too_slow=_advice(pieces, f"set {TIMEOUT} to more seconds"),
-        too_large=_advice(pieces, f"set {MEMORY} to more megabytes"),
+        too_slow=f"set {TIMEOUT} to more seconds; {OTHERWISE}",
+        too_large=f"set {MEMORY} to more megabytes; {OTHERWISE}",
     )
 
 
@@ -41,17 +39,6 @@ def names_of(pieces: Sequence[Piece]) -> str:
         return "the generated C++"  # what calls the layers
     shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if names[NAMED:] else "")
     return f"the generated C++ of {'layer' if len(names) == 1 else 'layers'} {shown}"
-
-
-def _advice(pieces: Sequence[Piece], other: str) -> str:
-    distributed = [p.layer for p in sorted(pieces, key=_size, reverse=True) if _is_distributed(p)]
-    if distributed:
-        return f'set strategy = "latency" in [layer.{distributed[0]}], or {other}'
-    return f"{other}; `hwflow simulate` needs no C++"
-
-
-def _is_distributed(piece: Piece) -> bool:
-    return any(_DISTRIBUTED.search(block.text) for block in piece.needed)
 
 
 def _size(piece: Piece) -> int:
