@@ -15,7 +15,8 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
-from hwflow.ir.real.expression import Expression, Linear, Source, with_source
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.real.nodes import Linear, Source, with_source
 from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hwflow.fixed import FixedType
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Target
-from hwflow.ir.real.expression import Clamp, Linear, Rounded, Source
+from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
 from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization.choose import cheapest

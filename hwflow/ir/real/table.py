@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.ir.grid import Rationals
-from hwflow.ir.real.expression import Bounded, Expression, Points
+from hwflow.ir.real.expression import Bounded, Expression, Points, Unary
 
 
 @dataclass(frozen=True, eq=False)
-class Tabulated(Expression):
+class Tabulated(Unary):
     """The number of the point that is nearest to the operand; see ``hwflow.ir.qonnx.table``.
 
     Attributes:
@@ -24,15 +24,9 @@ class Tabulated(Expression):
         values: the numbers.
     """
 
-    x: Expression
     first: float
     step: float
     values: npt.NDArray[np.float64]
-
-    @property
-    def operands(self) -> tuple[Expression, ...]:
-        """The tree below."""
-        return (self.x,)
 
     def evaluate(self, at: Points) -> Bounded:
         """Return the numbers, which are exact."""
@@ -45,7 +39,7 @@ class Tabulated(Expression):
         """Return the table of the operand with every constant changed."""
         return Tabulated(self.x.map(change), self.first, self.step, self.values)
 
-    def number(self, x: Fraction) -> Fraction:
-        """Return the number at a rational point."""
+    def apply(self, x: Fraction, row: int) -> Fraction:
+        """Return the number of the point that is nearest to ``x``."""
         place = round((x - Fraction(self.first)) / Fraction(self.step))
         return Fraction(float(self.values[min(max(place, 0), len(self.values) - 1)]))

@@ -15,17 +15,9 @@ import numpy.typing as npt
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import Rationals
-from hwflow.ir.real.expression import (
-    Expression,
-    Function,
-    Linear,
-    Points,
-    Product,
-    Rounded,
-    Slopes,
-    Total,
-)
+from hwflow.ir.real.expression import Expression, Points
 from hwflow.ir.real.functions import FUNCTIONS
+from hwflow.ir.real.nodes import Function, Linear, Product, Rounded, Slopes, Total
 from hwflow.ir.real.table import Tabulated
 from hwflow.ir.step_function import StepFunction
 

@@ -10,16 +10,9 @@ import numpy.typing as npt
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import ONE, Rationals, rationals
-from hwflow.ir.real.expression import (
-    Clamp,
-    Expression,
-    Function,
-    Linear,
-    Rounded,
-    Slopes,
-    substituted,
-)
+from hwflow.ir.real.expression import Expression, substituted
 from hwflow.ir.real.functions import FUNCTIONS
+from hwflow.ir.real.nodes import Clamp, Function, Linear, Rounded, Slopes
 from hwflow.ir.real.tabulate import tabulate
 from hwflow.ir.step_function import StepFunction
 

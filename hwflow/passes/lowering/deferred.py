@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import Grid, Rationals, rationals
-from hwflow.ir.real.expression import Expression, Linear, Source
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.real.nodes import Linear, Source
 from hwflow.ir.tensor import TensorType
 
 

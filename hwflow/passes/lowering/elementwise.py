@@ -10,8 +10,9 @@ import numpy as np
 
 from hwflow.ir.grid import ONE, ZERO, Rationals, rationals
 from hwflow.ir.op import OnnxNode
-from hwflow.ir.real.expression import Clamp, Expression, Function, Linear, Product, Slopes
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.functions import FUNCTIONS, parameters
+from hwflow.ir.real.nodes import Clamp, Function, Linear, Product, Slopes
 from hwflow.ir.real.table import Tabulated
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import along_channel, to_hardware

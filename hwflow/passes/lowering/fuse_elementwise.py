@@ -23,7 +23,8 @@ from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.qonnx.model import operator_name, origin
 from hwflow.ir.qonnx.nodes import quantizer_of
 from hwflow.ir.qonnx.quantizer import Quantizer
-from hwflow.ir.real.expression import Clamp, Expression, Product, Rounded, Total, all_constants
+from hwflow.ir.real.expression import Expression, all_constants
+from hwflow.ir.real.nodes import Clamp, Product, Rounded, Total
 from hwflow.ir.real.tabulate import TooManyStepsError, tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType

@@ -19,7 +19,7 @@ from hwflow.ir.grid import UNIT
 from hwflow.ir.names import Namer, graph_name
 from hwflow.ir.op import Layout, RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name
-from hwflow.ir.real.expression import Source
+from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.deferred import Deferred

@@ -13,18 +13,9 @@ import mpmath
 import numpy as np
 
 from hwflow.ir.grid import Rationals
-from hwflow.ir.real.expression import (
-    Clamp,
-    Expression,
-    Function,
-    Linear,
-    Product,
-    Rounded,
-    Slopes,
-    Source,
-    Total,
-)
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.functions import parameters
+from hwflow.ir.real.nodes import Clamp, Function, Linear, Product, Rounded, Slopes, Source, Total
 from tests.verify.exact.rational import MODES
 
 BITS = 900

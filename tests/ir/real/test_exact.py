@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.ir.real.exact import decide_at, rational, round_exactly
-from hwflow.ir.real.expression import Points, Rounded
+from hwflow.ir.real.exact import decide_at, round_exactly
+from hwflow.ir.real.expression import Points
+from hwflow.ir.real.nodes import Rounded
 from tests.ir.real.oracle import SOURCE, clamp, function, linear, product, rounded, slopes, total
 from tests.verify.exact.rational import MODES
 
@@ -37,9 +38,9 @@ def test_what_is_rational_is_known_to_be() -> None:
         function(linear(SOURCE, 0, Fraction(4, 9)), "Sqrt"),
     ):
         for n in (-3, 0, 5):
-            assert rational(pair.tree, n, 0) == pair.real(Fraction(n), 0)
+            assert pair.tree.rational(n, 0) == pair.real(Fraction(n), 0)
     for name in ("Sigmoid", "Tanh", "Gelu", "Softplus", "Elu"):
-        assert rational(function(x, name).tree, -3, 0) is None
+        assert function(x, name).tree.rational(-3, 0) is None
 
 
 @given(top=st.integers(-(10**30), 10**30), bottom=st.integers(1, 10**20))

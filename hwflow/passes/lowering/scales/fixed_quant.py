@@ -11,7 +11,8 @@ from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.grid import ONE, ZERO, Rationals, rationals
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx.fixed_quant import Formats
-from hwflow.ir.real.expression import Clamp, Expression, Rounded
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.real.nodes import Clamp, Rounded
 from hwflow.ops.fixed_quant import hardware_formats
 from hwflow.passes.lowering.elementwise import line
 from hwflow.passes.lowering.fuse_elementwise import close_levels, deferred_of

@@ -11,7 +11,7 @@ from hwflow.fixed import FixedArray
 from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, rationals
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx.model import origin
-from hwflow.ir.real.expression import Linear, Source
+from hwflow.ir.real.nodes import Linear, Source
 from hwflow.ops import by_onnx
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes.lowering.deferred import Deferred
