@@ -13,8 +13,10 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
+from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.quant import quantizer_chain
+from hwflow.ops.shared.broadcast import to_hardware
+from hwflow.ops.shared.quant import read_quantizer, rescaled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +33,7 @@ class Bipolar(Op):
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
-        return quantizer_chain(node)
+        return two_levels(node, *read_quantizer(node))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs
@@ -77,3 +79,14 @@ class Bipolar(Op):
         yield Example("signed", cls(level=one), (TensorType.full((5,), signed),))
         yield Example("unsigned", cls(level=one), (TensorType.full((5,), unsigned),))
         yield Example("per_channel", cls(level=powers), (TensorType.full((2, 3), signed),))
+
+
+def two_levels(node: OnnxNode, x: TensorType, quantizer: Quantizer) -> Sequence[Op]:
+    """Return the operators that compute a quantiser of two levels, its zero point included."""
+    level = FixedArray.exactly(to_hardware(node, x, quantizer.scale))
+    one, shift = np.array(1.0), quantizer.zero_point * quantizer.scale
+    return [
+        *rescaled(node, x, one, shift),
+        Bipolar(level=level),
+        *rescaled(node, x, one, -shift),
+    ]
