@@ -12,6 +12,7 @@ from hwflow.core.config import TargetSettings
 from hwflow.core.limits import VerifySettings
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.op import Op
+from tests.test_architecture import PACKAGE, ROOMS, imported, modules
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -59,3 +60,33 @@ def test_every_setting_and_mode_has_a_row() -> None:
         *names,
     ):
         assert re.search(rf"^\| .*`{name}`.* \|", text, re.M), name
+
+
+def room_imports() -> dict[str, set[str]]:
+    """Return which rooms each room imports from."""
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for path in modules():
+        own = path.relative_to(PACKAGE).parts[0]
+        if own in found:
+            found[own] |= imported(path).intersection(ROOMS) - {own}
+    return found
+
+
+def reachable(room: str, arrows: set[tuple[str, str]]) -> set[str]:
+    below = {end for start, end in arrows if start == room}
+    return below.union(*(reachable(end, arrows) for end in below))
+
+
+def test_the_picture_of_the_rooms_shows_the_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("## The rooms")[1]
+    picture = text.split("```mermaid")[1].split("```")[0]
+    arrows = set(re.findall(r"(\w+) --> (\w+)", picture))
+    imports = room_imports()
+    assert {(a, b) for a, b in arrows if b not in imports[a]} == set()
+    for room in ROOMS:
+        assert imports[room] <= reachable(room, arrows), room
+
+
+def test_both_pages_list_the_rooms_in_order() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "architecture.md"):
+        assert re.findall(r"^\| `hwflow/(\w+)` \|", page.read_text("utf-8"), re.M) == list(ROOMS)

@@ -65,7 +65,7 @@ def matvec_cost(
         accum_t: accumulator type.
         out_t: result type; a cast with rounding or saturation takes logic.
         target: backend, io type, part and clock.
-        strategy: ``latency``, ``resource``, ``resource_unrolled`` or ``distributed_arithmetic``.
+        strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
         reuse_factor: multiplications per multiplier, at least 1.
         bias: integer constants of shape ``(n_out,)``.
         positions: vectors that one instance works through, one after the other.

@@ -130,7 +130,7 @@ class HlsLayer:
         attributes: layer attributes as hls4ml's ``from_layer_list`` takes them.
         weights: constant arrays by hls4ml's name (``weight``, ``bias``, ``scale``, ...).
         types: fixed-point types by hls4ml's precision name (``result``, ``accum``, ``table``, ...).
-        strategy: ``latency``, ``resource``, ``resource_unrolled`` or ``distributed_arithmetic``.
+        strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
         reuse_factor: multiplications per multiplier.
         kernel: file stem under ``templates/ops`` that holds the C++, if hls4ml has no kernel.
     """

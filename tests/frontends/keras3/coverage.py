@@ -45,13 +45,15 @@ test fails when it is out of date. [frontends.md](frontends.md) says how to read
 - **HWnnn**: refused, with this message. [errors.md](errors.md) explains the codes.
 
 A function between two quantisers (`QUnaryFunctionLUT`, the tables of `QSoftmax`) is the float32
-numbers that Keras computes for its points, 65,536 at most, and so it is in hardware, in the QONNX
-model (`hwflow.fixed::Table`) and for the exact judge of `hwflow verify`. They are not the real
-function: a truncated hyperbolic tangent reaches 1 where the real one does not. A live model
-computes them itself. Of a `.keras` file, for which no code of Keras runs, they are the float32
-nearest to the real result; backends are a unit in the last place or more beside it, differently.
-HW286 counts the numbers where that can change an entry; give the live model then. The float
-reference has the real function.
+numbers that Keras computes for its points, 65,536 at most. So it is in hardware, in the QONNX
+model (`hwflow.fixed::Table`) and for the exact reference of `hwflow verify`. They are not the real
+function: a truncated hyperbolic tangent reaches 1 where the real one does not. The float reference
+has the real function.
+
+A live model computes these numbers itself. Of a `.keras` file, for which no code of Keras runs,
+they are the float32 nearest to the real result; backends are a unit in the last place or more
+beside it, differently. HW286 counts the numbers where that can change an entry; give the live model
+then.
 """
 
 
