@@ -61,6 +61,20 @@ def test_the_top_level_has_rooms_only() -> None:
     assert entries == {*ROOMS, "__init__.py", "__main__.py", "py.typed"}
 
 
+@pytest.mark.parametrize(
+    ("maker", "place"),
+    [("InferenceSession", "core/inference.py"), ("Environment", "core/templates.py")],
+)
+def test_sessions_and_template_environments_are_made_in_one_place(maker: str, place: str) -> None:
+    made = {
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == maker
+    }
+    assert made == {place}
+
+
 def run(code: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run(

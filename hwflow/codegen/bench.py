@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from hwflow.core.resources import sim_dir
+from hwflow.core.templates import template_environment
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
@@ -94,12 +93,4 @@ def build_files(graph: Graph) -> dict[str, bytes]:
 
 
 def _render(template: str, **names: object) -> bytes:
-    environment = Environment(
-        loader=FileSystemLoader(sim_dir()),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(**names).encode()
+    return template_environment(sim_dir()).get_template(template).render(**names).encode()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from hwflow.core.resources import templates_dir
+from hwflow.core.templates import template_environment
 from hwflow.report import facts, notes, words
 from hwflow.report.losses import OutputLossData
 from hwflow.report.network import draw_network
@@ -32,14 +33,7 @@ def to_html(data: ReportData) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(templates_dir() / "report"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(templates_dir() / "report", html=True)
     environment.filters |= {
         "count": words.count,
         "meaning": words.meaning,

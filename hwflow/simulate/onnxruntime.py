@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.codegen.golden.model import golden_model
+from hwflow.core.inference import open_session
 from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph, Port
 from hwflow.ops.shared.port_data import at_port, channels_last, checked_inputs, real_values
@@ -48,15 +49,8 @@ class GoldenEngine:
         return self._opened(double=True)
 
     def _opened(self, *, double: bool) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
         model = golden_model(self.graph, layers=self._layers, double=double)
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(model.SerializeToString(), threads=self._threads)
 
     def run(self, inputs: Arrays) -> dict[str, Array]:
         """Return what the simulation does for a batch, and mantissas of the layers asked for.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.codegen.golden.model import golden_model
+from hwflow.core.inference import open_session
 from hwflow.ir.graph import Graph, Node
 from hwflow.ops.shared.port_data import channels_last
 from hwflow.simulate.numpy import Simulation
@@ -74,11 +75,7 @@ def check_golden(
 
 def _run(content: bytes, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Return the outputs of a model with ONNX Runtime's default options, by name."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = open_session(content)
     names = [output.name for output in session.get_outputs()]
     samples = len(next(iter(feeds.values())))
     parts = [

@@ -14,6 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.inference import open_session
 from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
@@ -67,8 +68,6 @@ def run_golden(
     Raises:
         CompileError: HW257, ONNX Runtime refuses the function.
     """
-    import onnxruntime
-
     inputs = [
         onnx.helper.make_tensor_value_info(f"x{i}", _DOUBLE, array.shape)
         for i, array in enumerate(arrays)
@@ -80,14 +79,9 @@ def run_golden(
     model = onnx.helper.make_model(
         graph, opset_imports=imports, functions=[function], ir_version=10
     )
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
     feeds = {f"x{i}": array.raw.astype(np.float64) for i, array in enumerate(arrays)}
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(model.SerializeToString(), optimised=False)
         (result,) = session.run(None, feeds)
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
         raise CompileError([_unusable(op, str(error))]) from error

@@ -13,18 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import (
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateNotFound,
-)
+from jinja2 import Environment, TemplateError, TemplateNotFound
 from jinja2.meta import find_referenced_templates
 
 from hwflow.codegen.hls.layers import NamedLayer, layers_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.resources import templates_dir
+from hwflow.core.templates import template_environment
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ops import is_built_in
@@ -36,15 +31,8 @@ _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 @cache
 def _environment(templates: str) -> Environment:
     """Return the templates of a folder and hwflow's own, which others may use macros of."""
-    own = str(templates_dir() / "ops")
-    return Environment(
-        loader=FileSystemLoader([templates, own] if templates else [own]),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    own = templates_dir() / "ops"
+    return template_environment(*([Path(templates)] if templates else []), own)
 
 
 def _block(kernel: str, templates: str, block: str, context: Mapping[str, Any]) -> str:

@@ -11,10 +11,9 @@ import re
 from collections.abc import Sequence
 from math import prod
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from hwflow.codegen.project import Project
 from hwflow.core.resources import sim_dir
+from hwflow.core.templates import template_environment
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.simulate.cpp.compiler import Compiler
@@ -60,13 +59,6 @@ def _size(graph: Graph, value: str) -> int:
 
 def _caller(graph: Graph, project: Project, target: Target, traced: Sequence[str]) -> str:
     """Return the C++ that calls the top function with a sample's values."""
-    environment = Environment(
-        loader=FileSystemLoader(sim_dir() / "csim"),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     prototype = _prototype(project)
     inputs, outputs = _ports(graph, prototype)
     at = sum(_size(graph, p.value) for p in graph.outputs)
@@ -74,7 +66,8 @@ def _caller(graph: Graph, project: Project, target: Target, traced: Sequence[str
     for name in traced:
         slots.append({"name": name, "at": at, "size": _size(graph, name)})
         at += _size(graph, name)
-    return environment.get_template("ports.cpp.j2").render(
+    template = template_environment(sim_dir() / "csim").get_template("ports.cpp.j2")
+    return template.render(
         prototype=prototype,
         project=project.name,
         inputs=inputs,

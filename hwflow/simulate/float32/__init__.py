@@ -7,18 +7,21 @@ it reorders float arithmetic (ONNX Runtime documentation, "Graph Optimizations")
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx_ir as ir
-import onnxruntime
 
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.inference import open_session
 from hwflow.ir.qonnx.functions import add_quantizer_functions
 from hwflow.ir.qonnx.model import QonnxModel, printable
 from hwflow.simulate.float32.batch import fix_batch, free_batch, keeps_batches
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Array = npt.NDArray[Any]
 
@@ -155,13 +158,8 @@ def _start(
             raise KeyError(name)
         if name not in known:
             proto.graph.output.add(name=name)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(proto.SerializeToString(), optimised=False)
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
         finding = Diagnostic(
             code="HW033",

@@ -6,11 +6,10 @@ import keyword
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from hwflow.codegen.hls.kernels import header_name
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.resources import templates_dir
+from hwflow.core.templates import template_environment
 from hwflow.custom.plugins import operator_file
 from hwflow.ir.op import Op
 
@@ -39,12 +38,7 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
         folder / f"{stem}.h.j2": "kernel.h.j2",
         folder / f"test_{stem}.py": "test_operator.py.j2",
     }
-    environment = Environment(
-        loader=FileSystemLoader(templates_dir() / "skeleton"),
-        undefined=StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(templates_dir() / "skeleton")
     texts = {
         path: environment.get_template(source).render(name=name, stem=stem)
         for path, source in targets.items()
