@@ -153,7 +153,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]], workers: int) -> list[T]:
 
 
 _STOP: ContextVar[threading.Event | None] = ContextVar("_STOP", default=None)
-"""Set where the programs of a thread are to be stopped."""
+"""Event that is set when the programs of a thread are to be stopped."""
 
 _POLL_S = 0.05
 _BOUNDED = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2" 2>/dev/null; shift 2; exec "$@"'

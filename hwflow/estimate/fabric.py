@@ -1,4 +1,4 @@
-"""Relations for look-up tables, flip-flops and cycles; ``_products`` has those for multipliers.
+"""Relations for look-up tables, flip-flops and cycles; ``products`` has those for multipliers.
 
 The constants are fitted on public csynth reports; ``docs/estimates.md`` names the reports and
 gives the error of each relation on repositories that were left out of the fit. Widths are in bits,

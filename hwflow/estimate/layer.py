@@ -2,7 +2,7 @@
 
 Every function is pure and returns a ``Cost``: csynth figures, what logic synthesis leaves of
 them, cycles and the initiation interval, each with an interval. The relations are in
-``_products`` and ``_fabric``, the intervals in ``_spread``; ``docs/estimates.md`` says how well
+``products`` and ``fabric``, the intervals in ``spread``; ``docs/estimates.md`` says how well
 they meet reality.
 
 Shapes are without the batch axis, channels last. With io_stream one position (all its channels)

@@ -10,4 +10,4 @@ BROKEN = (
     OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, MemoryError,
     struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
-"""Raised by zipfile, h5py and json: missing members, other sizes, encryption, types, depth."""
+"""Errors of zipfile, h5py and json: missing members, other sizes, encryption, types, depth."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 COLOURS = {"good": "#1a7f37", "bad": "#cf222e", "unsure": "#9a6700"}
-"""Of text, by what it says; each has a contrast of 4.5 on white at least."""
+"""Colours of text, by what it says; each has a contrast of 4.5 on white at least."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Layout(Enum):
     VIEW = "view"
     """Nothing but another order of axes: hardware keeps its own order and does nothing."""
     REDUCED = "reduced"
-    """As ELEMENTWISE, but the result may lack the axis that the attribute ``axis`` names."""
+    """Elementwise, but the result may lack the axis that the attribute ``axis`` names."""
 
 
 @dataclass(frozen=True)

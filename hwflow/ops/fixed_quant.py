@@ -20,7 +20,7 @@ from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.casts import cast_cells, cast_goals, cast_pieces
 
 LUT_PER_CLAMP_BIT = 1.5
-"""Two comparisons and a choice for a bit that saturates, as in ``_fabric.lut_cast``."""
+"""Two comparisons and a choice for a bit that saturates, as in ``fabric.lut_cast``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

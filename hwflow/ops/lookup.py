@@ -43,7 +43,7 @@ FUNCTIONS: dict[str, Callable[[F64, Parameters], F64]] = {
 """The functions as ONNX defines them (https://onnx.ai/onnx/operators/), in float64."""
 
 RATIONAL = ("Abs", "HardSwish", "Reciprocal", "Softsign", "ThresholdedRelu")
-"""Those with rational results, which a table may hold exactly."""
+"""Functions with rational results, which a table may hold exactly."""
 
 DEFAULTS: dict[str, Parameters] = {**functions.DEFAULTS, "ThresholdedRelu": {"alpha": 1.0}}
 """ONNX's default attributes."""

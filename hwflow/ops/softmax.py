@@ -29,7 +29,7 @@ INV_SIZE = 2048
 """Entries of the table of reciprocals unless told otherwise."""
 
 DEFAULT_TABLE = saturating(18, 1, signed=False)
-"""Holds exp(0) = 1 exactly, in the width of a block RAM."""
+"""Type of the tables: it holds exp(0) = 1 exactly, in the width of a block RAM."""
 
 EXP_SPAN_BITS = 4
 """Differences to the maximum saturate at 2**4: exp(-16) is below half a step of 18-bit tables."""

@@ -66,10 +66,10 @@ class Context:
 
 @dataclass(frozen=True)
 class Pass:
-    """One step.
+    """A step of the pipeline.
 
     Attributes:
-        name: as in dumps and messages.
+        name: the name in dumps and messages.
         run: takes a model or graph and the context, returns a model or graph.
         why: why it stands where it stands.
     """

@@ -1,1 +1,1 @@
-"""From a model to a design and its folder, and back from a folder: compile, write, open, verify."""
+"""Designs: compiled from a model, written to a folder, opened from one, and verified."""

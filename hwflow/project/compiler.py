@@ -1,4 +1,4 @@
-"""From a model to a design: settings, board and plugins, frontend, passes."""
+"""Compiles a model to a design: settings, board and plugins, frontend, passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model to a verified, estimated project; the command line is a thin shell over this."""
+"""A compiled model, to be verified, estimated and written; the command line is a thin shell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hwflow.verify.models import ModelCheck
 
 Progress = Callable[[str, float], None]
-"""Called with the name of a stage and the share of it that is done."""
+"""A function that is called with the name of a stage and the share of it that is done."""
 
 
 SHOWN = 16

@@ -25,7 +25,7 @@ from hwflow.simulate.stream.sources import Source, open_source
 from hwflow.simulate.stream.summary import Summary, summary_of
 
 Progress = Callable[[int, int | None], None]
-"""Called with samples done, and samples in all where that is known."""
+"""A function that is called with samples done, and samples in all where that is known."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,14 +37,14 @@ leave it waiting for Python. Measured on the jets MLP (8,192 samples), the digit
 CNN of 1 M parameters (16)."""
 
 DEVICE_BYTES = 256 << 20
-"""The same on a device with memory of its own, which needs work for thousands of cores."""
+"""Bytes of the widest layer on a device with memory of its own, and thousands of cores."""
 
 MAX_BATCH = 1 << 16
 """Most samples of a batch that is not asked for."""
 
 
 class Engine(Protocol):
-    """Computes batches.
+    """What computes a network, batch by batch.
 
     Attributes:
         name: one of ``ENGINES``.

@@ -61,7 +61,7 @@ class _Exact:
 
 
 NOT_RUN = ModelCheck(None, (), None, "the model cannot be run")
-"""Of a model with an operator that nobody defines; a warning says which."""
+"""Outcome for a model with an operator that nobody defines; a warning says which."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SECONDS = 10.0
-"""Between two lines about the same stage."""
+"""Seconds between two lines about the same stage."""
 
 
 @contextmanager

@@ -33,11 +33,11 @@ from hwflow.ops.transpose import Transpose
 LARGEST_WEIGHT = 127
 
 LARGEST_PAIR = 2**15 - 1
-"""Of two products that x86 processors without VNNI add up in 16 bits, saturating (VPMADDUBSW,
-Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2)."""
+"""Largest sum of two products: x86 processors without VNNI add them up in 16 bits, saturating
+(VPMADDUBSW, Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2)."""
 
 LEAST_CHANNELS, LEAST_FAN_IN, LEAST_UNITS = 16, 16, 32
-"""Below these the float32 kernels of ONNX Runtime 1.32 were faster."""
+"""Sizes below which the float32 kernels of ONNX Runtime 1.32 were faster."""
 
 LEAST_WORK = 256
 """Products for each element of a convolution's operand, below which it costs more than it saves to

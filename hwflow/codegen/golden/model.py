@@ -28,7 +28,7 @@ from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
 
 DOMAIN = "hwflow"
-"""Of the functions; the interfaces of the model use standard operators."""
+"""Domain of the functions; the interfaces of the model use standard operators."""
 
 OPSET = 18
 IR_VERSION = 10

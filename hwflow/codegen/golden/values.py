@@ -30,12 +30,12 @@ class Carrier(IntEnum):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As numpy's type."""
+        """The type in numpy."""
         return np.dtype(str(self))
 
     @property
     def onnx(self) -> int:
-        """As ONNX's element type."""
+        """The element type in ONNX."""
         return _ONNX[self]
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Carrier(IntEnum):
 
 
 class NoGoldenError(Exception):
-    """Raised where no standard operators compute a layer exactly; says why."""
+    """An error that says why no standard operators compute a layer exactly."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a node of the hardware graph to hls4ml layers: nearly always one, as the operator lowers it.
+"""Turns nodes of the hardware graph into hls4ml layers: nearly always one, as the operator says.
 
 What depends on the layers around, or on how values travel, is decided here.
 """

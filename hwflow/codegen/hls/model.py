@@ -1,4 +1,4 @@
-"""From the hardware graph to an hls4ml project; the only module that imports hls4ml.
+"""Turns the hardware graph into an hls4ml project, through hls4ml's own model of a network.
 
 hls4ml's ``ModelGraph.from_layer_list`` gets every layer with every type explicit. Of hls4ml's
 passes only those run that prepare a layer for the C++ templates; the ones that infer or change
@@ -64,8 +64,8 @@ NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
 """Files, beside the top function's, that name configurations of layers."""
 
 _MARK = "__layer"
-"""Behind the names of layers while hls4ml has them; names from a model never hold two underscores
-in a row (``ir.names.sanitize``)."""
+"""Suffix of the names of layers while hls4ml has them; names from a model never hold two
+underscores in a row (``ir.names.sanitize``)."""
 
 CORRECTIONS = {
     # Both headers of depthwise latency kernels have one include guard, so that only one is seen.

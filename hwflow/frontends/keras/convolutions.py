@@ -213,4 +213,4 @@ CONVOLUTIONS: dict[str, Convert] = {
     "QSeparableConv1D": _separable,
     "QSeparableConv2D": _separable,
 }
-"""By class name."""
+"""Converters of convolutions, by class name."""

@@ -17,7 +17,7 @@ from hwflow.frontends.keras.tfmot import refuse_config
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
-"""Of files; a folder with ``saved_model.pb`` is a SavedModel."""
+"""Suffixes of files that are read; a folder with ``saved_model.pb`` is a SavedModel."""
 
 MAX_CONFIG_BYTES = 2**27
 """Longest configuration that is read: a thousand layers take less than a megabyte."""

@@ -186,4 +186,4 @@ LAYERS: dict[str, Convert] = {
      "AlphaDropout", "ActivityRegularization"),
     _identity,
 )  # fmt: skip
-"""By class name."""
+"""Converters of layers, by class name."""

@@ -1,4 +1,4 @@
-"""From a live Keras model to a QONNX model: every call of every layer, in order."""
+"""Converts a live Keras model to a QONNX model: every call of every layer, in order."""
 
 from __future__ import annotations
 

@@ -152,4 +152,4 @@ MOVES: dict[str, Convert] = {
     "Cropping1D": _cropping,
     "Cropping2D": _cropping,
 }
-"""By class name."""
+"""Converters of layers that only move values, by class name."""

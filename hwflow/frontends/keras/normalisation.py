@@ -64,4 +64,4 @@ def _numbers(given: Any) -> npt.NDArray[np.float32]:
 
 
 NORMALISATION: dict[str, Convert] = {"Rescaling": _rescaling, "Normalization": _normalization}
-"""By class name."""
+"""Converters of layers that scale and shift the data, by class name."""

@@ -1,4 +1,4 @@
-"""From a checked configuration to a live model."""
+"""Makes a live model from a checked configuration."""
 
 from __future__ import annotations
 

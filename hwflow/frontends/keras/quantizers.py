@@ -177,7 +177,7 @@ QUANTIZERS: dict[str, Callable[[Writer, Tensor, Quantizer], Tensor]] = {
     "quantized_ulaw": _refused("levels on a logarithm", "quantized_bits"),
     "bernoulli": _refused("random at inference, too", "binary, quantized_bits"),
 }
-"""By class name."""
+"""Converters of quantisers, by class name."""
 
 
 def sigmoid_of_qkeras(b: Writer, x: Tensor, mode: str = "") -> Tensor:

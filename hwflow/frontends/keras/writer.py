@@ -25,7 +25,7 @@ from hwflow.ir.qonnx.table import OP as TABLE
 from hwflow.ir.qonnx.table import function as table_function
 
 OPSET = 20
-"""Of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""
+"""Version of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -30,7 +30,7 @@ OF_LAYER = {
     "QDense": "kernel", "QConv1D": "kernel", "QConv2D": "kernel", "QEinsumDense": "einsum",
     "QBatchNormalization": "norm",
 }  # fmt: skip
-"""By class name; a layer that is not here has no arrays of its own."""
+"""Kind of a layer's arrays, by class name; a layer that is not here has none of its own."""
 
 
 @dataclass(frozen=True, eq=False)

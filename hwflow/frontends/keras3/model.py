@@ -1,4 +1,4 @@
-"""From the configuration of a Keras 3 model to a QONNX model: every call of every layer, in order.
+"""Converts the configuration of a Keras 3 model to a QONNX model: every call of every layer.
 
 Nothing of Keras runs: a layer is known by its class name and where the class is from, or it is
 refused. What else a configuration says (modules to import, functions, custom objects) is not used.
@@ -156,7 +156,7 @@ class _Walk:
 
 
 REFUSED = "?"
-"""Stands for the results of a layer that was refused; no value has this name."""
+"""Placeholder for the results of a layer that was refused; no value has this name."""
 
 
 def converter(b: Writer, config: dict[str, Any]) -> Convert:

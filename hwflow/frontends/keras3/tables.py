@@ -25,7 +25,7 @@ from hwflow.ir.qonnx.table import DOMAIN, MOST, OP
 from hwflow.ir.real.functions import DEFAULTS, FUNCTIONS
 
 Numbers = Callable[[FloatArray], FloatArray]
-"""Gives what a live layer computes for float32 operands."""
+"""A function that gives what a live layer computes for float32 operands."""
 
 OPERATORS = {
     "elu": "Elu", "exponential": "Exp", "gelu": "Gelu", "mish": "Mish", "selu": "Selu",
@@ -39,7 +39,7 @@ UNITS = {"Tanh": 5}
 TensorFlow's is 1 from 7.905 on, 4.5 units above the real one (Eigen, MathFunctionsImpl.h)."""
 
 USUAL = 2
-"""The same of other functions: what torch's differ by from the nearest float32."""
+"""Units in the last place for other functions: what torch's are off from the nearest float32."""
 
 
 @dataclass(frozen=True)

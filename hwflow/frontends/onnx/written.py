@@ -6,7 +6,7 @@ and ``Mul``. Such nodes become ``Quant`` where they provably are one:
 1. ``Div`` by ``s`` and ``Mul`` by ``s`` take one and the same tensor, or equal ones; so do ``Mul``
    by ``1 / s`` and ``Div`` by it where float32 holds both (powers of two).
 2. Bounds and zero points are whole numbers, so that they commute with the rounding
-   (``qdq_forms`` has the proof), wherever they stand.
+   (``hwflow.frontends.qdq.forms`` has the proof), wherever they stand.
 3. A straight-through estimator, ``x + (y - x)``, is ``y``.
 
 What is left alone is looked at again where functions of integers are built.

@@ -1,7 +1,7 @@
 """QDQ and QCDQ models: ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant``, exactly.
 
 Every tensor of integers is held as the real numbers that it stands for, with scale and zero point
-on the side: ``QuantizeLinear`` is then a ``Quant`` (``qdq_forms`` says which, and proves it), the
+on the side: ``QuantizeLinear`` is then a ``Quant`` (``forms`` says which, and proves it), the
 ``DequantizeLinear`` behind it is nothing, and ``Clip`` between both is a narrower range. Integers
 that enter or leave the model become the real numbers where they enter, and integers where they
 leave.

@@ -30,7 +30,7 @@ from hwflow.ir.qonnx.quantizer import MAX_BIT_WIDTH
 
 @dataclass(frozen=True, eq=False)
 class QuantStep:
-    """A ``Quant``.
+    """A ``Quant`` in the chain that computes ``QuantizeLinear``.
 
     Attributes:
         scale: its scale.

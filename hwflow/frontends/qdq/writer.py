@@ -17,7 +17,7 @@ from hwflow.ir.qonnx.model import QONNX_DOMAIN, QonnxModel, add_constant
 from hwflow.ir.qonnx.nodes import quantizer_of
 
 WIDE = 2**22
-"""From here on, levels of a constant are held in two parts: float32 has 24 bits."""
+"""Level of a constant from which on it is held in two parts: float32 has 24 bits."""
 
 PART_BITS = 16
 """Bits of the lower part."""

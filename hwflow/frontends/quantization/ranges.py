@@ -1,4 +1,4 @@
-"""From values to a scale: where the range of an activation ends.
+"""Chooses a scale from values: where the range of an activation ends.
 
 Integers are symmetric where values have both signs, unsigned where they have not.
 """
@@ -23,7 +23,7 @@ OCTAVES = 6
 """Powers of two that are tried below the one that holds every value."""
 
 BINS = 2048
-"""Of the histogram (Migacz, "8-bit Inference with TensorRT", GTC 2017, slide 38)."""
+"""Bins of the histogram (Migacz, "8-bit Inference with TensorRT", GTC 2017, slide 38)."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 COMPENSATED_BITS = 8
-"""Up to this width of weights or inputs, rounding errors are made up for with the data. Beyond it
+"""Widest weights or inputs whose rounding errors are made up for with the data. Beyond it
 rounding to nearest is 48 dB and more below the values, and other noise decides."""
 
 ROWS = 2**15

@@ -43,4 +43,4 @@ OPERATORS = (
     "STABLEHLO_RNG_BIT_GENERATOR", "REDUCE_WINDOW", "STABLEHLO_COMPOSITE", "STABLEHLO_SHIFT_LEFT",
     "STABLEHLO_CBRT", "STABLEHLO_CASE",
 )  # fmt: skip
-"""All of them, in the order of their numbers, which have no gaps."""
+"""Names of all operators, in the order of their numbers, which have no gaps."""

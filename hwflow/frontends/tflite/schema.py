@@ -53,7 +53,7 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A tensor.
+    """A tensor of a TFLite model.
 
     Attributes:
         name: as in the file, on one line.
@@ -84,7 +84,7 @@ class Options(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """An operator.
+    """An operator of a TFLite model, with its operands.
 
     Attributes:
         kind: its name in the schema.

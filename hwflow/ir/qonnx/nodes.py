@@ -13,7 +13,7 @@ from hwflow.ir.qonnx.quantizer import ALIASES, F64, MAX_BIT_WIDTH, ROUNDING, Qua
 
 
 class InvalidQuantizerError(Exception):
-    """Raised by ``read_quantizer`` with everything that is wrong with the node."""
+    """Everything that is wrong with a quantiser node; ``read_quantizer`` raises it."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         self.diagnostics = diagnostics

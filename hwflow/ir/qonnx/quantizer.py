@@ -1,4 +1,4 @@
-"""What a QONNX quantiser computes; ``quantizer_nodes`` reads one from its node.
+"""What a QONNX quantiser computes; ``hwflow.ir.qonnx.nodes`` reads one from its node.
 
 The formulas are those of the QONNX operator definitions (``Quant``, ``BipolarQuant`` version 1,
 ``Trunc`` versions 1 and 2; https://github.com/fastmachinelearning/qonnx, docs/qonnx-custom-ops) and

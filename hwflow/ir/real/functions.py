@@ -39,7 +39,7 @@ def _sigmoid(x: F64) -> F64:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RealFunction:
-    """One function.
+    """A real function of one number, with what proofs about it need.
 
     Attributes:
         value: in float64, within 16 units in the last place of ``max(1, |result|)``.
@@ -225,7 +225,7 @@ FUNCTIONS: dict[str, RealFunction] = {
         precise=lambda x, p: _tanh_near(x), exact=_only_at(at_0=0),
     ),
 }  # fmt: skip
-"""By ONNX operator (https://onnx.ai/onnx/operators/)."""
+"""The functions by ONNX operator (https://onnx.ai/onnx/operators/)."""
 
 DEFAULTS: dict[str, Parameters] = {
     "Celu": {"alpha": 1.0},

@@ -1,4 +1,4 @@
-"""From a real function that ends in a rounding to the exact integer function on a range.
+"""Turns a real function that ends in a rounding into the exact integer function on a range.
 
 The range is cut where functions turn between rising and falling, so that every piece is monotone.
 On a piece the first input that reaches each level is found by bisection; all pieces, rows and

@@ -1,7 +1,8 @@
 """What implementations cost, lane by lane, and the single figure that they are chosen by.
 
 A lane is the hardware for one row. Relations and intervals are those of the other operators
-(``_products``, ``_fabric``, ``_spread``); ``docs/requantize.md`` shows them on examples.
+(``products``, ``fabric`` and ``spread`` in ``hwflow.estimate``); ``docs/requantize.md`` shows
+them on examples.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from hwflow.fixed import MAX_TYPE_WIDTH, RawArray
 F64 = npt.NDArray[np.float64]
 
 NO_LIMIT = 2**60
-"""Stands for infinity among offsets."""
+"""Number that stands for infinity among offsets."""
 
 MOST_ROUNDS = 60
 """Rounds to find the ends of an interval of slopes; six suffice as a rule."""

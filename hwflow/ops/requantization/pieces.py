@@ -20,7 +20,7 @@ LOW, HIGH = -1, 1
 """Sides of a range."""
 
 FAR = rationals(2**60)
-"""Beyond every whole number that a quantiser gives."""
+"""Number beyond every whole number that a quantiser gives."""
 
 
 @dataclass(frozen=True, eq=False)

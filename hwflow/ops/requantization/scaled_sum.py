@@ -40,7 +40,7 @@ METHOD = (
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Both ends of every run of one operand, for all values of the others, of one row.
+    """The ends of every run of one operand, for all values of the others, of one row.
 
     Attributes:
         h: values of the operands, shape ``(operands, points)``.

@@ -1,4 +1,7 @@
-"""No multiplier: ``y = clamp((+-n * 2**k + B) >> S)``, the same ``k`` and ``S`` for all rows."""
+"""Shifts in place of multipliers: ``y = clamp((+-n * 2**k + B) >> S)``.
+
+``k`` and ``S`` are the same for all rows.
+"""
 
 from __future__ import annotations
 

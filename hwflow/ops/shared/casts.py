@@ -15,7 +15,7 @@ INSIDE, BELOW, ABOVE = 0, 1, 2
 """Where a rounded value lies, in the numbers of cells; 3 more where bits were dropped."""
 
 FARTHEST = 2**62
-"""Beyond every mantissa."""
+"""Number beyond every mantissa."""
 
 
 @lru_cache(maxsize=1024)

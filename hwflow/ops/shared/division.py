@@ -21,7 +21,7 @@ ROUND_UP = {
     Rounding.RND_MIN_INF: "above",
     Rounding.RND_CONV: "above || (tie && quotient[0])",
 }
-"""When a quotient that was rounded down goes up by one, in C++."""
+"""Conditions, in C++, on which a quotient that was rounded down goes up by one."""
 
 
 def divide_round(raw: RawArray, divisor: RawArray, rounding: Rounding) -> RawArray:

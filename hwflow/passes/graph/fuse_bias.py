@@ -22,7 +22,7 @@ from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.scale_bias import ScaleBias
 
 Rounded = tuple[float, float] | None
-"""As in ``ScaleBias.rounded``."""
+"""Largest distances of constants from the real ones, as in ``ScaleBias.rounded``."""
 
 WITH_BIAS = (Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D)
 """Operators that accumulate and add one bias per output channel."""

@@ -44,7 +44,7 @@ TO_NEAREST = (
 
 @dataclass(frozen=True, eq=False)
 class _Ends:
-    """Both ends of every run of inputs with the same result.
+    """The ends of every run of inputs with the same result.
 
     Attributes:
         x: inputs, shape ``(ends, channels)``.

@@ -1,1 +1,1 @@
-"""From the QONNX model to the hardware graph: one walk over its nodes."""
+"""Lowering: one walk over the nodes of the QONNX model builds the hardware graph."""

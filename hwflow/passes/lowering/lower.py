@@ -1,4 +1,4 @@
-"""From the QONNX model to the hardware graph: each ONNX node becomes a chain of exact operators.
+"""Lowers the QONNX model to the hardware graph: each node becomes a chain of exact operators.
 
 1. Every value keeps its range exactly: nothing is rounded here but what the model itself rounds.
 2. Spatial values are laid out channels last; a transpose is inserted where a node needs ONNX order.

@@ -16,7 +16,7 @@ from hwflow.ir.qonnx.nodes import same_quantizer
 from hwflow.passes.model.tails import Tail, closes
 
 DataTypes = Callable[[], Mapping[str, FixedType]]
-"""Gives the types that data proposes, by input; data is read when one is needed."""
+"""A function that gives the types that data proposes, by input; it reads data when called."""
 
 INTEGER_INPUTS = {
     onnx_ir.DataType.UINT8: FixedType(8, 8, False),
@@ -27,7 +27,7 @@ INTEGER_INPUTS = {
 }
 
 WIDE = FixedType(48, 24, True, Rounding.RND_CONV, Overflow.SAT)
-"""Stands for real numbers until the quantisers behind an input say its type."""
+"""Type that stands for real numbers until the quantisers behind an input say its own."""
 
 STAND_IN = FixedType(16, 6, True, Rounding.RND_CONV, Overflow.SAT)
 """Type of an input that is refused, so that the layers behind it can be examined."""

@@ -39,11 +39,11 @@ class Tail(IntEnum):
     """How the chain behind a value ends."""
 
     OPEN = 0
-    """Not in quantisers only."""
+    """The chain ends in something else than quantisers, too."""
     PLAIN = 1
-    """In quantisers, and every constant on the way is a short binary fraction."""
+    """The chain ends in quantisers, and all its constants are short binary fractions."""
     HARD = 2
-    """In quantisers, with something on the way that needs a ``Requantize``."""
+    """The chain ends in quantisers, and something on the way needs a ``Requantize``."""
 
 
 def tail(value: ir.Value, start: ir.Node | None = None, *, bent: bool = False) -> Tail:

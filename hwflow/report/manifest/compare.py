@@ -12,7 +12,7 @@ from hwflow.report.manifest.read import StoredBuild, read_build
 from hwflow.report.manifest.schema import Layer, Manifest
 
 ABSENT = "absent"
-"""Stands for what one of the builds does not have."""
+"""Value that stands for what one of the builds does not have."""
 
 BITS = "observed.sha256"
 """Field of a layer that stands for all values that it gave."""
@@ -26,7 +26,7 @@ _KEYS: tuple[Callable[[Layer], object], ...] = (
 
 @dataclass(frozen=True)
 class Change:
-    """One difference.
+    """A difference between two builds.
 
     Attributes:
         section: field of the manifest; ``edited`` for files that changed after the build.

@@ -28,7 +28,7 @@ from hwflow.report.schema import LayerData, ReportData, StatementData
 from hwflow.verify.agreement import Verification
 
 MANIFEST_FILE = "manifest.json"
-"""Its name in the folder of a project."""
+"""Name of the manifest in the folder of a project."""
 
 COSTS = {
     "lut": "lut_csynth_equivalent",

@@ -80,13 +80,13 @@ class Shelf:
 
 
 PROGRAMS = Shelf("programs", 200)
-"""Of 0.2 to 2 MB each."""
+"""Linked simulations, of 0.2 to 2 MB each."""
 
 OBJECTS = Shelf("objects", 2000)
 """Compiled translation units, of 10 to 500 kB each."""
 
 LAYERS = Shelf("layers", 20000)
-"""By the key of a layer: the digest of an object that has it, and those of the object's headers."""
+"""Digest of an object that has a layer, and those of the object's headers, by the layer's key."""
 
 HEADERS = Shelf("headers", 6)
 """Precompiled headers, of 100 MB each: one per backend and set of compiler flags."""

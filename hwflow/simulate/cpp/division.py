@@ -27,7 +27,7 @@ TYPES, GENERATED, WEIGHTS, CONFIGS = range(4)
 """Sections of a translation unit, in the order in which hls4ml's ``parameters.h`` has them."""
 
 STEP = "HWFLOW_STEP"
-"""Stands for the name of the function of a layer's piece, which follows from its text."""
+"""Placeholder for the name of the function of a layer's piece, which follows from its text."""
 
 _LOAD = re.compile(r'\s*nnet::load_\w+<.*>\((\w+), "\w+\.txt"\);')
 _VARIABLE = re.compile(

@@ -19,8 +19,8 @@ from hwflow.ir.graph import Graph
 
 RUN_TIMEOUT_S = 3600.0
 SAMPLES_PER_PROCESS = 16
-"""At least; a process starts in milliseconds. Samples that one process runs one after another also
-show a kernel that keeps something from one sample to the next."""
+"""Fewest samples of a process, which starts in milliseconds. Samples that one process runs one
+after another also show a kernel that keeps something from one sample to the next."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""From data to the type of the port that takes it: exact where that is possible in 16 bits."""
+"""Proposes the type of a port from its data: exact where that is possible in 16 bits."""
 
 from __future__ import annotations
 

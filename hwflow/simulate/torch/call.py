@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 
 class RefusedError(Exception):
-    """Raised where a form of an operator is not known; says which."""
+    """An error that names a form of an operator that is not known."""
 
 
 class Call:

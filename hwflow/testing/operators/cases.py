@@ -22,7 +22,7 @@ from hwflow.simulate import cpp as csim
 
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 QUICK_FLAGS = ("-std=c++17", "-O0", "-w", "-fmax-errors=5")
-"""Without optimisation: that takes half the time, and the data is small."""
+"""Compiler flags without optimisation: it takes half the time, and the data is small."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ ROUNDED_WEIGHTS = ", except for weights: the file stores them rounded"
 
 
 class NoFloatReferenceError(Exception):
-    """Raised where the network means nothing without its quantisers; says why."""
+    """An error that says why the network means nothing without its quantisers."""
 
 
 def remove_quantizers(model: QonnxModel) -> str:

@@ -29,7 +29,7 @@ Values = Mapping[str, F64]
 """Values of the model by name."""
 
 FLOAT64 = 2.0**-52
-"""Both sides of a measured difference are rounded to float64, by half of this of their size."""
+"""Twice the largest relative error of rounding to float64, as both sides of a difference are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Suspects:
 
     @cached_property
     def own(self) -> Causes:
-        """The same where the value of every layer of ``cuts`` is given."""
+        """The approximate layers that each layer rests on, with the values of ``cuts`` given."""
         return causes(self.graph, self.approximate, self._known)
 
     @cached_property
@@ -112,7 +112,7 @@ def _on_grid(held: FixedArray, port: Port) -> OnGrid:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Both sides of every value that the model and the hardware have.
+    """The values that the model and the hardware both have, from either.
 
     Attributes:
         suspects: the approximate layers.

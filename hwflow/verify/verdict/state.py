@@ -13,7 +13,7 @@ class State(StrEnum):
     """What the hardware's numbers are to the trained model's."""
 
     LOSSLESS = "lossless"
-    """No value differs, and no layer is approximate."""
+    """Hardware without a value that differs, and without an approximate layer."""
     APPROXIMATE = "approximate"
     """Layers are approximate, by nature or by rounded constants, and explain all that differs."""
     NOT_LOSSLESS = "not lossless"

@@ -77,7 +77,7 @@ def _levels(tree: Expression, formats: Formats) -> Expression:
 
 
 _NOTHING = FixedType(1, 1)
-"""Stands for a format without bits."""
+"""Type that stands for a format without bits."""
 
 
 def _each(formats: Formats, values: list[float]) -> Rationals:

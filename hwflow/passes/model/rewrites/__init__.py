@@ -38,7 +38,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "SpaceToDepth": (to_moves,),
     "Split": (to_slices,),
 }
-"""By the standard operator that a node is of."""
+"""Rewritings of nodes, by the nodes' standard operator."""
 
 
 def rewrite(model: QonnxModel) -> QonnxModel:

@@ -25,7 +25,7 @@ from hwflow.verify.references.exact.values import (
 from hwflow.verify.references.exact.windows import Windows, windows
 
 Sum = Callable[[Raw], Raw]
-r"""Gives sums of integers, weighted or not: (samples, \*shape) to (samples, \*result)."""
+r"""Sums of integers, weighted or not: a function of (samples, \*shape) to (samples, \*result)."""
 
 
 def whole(tensor: Tensor, samples: int) -> Leaf:

@@ -16,12 +16,12 @@ from hwflow.verify.references.exact.values import F64, Leaf, NoExactReferenceErr
 
 Operands: TypeAlias = Sequence[Tensor | None]
 Step: TypeAlias = Callable[[Operands, int], tuple[Tensor, ...]]
-"""Gives the results of a node from its operands, constants left out, and the number of samples."""
+"""A node's results as a function of its operands, without constants, and the number of samples."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One node.
+    """A node, with what building its evaluation needs.
 
     Attributes:
         node: the node itself.
