@@ -69,12 +69,12 @@ class Board(_Strict):
     """A board and its device.
 
     Attributes:
-        name: as printed on the board.
+        name: the name that is printed on the board.
         part: device with package and speed grade, as the vendor's tool takes it.
         vendor: maker of the device.
         family: device family.
         resources: what the device offers.
-        clock_period_ns: clock to ask for when the user does not say, in ns.
+        clock_period_ns: clock period to ask for when the user does not say, in ns.
         memory: memory beside the device.
         notes: anything a user should know.
     """

@@ -183,7 +183,7 @@ def with_arguments(config: Config, arguments: Mapping[str, Any]) -> Config:
 
     Args:
         config: the settings.
-        arguments: by name; None stands for nothing.
+        arguments: arguments by name; None stands for nothing.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     found = read_settings({"target": given})

@@ -35,13 +35,13 @@ MAX_BYTES = 4 * 2**30
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a design is tried on.
+    """Samples that a design is tried on.
 
     Attributes:
-        inputs: by input name of the model, batch first.
+        inputs: arrays by input name of the model, batch first.
         labels: class of each sample, or None.
         source: where it comes from, for the report.
-        seed: of made-up data; None where the data was given.
+        seed: seed of made-up data; None where the data was given.
     """
 
     inputs: Mapping[str, Array]
@@ -58,7 +58,7 @@ def read_data(given: Data | Mapping[str, Array] | Array | str | Path, names: Seq
 
     Args:
         given: arrays by name, an array, or the path of a file.
-        names: of the inputs.
+        names: names of the inputs.
 
     Raises:
         CompileError: the file cannot be read, or it is not clear which array is which.
@@ -108,10 +108,11 @@ def _arrays(archive: Any, path: Path) -> dict[str, Array]:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which array is what.
+    """The parts that the arrays of a data file play.
 
     Attributes:
-        inputs: name of the array by name of the input; none where no array is any.
+        inputs: name of the array that belongs to each input, by name of the input; empty where none
+            does.
         labels: name of the array of labels, or None.
     """
 
@@ -124,7 +125,7 @@ def roles(found: Collection[str], names: Sequence[str]) -> Roles:
 
     Args:
         found: names of arrays.
-        names: of the model's inputs.
+        names: names of the model's inputs.
     """
     labels = next((n for n in LABEL_NAMES if n in found and n not in names), None)
     inputs = {name: name for name in names if name in found}

@@ -12,7 +12,7 @@ def read_limited(path: Path, most: int) -> bytes:
     """Return the content of a small file, whatever size the system gives for it.
 
     Args:
-        path: of the file; a device or a pipe is read like a file.
+        path: path of the file; a device or a pipe is read like a file.
         most: bytes that it may have.
 
     Raises:
@@ -30,8 +30,8 @@ def write_file(path: Path, content: bytes, *, parents: bool = False) -> Path:
     """Put a file in its place at once.
 
     Args:
-        path: of the file.
-        content: of the file.
+        path: path of the file.
+        content: what the file will hold.
         parents: make the folders above it, too.
 
     Raises:

@@ -18,9 +18,9 @@ def open_session(
 
     Args:
         model: a serialised ``onnx.ModelProto``.
-        optimised: with ONNX Runtime's default graph optimisations, which may reorder float
-            arithmetic (ONNX Runtime documentation, "Graph Optimizations"); else with none.
-        threads: that compute one operator; 0 for one per core.
+        optimised: whether ONNX Runtime applies its default graph optimisations, which may reorder
+            float arithmetic (ONNX Runtime documentation, "Graph Optimizations").
+        threads: number of threads that compute one operator; 0 for one per core.
 
     Raises:
         Exception: ONNX Runtime refuses the model; its exceptions share no public base class.

@@ -84,11 +84,11 @@ class VerifySettings(BaseModel):
         min_coverage: share of what data can reach in the layers that it must reach.
         max_saturation: share of its values that a layer may clip.
         max_lut: look-up tables, post-synthesis-equivalent; a number or per cent of the board's.
-        max_ff: flip-flops, likewise.
-        max_dsp: multiplier blocks, likewise.
-        max_bram: 18 kbit block RAMs, likewise.
-        max_uram: UltraRAMs, likewise.
-        max_latency_us: from first input to last output, in microseconds.
+        max_ff: flip-flops, in the same form.
+        max_dsp: multiplier blocks, in the same form.
+        max_bram: 18 kbit block RAMs, in the same form.
+        max_uram: UltraRAMs, in the same form.
+        max_latency_us: microseconds from first input to last output.
         max_ii: cycles between two inferences.
     """
 

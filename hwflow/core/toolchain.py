@@ -161,10 +161,10 @@ _BOUNDED = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2" 2>/dev/null; shift 2; exe
 in case this process is killed before it can stop them."""
 
 _SHELL = "hwflow"
-"""What the shell calls itself where it cannot start a program."""
+"""Name that the shell gives itself in its message about a program that it cannot start."""
 
 _NOT_STARTED = (126, 127)
-"""Statuses that a shell ends with then; a program may do so, too."""
+"""Exit statuses of a shell that cannot start a program; a program may end with them, too."""
 
 _HEAD = 256
 """Bytes of a file that tell a program; a header of machine code has zeros among them."""

@@ -101,7 +101,7 @@ def unasked_plugins(
     """Return the plugins that a settings file names and nobody else does, as it names them.
 
     Args:
-        settings: of the file.
+        settings: what the settings file holds.
         plugins: what the user named.
     """
     asked = {Path(plugin).resolve() for plugin in plugins if isinstance(plugin, (str, Path))}

@@ -97,12 +97,12 @@ def conv_cost(
         target: backend, io type, part and clock.
         kernel: extent along each spatial axis.
         out_positions: output pixels.
-        strategy: as for ``matvec_cost``.
-        reuse_factor: as for ``matvec_cost``.
+        strategy: see ``matvec_cost``.
+        reuse_factor: see ``matvec_cost``.
         bias: integer constants of shape ``(out_channels,)``.
         parallel: output pixels computed at once (hls4ml's parallelization factor, io_parallel).
         groups: number of groups; only ``1 / groups`` of the block matrix is stored.
-        xnor: as for ``matvec_cost``.
+        xnor: see ``matvec_cost``.
     """
     core = product_core(
         weight, x, accum_t.width, target=target, strategy=strategy, reuse_factor=reuse_factor,
@@ -194,7 +194,7 @@ def sum_cost(
         out_t: result type.
         terms: number of activations.
         target: backend, io type, part and clock.
-        divides: by other than a power of two, as average pooling does.
+        divides: whether it divides by other than a power of two, as average pooling does.
     """
     width, channels = total.dtype.width, total.channels
     per_bit = fabric.LUT_PER_ADDER_BIT * (terms - 1) + (8.0 if divides else 0.0)

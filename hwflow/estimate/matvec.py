@@ -36,7 +36,7 @@ def product_core(
         x: the input; its channels repeat when fewer than ``n_in``.
         accum_bits: width of the accumulator.
         target: backend, io type, part and clock.
-        strategy: as for ``matvec_cost``.
+        strategy: see ``matvec_cost``.
         reuse_factor: multiplications per multiplier.
         bias: integer constants of shape ``(n_out,)``.
         groups: blocks on the diagonal; what lies outside of them is not stored.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 RawArray = npt.NDArray[np.int64]
 
 MAX_RAW_BITS = 63
-"""Mantissas live in int64: magnitudes stay below 2**63."""
+"""Bits of the largest magnitude of a mantissa: int64 holds magnitudes below 2**63."""
 
 MAX_TYPE_WIDTH = 62
 """Widest type: one bit is kept free, so that rounding never overflows int64."""

@@ -29,10 +29,10 @@ def convert(
 
     Args:
         source: what ``load`` takes; it is not changed.
-        path: of the file to write.
-        example: as for ``load``.
-        weights: as for ``load``.
-        trust: as for ``load``.
+        path: path of the file to write.
+        example: see ``load``.
+        weights: see ``load``.
+        trust: see ``load``.
 
     Returns:
         The model as it was written.

@@ -59,7 +59,7 @@ class Graph:
 
     Attributes:
         name: safe in C++, Tcl, shell and paths.
-        nodes: in an order in which every node follows its inputs.
+        nodes: the layers, in an order in which every node follows its inputs.
         inputs: the ports that data comes in by.
         outputs: the ports that results leave by.
         types: the type of each value, by node name.

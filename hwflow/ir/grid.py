@@ -42,7 +42,7 @@ class Grid:
     Attributes:
         scale: not zero; shape ``(1,)``, ``(channels,)`` (the hardware value's last axis) or that
             of the hardware value without the batch axis.
-        offset: likewise.
+        offset: any number; its shape is one of the same three.
     """
 
     scale: Rationals

@@ -17,7 +17,7 @@ class Cell:
     Attributes:
         text: what it says.
         says: one of ``COLOURS``, or empty.
-        share: from 0 to 1, as a bar behind the text; None for no bar.
+        share: number from 0 to 1, drawn as a bar behind the text; None for no bar.
     """
 
     text: object
@@ -40,9 +40,9 @@ def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object
     """Return an HTML table; every cell is escaped, since names come from strangers.
 
     Args:
-        caption: above the table.
-        head: of the columns, with units.
-        rows: of ``Cell`` or anything that has a text.
+        caption: text above the table.
+        head: titles of the columns, with units.
+        rows: the cells of each row, ``Cell`` or anything that has a text.
     """
 
     def line(cells: Sequence[object], tag: str) -> str:

@@ -114,7 +114,7 @@ class OnnxNode:
 
 
 class RefusedError(Exception):
-    """Raised by ``Op.from_onnx``; the lowering pass adds where, and collects."""
+    """A node that cannot become hardware, and why; the lowering pass adds where it stands."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
@@ -228,8 +228,8 @@ class Op(ABC):
         the shape of the first operand.
 
         Args:
-            attributes: of the ONNX node, plain values.
-            shapes: of the ONNX operands, batch axis included; ``()`` for one that is left out.
+            attributes: attributes of the ONNX node, plain values.
+            shapes: shapes of the ONNX operands with the batch axis; ``()`` for absent ones.
         """
         return shapes[0]
 

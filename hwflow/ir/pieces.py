@@ -41,8 +41,8 @@ class Pieces:
     """The cells that values fall into, and what reaching each of them shows.
 
     Attributes:
-        cells: from the operands to the cells that they fall into: arrays with the batch in front
-            that broadcast to the shape of the result.
+        cells: function from the operands to the cells that they fall into: arrays with the batch
+            in front that broadcast to the shape of the result.
         kinds: what each goal is; only goals that the proven ranges let be reached.
         goals: for each cell the number of a goal that it reaches, int64, -1 for none; several
             arrays where a cell can reach several goals.
@@ -79,13 +79,13 @@ class Pieces:
         """Return pieces of one kind; cells that are clipped are goals of their own, too.
 
         Args:
-            cells: as above.
-            kind: of the pieces.
+            cells: function from the operands to the cells that they fall into.
+            kind: kind of the pieces.
             piece: any number for each cell, the same for cells of one piece; -1 where no value can
                 get.
-            low: as above; none by default.
-            high: likewise.
-            levels: as above.
+            low: cells in which the value is clipped from below; none by default.
+            high: cells in which it is clipped from above; none by default.
+            levels: every mantissa that the exact result can have; None where any can be.
         """
         numbers = np.unique(piece[piece >= 0])
         goal = np.where(piece < 0, -1, np.searchsorted(numbers, piece))

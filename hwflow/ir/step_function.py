@@ -16,8 +16,8 @@ class StepFunction:
     """One piecewise constant function for each row; rows are channels, elements or all of them.
 
     Attributes:
-        starts: for each row the first input of each run, strictly increasing, int64.
-        levels: for each row the result on each run; neighbours differ, int64.
+        starts: for each row, the first input of each run, strictly increasing, int64.
+        levels: for each row, the result on each run; neighbours differ, int64.
         hi: last input of each row's last run, shape ``(rows,)``.
     """
 

@@ -32,7 +32,7 @@ def source_files(
 
     Args:
         model: as read, before the passes; it is not changed.
-        name: of the design.
+        name: name of the design.
         source: how messages call the model.
         config: the settings, overrides included.
         board: the board that they name.

@@ -145,7 +145,7 @@ def open_engine(
         graph: the hardware graph.
         name: one of ``ENGINES``; None for the golden model, or the simulation in numpy where no
             standard operators compute a layer exactly.
-        device: of torch: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: device of torch: ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many compute; 0 for one per core.
         layers: give the values of every layer, too.
 
@@ -206,7 +206,7 @@ def batch_size(engine: Engine, graph: Graph, samples: int | None) -> int:
     Args:
         engine: what computes them.
         graph: the hardware graph.
-        samples: in all, which every worker gets a share of; None where that is not known.
+        samples: number of samples in all, shared by the workers; None where it is not known.
     """
     widest = max(prod(tensor.shape) for tensor in graph.types.values()) * np.float32().itemsize
     size = min(max(engine.batch_bytes // widest, 1), MAX_BATCH)

@@ -40,7 +40,7 @@ class Simulation:
         outputs: float64 results by output name of the original model, batch first, in the
             original order of axes.
         layers: values of the layers asked for, by node name, batch first, channels last.
-        counters: by node name.
+        counters: counters by node name.
         samples: batch size.
         ports: what of the data was beyond the ends of each input port, by its name in the model.
     """
@@ -109,8 +109,8 @@ def goals_reached(graph: Graph, goals: Goals, data: Data) -> Bits:
 
     Args:
         graph: the hardware graph.
-        goals: of this graph.
-        data: as for ``simulate``.
+        goals: goals of this graph.
+        data: see ``simulate``.
 
     Raises:
         CompileError: the data does not suit the model's inputs.

@@ -33,8 +33,8 @@ class GoldenEngine:
 
         Args:
             graph: the hardware graph.
-            layers: as for ``golden_model``.
-            threads: of ONNX Runtime; 0 for one per core.
+            layers: see ``golden_model``.
+            threads: threads of ONNX Runtime; 0 for one per core.
 
         Raises:
             CompileError: HW565, a layer has no golden function.
@@ -77,7 +77,7 @@ def port_feeds(graph: Graph, inputs: Arrays) -> tuple[dict[str, Array], bool]:
 
     Args:
         graph: the hardware graph.
-        inputs: as for ``GoldenEngine.run``.
+        inputs: see ``GoldenEngine.run``.
 
     Raises:
         CompileError: the data does not suit the inputs.

@@ -25,8 +25,8 @@ def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
     Args:
         subject: a ``Design``, a ``Verification`` or ``Verified``, the folder of a written project,
             or what ``hwflow.compile`` takes.
-        data: as for ``Design.verify``; not with what was verified already.
-        options: of ``hwflow.compile``, for a model.
+        data: see ``Design.verify``; not with what was verified already.
+        options: options of ``hwflow.compile``, for a model.
 
     Raises:
         AssertionError: they do not; or the model or the data cannot be used.
@@ -42,9 +42,9 @@ def assert_lossless(subject: Any, data: Any = None, **options: Any) -> None:
     """Assert that the hardware's numbers are the quantised model's own.
 
     Args:
-        subject: as for ``assert_faithful``.
-        data: likewise.
-        options: likewise.
+        subject: see ``assert_faithful``.
+        data: see ``Design.verify``; not with what was verified already.
+        options: options of ``hwflow.compile``, for a model.
 
     Raises:
         AssertionError: they are not; or the model or the data cannot be used.
@@ -58,9 +58,9 @@ def assert_exact(subject: Any, data: Any = None, **options: Any) -> None:
     """Assert that the hardware is lossless and that none of its layers is approximate.
 
     Args:
-        subject: as for ``assert_faithful``.
-        data: likewise.
-        options: likewise.
+        subject: see ``assert_faithful``.
+        data: see ``Design.verify``; not with what was verified already.
+        options: options of ``hwflow.compile``, for a model.
 
     Raises:
         AssertionError: it is not; or the model or the data cannot be used.
@@ -80,9 +80,9 @@ def assert_fits(subject: Any, board: str | Path | None = None, **options: Any) -
     """Assert that a board holds a design: every resource, to the upper end of its interval.
 
     Args:
-        subject: as for ``assert_faithful``, but for a ``Verification``.
+        subject: see ``assert_faithful``; a ``Verification`` does not serve.
         board: name or profile; the design's own unless given.
-        options: of ``hwflow.compile``, for a model.
+        options: options of ``hwflow.compile``, for a model.
 
     Raises:
         AssertionError: it does not, or perhaps not; or the model or the board cannot be used.

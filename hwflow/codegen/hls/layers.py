@@ -25,7 +25,7 @@ class NamedLayer:
     """An hls4ml layer with its place in the graph.
 
     Attributes:
-        name: of the layer and of its result.
+        name: name of the layer and of its result.
         inputs: names of the layers that it reads.
         layer: what it is.
         result_t: type of its result.

@@ -146,7 +146,7 @@ def check_layer(b: Writer, layer: Any, kind: str) -> None:
 
     Args:
         b: for messages.
-        layer: of Keras 2.
+        layer: a layer of Keras 2.
         kind: the class whose conversion it gets.
 
     Raises:

@@ -51,7 +51,7 @@ def convert_model(model: Any, name: str, source: str) -> QonnxModel:
 
     Args:
         model: a built functional or sequential model; it stays as it is.
-        name: of the graph.
+        name: name of the graph.
         source: how diagnostics call it.
 
     Raises:

@@ -15,7 +15,7 @@ def build_model(keras: Any, config: Any) -> Any:
 
     Args:
         keras: the module ``tf_keras``.
-        config: as ``safety.checked`` returned it, or one that is trusted.
+        config: a configuration that ``safety.checked`` returned, or one that is trusted.
     """
     kinds = {"Sequential": keras.Sequential}
     with keras.utils.custom_object_scope(_qkeras_objects()):

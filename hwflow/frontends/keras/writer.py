@@ -45,8 +45,8 @@ class Tensor:
     """A value of the graph.
 
     Attributes:
-        name: in the ONNX graph.
-        shape: as Keras has it, without the batch.
+        name: its name in the ONNX graph.
+        shape: its shape in Keras, without the batch.
         channels_first: whether the ONNX value has the last axis of ``shape`` first.
     """
 
@@ -126,9 +126,9 @@ class Writer:
         """Add an input of the model and return it as real numbers.
 
         Args:
-            name: as Keras has it.
+            name: its name in Keras.
             shape: without the batch.
-            dtype: of its elements, as Keras calls it.
+            dtype: type of its elements, as Keras calls it.
         """
         name = self.unique(name)
         kind = INTEGERS.get(dtype, TensorProto.FLOAT)
@@ -257,7 +257,7 @@ class Writer:
         """Return the model.
 
         Args:
-            name: of the graph.
+            name: name of the graph.
             outputs: names of values.
         """
         graph = helper.make_graph(

@@ -56,7 +56,7 @@ class Group:
 
     Attributes:
         file: the HDF5 file.
-        path: in it; ``""`` for the model.
+        path: place in the file; ``""`` for the model.
     """
 
     file: Any

@@ -41,7 +41,7 @@ class FileLayer:
         kind: its class name.
         settings: its configuration.
         group: its arrays, and those of its quantisers.
-        arrays: by name.
+        arrays: the arrays by name.
     """
 
     kind: str

@@ -74,9 +74,9 @@ def convert_config(
     """Return a Keras 3 model as a QONNX model.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         group: its arrays.
-        name: of the graph.
+        name: name of the graph.
         source: how diagnostics call it.
         evaluated: arrays by name, and functions that give the numbers of tables, by the layer that
             a live model has evaluated them for.

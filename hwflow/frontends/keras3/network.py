@@ -38,9 +38,9 @@ class Network:
 
     Attributes:
         layers: configuration of each layer, by name.
-        inputs: of the model.
-        outputs: likewise.
-        calls: in an order that works.
+        inputs: inputs of the model.
+        outputs: outputs of the model.
+        calls: calls of layers, each behind those whose results it takes.
     """
 
     layers: dict[str, dict[str, Any]]

@@ -49,8 +49,8 @@ class FixedQuantizer:
         k: 1 where there is a sign bit, float32, of the shape of the value or broadcastable to it.
         i: bits left of the binary point.
         f: bits right of it.
-        rounding: as ap_fixed calls it.
-        overflow: likewise.
+        rounding: rounding mode, as ap_fixed calls it.
+        overflow: overflow mode, as ap_fixed calls it.
         unlimited: whether values are rounded only (weights that wrap, before they are frozen).
         scaler: values are divided by it before, multiplied behind.
         affine: factor and offset behind.
@@ -161,8 +161,8 @@ def read_quantizer(b: Writer, config: Any, group: Group) -> FixedQuantizer | Non
 
     Args:
         b: for messages.
-        config: of the ``QuantizerConfig``, as Keras writes it.
-        group: of the ``Quantizer``.
+        config: configuration of the ``QuantizerConfig``, as Keras writes it.
+        group: the ``Quantizer``'s arrays in the file.
 
     Raises:
         RefusedError: HW282, it is not one of fixed point, or has a mode without an equal in

@@ -93,9 +93,9 @@ def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagno
     """Yield attributes that nothing reads, at values that are not their defaults.
 
     Args:
-        node: of the model.
+        node: node of the model.
         opset: version of the standard operators.
-        place: of the node, for messages.
+        place: place of the node, for messages.
     """
     name = node.op_type
     if node.domain not in ("", "ai.onnx", QONNX_DOMAIN) or name not in READ.keys() | WITHOUT:

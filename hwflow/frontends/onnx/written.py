@@ -46,7 +46,7 @@ class _Levels:
     Attributes:
         shift: what has been added to them.
         low: the narrowest lower bound, of the numbers without what was added.
-        high: likewise.
+        high: the narrowest upper bound, of the same numbers.
     """
 
     shift: int = 0
@@ -277,9 +277,9 @@ def _steps(
     """Return what gives the bounded levels times the scale; nothing where no ``Quant`` does.
 
     Args:
-        scale: of the levels.
+        scale: scale of the levels.
         levels: bounded on both sides.
-        rounding: of QONNX.
+        rounding: a rounding mode of QONNX.
         odd: an odd number was added before the rounding, so that ties go to odd levels.
         at_port: the first step has to be a ``Quant``.
     """

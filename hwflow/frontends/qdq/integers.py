@@ -26,7 +26,7 @@ class Stored:
     """Constant integers.
 
     Attributes:
-        levels: with the zero point.
+        levels: the integers, zero point included.
         dtype: their type.
         range: smallest and largest integer that they may have.
     """

@@ -90,9 +90,10 @@ class Affine:
     """The line between integers and the numbers they stand for: ``(q - zero) * scale``.
 
     Attributes:
-        scale: > 0, of the shape ``()``, or of the rank of the tensor where there is one per index.
-        zero: of the shape of ``scale``, or ``()`` where it is the same everywhere.
-        dtype: of the integers; None where no zero point says it.
+        scale: positive scales: one, of the shape ``()``, or one for each index of an axis, of the
+            rank of the tensor.
+        zero: zero points, of the shape of ``scale``, or ``()`` where it is the same everywhere.
+        dtype: type of the integers; None where no zero point says it.
     """
 
     scale: F32
@@ -108,7 +109,7 @@ def refused_operators(op_type: str, place: str) -> Iterator[Diagnostic]:
     """Yield why a model with this operator is not read, where it is one of quantised models.
 
     Args:
-        op_type: as in the file, of the standard domain or of ONNX Runtime's.
+        op_type: the operator in the file, of the standard domain or of ONNX Runtime's.
         place: for the diagnostic.
     """
     if op_type in _DYNAMIC:
@@ -138,8 +139,8 @@ def read_affine(node: ir.Node, rank: int | None, shape: tuple[int, ...] | None) 
 
     Args:
         node: a ``QuantizeLinear`` or ``DequantizeLinear``.
-        rank: of the tensor; only needed with one scale per index of an axis.
-        shape: of the tensor, where it is known.
+        rank: rank of the tensor; only needed with one scale per index of an axis.
+        shape: shape of the tensor, where it is known.
 
     Raises:
         LinearError: HW272 to HW276.

@@ -86,7 +86,7 @@ def quantize(
         example: an input, for a live torch module; a sample of ``data`` unless given.
         per_channel: one weight scale for each output channel.
         scale: ``float``, or ``pow2`` for powers of two.
-        method: of choosing the range of activations: minmax, percentile, mse or entropy.
+        method: method of choosing the range of activations: minmax, percentile, mse or entropy.
         equalize: cross-layer equalisation before.
         bias_correction: correct all biases for the mean error.
         asymmetric: zero points for activations of both signs.

@@ -44,11 +44,11 @@ class Moments:
     """What of the calibration data matters for one group of a layer.
 
     Attributes:
-        mean: of the float layer's inputs.
-        mean_quantized: of the quantised layer's inputs.
-        covariance: of the latter.
-        shift: of the difference (float less quantised, rows) with the latter (columns).
-        rows: of data that they were taken from.
+        mean: mean of the float layer's inputs.
+        mean_quantized: mean of the quantised layer's inputs.
+        covariance: covariance of the quantised layer's inputs.
+        shift: covariance of the difference (float less quantised, rows) with them (columns).
+        rows: number of rows of data that these were taken from.
     """
 
     mean: Floats
@@ -128,7 +128,7 @@ def fit_weights(
 
     Args:
         matrix: float weights.
-        data: of the layer's inputs.
+        data: moments of the layer's inputs.
         form: integers.
         per_channel: one scale for each output.
         pow2: scales are powers of two.

@@ -22,11 +22,11 @@ class LayerCost:
     """One layer with weights.
 
     Attributes:
-        name: by which its author knows it.
+        name: name that its author knows it by.
         operator: ONNX operator.
-        weight_bits: of its integers.
-        input_bits: of the activations that enter it.
-        scales: of its weights: 1, or one for each output.
+        weight_bits: bits of its integer weights.
+        input_bits: bits of the activations that enter it.
+        scales: number of scales of its weights: 1, or one for each output.
         compensated: rounding errors were made up for with the calibration data.
         sqnr_db: signal power over noise power of its results, in dB, held-out data; the noise of
             the layers before included. None where there is no noise or no signal.
@@ -46,8 +46,8 @@ class OutputCost:
     """One output of the model, on held-out data.
 
     Attributes:
-        name: of the output.
-        sqnr_db: as for layers.
+        name: name of the output.
+        sqnr_db: signal power over noise power, in dB, as for layers.
         agreement: share of samples whose greatest value is at the same place; None where an output
             is a single value.
         accuracy: share of samples whose greatest value is at the label; None without labels.
@@ -66,8 +66,8 @@ class Cost:
     """What quantisation cost.
 
     Attributes:
-        layers: in order.
-        outputs: of the model.
+        layers: what each layer cost, in order of computation.
+        outputs: outputs of the model.
         calibration: samples that scales and weights were chosen with.
         held_out: other samples, on which the cost is measured.
     """

@@ -46,7 +46,7 @@ class Place:
     Attributes:
         value: what is quantised.
         uses: the operands, as node and position, that take the quantised value.
-        names: by which a user may call it: those of the nodes that compute it.
+        names: names that a user may call it by: those of the nodes that compute it.
         outward: it is an output of the model, which becomes the quantised value.
     """
 

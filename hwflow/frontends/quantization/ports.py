@@ -26,7 +26,7 @@ def quantize_inputs(model: QonnxModel, parts: Sequence[Mapping[str, Array]]) -> 
     range of the data, which is finer than what any quantiser behind them keeps.
 
     Args:
-        model: with its other quantisers.
+        model: a model with its other quantisers.
         parts: data by input, all that is known of it.
     """
     for value in list(model.ir.graph.inputs):

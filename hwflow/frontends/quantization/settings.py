@@ -23,14 +23,14 @@ class Settings:
     """How to quantise.
 
     Attributes:
-        weight_bits: of all weights that ``overrides`` does not name.
-        activation_bits: likewise, of activations and inputs.
+        weight_bits: bits of all weights that ``overrides`` does not name.
+        activation_bits: bits of all activations and inputs, in the same way.
         overrides: bits by ``NAME.w`` or ``NAME.a``.
         per_channel: one weight scale for each output channel instead of one for the layer.
         scale: ``float``, or ``pow2`` for powers of two.
         method: one of ``METHODS``.
         equalize: cross-layer equalisation before.
-        bias_correction: of all layers; compensated layers have it built in.
+        bias_correction: bias correction of all layers; compensated layers have it built in.
         asymmetric: zero points for activations of both signs.
     """
 
@@ -131,7 +131,7 @@ def unknown_names(settings: Settings, weights: set[str], values: set[str]) -> It
     """Yield the overrides that name nothing.
 
     Args:
-        settings: to be checked.
+        settings: the settings to check.
         weights: names of layers with weights.
         values: names of what gives quantised activations.
     """

@@ -45,7 +45,7 @@ def quantize_weights(
         after: the same with quantised activations; its layers get quantisers for their weights.
         data: calibration samples.
         settings: bits, scales, corrections.
-        input_bits: of each layer's activations, by the name of its node.
+        input_bits: bits of each layer's activations, by the name of its node.
         progress: called with the share that is done.
 
     Returns:

@@ -79,7 +79,7 @@ def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
 
     Args:
         data: the bytes.
-        name: of the model.
+        name: name of the model.
         source: how diagnostics call it.
 
     Raises:

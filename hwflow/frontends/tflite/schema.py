@@ -56,7 +56,7 @@ class Tensor:
     """A tensor of a TFLite model.
 
     Attributes:
-        name: as in the file, on one line.
+        name: the name in the file, on one line.
         shape: batch axis included.
         kind: a value of ``TYPE_NAMES``.
         quantization: None where it has none.

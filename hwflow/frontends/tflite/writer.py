@@ -68,8 +68,8 @@ class Writer:
         source: how diagnostics call it.
         operator: the one that is being written.
         port: name of the input or output that is being written, where it is no operator.
-        nodes: of the model.
-        constants: by name.
+        nodes: nodes of the model.
+        constants: constants by name.
         names: values of quantised tensors that are computed, by index.
         reals: those of tensors of real numbers.
         integers_at: those of inputs of integers that have no scale.

@@ -57,8 +57,8 @@ class Quantizer:
         kind: ``"Quant"``, ``"BipolarQuant"`` or ``"Trunc"``.
         scale: > 0, shape as in the model (scalar, or broadcastable against the input).
         zero_point: whole numbers, shape as in the model.
-        bit_width: of the result; 1 for ``BipolarQuant``.
-        signed: of the result.
+        bit_width: bit width of the result; 1 for ``BipolarQuant``.
+        signed: whether the result has a sign.
         narrow: whether the range is one value shorter, as QONNX defines it.
         rounding: a key of ``ROUNDING``.
         truncated_bits: ``Trunc`` only: the scaled input is divided by 2 to this power.

@@ -42,9 +42,9 @@ class RealFunction:
     """A real function of one number, with what proofs about it need.
 
     Attributes:
-        value: in float64, within 16 units in the last place of ``max(1, |result|)``.
+        value: the function in float64, within 16 units in the last place of ``max(1, |result|)``.
         slope: bound on the magnitude of the derivative near each input.
-        precise: with mpmath, at its current precision.
+        precise: the function in mpmath, at its current precision.
         exact: the rational result at a rational input, or None where it is not rational.
         turns: inputs where it changes between rising and falling, or has a pole.
     """

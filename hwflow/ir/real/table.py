@@ -20,7 +20,7 @@ class Tabulated(Unary):
     Attributes:
         x: gives points only, so that rounding errors of its evaluation change nothing.
         first: the first point.
-        step: from one point to the next.
+        step: distance from one point to the next.
         values: the numbers.
     """
 

@@ -29,7 +29,7 @@ class WideBias:
         node: the layer.
         grid: fractional bits of its products.
         widths: bits of its sums, as they are and with the bias on the grid of the products.
-        costs: of the layer, likewise.
+        costs: costs of the layer, as it is and with the bias on the grid of the products.
     """
 
     node: Node

@@ -32,7 +32,7 @@ class Change:
     """A change and what the estimator says with it.
 
     Attributes:
-        settings: as in ``hwflow.toml``.
+        settings: the entries that differ, in the form of ``hwflow.toml``.
         trial: the totals.
     """
 

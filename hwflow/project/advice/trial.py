@@ -82,8 +82,8 @@ class Settled:
     Attributes:
         unsettled: the graph before the passes that look at the target.
         config: the settings in effect.
-        target: likewise.
-        board: likewise.
+        target: what the hardware is generated for.
+        board: the board that it has to fit.
     """
 
     unsettled: Graph

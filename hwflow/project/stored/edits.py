@@ -47,7 +47,7 @@ def edits(folder: Path, design: Design) -> Iterator[Edit]:
     """Yield the files in a project's folder that are not as they are generated.
 
     Args:
-        folder: of the project.
+        folder: folder of the project.
         design: the model in it, compiled with the settings in it.
 
     Raises:

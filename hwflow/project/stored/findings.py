@@ -17,8 +17,8 @@ def refuse_options(path: Path, options: Mapping[str, object], supported: str) ->
     """Refuse what a project has settled.
 
     Args:
-        path: of the project.
-        options: of ``compile``, by name.
+        path: path of the project.
+        options: options of ``compile``, by name.
         supported: the options that can be given.
 
     Raises:

@@ -53,7 +53,7 @@ def open_project(
     """Read a project that ``Design.write`` wrote.
 
     Args:
-        folder: of the project.
+        folder: folder of the project.
         plugins: operators that it was made with, as for ``compile``.
         trust: load plugins that the settings in the folder name, and run the C++ and the golden
             model that lie there, whatever they are. Without it only what hwflow generates is run.

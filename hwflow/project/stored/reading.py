@@ -43,8 +43,8 @@ def read_regular(folder: Path, path: str, most: int) -> bytes:
     """Return the content of a regular file in a folder.
 
     Args:
-        folder: as for ``regular_size``.
-        path: likewise.
+        folder: see ``regular_size``.
+        path: see ``regular_size``.
         most: bytes that it may have.
 
     Raises:

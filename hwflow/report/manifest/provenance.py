@@ -35,7 +35,7 @@ class Provenance:
     Attributes:
         model: SHA-256 of the model's file, or of all files of its folder; empty for a model in
             memory.
-        operators: of plugins that were loaded.
+        operators: operators of plugins that were loaded.
     """
 
     model: str = ""
@@ -50,7 +50,7 @@ def provenance(
     Args:
         source: the model, as ``frontends.load`` takes it.
         weights: a second file that the model was read from, or None.
-        operators: of plugins.
+        operators: operators that plugins brought.
     """
     found = ""
     if isinstance(source, (str, Path)):

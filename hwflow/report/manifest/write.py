@@ -54,7 +54,7 @@ class Build:
         config: the settings.
         model: the model as read, before the passes.
         provenance: the files it was read from.
-        report: of the same graph.
+        report: the report on the same graph.
         verification: what was found out with data, or None.
         files: contents of the build by path.
         measured: paths of those that hold times.

@@ -108,7 +108,7 @@ def port_findings(
 
     Args:
         graph: the hardware graph.
-        limits: of its ports, by node name.
+        limits: limits of its ports, by node name.
         counts: what data was beyond them, by name of the input.
     """
     for node, port in limits.items():

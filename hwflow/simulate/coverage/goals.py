@@ -85,7 +85,7 @@ class Goals:
     """All goals of a graph, numbered layer by layer.
 
     Attributes:
-        layers: by node name, in order of computation.
+        layers: layers by node name, in order of computation.
         count: how many goals there are in all.
     """
 

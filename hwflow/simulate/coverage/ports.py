@@ -29,7 +29,7 @@ class PortLimits:
     """The real numbers that a port takes without clipping or wrapping them.
 
     Attributes:
-        name: of the input in the original model.
+        name: name of the input in the original model.
         least: the least double that is kept, of a shape that broadcasts to the data in the original
             order of axes.
         greatest: the greatest one, likewise.
@@ -68,8 +68,8 @@ class PortCounts:
 
     Attributes:
         elements: numbers that entered.
-        low: of them below the least that the port takes.
-        high: above the greatest.
+        low: how many of them are below the least that the port takes.
+        high: how many are above the greatest.
         observed: least and greatest number that entered.
     """
 

@@ -15,8 +15,8 @@ class Reached:
     """How many goals were reached.
 
     Attributes:
-        reached: of them.
-        possible: in all.
+        reached: number of goals that were reached.
+        possible: number of goals in all.
     """
 
     reached: int = 0
@@ -58,7 +58,7 @@ class LayerCoverage:
     Attributes:
         name: the layer.
         origin: its framework name.
-        kinds: by what can be reached; kinds without any goal are left out.
+        kinds: kinds by what can be reached; kinds without any goal are left out.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Coverage:
     """What of a graph was reached.
 
     Attributes:
-        layers: in order of computation.
+        layers: what was reached of each layer, in order of computation.
     """
 
     layers: tuple[LayerCoverage, ...]
@@ -109,7 +109,7 @@ class Coverage:
         """Return the record of which goals were reached.
 
         Args:
-            goals: of a graph.
+            goals: goals of a graph.
             bits: one for each of them.
         """
         return cls(tuple(_layer(goals, name, bits) for name in goals.layers))

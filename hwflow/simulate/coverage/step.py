@@ -23,7 +23,7 @@ class Step:
         full: the exact result; what entered for an input.
         value: the result after the cast to its type.
         pieces: what the operator is made of, or None.
-        entered: of an input what came to the port: real numbers, or levels that the host has made
+        entered: for an input what came to the port: real numbers, or levels that the host has made
             of them; None for other layers.
     """
 

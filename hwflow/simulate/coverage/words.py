@@ -43,7 +43,7 @@ def kinds_text(found: Coverage | LayerCoverage, *, missed: bool = False) -> str:
     """Return what was reached of each kind, e.g. ``range 63 of 64, steps 124 of 128``.
 
     Args:
-        found: of a layer, or of all.
+        found: coverage of a layer, or of all.
         missed: leave out the kinds of which all was reached.
     """
     parts = [(NAMES[kind], found.of(kind)) for kind in Kind]
@@ -73,7 +73,7 @@ class Saturation:
 
     Attributes:
         layer: its name; empty where no layer clipped any.
-        counters: of this layer.
+        counters: counters of this layer.
     """
 
     layer: str

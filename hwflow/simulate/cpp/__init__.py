@@ -32,7 +32,7 @@ def build(graph: Graph, project: Project, target: Target, *, flags: Sequence[str
         graph: the hardware graph that the project was generated from.
         project: the generated files.
         target: what it was generated for.
-        flags: of the compiler; they change speed, not results.
+        flags: flags of the compiler; they change speed, not results.
 
     Raises:
         ToolError: g++ is missing, the generated C++ does not compile, or the cache cannot be

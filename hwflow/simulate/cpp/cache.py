@@ -20,7 +20,7 @@ class Shelf:
     """Files of one kind.
 
     Attributes:
-        name: of the folder.
+        name: name of the folder.
         kept: number of files that are kept, those that were used last.
     """
 

@@ -94,7 +94,7 @@ class Compiler:
 
     Attributes:
         project: the generated files; headers are taken from there.
-        flags: of g++.
+        flags: flags of g++.
     """
 
     project: Project

@@ -31,7 +31,7 @@ class Proposal:
     Attributes:
         dtype: the type. It saturates and rounds half to even.
         exact: every value of the data is one of the type's.
-        samples: of the data.
+        samples: samples of the data.
         low: smallest value of the data.
         high: largest value.
         whole: every value of the data is an integer.

@@ -26,8 +26,8 @@ class Proposals:
         """Take data without reading it.
 
         Args:
-            given: as for ``Design.simulate`` or ``Design.stream``; nothing is taken of iterables.
-            names: of the inputs.
+            given: what ``Design.simulate`` or ``Design.stream`` take; iterables are not read.
+            names: names of the inputs.
         """
         self._given = given
         self._names = names
@@ -74,7 +74,7 @@ def taken_from_data(name: str, proposal: Proposal, source: str) -> Diagnostic:
     """Return the note about a port whose type was taken from data.
 
     Args:
-        name: of the input.
+        name: name of the input.
         proposal: the type.
         source: how messages call the model.
     """

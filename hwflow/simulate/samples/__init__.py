@@ -66,7 +66,7 @@ def made_data(graph: Graph, samples: int | None = None, seed: int = 0) -> Data:
     Args:
         graph: whose ports the data is for.
         samples: how many; None for what suits the network, 512 at most.
-        seed: of the generator.
+        seed: seed of the generator.
     """
     most, least = (samples, samples) if samples is not None else numbers(graph)
     ports = {port.value: port_range(graph, port) for port in graph.inputs}
@@ -82,7 +82,7 @@ def mixed_data(graph: Graph, samples: int, seed: int = 0) -> Data:
     Args:
         graph: whose ports the data is for.
         samples: how many.
-        seed: of the generator.
+        seed: seed of the generator.
     """
     ports = {port.value: port_range(graph, port) for port in graph.inputs}
     none = {name: np.empty((0, *port.lo.shape), np.int64) for name, port in ports.items()}

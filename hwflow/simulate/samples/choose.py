@@ -46,7 +46,7 @@ class Chosen:
         """Return where the samples come from, in words.
 
         Args:
-            source: of the data that was given; empty where there was none.
+            source: source of the data that was given; empty where there was none.
         """
         parts = [f"{self.given} samples of {source}"] if source else []
         parts += [f"{self.made} made-up samples (seed 0)"] if self.made or not source else []
@@ -71,8 +71,8 @@ def chosen(graph: Graph, given: Levels | None, made: Levels | None, most: int) -
 
     Args:
         graph: the hardware graph.
-        given: mantissas at the ports by input node; None where no data was given.
-        made: likewise of made-up samples; None to make them.
+        given: mantissas of the data at the ports, by input node; None where no data was given.
+        made: mantissas of made-up samples in the same form; None to make them.
         most: samples to return at most; where more were needed, those that reach the most.
     """
     goals = Goals.of(graph)

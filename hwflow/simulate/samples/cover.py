@@ -34,8 +34,8 @@ def greedy_cover(sample: RawArray, goal: RawArray, most: int) -> list[int]:
     Never more than ``ln(goals) + 1`` times as many as needed (Chvatal 1979); of equals the first.
 
     Args:
-        sample: of each hit.
-        goal: of each hit; pairs are distinct.
+        sample: sample of each hit.
+        goal: goal of each hit; pairs are distinct.
         most: samples to return at most.
     """
     if not len(sample):

@@ -65,7 +65,7 @@ class Search:
         """Compute samples, keep those that reach something new, and return how many do.
 
         Args:
-            levels: of the samples.
+            levels: levels of the samples.
             sums: where to put the exact results of layers with a range to reach the ends of.
         """
         first, count = self._append(levels)

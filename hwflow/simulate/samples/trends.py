@@ -20,8 +20,8 @@ def slopes(levels: Mapping[str, RawArray], sums: RawArray) -> dict[str, F64]:
     """Return how each sum grows with each input element, of every port.
 
     Args:
-        levels: of samples, by input node.
-        sums: of the same samples, one row each.
+        levels: mantissas of samples, by input node.
+        sums: sums of the same samples, one row each.
 
     Returns:
         By input node, shape ``(sums, elements)``: least squares where there are enough samples,
@@ -52,7 +52,7 @@ def extremes(
     Args:
         ports: ranges of the inputs, by node.
         levels: samples that were computed.
-        sums: of these samples, of each layer, one row a sample.
+        sums: sums of these samples, of each layer, one row a sample.
         rng: chooses the sums, and the elements that stay as they were.
         most: samples to return at most.
     """

@@ -54,8 +54,8 @@ def check_same(
 
     Args:
         graph: the hardware graph.
-        names: of its inputs.
-        forms: by the arrays' names.
+        names: names of its inputs.
+        forms: forms by the arrays' names.
         where: how findings call what holds them.
 
     Raises:

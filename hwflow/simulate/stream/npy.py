@@ -34,7 +34,7 @@ class Header:
 
     Attributes:
         shape: the whole shape.
-        dtype: of its elements; holds no Python objects.
+        dtype: type of its elements; holds no Python objects.
         fortran: the first axis varies fastest, so that samples do not follow each other.
         length: bytes before the elements.
     """

@@ -38,7 +38,7 @@ def shaped(data: Data, graph: Graph) -> Data:
     """Return samples in the shapes of the model's inputs, where they may have come flat.
 
     Args:
-        data: of a form that was checked.
+        data: data of a form that was checked.
         graph: the hardware graph.
     """
     inputs = {}

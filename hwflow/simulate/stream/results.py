@@ -128,7 +128,7 @@ def results(path: Path, outputs: int, samples: int | None) -> Iterator[Results]:
     Args:
         path: ends in .npz, or .npy for one output.
         outputs: how many there are.
-        samples: in all; None where that is not known.
+        samples: number of samples in all; None where that is not known.
 
     Raises:
         CompileError: HW552, the file cannot be written; HW568, it has another suffix.

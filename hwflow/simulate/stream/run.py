@@ -27,7 +27,7 @@ class Batch:
     """Samples that follow each other, and what the hardware makes of them.
 
     Attributes:
-        inputs: by input name, batch first, as they were given.
+        inputs: arrays by input name, batch first, as they were given.
         outputs: float64 results by output name, batch first, in the original order of axes; values
             of layers as ``layer/NAME``, channels last.
         labels: class of each sample, or None.

@@ -141,7 +141,7 @@ def open_source(given: Any, graph: Graph) -> Source:
     """Return the source of a stream, whatever it was given as.
 
     Args:
-        given: as for ``as_data``; or a folder of data files; or an iterable of arrays, or of
+        given: what ``as_data`` takes; or a folder of data files; or an iterable of arrays, or of
             arrays by name, batch first, of any number of samples each. Files are read as they are
             needed, whatever their size.
         graph: the hardware graph that the samples are for.

@@ -19,7 +19,7 @@ class OutputSummary:
     """One output over all samples.
 
     Attributes:
-        shape: of one sample.
+        shape: shape of one sample.
         range: smallest and largest value.
         right: samples whose largest entry, or label, is the right one; None without labels, and
             for outputs that give no class.
@@ -42,8 +42,8 @@ class Summary:
     """All outputs over some samples.
 
     Attributes:
-        samples: how many.
-        outputs: by output name.
+        samples: how many there are.
+        outputs: what is known of each output, by its name.
     """
 
     samples: int = 0

@@ -36,9 +36,9 @@ class TorchEngine:
 
         Args:
             graph: the hardware graph.
-            layers: as for ``golden_model``.
+            layers: see ``golden_model``.
             device: ``cpu``, ``cuda`` or ``cuda:N``.
-            threads: of torch on the CPU; 0 for as many as torch takes.
+            threads: threads of torch on the CPU; 0 for as many as torch takes.
 
         Raises:
             CompileError: HW035, torch is missing; HW565, a layer has no golden function; HW570, the

@@ -63,7 +63,7 @@ def padded(x: Tensor, pads: Sequence[int], value: float | int = 0) -> Tensor:
     Args:
         x: the tensor.
         pads: elements before each of the axes, then behind each, as ONNX orders them.
-        value: of the new elements.
+        value: value of the new elements.
     """
     if not any(pads):
         return x

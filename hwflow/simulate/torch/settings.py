@@ -35,7 +35,7 @@ def exact_arithmetic(threads: int = 0) -> Iterator[None]:
     no autocast. Several threads may be inside; torch in others has these settings meanwhile.
 
     Args:
-        threads: of torch on the CPU; 0 to leave them as they are.
+        threads: threads of torch on the CPU; 0 to leave them as they are.
     """
     with _Shared.lock:
         if _Shared.runs == 0:

@@ -48,13 +48,13 @@ def check_operator(
     """Compare an operator's Python with its ONNX function and with compiled C++.
 
     Args:
-        name: of an operator, one of hwflow's or of the plugins.
+        name: name of an operator, one of hwflow's or of the plugins.
         plugins: operators beside hwflow's.
         io_type: ``io_parallel`` or ``io_stream``; both where None.
         backend: ``Vitis`` or ``Vivado``; both where None.
         samples: inputs for each example, at least 3: all lowest, all highest, a mixture of both,
             then random ones.
-        seed: of the random inputs.
+        seed: seed of the random inputs.
         progress: called as stages go on.
 
     Raises:

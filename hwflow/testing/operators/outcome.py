@@ -74,7 +74,7 @@ class OpCheck:
         operator: its name.
         file: where it is defined.
         samples: inputs tried for each example.
-        seed: of the random inputs.
+        seed: seed of the random inputs.
         outcomes: one for each comparison.
     """
 

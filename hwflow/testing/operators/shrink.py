@@ -25,7 +25,7 @@ def shrink(
 
     Args:
         sample: mantissas of each operand, without a batch axis.
-        types: of the operands.
+        types: types of the operands.
         differs: compares the computations on a batch; called about twenty times.
     """
     zeros = [np.zeros(x.size, np.int64) for x in types]

@@ -21,7 +21,7 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
     """Write a working operator to start from, and return its files.
 
     Args:
-        name: of the class, e.g. ``HalfWave``; the files are ``half_wave.py``,
+        name: name of the class, e.g. ``HalfWave``; the files are ``half_wave.py``,
             ``half_wave.h.j2`` and ``test_half_wave.py``.
         folder: made if it is not there.
 

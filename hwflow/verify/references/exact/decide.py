@@ -127,7 +127,7 @@ def on_one_grid(tensor: Leaf, axes: tuple[int, ...]) -> Leaf:
 
     Args:
         tensor: integers.
-        axes: of one sample.
+        axes: axes of one sample.
     """
     scale = tensor.scale
     along = [a for a in axes if scale.shape[a] != 1]

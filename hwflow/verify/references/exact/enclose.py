@@ -48,7 +48,7 @@ def bounds(tensor: Tensor, rank: int, known: dict[int, Bounds] | None = None) ->
 
     Args:
         tensor: any.
-        rank: of the result without the axis of the samples.
+        rank: rank of the result without the axis of the samples.
         known: bounds of parts, by ``id``.
     """
     known = {} if known is None else known

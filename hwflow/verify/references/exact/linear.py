@@ -41,8 +41,8 @@ def summed(tensor: Leaf, sum_of: Sum, scale: Rationals, factor: Rationals) -> Le
     Args:
         tensor: with one scale for all that is added.
         sum_of: what is computed of the integers.
-        scale: of the operand, as it broadcasts to the result.
-        factor: of the weights, likewise.
+        scale: scale of the operand, as it broadcasts to the result.
+        factor: factor of the weights, as it broadcasts to the result.
     """
     raw = sum_of(tensor.raw)
     offset = rational_array(factor * Fraction(0))

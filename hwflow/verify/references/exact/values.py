@@ -37,10 +37,10 @@ class Function:
     """A function of real numbers, elementwise.
 
     Attributes:
-        name: for messages.
+        name: the name in messages.
         bounds: encloses the results of operands that are known within float64 bounds.
         enclose: the same in rationals; with more bits, what is irrational gets narrower.
-        rising: of one operand, and larger or the same where the operand is larger.
+        rising: whether there is one operand, and the value is never smaller where it is larger.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Leaf:
 
     Attributes:
         raw: int64, Python integers, or float64; (samples, \*shape), or one sample for all.
-        scale: of the rank of ``shape``, broadcastable to it.
-        offset: likewise.
+        scale: scales, of the rank of ``shape`` and broadcastable to it.
+        offset: offsets, of such a shape, too.
     """
 
     raw: Raw
@@ -81,8 +81,8 @@ class OnGrid:
 
     Attributes:
         raw: int64, (samples, \*shape).
-        scale: one number, or ``shape``.
-        offset: likewise.
+        scale: one number, or numbers of the shape ``shape``.
+        offset: one number, or numbers of the shape ``shape``.
     """
 
     raw: Raw

@@ -39,7 +39,7 @@ def windows(
     Args:
         spatial: extents of the operand, batch and channels left out.
         kernel: extents of the window.
-        attributes: of the node.
+        attributes: attributes of the node.
     """
     rank = len(spatial)
     strides = tuple(attributes.get("strides", (1,) * rank))
