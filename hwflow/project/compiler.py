@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes import Context, run_pipeline
 from hwflow.project.advice.biases import wide_biases
+from hwflow.project.compiled import Origin
 from hwflow.project.design import Design
 from hwflow.report.manifest.digests import content_digest
 from hwflow.report.manifest.provenance import provenance
@@ -66,63 +67,79 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
     """
     settings = _settings(config, {**target, "board": board and str(board)})
     findings = list(settings.findings)
-    device = _device(settings, findings)
+    found = _board(settings, findings)
     with _all_at_once(findings):
         if isinstance(config, (str, Path)) and not trust:
             refuse_unasked(settings, plugins)
-        machine = Target(
-            settings.target.backend,
-            settings.target.io_type,
-            device.part,
-            settings.target.clock_period_ns or device.clock_period_ns,
+        context = Context(
+            config=settings,
+            target=Target(
+                settings.target.backend,
+                settings.target.io_type,
+                found.part,
+                settings.target.clock_period_ns or found.clock_period_ns,
+            ),
+            findings=findings,
         )
-        context = Context(settings, machine, findings)
-        return _compile(source, example, device, context, plugins, weights, trust, data)
+        operators = [*(settings.folder / path for path in settings.plugins), *plugins]
+        model = _Model(source, example, operators, weights, trust)
+        return _compile(model, found, context, data)
 
 
-def _compile(
-    source: Any,
-    example: Any,
-    device: Board,
-    context: Context,
-    plugins: Sequence[str | Path | ModuleType | type[Op]],
-    weights: str | Path | None,
-    trust: bool,
-    data: Any,
-) -> Design:
+@dataclass(frozen=True)
+class _Model:
+    """What names a model: what ``load`` takes, and the operators that may be in it."""
+
+    source: Any
+    example: Any
+    plugins: Sequence[str | Path | ModuleType | type[Op]]
+    weights: str | Path | None
+    trust: bool
+
+    def load(self) -> QonnxModel:
+        """Read the model."""
+        return frontends.load(self.source, self.example, weights=self.weights, trust=self.trust)
+
+
+def _compile(named: _Model, board: Board, context: Context, data: Any) -> Design:
     """Compile as far as the settings can be taken; the context has findings about the others."""
-    settings, machine = context.config, context.target
     seconds: dict[str, float] = {}
     started = time.perf_counter()
-    operators = load_plugins([*(settings.folder / path for path in settings.plugins), *plugins])
+    operators = load_plugins(named.plugins)
     with _explained_by(operators):
-        model = frontends.load(source, example, weights=weights, trust=trust)
-        again, digest = _again(source, model)
+        model = named.load()
+        read, digest = _reader(named.source, model)
     seconds["import"] = time.perf_counter() - started
-    names = [v.name or "" for v in model.ir.graph.inputs]
-    proposed = Proposals(data, names)
+    proposed = Proposals(data, [v.name or "" for v in model.ir.graph.inputs])
     context = replace(context, data=proposed.types, source=model.source)
     with _explained_by(operators):
-        defined, missing = with_definitions(
-            again, model, replace(context, findings=[], taken={}, unsettled=[])
+        runnable, missing = with_definitions(
+            read, model, replace(context, findings=[], taken={}, unsettled=[])
         )
-        timed = partial(_note_pass, seconds)
-        graph = run_pipeline(model, context, timed=timed)
-        check_kernels(graph, machine)
+        graph = run_pipeline(model, context, timed=partial(_note_pass, seconds))
+        check_kernels(graph, context.target)
     warnings = (
         *model.warnings, *operators.warnings, *missing,
         *(taken_from_data(n, proposed.by_input[n], model.source) for n in context.taken),
-        *rounding_warnings(graph), *wide_biases(graph, machine),
+        *rounding_warnings(graph), *wide_biases(graph, context.target),
         *missing_packages(graph),
     )  # fmt: skip
-    settings = replace(settings, inputs={**settings.inputs, **context.taken})
     return Design(
-        graph, machine, device, settings, model.source, warnings,
-        partial(_active_call, operators, defined), digest, not missing, seconds,
-        partial(_active_call, operators, again),
-        provenance=provenance(source, weights, operators.operators),
-        _unsettled=context.unsettled[0],
-    )  # fmt: skip
+        graph=graph,
+        target=context.target,
+        board=board,
+        config=replace(context.config, inputs={**context.config.inputs, **context.taken}),
+        source=model.source,
+        warnings=warnings,
+        origin=Origin(
+            read=partial(_active_call, operators, read),
+            runnable=None if missing else partial(_active_call, operators, runnable),
+            digest=digest,
+            unsettled=context.unsettled[0],
+            provenance=provenance(named.source, named.weights, operators.operators),
+        ),
+        seconds=seconds,
+    )
 
 
 @contextmanager
@@ -138,7 +155,7 @@ def _all_at_once(findings: Sequence[Diagnostic]) -> Iterator[None]:
         raise CompileError(findings)
 
 
-def _device(settings: Config, findings: list[Diagnostic]) -> Board:
+def _board(settings: Config, findings: list[Diagnostic]) -> Board:
     """Return the board, or the default one where there is none of that name."""
     try:
         return load_board(settings.target.board)
@@ -181,7 +198,7 @@ def _settings(config: Any, arguments: Mapping[str, Any]) -> Config:
     return with_arguments(settings, arguments)
 
 
-def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:
+def _reader(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], str]:
     """Return how to get the model as it was before the passes, and a digest of it."""
     if isinstance(source, (str, Path)) and Path(source).suffix == ".onnx":
         return lambda: frontends.load(source), content_digest(Path(source).read_bytes())
@@ -190,7 +207,7 @@ def _again(source: Any, model: QonnxModel) -> tuple[Callable[[], QonnxModel], st
     proto = onnx_ir.to_proto(model.ir)
     content = proto.SerializeToString(deterministic=True)
 
-    def again() -> QonnxModel:
+    def read() -> QonnxModel:
         return frontends.load(onnx.ModelProto.FromString(content))
 
-    return again, content_digest(content)
+    return read, content_digest(content)

@@ -1,104 +1,37 @@
-"""A compiled model, to be verified, estimated and written; the command line is a thin shell."""
+"""From a model to a verified, estimated project; the command line is a thin shell over this."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
-from hwflow.core.board import Board
-from hwflow.core.config import Config
-from hwflow.core.data import Data
-from hwflow.core.errors import Diagnostic
-from hwflow.estimate.graph import EstimateReport, estimate
-from hwflow.ir.graph import Graph
+from hwflow.estimate.graph import EstimateReport
 from hwflow.ir.notebook import html_table
-from hwflow.ir.op import Target
-from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.ir.text import print_graph
-from hwflow.project.advice.fit import fit_warnings
-from hwflow.project.advice.trial import Settled
-from hwflow.project.vectors import SAMPLES, Vectors, covering_vectors, simulated_vectors
+from hwflow.project.compiled import Compiled
+from hwflow.project.vectors.collect import SAMPLES, covering_vectors, simulated_vectors
+from hwflow.project.vectors.record import Vectors
+from hwflow.project.verifier import Progress, Verifier
 from hwflow.report.data import ReportData, report_data
-from hwflow.report.manifest.digests import content_digest, data_digest
-from hwflow.report.manifest.provenance import Provenance
-from hwflow.simulate import cpp as csim
-from hwflow.simulate.coverage.findings import data_findings
-from hwflow.simulate.coverage.goals import Goals
-from hwflow.simulate.coverage.meter import Meter
+from hwflow.report.manifest.digests import content_digest
 from hwflow.simulate.numpy import Simulation, simulate
 from hwflow.simulate.samples import as_data
-from hwflow.verify.agreement import Verification, check_faithful, full_simulation
-from hwflow.verify.golden import check_golden
+from hwflow.verify.agreement import Verification
 
 if TYPE_CHECKING:
-    from hwflow.codegen.golden.model import GoldenModel
     from hwflow.simulate.stream.run import Batch
-    from hwflow.verify.models import ModelCheck
-
-Progress = Callable[[str, float], None]
-"""A function that is called with the name of a stage and the share of it that is done."""
-
 
 SHOWN = 16
 """Lines that ``repr`` of a design has at most."""
 
 
-@dataclass(eq=False, repr=False)
-class Design:
-    """A model compiled to a hardware graph, with all that can be done with it.
-
-    Attributes:
-        graph: the hardware graph.
-        target: what the hardware is generated for.
-        board: the device it is compared with.
-        config: the settings it was compiled with.
-        source: how the model is called in messages.
-        warnings: findings that do not stop a build.
-        seconds: time taken by stage.
-        stored: the generated project as it lies in a folder, in the place of a new one.
-        stored_golden: its golden model, likewise.
-        provenance: the files that it was read from.
-    """
-
-    graph: Graph
-    target: Target
-    board: Board
-    config: Config
-    source: str
-    warnings: tuple[Diagnostic, ...]
-    _model: Callable[[], QonnxModel]
-    _model_digest: str
-    _comparable: bool = True
-    seconds: dict[str, float] = field(default_factory=dict)
-    _source: Callable[[], QonnxModel] | None = None
-    stored: Project | None = None
-    provenance: Provenance = field(default_factory=Provenance)
-    stored_golden: GoldenModel | None = None
-    _unsettled: Graph | None = None
-
-    @cached_property
-    def project(self) -> Project:
-        """The generated HLS project, in memory."""
-        if self.stored is not None:
-            return self.stored
-        from hwflow.codegen.hls.model import generate
-
-        with self._timed("generate"):
-            return generate(self.graph, self.target)
-
-    @cached_property
-    def csim(self) -> csim.Csim:
-        """The project compiled with g++; from the cache where nothing changed."""
-        project = self.project
-        with self._timed("compile C++"):
-            return csim.build(self.graph, project, self.target)
+@dataclass(kw_only=True, eq=False, repr=False)
+class Design(Compiled):
+    """A compiled model, with all that can be done with it; ``Compiled`` names its data."""
 
     def simulate(self, data: Any = None, *, keep_layers: bool = False) -> Simulation:
         """Run data through the hardware graph, bit for bit as the hardware does.
@@ -177,59 +110,8 @@ class Design:
         """
         if cpp and self.stored is None:
             require_packages(self.graph)  # before the work that would be in vain
-        given = as_data(data, self.graph)
-        meter = Meter(Goals.of(self.graph))
-        with self._timed("simulate"):
-            simulation = full_simulation(
-                self.graph, given.inputs, see=meter.see,
-                progress=lambda n, of: progress("simulate", n / of),
-            )  # fmt: skip
-        written = self.golden
-        with self._timed("run golden model"):
-            golden = check_golden(self.graph, written.content, given.inputs, simulation)
-        found = self._against_models(given, simulation, float_model, progress)
-        faithful = None
-        if cpp:
-            progress("compile C++", 0.0)
-            built = self.csim
-            progress("compile C++", 1.0)
-            with self._timed("run C++"):
-                faithful = check_faithful(self.graph, built, given.inputs, simulation, reproducer)
-        return Verification(
-            faithful,
-            found.lossless,
-            found.errors,
-            simulation,
-            given.source,
-            dict(self.seconds),
-            found.budget,
-            found.no_budget,
-            data_digest(given),
-            given.seed,
-            golden,
-            written.reason,
-            meter.coverage,
-            data_findings(
-                self.graph,
-                meter.coverage,
-                simulation.ports,
-                data=given.source,
-                made_up=given.seed is not None,
-            ),
-        )
-
-    def _against_models(
-        self, given: Data, simulation: Simulation, float_model: Any, progress: Progress
-    ) -> ModelCheck:
-        """Compare with the trained model and its float reference; a warning says why not."""
-        from hwflow.verify.models import NOT_RUN, ModelChecker
-
-        if not self._comparable:
-            return NOT_RUN
-        checker = ModelChecker(
-            self.graph, given, simulation, self._model, self._timed, progress, self.config.layers
-        )
-        return checker.check(float_model)
+        verifier = Verifier(compiled=self, given=as_data(data, self.graph), progress=progress)
+        return verifier.verify(cpp=cpp, reproducer=reproducer, float_model=float_model)
 
     def vectors(self, data: Any = None, *, samples: int = SAMPLES, cover: bool = False) -> Vectors:
         """Return what enters and leaves the hardware for some samples.
@@ -250,29 +132,13 @@ class Design:
             return covering_vectors(*parts, given, samples)
         return simulated_vectors(*parts, as_data(data, self.graph), samples)
 
-    @cached_property
-    def golden(self) -> GoldenModel:
-        """The hardware as an ONNX model that stock ONNX Runtime runs bit for bit."""
-        from hwflow.codegen.golden.model import try_golden_model
-
-        if self.stored_golden is not None:
-            return self.stored_golden
-        with self._timed("golden model"):
-            return try_golden_model(self.graph)
-
     def estimate(self) -> EstimateReport:
         """Return estimated resources and timing, per layer and in total, against the board.
 
         Where the board may not hold the design, a warning says what would make it fit.
         """
-        with self._timed("estimate"):
-            return self._estimate
-
-    @cached_property
-    def _estimate(self) -> EstimateReport:
-        found = estimate(self.graph, self.target, self.board)
-        settled = Settled(self._unsettled or self.graph, self.config, self.target, self.board)
-        return replace(found, warnings=(*found.warnings, *fit_warnings(found, self.graph, settled)))
+        with self.timed("estimate"):
+            return self.estimated
 
     def report(self, verification: Verification | None = None) -> ReportData:
         """Return everything known about the design; ``hwflow.report`` renders it."""
@@ -288,7 +154,7 @@ class Design:
                 *(verification.findings if verification else ()),
             ),
             digests={
-                "model": self._model_digest,
+                "model": self.origin.digest,
                 "config": content_digest(repr(self.config).encode()),
                 "project": self.project.digest,
             },
@@ -312,9 +178,15 @@ class Design:
         from hwflow.report.manifest.write import Build
 
         build = Build(
-            self.graph, self.target, self.board, self.config, (self._source or self._model)(),
-            self.provenance, self.report(verification), verification,
-        )  # fmt: skip
+            graph=self.graph,
+            target=self.target,
+            board=self.board,
+            config=self.config,
+            model=self.origin.read(),
+            provenance=self.origin.provenance,
+            report=self.report(verification),
+            verification=verification,
+        )
         files = build_files(build, self.project, self.source, self.golden.content)
         return Project(self.graph.name, files, MEASURED).write(Path(folder))
 
@@ -347,9 +219,3 @@ class Design:
         """Return a line about the target and the printed graph."""
         head = f"{self.source} on {self.board.name}, {self.target.io_type}"
         return f"{head}\n{print_graph(self.graph)}"
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = time.perf_counter() - started

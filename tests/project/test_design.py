@@ -100,7 +100,7 @@ def test_every_public_object_is_printed_in_a_few_lines() -> None:
         design, found, found.faithful, found.lossless, found.budget, found.simulation, kept, batch,
         design.csim, design.golden, design.vectors(), design.report(found), design.estimate(),
         design.graph, *design.graph.nodes, design.project, design.config, design.board,
-        design.target, design.provenance, hwflow.load(EXAMPLES / "digits_cnn.onnx"), verified,
+        design.target, design.origin, hwflow.load(EXAMPLES / "digits_cnn.onnx"), verified,
         *kept.layers.values(), *verified.checks,
     ]  # fmt: skip
     for each in objects:

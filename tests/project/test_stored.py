@@ -48,7 +48,7 @@ def test_the_same_hardware_comes_out(written: Path) -> None:
     found = open_project(written)
     assert (found.changed, is_project(written)) == ((), True)
     assert print_graph(found.design.graph) == (written / "graph.txt").read_text()
-    again = hwflow.compile(found.design._model(), config=found.design.config)
+    again = hwflow.compile(found.design.origin.read(), config=found.design.config)
     assert again.graph.by_name["gemm19"].op.reuse_factor == 2
     files = found.design.project.files
     assert files == {p: again.project.files[p] for p in files}

@@ -29,17 +29,11 @@ from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Target
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
-from hwflow.project import vectors as vectors_module
 from hwflow.project.design import Design
-from hwflow.project.vectors import (
-    SAMPLES,
-    Vectors,
-    collect,
-    dat_text,
-    hex_text,
-    placed,
-    simulation_files,
-)
+from hwflow.project.vectors import formats
+from hwflow.project.vectors.collect import SAMPLES, collect, simulation_files
+from hwflow.project.vectors.formats import dat_text, hex_text
+from hwflow.project.vectors.record import Vectors, placed
 from hwflow.simulate.numpy import simulate
 from hwflow.simulate.samples import mixed_data
 from tests.fixtures import model
@@ -85,7 +79,7 @@ def test_hex_by_hand() -> None:
 def test_hex_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = np.random.default_rng(3).integers(-16, 16, (50, 6))
     whole = hex_text(raw, 5, 3)
-    monkeypatch.setattr(vectors_module, "BITS_AT_ONCE", 5 * 3 * 7)
+    monkeypatch.setattr(formats, "BITS_AT_ONCE", 5 * 3 * 7)
     assert hex_text(raw, 5, 3) == whole
 
 

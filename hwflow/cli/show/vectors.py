@@ -9,7 +9,7 @@ from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
-    from hwflow.project.vectors import Vectors
+    from hwflow.project.vectors.record import Vectors
 
 
 def vectors(found: Vectors, folder: Path, *, json: bool) -> None:

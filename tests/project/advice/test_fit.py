@@ -84,7 +84,7 @@ def test_what_is_advised_gives_the_figures_that_are_promised(name: str, board: s
 def test_a_trial_is_the_estimate_of_a_compilation(settings: dict[str, Any]) -> None:
     own = {"fc3": {"reuse_factor": 2}}
     design = compiled("digits_mlp", "PYNQ-Z2", layer=own)
-    settled = Settled(design._unsettled, design.config, design.target, design.board)  # type: ignore[arg-type]
+    settled = Settled(design.origin.unsettled, design.config, design.target, design.board)
     change = confirmed(settled, settings)
     assert change is not None
     target = settings.get("target", {})
@@ -96,7 +96,7 @@ def test_a_trial_is_the_estimate_of_a_compilation(settings: dict[str, Any]) -> N
 
 def test_quick_totals_are_those_of_the_whole_estimate() -> None:
     design = compiled("digits_cnn", "PYNQ-Z2")
-    settled = Settled(design._unsettled, design.config, design.target, design.board)  # type: ignore[arg-type]
+    settled = Settled(design.origin.unsettled, design.config, design.target, design.board)
     for name, strategy, factor in (("conv2", "resource", 8), ("fc", "latency", 4)):
         quick = settled.quick({name: (strategy, factor)})
         whole = settled.whole({name: {"strategy": strategy, "reuse_factor": factor}})
@@ -154,7 +154,7 @@ def test_a_wide_bias_is_a_finding_with_both_figures() -> None:
 
 def test_changes_help_the_resource_that_is_short() -> None:
     design = compiled("digits_mlp", "Cora Z7-07S")
-    settled = Settled(design._unsettled, design.config, design.target, design.board)  # type: ignore[arg-type]
+    settled = Settled(design.origin.unsettled, design.config, design.target, design.board)
     found = design.estimate()
     now = {use.resource: use.percent.value for use in found.utilisation}
     names = [name for name, _ in layer_sizes(found, "lut")]
