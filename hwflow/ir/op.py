@@ -179,11 +179,24 @@ class Op(ABC):
         layout: the order of axes it needs its operands in.
         settings: names of the fields that a user may set in ``hwflow.toml``.
         approximate: why the result differs from the real function by nature, or empty.
-        pointwise: whether it does the same to every element of its one input, wherever it stands.
-        selects: whether every element of its exact result is an element of an input.
         results: how many of the ONNX node's results it can give, one at a time.
         templates: folder of its kernels' templates, relative to its file's, which is the default.
         registry: hwflow's own operators by name, filled by ``hwflow.ops``.
+
+    Facts, which passes and frontends ask for (of a node: ``hwflow.ops.facts_of``):
+        pointwise: it does the same to every element of its one input, wherever it stands.
+        selects: every element of its exact result is an element of an input.
+        moves: every element of its result is a different element of its one input.
+        reorders: it moves all elements of its input.
+        functions: those of ``onnx`` that make a real function of one operand, element by element.
+        pools: those of ``onnx`` that reduce windows along the spatial axes, channel by channel.
+        homogeneous: it works element by element, and ``f(s x)`` is ``s f(x)`` for every s > 0.
+        weighted: it sums products with constant weights.
+        takes_integers: its operand is a quantised value, never a function of one.
+        one_scale: several operands need one scale.
+        aligned: scales of several operands may differ by a power of two, which is a shift.
+        ranks: nothing counts about its operand but the order of its values.
+        wraps: in short integers, as ONNX computes, its result may wrap around.
 
     Attributes:
         result_t: the type that the exact result is cast to; None for no cast.
@@ -195,11 +208,23 @@ class Op(ABC):
     layout: ClassVar[Layout] = Layout.ELEMENTWISE
     settings: ClassVar[tuple[str, ...]] = ("result_t",)
     approximate: ClassVar[str] = ""
-    pointwise: ClassVar[bool] = False
-    selects: ClassVar[bool] = False
     results: ClassVar[int] = 1
     templates: ClassVar[str] = ""
     registry: ClassVar[dict[str, type[Op]]] = {}
+
+    pointwise: ClassVar[bool] = False
+    selects: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
+    reorders: ClassVar[bool] = False
+    functions: ClassVar[tuple[str, ...]] = ()
+    pools: ClassVar[tuple[str, ...]] = ()
+    homogeneous: ClassVar[bool] = False
+    weighted: ClassVar[bool] = False
+    takes_integers: ClassVar[bool] = False
+    one_scale: ClassVar[bool] = False
+    aligned: ClassVar[bool] = False
+    ranks: ClassVar[bool] = False
+    wraps: ClassVar[bool] = False
 
     result_t: FixedType | None = None
     rectified: bool = False
@@ -232,6 +257,27 @@ class Op(ABC):
             shapes: shapes of the ONNX operands with the batch axis; ``()`` for absent ones.
         """
         return shapes[0]
+
+    @classmethod
+    def is_line(cls, node: OnnxNode) -> bool:
+        """Return whether a node of ``functions`` only scales and shifts its operand.
+
+        Args:
+            node: with its constants; nothing is known of the other operands.
+        """
+        return False
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        """Return whether hardware computes a node of ``functions`` as it stands, exactly.
+
+        That needs constants that are short binary fractions. Otherwise, the chain up to the
+        quantiser behind it becomes one ``Requantize``.
+
+        Args:
+            node: with its constants; nothing is known of the other operands.
+        """
+        return False
 
     @abstractmethod
     def exact(self, *inputs: TensorType) -> TensorType:

@@ -32,6 +32,17 @@ class Add(Op):
     """``a + b``, exactly, with ONNX broadcasting."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Add",)
+    functions: ClassVar[tuple[str, ...]] = onnx
+    aligned: ClassVar[bool] = True
+    wraps: ClassVar[bool] = True
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        return True
+
+    @classmethod
+    def is_line(cls, node: OnnxNode) -> bool:
+        return node.constant(0) is not None or node.constant(1) is not None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -48,6 +48,8 @@ class AveragePool(_Pool):
         "ReduceSum",
         "hwflow.tflite::WindowSum",
     )
+    pools: ClassVar[tuple[str, ...]] = ("AveragePool", "GlobalAveragePool")
+    takes_integers: ClassVar[bool] = True
     approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"
 
     counted: tuple[tuple[int, int], ...] | None = None

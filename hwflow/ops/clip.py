@@ -16,6 +16,7 @@ from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.casts import kept_between
+from hwflow.ops.shared.constants import is_short
 
 BOUND_BITS = 24
 """Widest bound taken: beyond it, it is a float that nobody meant to be exact."""
@@ -34,10 +35,16 @@ class Clip(Op):
 
     pointwise: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Clip", "HardSigmoid")
+    functions: ClassVar[tuple[str, ...]] = onnx
 
     lo: FixedArray | None = None
     hi: FixedArray | None = None
     levels: bool = False
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        bounds = (node.constant(1), node.constant(2))
+        return node.op_type == "Clip" and all(b is None or is_short(b.values) for b in bounds)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -26,6 +26,7 @@ class Concat(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Concat",)
+    one_scale: ClassVar[bool] = True
     selects: ClassVar[bool] = True
 
     axis: int

@@ -45,6 +45,8 @@ class Dense(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("MatMul", "Gemm")
+    weighted: ClassVar[bool] = True
+    takes_integers: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.ONNX
     settings: ClassVar[tuple[str, ...]] = (
         "result_t", "accum_t", "strategy", "reuse_factor", "product",

@@ -13,8 +13,10 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, sh
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
+from hwflow.ir.real.functions import parameters
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware
+from hwflow.ops.shared.constants import is_short
 
 SLOPE_BITS = 24
 """Widest slope taken: the significand of a float32."""
@@ -29,8 +31,17 @@ class LeakyRelu(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("LeakyRelu", "PRelu")
+    functions: ClassVar[tuple[str, ...]] = onnx
+    homogeneous: ClassVar[bool] = True
 
     slope: FixedArray
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        if node.op_type == "LeakyRelu":
+            return is_short(np.array(parameters(node.op_type, node.attributes)["alpha"]))
+        slope = node.constant(1)
+        return slope is not None and is_short(slope.values)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

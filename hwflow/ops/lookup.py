@@ -60,6 +60,8 @@ class Lookup(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = (*FUNCTIONS, TABLE)
+    functions: ClassVar[tuple[str, ...]] = tuple(n for n in onnx if n != "ThresholdedRelu")
+    wraps: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t")
     approximate: ClassVar[str] = "a table of the function, rounded"

@@ -20,6 +20,7 @@ class MaxPool(_Pool):
     """Greatest element of each window; padding never wins."""
 
     onnx: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool", "ReduceMax")
+    pools: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool")
     selects: ClassVar[bool] = True
 
     @classmethod

@@ -32,6 +32,8 @@ class Mean(_Several):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Mean",)
+    one_scale: ClassVar[bool] = True
+    wraps: ClassVar[bool] = True
     approximate: ClassVar[str] = "the mean of other than a power of two of values is rounded"
 
     @classmethod

@@ -15,6 +15,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
+from hwflow.ops.shared.constants import is_short
 from hwflow.ops.shared.merge import (
     check_merge,
     common_shape,
@@ -30,6 +31,22 @@ class Mul(Op):
     """``a * b``, exactly, with ONNX broadcasting; claims ``Div`` by a constant too, and ``Pow``."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Mul", "Div", "Pow")
+    functions: ClassVar[tuple[str, ...]] = onnx
+    wraps: ClassVar[bool] = True
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        constant = node.constant(0) or node.constant(1)
+        if constant is None or node.op_type == "Pow":
+            return False
+        with np.errstate(divide="ignore"):  # refused where it is lowered
+            return is_short(1 / constant.values if node.op_type == "Div" else constant.values)
+
+    @classmethod
+    def is_line(cls, node: OnnxNode) -> bool:
+        divides = node.op_type == "Div"
+        constant = node.constant(1) or (None if divides else node.constant(0))
+        return node.op_type != "Pow" and constant is not None
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -21,7 +21,13 @@ class Relu(Op):
     """``max(x, 0)``; the result is unsigned."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Relu",)
+    functions: ClassVar[tuple[str, ...]] = onnx
+    homogeneous: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        return True
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

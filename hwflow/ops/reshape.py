@@ -22,6 +22,8 @@ class Reshape(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+    reorders: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.ONNX
     selects: ClassVar[bool] = True
 

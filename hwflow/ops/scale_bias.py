@@ -39,6 +39,7 @@ class ScaleBias(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
+    functions: ClassVar[tuple[str, ...]] = onnx
     settings: ClassVar[tuple[str, ...]] = ("result_t", "scale_t", "bias_t")
 
     scale: FixedArray
@@ -46,6 +47,10 @@ class ScaleBias(Op):
     scale_t: FixedType | None = None
     bias_t: FixedType | None = None
     rounded: tuple[float, float] | None = None
+
+    @classmethod
+    def is_line(cls, node: OnnxNode) -> bool:
+        return True
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -18,6 +18,7 @@ class Sigmoid(_TableActivation):
     """``1 / (1 + exp(-x))``; hls4ml's table spans -8 to 8."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Sigmoid",)
+    functions: ClassVar[tuple[str, ...]] = onnx
     function: ClassVar[str] = "sigmoid"
     span: ClassVar[int] = 16
     default_t: ClassVar[FixedType] = saturating(18, 1, signed=False)

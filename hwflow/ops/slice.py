@@ -25,6 +25,7 @@ class Slice(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Slice",)
+    moves: ClassVar[bool] = True
     selects: ClassVar[bool] = True
 
     picks: tuple[tuple[int, int, int], ...]

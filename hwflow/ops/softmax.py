@@ -51,6 +51,7 @@ class Softmax(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Softmax",)
+    takes_integers: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "inv_table_size", "table_t")
     approximate: ClassVar[str] = "tables of exp(-x) and of 1/x"
 

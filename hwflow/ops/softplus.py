@@ -19,6 +19,7 @@ class Softplus(_TableActivation):
     """``log(1 + exp(x))``; hls4ml's table spans -8 to 8."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Softplus",)
+    functions: ClassVar[tuple[str, ...]] = onnx
     function: ClassVar[str] = "softplus"
     span: ClassVar[int] = 16
     bounded: ClassVar[bool] = False

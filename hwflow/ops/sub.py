@@ -32,6 +32,17 @@ class Sub(Op):
     """``a - b``, exactly, with ONNX broadcasting; claims ``Neg`` too."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Sub", "Neg")
+    functions: ClassVar[tuple[str, ...]] = onnx
+    aligned: ClassVar[bool] = True
+    wraps: ClassVar[bool] = True
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        return True
+
+    @classmethod
+    def is_line(cls, node: OnnxNode) -> bool:
+        return True
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

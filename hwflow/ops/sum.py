@@ -18,6 +18,8 @@ class Sum(_Several):
     """The exact sum of three or more activations of one shape; one of two is an ``Add``."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Sum",)
+    one_scale: ClassVar[bool] = True
+    wraps: ClassVar[bool] = True
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -18,6 +18,7 @@ class Tanh(_TableActivation):
     """``tanh(x)``; hls4ml's table spans -4 to 4."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Tanh",)
+    functions: ClassVar[tuple[str, ...]] = onnx
     function: ClassVar[str] = "tanh"
     span: ClassVar[int] = 8
     default_t: ClassVar[FixedType] = saturating(18, 2, signed=True)

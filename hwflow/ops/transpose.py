@@ -25,6 +25,8 @@ class Transpose(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Transpose",)
+    reorders: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.VIEW
     selects: ClassVar[bool] = True
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import hwflow
 from hwflow.frontends import load
@@ -248,12 +248,26 @@ def test_forms(form: str) -> None:
         np.testing.assert_array_equal(simulated[name].astype(np.float64), values)
 
 
-def test_pooled_as_integers() -> None:
-    nodes = [quantize("x", "a", "q"),
-             node("MaxPool", ["q"], "p", kernel_shape=[2, 2], strides=[2, 2]),
-             dequantize("p", "a", "y")]  # fmt: skip
-    proto = model(nodes, A, shape=(1, 2, 4, 4))
+@pytest.mark.parametrize(
+    ("pooled", "best"),
+    [
+        (
+            node("MaxPool", ["q"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+            lambda y: y.reshape(-1, 2, 2, 2, 2, 2).max((3, 5)),
+        ),
+        (node("ReduceMax", ["q", "axes"], "p"), lambda y: y.max((2, 3), keepdims=True)),
+        (node("Max", ["q", "r"], "p"), lambda y: np.maximum(y, y.swapaxes(2, 3))),
+    ],
+    ids=lambda case: getattr(case, "op_type", ""),
+)
+def test_pooled_as_integers(pooled: onnx.NodeProto, best: Any) -> None:
+    start = quantize("x", "a", "q")
+    turned = node("Transpose", ["q"], "r", perm=[0, 1, 3, 2])
+    axes = numpy_helper.from_array(np.array([2, 3]), "axes")
+    nodes = [start, turned, pooled, dequantize("p", "a", "y")]
+    proto = model(nodes, [*A, axes], shape=(1, 2, 4, 4))
     x = np.random.default_rng(2).normal(scale=10, size=(50, 2, 4, 4)).astype(np.float32)
+    before = model([start, dequantize("q", "a", "y")], A, shape=(1, 2, 4, 4))
     np.testing.assert_array_equal(
-        hwflow.compile(proto).simulate(x).outputs["y"], nearest(evaluate(proto, x)["y"])
+        hwflow.compile(proto).simulate(x).outputs["y"], best(nearest(evaluate(before, x)["y"]))
     )

@@ -17,7 +17,6 @@ from hwflow.core.errors import CompileError
 from hwflow.frontends.qdq.computed import fold_parameters
 from hwflow.frontends.qdq.forms import QuantStep, steps_of
 from hwflow.frontends.qdq.integers import (
-    MOVES,
     Stored,
     dims,
     entry_of,
@@ -40,6 +39,7 @@ from hwflow.frontends.qdq.parameters import (
 )
 from hwflow.frontends.qdq.writer import WIDE, Writer
 from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.ops import facts_of, names_where
 from hwflow.passes.model.infer_shapes import infer_shapes
 
 
@@ -243,8 +243,8 @@ class _Walk:
                 return None
             if producer.op_type == "Quant" and producer.inputs[0] in self._entered:
                 return producer.inputs[0]
-            moves_one = producer.op_type in MOVES - {"Concat"} and producer.inputs
-            if producer.domain or not moves_one:
+            facts = facts_of(producer)
+            if not facts.selects or facts.one_scale or not producer.inputs:
                 return None
             seen = producer.inputs[0]
         return seen
@@ -271,11 +271,12 @@ class _Walk:
             steps = steps_of(first, low, high, on_grid=True)
             self._write.identity(node, self._write.steps(node, operands[0], steps))
         elif not moves(node, [v in self.held for v in operands], lines):
+            movers = ", ".join(names_where(lambda facts: facts.selects))
             raise LinearError(
                 "HW277",
                 "operator on integers",
                 f"{node.op_type} of what a QuantizeLinear gives",
-                f"DequantizeLinear, Clip, {', '.join(sorted(MOVES))} with one scale",
+                f"DequantizeLinear, Clip, {movers} with one scale",
                 "export in QDQ format, with real numbers between the layers",
             )
         self.held.update(dict.fromkeys(node.outputs, first))

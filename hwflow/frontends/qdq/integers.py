@@ -10,15 +10,7 @@ import onnx_ir as ir
 
 from hwflow.frontends.qdq.parameters import INTEGERS, Affine, LinearError, Whole
 from hwflow.ir.qonnx.model import printable
-
-RESHAPING = frozenset({"Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"})
-"""Operators that only put elements into another order."""
-
-MOVES = RESHAPING | {
-    "MaxPool", "Slice", "Split", "Gather", "Concat", "Tile", "Expand", "Resize", "Upsample",
-    "DepthToSpace", "SpaceToDepth",
-}  # fmt: skip
-"""Operators on integers that give some of their operands' elements."""
+from hwflow.ops import facts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +54,10 @@ def moves(node: ir.Node, are_integers: Sequence[bool], lines: Sequence[Affine]) 
         lines: what the integers stand for.
     """
     first = lines[0]
-    if node.op_type not in MOVES or node.domain or not are_integers[0]:
+    facts = facts_of(node)
+    if not facts.selects or not are_integers[0]:
         return False
-    if node.op_type == "Concat" and not all(are_integers):
+    if facts.one_scale and not all(are_integers):
         return False
     if node.op_type in ("Resize", "Upsample") and not _is_nearest(node):
         return False
@@ -142,7 +135,7 @@ def entry_of(node: ir.Node, affine: Affine) -> tuple[ir.Node, ir.Value]:
             return start
         if producer is None:
             return entry, value
-        if producer.op_type not in RESHAPING or producer.domain or not producer.inputs:
+        if not facts_of(producer).reorders or not producer.inputs:
             return start
         source = producer.inputs[0]
         if source is None:

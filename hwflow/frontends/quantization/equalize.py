@@ -14,16 +14,10 @@ import onnx_ir as ir
 
 from hwflow.frontends.quantization.layers import Layer, layers_of
 from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.ops import facts_of
+from hwflow.ops.reshape import Reshape
 
 Floats = npt.NDArray[np.float64]
-
-HOMOGENEOUS = frozenset(
-    {
-        "AveragePool", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "Identity", "LeakyRelu",
-        "MaxPool", "Relu", "Reshape",
-    }
-)  # fmt: skip
-"""Operators that act on each channel by itself with f(s x) = s f(x) for s > 0."""
 
 ROUNDS = 20
 """Passes over all pairs at most; the paper iterates until nothing changes."""
@@ -65,11 +59,15 @@ def _only_user(value: ir.Value, outputs: list[ir.Value]) -> ir.Node | None:
 
 
 def _is_homogeneous(node: ir.Node) -> bool:
-    """Return whether a node is; a reshape only as a flatten, which keeps channels together."""
-    if node.op_type != "Reshape":
-        return not node.domain and node.op_type in HOMOGENEOUS
-    shape = node.outputs[0].shape
-    return shape is not None and len(shape) == 2
+    """Return whether a node takes each channel by itself, with f(s x) = s f(x) for s > 0.
+
+    A reshape only does as a flatten, which keeps the elements of a channel together.
+    """
+    facts = facts_of(node)
+    if issubclass(facts, Reshape) and node.op_type != "Identity":
+        shape = node.outputs[0].shape
+        return shape is not None and len(shape) == 2
+    return node.op_type in ("Identity", *facts.pools) or facts.homogeneous
 
 
 def _channels_fit(first: Layer, second: Layer) -> bool:

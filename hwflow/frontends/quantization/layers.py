@@ -11,11 +11,10 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.model import QonnxModel, attributes, origin
+from hwflow.ops import facts_of
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-
-WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
 
 
 def array_of(value: ir.Value) -> Floats:
@@ -240,7 +239,7 @@ def _pads(
 def layers_of(model: QonnxModel) -> Iterator[Layer]:
     """Yield the layers with constant weights, in order."""
     for node in model.ir.graph:
-        if node.domain or node.op_type not in WEIGHTED or len(node.inputs) < 2:
+        if not facts_of(node).weighted or len(node.inputs) < 2:
             continue
         x, weight = node.inputs[0], node.inputs[1]
         if x is None or x.const_value is not None or weight is None:

@@ -6,37 +6,10 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from hwflow.frontends.quantization.layers import WEIGHTED
-from hwflow.ir.qonnx.model import QonnxModel, origin
-from hwflow.passes.model.tails import is_elementwise
-
-MOVES = frozenset(
-    {
-        "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool", "Pad", "ReduceMax", "Reshape",
-        "Slice", "Squeeze", "Transpose", "Unsqueeze",
-    }
-)  # fmt: skip
-"""Operators whose results are values of their operand, or zero: the quantiser goes before them."""
-
-TABLES = frozenset({"Softmax"})
-"""Operators that work with tables of what integers stand for."""
-
-AVERAGES = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
-
-ONE_SCALE = frozenset({"Concat", "Max", "Mean", "Min", "Sum"})
-"""Operators whose operands need one scale."""
-
-ALIGNED = frozenset({"Add", "Sub"})
-"""Sums of two, whose scales may differ by a power of two: a shift in hardware, no multiplier."""
-
-RANKS = frozenset({"ArgMax", "ArgMin", "Cast", "TopK"})
-"""Operators at outputs whose results only depend on the order of values, and their conversion."""
-
-LINES = frozenset({"Add", "BatchNormalization", "Div", "Identity", "Mul", "Neg", "Sub"})
-"""Operators with constants that keep a line a line, which the host computes at an output."""
-
-KEEPS_GRID = frozenset({"Concat", "Max", "Min"})
-"""Operators whose results are values of their operands, which are quantised already."""
+from hwflow.ir.qonnx.model import QonnxModel, operator_name, origin
+from hwflow.ops import facts_of
+from hwflow.ops.pad import Pad
+from hwflow.passes.model.tails import is_elementwise, is_line
 
 
 @dataclass(eq=False)
@@ -94,9 +67,9 @@ def find_places(model: QonnxModel, *, outputs: bool = False) -> tuple[list[Place
         if not operands or not (several or _needs_integers(node)):
             continue
         found = [_demand(search, node, i) for i in operands]
-        if several and node.op_type in ONE_SCALE:
+        if several and facts_of(node).one_scale:
             search.same.append(found)
-        elif several and node.op_type in ALIGNED:
+        elif several and facts_of(node).aligned:
             search.aligned.append(found)
     for output in model.ir.graph.outputs if outputs else ():
         _demand_output(search, output)
@@ -111,7 +84,19 @@ def is_dynamic(value: ir.Value) -> bool:
 
 
 def _needs_integers(node: ir.Node) -> bool:
-    return node.op_type in WEIGHTED | AVERAGES | TABLES
+    return facts_of(node).takes_integers
+
+
+def _moves(node: ir.Node) -> bool:
+    """Return whether results are values of the one operand, or zero: quantisers go before it."""
+    facts = facts_of(node)
+    return (facts.selects and not facts.one_scale) or issubclass(facts, Pad)
+
+
+def _keeps_grid(node: ir.Node) -> bool:
+    """Return whether results are values of several operands, which are quantised already."""
+    facts = facts_of(node)
+    return facts.selects and facts.one_scale
 
 
 def _operand(node: ir.Node) -> ir.Value | None:
@@ -127,7 +112,7 @@ def _source(node: ir.Node, index: int) -> ir.Value | None:
         before = _operand(producer)
         if before is None and not _is_diamond(producer):
             return value
-        if _needs_integers(producer) or producer.op_type in MOVES:
+        if _needs_integers(producer) or _moves(producer):
             return value
         value = before if before is not None else _source(producer, 0)
     return value
@@ -144,12 +129,12 @@ def _demand(search: _Search, node: ir.Node, index: int) -> Place:
     value = node.inputs[index]
     assert value is not None
     producer = value.producer()
-    while producer is not None and producer.op_type in MOVES and not producer.domain:
+    while producer is not None and _moves(producer):
         node, index = producer, 0
         value = producer.inputs[0]
         assert value is not None
         producer = value.producer()
-    if producer is not None and producer.op_type in KEEPS_GRID and not _is_diamond(producer):
+    if producer is not None and _keeps_grid(producer) and not _is_diamond(producer):
         return _demand(search, producer, 0)
     place = search.places.setdefault(value.name or "", Place(value, names=_names(value)))
     if (node, index) not in place.uses:
@@ -160,8 +145,7 @@ def _demand(search: _Search, node: ir.Node, index: int) -> Place:
 def _demand_output(search: _Search, output: ir.Value) -> None:
     """Quantise an output that is a curve of integers, before what only moves it."""
     value, use = output, None
-    behind = MOVES | RANKS
-    while (node := value.producer()) is not None and node.op_type in behind and not node.domain:
+    while (node := value.producer()) is not None and (_moves(node) or _ranks(node)):
         use, before = (node, 0), node.inputs[0]
         assert before is not None
         value = before
@@ -174,11 +158,16 @@ def _demand_output(search: _Search, output: ir.Value) -> None:
         place.uses.append(use)
 
 
+def _ranks(node: ir.Node) -> bool:
+    """Return whether nothing counts but the order of values, or such a result is converted."""
+    return facts_of(node).ranks or operator_name(node) == "Cast"
+
+
 def _is_curve(value: ir.Value) -> bool:
     """Return whether a value is a function of what is before it that is no line."""
     node = value.producer()
     while node is not None and is_elementwise(node):
-        if node.op_type not in LINES:
+        if not is_line(node):
             return True
         before = _operand(node)
         if before is None:  # of one value twice, such as x * sigmoid(x)

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from hwflow.frontends.quantization.insert import insert_quantizer
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
-from hwflow.passes.model.quantize_ports import MOVES
+from hwflow.ops import facts_of
 from hwflow.passes.model.tails import REAL_TYPES
 from hwflow.simulate.ports.proposal import propose
 
@@ -47,6 +47,6 @@ def _closed(value: ir.Value) -> bool:
     if not uses or value.is_graph_output():
         return not uses
     nodes = [use.node for use in uses]
-    if len(nodes) == 1 and nodes[0].op_type in MOVES and not nodes[0].domain:
+    if len(nodes) == 1 and facts_of(nodes[0]).reorders:
         return _closed(nodes[0].outputs[0])
     return len(nodes) == 1 and is_quantizer(nodes[0])

@@ -11,6 +11,19 @@ from hwflow.ir.op import Constant, OnnxNode
 MAX_WEIGHT_WIDTH = 24
 """Widest weight taken: beyond it the weights are floats that nobody quantised."""
 
+SHORT = 12
+"""Widest factor that is multiplied as it stands."""
+
+
+def is_short(values: npt.NDArray[np.float64]) -> bool:
+    """Return whether constants are short binary fractions, or not finite, which is refused."""
+    if not np.isfinite(values).all():
+        return True
+    try:
+        return FixedArray.exactly(values).dtype.width <= SHORT
+    except OverflowError:
+        return False
+
 
 def weight_constant(node: OnnxNode, weight: Constant) -> FixedArray:
     """Return weights exactly, in the narrowest type that holds them all.

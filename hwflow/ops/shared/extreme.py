@@ -29,6 +29,7 @@ class _Extreme(Op):
     """
 
     selects: ClassVar[bool] = True
+    one_scale: ClassVar[bool] = True
 
     kernel: ClassVar[str]
     choose: ClassVar[Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class _Ranking(Op):
         last_wins: of equal values the later channel comes first, or the earlier.
         squeeze: drop the last axis; it has length 1 then.
     """
+
+    ranks: ClassVar[bool] = True
 
     largest: bool = True
     count: int = 1

@@ -11,11 +11,6 @@ from dataclasses import replace
 
 from hwflow.ir.graph import Graph, Node
 from hwflow.ops.input import Input
-from hwflow.ops.reshape import Reshape
-from hwflow.ops.slice import Slice
-from hwflow.ops.transpose import Transpose
-
-MOVES = (Reshape, Slice, Transpose)
 
 
 def hoist_casts(graph: Graph) -> Graph:
@@ -23,7 +18,7 @@ def hoist_casts(graph: Graph) -> Graph:
     nodes = {node.name: node for node in graph.nodes}
     for node in reversed(graph.nodes):
         move = nodes[node.name]
-        if not isinstance(move.op, MOVES) or move.op.result_t is None:
+        if not move.op.moves or move.op.result_t is None:
             continue
         producer = nodes[move.inputs[0]]
         if not _can_cast(graph, producer):

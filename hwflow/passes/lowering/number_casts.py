@@ -15,6 +15,7 @@ from hwflow.ir.graph import Port
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import operator_name
 from hwflow.ir.tensor import TensorType
+from hwflow.ops import facts_of
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.walk import Walk
 from hwflow.passes.model.tails import REAL_TYPES, cast_target
@@ -37,10 +38,6 @@ INTEGERS = {
 }
 """Least and greatest number of each integer type."""
 
-
-WRAPPING = frozenset({"Abs", "Add", "Div", "Mean", "Mul", "Neg", "Pow", "Sub", "Sum"})
-"""Operators whose results may be numbers that short integers do not have."""
-
 _LONG = ("INT32", "UINT32", "INT64", "UINT64")
 """Integers that labels and shapes are computed in, and that nothing here reaches the ends of."""
 
@@ -53,7 +50,7 @@ def check_integers(node: ir.Node) -> None:
     """
     dtype = node.outputs[0].dtype
     name = operator_name(node)
-    if dtype is None or name not in WRAPPING or dtype not in INTEGERS:
+    if dtype is None or not facts_of(node).wraps or dtype not in INTEGERS:
         return
     if dtype.name in _LONG and name != "Div":
         return

@@ -11,10 +11,10 @@ from collections.abc import Set
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.model import constant_of, operator_name
+from hwflow.ops import facts_of
+from hwflow.ops.maximum import Maximum
+from hwflow.ops.minimum import Minimum
 from hwflow.passes.model.tails import is_elementwise
-
-LIMITS = ("Max", "Min")
-"""What limits values beside ``Clip``."""
 
 
 def only_rounded(value: ir.Value, roundings: Set[ir.Node]) -> bool:
@@ -69,4 +69,4 @@ def _is_behind(value: ir.Value, roundings: Set[ir.Node]) -> bool:
 
 def _of_one_value(node: ir.Node) -> bool:
     values = [v for v in node.inputs if v is not None and v.name and constant_of(v) is None]
-    return is_elementwise(node) or (operator_name(node) in LIMITS and len(values) == 1)
+    return is_elementwise(node) or (facts_of(node) in (Maximum, Minimum) and len(values) == 1)

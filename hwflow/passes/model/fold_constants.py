@@ -19,24 +19,18 @@ from hwflow.ir.qonnx.model import (
     constant_of,
     constants,
     is_quantizer,
+    operator_name,
     printable,
     set_constant,
 )
 from hwflow.ir.qonnx.nodes import InvalidQuantizerError, read_quantizer
 from hwflow.ir.qonnx.quantizer import Quantizer
+from hwflow.ops import facts_of
 
 __all__ = ["MAX_ELEMENTS", "constants", "fold_constants"]
 
 MAX_ELEMENTS = 2**28
 """Largest tensor that is computed: 2 GiB as float64."""
-
-_MOVES = frozenset(
-    {
-        "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather",
-        "Expand", "Tile", "Identity", "Cast", "Concat",
-    }
-)  # fmt: skip
-"""Operators that only move values: what they take from a quantiser is still quantised."""
 
 
 def fold_constants(model: QonnxModel) -> QonnxModel:
@@ -132,8 +126,10 @@ def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
             quantized=True,
         )
         return
-    moved = operands if node.op_type == "Concat" else operands[:1]
-    quantized = node.op_type in _MOVES and all(c is not None and c.quantized for c in moved)
+    facts = facts_of(node)  # what only moves takes from a quantiser what is still quantised
+    moved = operands if facts.one_scale else operands[:1]
+    quantized = all(c is not None and c.quantized for c in moved)
+    quantized &= facts.selects or operator_name(node) == "Cast"
     _replace(graph, node, _evaluate(node, graph.opset_imports), quantized=quantized)
 
 

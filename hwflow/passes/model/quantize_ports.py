@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from hwflow.ir.qonnx.model import QonnxModel, constant_of, is_quantizer, operator_name
-
-MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-"""Operators that give every element of their operand, in another place."""
+from hwflow.ir.qonnx.model import QonnxModel, constant_of, is_quantizer
+from hwflow.ops import facts_of
 
 _REAL = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
 
@@ -38,7 +36,7 @@ def _found(port: ir.Value) -> tuple[ir.Node | None, ir.Node | None]:
             break
         if is_quantizer(node) and node.op_type != "Trunc":
             return (first, node) if _of_one_scale(node) else (None, None)
-        if operator_name(node) not in MOVES:
+        if not facts_of(node).reorders:
             break
         first, value = first or node, node.outputs[0]
     return None, None

@@ -11,28 +11,15 @@ from enum import IntEnum
 import numpy as np
 import onnx_ir as ir
 
-from hwflow.fixed import FixedArray
+from hwflow.ir.op import OnnxNode
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import attributes, constant_of, is_quantizer, operator_name
-from hwflow.ir.qonnx.table import NAME as TABLE
-from hwflow.ir.real.functions import FUNCTIONS, parameters
+from hwflow.ops import facts_of
 
-SHORT = 12
-"""Widest factor that is multiplied as it stands."""
-
-AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
-LINES = ("Neg", "Identity")
-PLAIN = ("Relu", "Clip", *LINES)
-OTHER = ("PRelu", "HardSigmoid", "Pow", TABLE)
 REAL_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
 """Element types that stand for real numbers; conversion to them changes nothing."""
-AVERAGES = ("AveragePool", "GlobalAveragePool")
-MOVES = (
-    "MaxPool", "GlobalMaxPool", *AVERAGES,
-    "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze",
-)  # fmt: skip
-"""Operators between a chain and its quantiser that the chain can be carried across; averages only
-what scales and shifts, since the mean of another function is not the function of the mean."""
+KEPT = ("Cast", "Identity")
+"""Operators that give the number that they take."""
 
 
 class Tail(IntEnum):
@@ -105,20 +92,29 @@ def _through(node: ir.Node, *, bent: bool) -> Tail:
         if any(constant_of(v) is None for v in node.inputs[1:] if v is not None):
             return Tail.OPEN
         return Tail.PLAIN if _power_of_two_scales(node) else Tail.HARD
-    name = operator_name(node)
     if is_elementwise(node):
-        bent = bent or not _is_line(node)
-    elif name not in MOVES or (bent and name in AVERAGES):
+        bent = bent or not is_line(node)
+    elif not _is_crossed(node, bent=bent):
         return Tail.OPEN
     return tail(node.outputs[0], node, bent=bent)
+
+
+def _is_crossed(node: ir.Node, *, bent: bool) -> bool:
+    """Return whether a chain can be carried across a node that is no function of one element.
+
+    Averages only let pass what scales and shifts, since the mean of another function is not the
+    function of the mean; a maximum is an element of its operand.
+    """
+    facts = facts_of(node)
+    return facts.reorders or (node.op_type in facts.pools and (facts.selects or not bent))
 
 
 def is_elementwise(node: ir.Node) -> bool:
     """Return whether a node is a real function of one value, constants aside."""
     name = operator_name(node)
-    if name == "Cast":
-        return cast_target(node) in REAL_TYPES
-    if name not in (*AFFINE, *PLAIN, *OTHER) and name not in FUNCTIONS:
+    if name in KEPT:
+        return name == "Identity" or cast_target(node) in REAL_TYPES
+    if name not in facts_of(node).functions:
         return False
     values = [v for v in node.inputs if v is not None and v.name and constant_of(v) is None]
     if len(values) == 2 and name in ("Add", "Mul"):
@@ -131,13 +127,9 @@ def cast_target(node: ir.Node) -> ir.DataType:
     return ir.DataType(node.attributes["to"].as_int())
 
 
-def _is_line(node: ir.Node) -> bool:
+def is_line(node: ir.Node) -> bool:
     """Return whether an elementwise node only scales and shifts."""
-    name = operator_name(node)
-    values = [constant_of(v) is None for v in node.inputs if v is not None and v.name]
-    if name == "Div" and values[0] and not values[-1]:
-        return True
-    return name in (*LINES, "Cast") or (name in AFFINE and name != "Div" and sum(values) == 1)
+    return operator_name(node) in KEPT or facts_of(node).is_line(_with_constants(node))
 
 
 def root(value: ir.Value) -> ir.Value:
@@ -156,28 +148,13 @@ def _power_of_two_scales(node: ir.Node) -> bool:
 
 
 def _is_hard(node: ir.Node) -> bool:
-    name = operator_name(node)
-    constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
-    match name:
-        case "Add" | "Sub" | "Relu" | "Neg" | "Identity" | "Cast":
-            return False
-        case "Clip":
-            return not all(_is_short(c.values) for c in constants)
-        case "Mul" | "Div" | "PRelu":
-            with np.errstate(divide="ignore"):  # refused where it is lowered
-                values = [1 / c.values if name == "Div" else c.values for c in constants]
-            return not constants or not all(_is_short(v) for v in values)
-        case "LeakyRelu":
-            return not _is_short(np.array(parameters(name, attributes(node))["alpha"]))
-        case "AveragePool" | "GlobalAveragePool":
-            return False
-    return name not in MOVES
-
-
-def _is_short(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
-    if not np.isfinite(values).all():
-        return True  # refused where it is lowered
-    try:
-        return FixedArray.exactly(values).dtype.width <= SHORT
-    except OverflowError:
+    """Return whether a node of a chain needs a ``Requantize``."""
+    if operator_name(node) in KEPT or not is_elementwise(node):
         return False
+    return not facts_of(node).is_plain(_with_constants(node))
+
+
+def _with_constants(node: ir.Node) -> OnnxNode:
+    """Return a node as an operator sees it, with nothing but its constants."""
+    constants = tuple(None if v is None else constant_of(v) for v in node.inputs)
+    return OnnxNode(node.op_type, attributes(node), constants, (), ())

@@ -16,11 +16,11 @@ from hwflow.ir.names import sanitize
 from hwflow.ir.op import Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.input import Input
+from hwflow.ops.shared.matvec import STRATEGIES
 from hwflow.ops.shared.port_data import FloatArray
 from hwflow.passes.graph.legalize import MAX_CLONES
 from hwflow.simulate import cpp as csim
 
-STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 QUICK_FLAGS = ("-std=c++17", "-O0", "-w", "-fmax-errors=5")
 """Compiler flags without optimisation: it takes half the time, and the data is small."""
 

@@ -73,6 +73,14 @@ def pixels(pool: bool = False) -> onnx.ModelProto:
     return model(b, dense(b, b.node("Flatten", [x], axis=1), 8, 3), (1, 3, 4, 4), (1, 3))
 
 
+def upsampled() -> onnx.ModelProto:
+    b = Builder(np.random.default_rng(8))
+    x = b.node("Relu", [b.node("Conv", ["x", weights(b, 4, 3, 3, 3), b.constant([0.1] * 4)])])
+    x = b.node("Resize", [x, "", b.constant([1.0, 1.0, 2.0, 2.0])], mode="nearest")
+    x = b.node("Conv", [x, weights(b, 2, 4, 3, 3), b.constant([0.1, -0.2])])
+    return model(b, x, (1, 3, 4, 4), (1, 2, 2, 2))
+
+
 NETWORKS: dict[str, tuple[Callable[[], onnx.ModelProto], Any]] = {
     "relu": (lambda: ending(("Relu", {})), REAL),
     "leaky relu": (lambda: ending(("LeakyRelu", {"alpha": 0.1})), REAL),
@@ -86,6 +94,7 @@ NETWORKS: dict[str, tuple[Callable[[], onnx.ModelProto], Any]] = {
     "input read twice": (read_twice, REAL),
     "inner and outer": (inner_and_outer, REAL),
     "pixels": (pixels, PIXELS),
+    "upsampled": (upsampled, PIXELS),
     "pooled relu of pixels": (lambda: pixels(pool=True), PIXELS),
 }
 
