@@ -8,6 +8,6 @@ import zlib
 
 BROKEN = (
     OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, MemoryError,
-    struct.error, zlib.error, zipfile.BadZipFile,
+    OverflowError, struct.error, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
 """Errors of zipfile, h5py and json: missing members, other sizes, encryption, types, depth."""

@@ -14,6 +14,7 @@ from hwflow.frontends.keras.model import convert_model
 from hwflow.frontends.keras.objects import build_model
 from hwflow.frontends.keras.safety import checked
 from hwflow.frontends.keras.tfmot import refuse_config
+from hwflow.frontends.keras.wiring import missing_operand
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 SUFFIXES = (".h5", ".hdf5", ".json", ".keras")
@@ -61,6 +62,7 @@ def read_keras_file(path: Path, weights: Path | None = None, *, trust: bool = Fa
         raise _damaged(source, error) from error
     refuse_config(config, source)
     config = config if trust else checked(config, source)
+    _refuse_endless(config, source)
     with quiet():
         model = _built(keras, config, data, source, trust)
     return convert_model(model, printable(path.stem), source)
@@ -177,6 +179,24 @@ def _built(keras: Any, config: Any, weights: Path, source: str, trust: bool) -> 
     if loaded is not None and hasattr(loaded, "expect_partial"):
         loaded.expect_partial()
     return model
+
+
+def _refuse_endless(config: Any, source: str) -> None:
+    """Refuse a configuration that Keras would never come to the end of.
+
+    Raises:
+        CompileError: HW038, with a layer that waits for a result that nothing computes.
+    """
+    found = missing_operand(config)
+    if found is not None:
+        layer, operand = (printable(name) for name in found)
+        raise _error(
+            "HW038",
+            "the Keras model cannot be read",
+            source,
+            found=f"{layer} takes a result of {operand} that is never computed",
+            help="save it again with model.save('model.h5'), with tf_keras 2",
+        )
 
 
 def _damaged(source: str, error: Exception) -> CompileError:

@@ -216,6 +216,15 @@ def other_shape(saved: Path, folder: Path) -> Path:
     return changed(saved, folder, lambda c: layer(c, "fc")["config"].update(units=4))
 
 
+def no_call(saved: Path, folder: Path) -> Path:
+    return changed(saved, folder, lambda c: layer(c, "quant_image").update(inbound_nodes=[]))
+
+
+def circle(saved: Path, folder: Path) -> Path:
+    calls = [[["fc", 0, 0, {}]]]
+    return changed(saved, folder, lambda c: layer(c, "quant_image").update(inbound_nodes=calls))
+
+
 def no_json(saved: Path, folder: Path) -> Path:
     path = folder / "deep.json"
     path.write_text("[" * 100_000)
@@ -253,6 +262,20 @@ def test_bad_files(
     saved: Path, tmp_path: Path, make: Callable[[Path, Path], Path], code: str
 ) -> None:
     assert refusal(make(saved, tmp_path)).code == code
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (no_call, "conv takes a result of quant_image that is never computed"),
+        (circle, "quant_image takes a result of fc that is never computed"),
+    ],
+)
+def test_calls_that_keras_would_wait_for_without_end_are_refused(
+    saved: Path, tmp_path: Path, make: Callable[[Path, Path], Path], found: str
+) -> None:
+    refused = refusal(make(saved, tmp_path))
+    assert (refused.code, refused.found) == ("HW038", found)
 
 
 def test_a_live_model_of_keras_3_is_read_in_the_same_process(model: Any) -> None:
