@@ -76,6 +76,20 @@ def recursive_function() -> onnx.ModelProto:
     return proto
 
 
+def weights_of_open_shape() -> onnx.ModelProto:
+    """Weights that are declared with an open axis, with a scale for another number of channels."""
+    proto = model(
+        [node("Quant", ["w", "s", "z", "b"], "q", QONNX, narrow=0),
+         node("MatMul", ["x", "q"], "y")],
+        [constant("w", np.ones((4, 4))), constant("s", [1, 2, 4]), constant("z", 0),
+         constant("b", 4)],
+    )  # fmt: skip
+    proto.graph.value_info.append(
+        helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, (4, None))
+    )
+    return proto
+
+
 CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
     "huge shape": ("HW004", huge, "1048576 x 1048576"),
     "attribute that is no number": (
@@ -151,6 +165,7 @@ CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
         "MatMul",
     ),
     "scale that does not fit": ("HW030", lambda: quant([1, 2, 4]), "scale of shape (3,)"),
+    "scale that does not fit weights": ("HW030", weights_of_open_shape, "scale of shape (3,)"),
     "scale that spreads": ("HW030", lambda: quant(np.ones((3, 4))), "scale of shape (3, 4)"),
     "truncations": (
         "HW021",

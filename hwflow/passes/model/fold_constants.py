@@ -117,6 +117,7 @@ def _fold(graph: ir.Graph, node: ir.Node, quantizer: Quantizer | None) -> None:
     _check_size(node)
     if quantizer is not None:
         assert operands[0] is not None
+        _check_spread(quantizer, operands[0].values.shape)  # its declared shape may be missing
         values = quantizer(operands[0].values)
         _check_finite(node, values)
         _replace(
