@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
     from hwflow.frontends import load
-    from hwflow.frontends.convert import convert
+    from hwflow.frontends.conversion import convert
     from hwflow.frontends.ensemble import ensemble
     from hwflow.frontends.quantization import quantize
     from hwflow.project.compiler import compile  # noqa: A004 - the public name
@@ -41,7 +41,7 @@ _HOME = {
     "HwflowError": "hwflow.core.errors",
     "ToolError": "hwflow.core.errors",
     "compile": "hwflow.project.compiler",
-    "convert": "hwflow.frontends.convert",
+    "convert": "hwflow.frontends.conversion",
     "ensemble": "hwflow.frontends.ensemble",
     "load": "hwflow.frontends",
     "quantize": "hwflow.frontends.quantization",

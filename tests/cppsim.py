@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hwflow.codegen.hls.model import generate
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.testing.operators.cases import QUICK_FLAGS
 from hwflow.verify import agreement as verify
 from hwflow.verify.agreement import Agreement
@@ -36,5 +36,5 @@ def compare_with_cpp(
     graph: Graph, target: Target, data: Mapping[str, npt.NDArray[np.float32]]
 ) -> Agreement:
     """Return how the simulation of a graph agrees with its compiled C++, layer by layer."""
-    built = csim.build(graph, generate(graph, target), target, flags=QUICK_FLAGS)
+    built = cpp.build(graph, generate(graph, target), target, flags=QUICK_FLAGS)
     return verify.check_faithful(graph, built, data, verify.full_simulation(graph, data))

@@ -42,7 +42,7 @@ def convert(
     """Write a model of any format as one QONNX file, names kept."""
     from hwflow.cli.show import design as show
     from hwflow.custom.plugins import load_plugins
-    from hwflow.frontends.convert import convert as write
+    from hwflow.frontends.conversion import convert as write
 
     with load_plugins(plugin or ()).active():
         show.merged(write(model, out, weights=weights, trust=trust), out, json=json)

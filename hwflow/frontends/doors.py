@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends import keras, keras3, tflite
-from hwflow.frontends.onnx import reader as qonnx
+from hwflow.frontends.onnx.reader import read_file, read_proto
 from hwflow.ir.qonnx.model import QonnxModel
 
 
@@ -44,9 +44,9 @@ def load(
     if isinstance(source, (str, Path)):
         return _read_path(Path(source), weights, trust)
     if isinstance(source, onnx.ModelProto):
-        return qonnx.read_proto(source)
+        return read_proto(source)
     if isinstance(source, ir.Model):
-        return qonnx.read_proto(ir.to_proto(source))
+        return read_proto(ir.to_proto(source))
     if keras3.is_keras_3_model(source):  # a torch module, too, where torch is Keras' backend
         return keras3.read_keras_3_model(source)
     if _is_torch_module(source):
@@ -72,7 +72,7 @@ def _read_path(path: Path, weights: str | Path | None, trust: bool) -> QonnxMode
         return keras.read_keras_file(path, Path(weights) if weights else None, trust=trust)
     if path.suffix.lower() == ".tflite":
         return tflite.read_file(path)
-    return qonnx.read_file(path)
+    return read_file(path)
 
 
 def _is_torch_module(source: object) -> bool:

@@ -17,7 +17,7 @@ from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Linear, Source, with_source
-from hwflow.ir.real.tabulate import tabulate
+from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization.choose import FINDERS, cheapest

@@ -29,7 +29,7 @@ from hwflow.project.compiled import Origin
 from hwflow.project.design import Design
 from hwflow.report.manifest.digests import content_digest
 from hwflow.report.manifest.provenance import provenance
-from hwflow.simulate.ports.read import Proposals, taken_from_data
+from hwflow.simulate.ports.data import Proposals, taken_from_data
 from hwflow.verify.verdict.findings import rounding_warnings
 
 

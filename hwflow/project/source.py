@@ -9,7 +9,7 @@ from __future__ import annotations
 from hwflow.core.board import Board
 from hwflow.core.config import Config, settings_of
 from hwflow.core.toml_text import toml_text
-from hwflow.frontends.convert import canonical
+from hwflow.frontends.conversion import canonical
 from hwflow.frontends.ensemble import model_bytes
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx.model import QonnxModel

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from hwflow.codegen.project import Project
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.cpp.cache import LAYERS, OBJECTS, PROGRAMS
 from tests.benchmarks.hls4ml_model import Hls4mlModel
 from tests.benchmarks.networks import Network
@@ -44,7 +44,7 @@ def build_times(design: Design, theirs: Hls4mlModel) -> dict[str, float]:
     changed = with_one_layer_changed(design.project)
 
     def build(project: Project) -> float:
-        return seconds(lambda: csim.build(design.graph, project, design.target))
+        return seconds(lambda: cpp.build(design.graph, project, design.target))
 
     best = {"new machine": build(design.project)}
     theirs.write()

@@ -19,7 +19,7 @@ from hwflow.fixed import FixedType
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Target
 from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
-from hwflow.ir.real.tabulate import tabulate
+from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization.choose import cheapest
 from hwflow.ops.requantization.plan import Plan

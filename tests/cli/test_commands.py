@@ -14,7 +14,7 @@ import pytest
 from hwflow import __version__
 from hwflow.cli import app
 from hwflow.codegen.project import Project
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.cpp import program
 from tests.cli.command import dense, float_dense, hwflow, save
 from tests.manifests import sample
@@ -119,16 +119,16 @@ def test_an_unknown_board(capsys: pytest.CaptureFixture[str]) -> None:
 
 def broken_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the C++ read zeros for the bias."""
-    build = csim.build
+    build = cpp.build
 
-    def wrong(graph: Any, project: Project, target: Any) -> csim.Csim:
+    def wrong(graph: Any, project: Project, target: Any) -> cpp.Csim:
         files = dict(project.files)
         for path in files:
             if re.fullmatch(r"firmware/weights/b\d+\.txt", path):
                 files[path] = b", ".join(b"0" for _ in files[path].split(b","))
         return build(graph, Project(project.name, files), target)
 
-    monkeypatch.setattr(csim, "build", wrong)
+    monkeypatch.setattr(cpp, "build", wrong)
 
 
 @pytest.mark.cpp
@@ -152,9 +152,9 @@ def test_a_failed_verification_is_status_1(
 
 def patched(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
     """Put a statement at the start of the generated top function's body."""
-    build = csim.build
+    build = cpp.build
 
-    def wrong(graph: Any, project: Project, target: Any) -> csim.Csim:
+    def wrong(graph: Any, project: Project, target: Any) -> cpp.Csim:
         path = f"firmware/{project.name}.cpp"
         text = project.text(path)
         at = text.index("nnet::")
@@ -162,7 +162,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
         files = {**project.files, path: (text[:at] + f"\n{statement}\n" + text[at:]).encode()}
         return build(graph, Project(project.name, files), target)
 
-    monkeypatch.setattr(csim, "build", wrong)
+    monkeypatch.setattr(cpp, "build", wrong)
 
 
 @pytest.mark.cpp
@@ -251,7 +251,7 @@ def test_shells_complete_commands_and_options() -> None:
     def completed(words: str, count: int) -> set[str]:
         environment = {
             **os.environ, "_HWFLOW_COMPLETE": "complete_bash", "COMP_WORDS": words,
-            "COMP_CWORD": str(count), "PYTHONPATH": str(Path(csim.__file__).parents[3]),
+            "COMP_CWORD": str(count), "PYTHONPATH": str(Path(cpp.__file__).parents[3]),
         }  # fmt: skip
         code = "from hwflow.cli import app; app(prog_name='hwflow')"
         done = subprocess.run(

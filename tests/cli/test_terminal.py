@@ -14,10 +14,10 @@ from rich.console import Console
 
 from hwflow.cli.terminal import progress as progress_module
 from hwflow.cli.terminal import sample_progress, stage_progress
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from tests.cli.command import dense, save
 
-ROOT = Path(csim.__file__).parents[3]
+ROOT = Path(cpp.__file__).parents[3]
 LONG = "a_layer_whose_name_is_" + "very_" * 8 + "long"
 
 

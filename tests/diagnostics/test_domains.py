@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from hwflow.errors import CompileError, Diagnostic
-from hwflow.workbench.skeleton import write_skeleton
 from onnx import helper
 
 import hwflow
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.tflite.functions import functions
 from hwflow.frontends.tflite.integers import (
     ADD_SHIFT,
@@ -21,6 +20,7 @@ from hwflow.frontends.tflite.integers import (
     quantize_multiplier,
 )
 from hwflow.ops.requantize import TFLITE
+from hwflow.testing.operators.skeleton import write_skeleton
 from tests.fixtures import model
 from tests.networks import Builder
 

@@ -14,7 +14,7 @@ from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.networks import DOMAIN, Builder
@@ -133,7 +133,7 @@ SHARE = 10
 
 
 def agree(target: Target, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> None:
-    monkeypatch.setattr(csim, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
+    monkeypatch.setattr(cpp, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
     designs = compiled(target, names)
     graph = merged({f"c{i}": d.graph for i, d in enumerate(designs.values())})
     found = compare_with_cpp(graph, target, mixed_data(graph, 60).inputs)

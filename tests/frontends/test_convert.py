@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 import hwflow
-from hwflow.frontends.convert import convert
+from hwflow.frontends.conversion import convert
 from hwflow.ir.qonnx.model import QONNX_DOMAIN
 from hwflow.ir.text import print_graph
 from hwflow.passes.model.clean_model import clean_model

@@ -23,7 +23,7 @@ import hwflow
 from hwflow.codegen.project import Project
 from hwflow.core.errors import HwflowError
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
 from hwflow.verify import agreement as verify
 from tests.mutants.equivalent import why_equivalent
@@ -75,7 +75,7 @@ class Subject:
         self.built = self.design.csim
         assert self._agreement(self.built).holds
 
-    def _agreement(self, built: csim.Csim) -> verify.Agreement:
+    def _agreement(self, built: cpp.Csim) -> verify.Agreement:
         return verify.check_faithful(self.design.graph, built, self.data, self.simulation)
 
     def outcome(self, mutant: Mutant) -> Outcome:
@@ -91,10 +91,10 @@ class Subject:
         verdict = "equivalent" if reason else "survived"
         return Outcome(self.name, mutant, verdict, reason)
 
-    def _built(self, mutant: Mutant, project: Project) -> csim.Csim:
+    def _built(self, mutant: Mutant, project: Project) -> cpp.Csim:
         if mutant.kind == "value":
             return replace(self.built, project=project)
-        return csim.build(self.design.graph, project, self.design.target)
+        return cpp.build(self.design.graph, project, self.design.target)
 
 
 def mutants(subject: Subject, kind: str, seed: tuple[int, int]) -> Iterator[Mutant]:

@@ -10,7 +10,7 @@ from hwflow.ir.graph import Graph
 from hwflow.ir.names import Namer
 from hwflow.ir.op import Op, Target
 from hwflow.ops.input import Input
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.numpy import simulate
 from hwflow.testing.operators.cases import (
     QUICK_FLAGS,
@@ -36,7 +36,7 @@ def mismatches(cases: Sequence[Case], target: Target, seed: int = 0) -> list[str
     cases = list(with_hostile_names(cases))
     graph = with_hostile_ports(graph_of(cases))
     project = generate(graph, target)
-    compiled = Compiled(graph, csim.build(graph, project, target, flags=QUICK_FLAGS))
+    compiled = Compiled(graph, cpp.build(graph, project, target, flags=QUICK_FLAGS))
     rng = np.random.default_rng(seed)
     feeds = {p.value: mantissas(rng, graph.types[p.value], SAMPLES) for p in graph.inputs}
     steps = {name: graph.types[name].dtype.step for name in feeds}

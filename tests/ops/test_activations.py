@@ -18,7 +18,7 @@ from hwflow.ops.sigmoid import Sigmoid
 from hwflow.ops.softmax import Softmax
 from hwflow.ops.softplus import Softplus
 from hwflow.ops.tanh import Tanh
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.numpy import simulate
 from tests.ops.chain import compute, convert, every_value, onnx_node, reference
 
@@ -205,6 +205,6 @@ def test_tables_follow_the_type_of_the_input_and_not_its_range(io_type: str) -> 
     data = {name: rng.normal(0, 5, (50, 2, 5)) for name in ("x", "y")}
     simulated = simulate(graph, data, keep=lambda name: True)
     target = Target(io_type=io_type)
-    built = csim.build(graph, generate(graph, target), target)
+    built = cpp.build(graph, generate(graph, target), target)
     for name, values in built.run(prepare_inputs(graph, data)).layers.items():
         np.testing.assert_array_equal(simulated.layers[name].values, values, err_msg=name)

@@ -14,7 +14,7 @@ from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.shared.port_data import prepare_inputs
 from hwflow.ops.transpose import Transpose
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.numpy import simulate
 
 X = FixedType(5, 2)
@@ -61,7 +61,7 @@ def test_reshapes_in_a_network(io_type: str) -> None:
     rng = np.random.default_rng(0)
     data = {"x": rng.normal(size=(20, 4, 6, 2)), "y": rng.normal(size=(20, 3, 4))}
     simulated = simulate(graph, data, keep=lambda name: True)
-    built = csim.build(graph, generate(graph, target), target)
+    built = cpp.build(graph, generate(graph, target), target)
     compiled = built.run(prepare_inputs(graph, data)).layers
     wrong = {n: int((v != simulated.layers[n].values).sum()) for n, v in compiled.items()}
     assert wrong == dict.fromkeys(wrong, 0)

@@ -16,7 +16,7 @@ from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.passes.graph.choose_xnor import choose_xnor
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp
 from tests.ops.random_ops import castable, random_result
@@ -90,7 +90,7 @@ def _port(name: str, shape: tuple[int, ...]) -> Port:
 
 
 def agree(seed: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csim, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
+    monkeypatch.setattr(cpp, "FLAGS", ("-std=c++17", "-O0", "-w", "-fmax-errors=5"))
     graph = random_graph(seed, target)
     found = compare_with_cpp(graph, target, mixed_data(graph, 60).inputs)
     assert [(m.name, m.mismatches) for m in found.layers if m.mismatches] == []

@@ -9,7 +9,7 @@ import pytest
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.grid import Grid, rationals
 from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
-from hwflow.ir.real.tabulate import tabulate
+from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.tensor import TensorType
 from hwflow.passes.lowering.order import NoOrderError, in_order
 from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights

@@ -17,7 +17,7 @@ from hwflow.core.environment import cache_dir
 from hwflow.core.errors import ToolError
 from hwflow.core.toolchain import CXX
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from tests.cli.command import hwflow as command
 from tests.cli.command import save
 from tests.fixtures import model
@@ -50,7 +50,7 @@ def design() -> Design:
 
 def failure(design: Design) -> ToolError:
     with pytest.raises(ToolError) as failed:
-        csim.build(design.graph, design.project, design.target)
+        cpp.build(design.graph, design.project, design.target)
     return failed.value
 
 

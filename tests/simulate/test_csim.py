@@ -15,7 +15,7 @@ from hwflow.core import toolchain
 from hwflow.core.errors import ToolError
 from hwflow.ops.shared.port_data import prepare_inputs
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.cpp import compiler, program
 from hwflow.simulate.cpp.cache import HEADERS, Shelf
 from hwflow.simulate.samples import mixed_data
@@ -55,9 +55,9 @@ def with_text(design: Design, path: str, old: str, new: str) -> Project:
 def test_an_unchanged_project_is_not_compiled_again(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = csim.build(design.graph, design.project, design.target)
+    first = cpp.build(design.graph, design.project, design.target)
     monkeypatch.setattr(toolchain, "run", None)  # a second g++ run would fail
-    assert csim.build(design.graph, design.project, design.target).program == first.program
+    assert cpp.build(design.graph, design.project, design.target).program == first.program
 
 
 def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -77,10 +77,10 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_layer_that_did_not_change_is_not_compiled_again(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = csim.build(design.graph, design.project, design.target)
+    first = cpp.build(design.graph, design.project, design.target)
     compiled = count_compilations(monkeypatch)
     changed = with_text(design, DEFINES, "ap_fixed<13,6> fc2_accum_t", "ap_fixed<15,7> fc2_accum_t")
-    second = csim.build(design.graph, changed, design.target)
+    second = cpp.build(design.graph, changed, design.target)
     assert len(compiled) == 2  # the layer, and the top function, which knows all types
     assert second.program != first.program
     data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
@@ -90,9 +90,9 @@ def test_a_layer_that_did_not_change_is_not_compiled_again(
 
 def test_versions_of_a_layer_are_never_mixed_up(design: Design) -> None:
     """The object of the first version, which stays in use for the other layers, has both."""
-    first = csim.build(design.graph, design.project, design.target)
+    first = cpp.build(design.graph, design.project, design.target)
     narrow = with_text(design, DEFINES, "ap_fixed<13,6> fc2_accum_t", "ap_fixed<6,3> fc2_accum_t")
-    second = csim.build(design.graph, narrow, design.target)
+    second = cpp.build(design.graph, narrow, design.target)
     data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
     found, expected = second.run(data).layers, first.run(data).layers
     assert np.array_equal(found["fc1"], expected["fc1"])
@@ -106,11 +106,11 @@ def test_an_object_with_another_version_of_a_header_is_not_taken(
     """``lookup_index`` belongs to no layer; a linker takes the first that it finds."""
     monkeypatch.setattr(compiler, "cores", lambda: 1)  # all layers in one object
     design = hwflow.compile(table_network(8))
-    first = csim.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
+    first = cpp.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
     header = "firmware/nnet_utils/hwflow_lookup.h"
     wrong = with_text(design, header, "return bits.to_uint();", "return bits.to_uint() / 2;")
     compiled = count_compilations(monkeypatch)
-    second = csim.build(design.graph, wrong, design.target, flags=QUICK_FLAGS)
+    second = cpp.build(design.graph, wrong, design.target, flags=QUICK_FLAGS)
     assert len(compiled) == 2  # all layers anew, and the top function, which calls others
     data = prepare_inputs(design.graph, mixed_data(design.graph, 50).inputs)
     right, found = first.run(data).layers, second.run(data).layers
@@ -135,14 +135,14 @@ def test_the_cache_forgets_what_was_used_longest_ago(
 def test_builds_at_the_same_time_do_not_disturb_each_other(
     design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    csim.build(design.graph, design.project, design.target)
+    cpp.build(design.graph, design.project, design.target)
     precompiled = HEADERS.path("")
     monkeypatch.setenv("HWFLOW_CACHE", str(tmp_path))
     (tmp_path / "csim").mkdir()
     HEADERS.path("").symlink_to(precompiled)
     with ThreadPoolExecutor(2) as pool:
         both = [
-            pool.submit(csim.build, design.graph, design.project, design.target) for _ in range(2)
+            pool.submit(cpp.build, design.graph, design.project, design.target) for _ in range(2)
         ]
         first, second = (task.result() for task in both)
     assert first.program == second.program
@@ -155,7 +155,7 @@ def test_builds_at_the_same_time_do_not_disturb_each_other(
 @pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
 def test_processes_that_share_the_samples_compute_the_same(io_type: str) -> None:
     design = hwflow.compile("examples/digits_cnn.onnx", io_type=io_type)
-    built = csim.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
+    built = cpp.build(design.graph, design.project, design.target, flags=QUICK_FLAGS)
     data = prepare_inputs(design.graph, mixed_data(design.graph, 20).inputs)
     serial = built.run(data, processes=1).layers
     parallel = built.run(data, processes=3).layers
@@ -167,26 +167,26 @@ def test_processes_that_share_the_samples_compute_the_same(io_type: str) -> None
 def test_other_weights_need_no_new_build_and_are_used(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = csim.build(design.graph, design.project, design.target)
+    first = cpp.build(design.graph, design.project, design.target)
     monkeypatch.setattr(toolchain, "run", None)
     files = dict(design.project.files)
     name = "firmware/weights/b4.txt"
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
-    second = csim.build(design.graph, Project(design.project.name, files), design.target)
+    second = cpp.build(design.graph, Project(design.project.name, files), design.target)
     assert second.program == first.program
     data = prepare_inputs(design.graph, mixed_data(design.graph, 5).inputs)
     assert not np.array_equal(first.run(data).layers["fc3"], second.run(data).layers["fc3"])
 
 
 def test_the_batch_axis_stays_for_one_sample(design: Design) -> None:
-    built = csim.build(design.graph, design.project, design.target)
+    built = cpp.build(design.graph, design.project, design.target)
     data = prepare_inputs(design.graph, mixed_data(design.graph, 1).inputs)
     assert built.run(data).layers["fc3"].shape == (1, 10)
 
 
 def test_a_crash_is_an_error_message(design: Design) -> None:
     crashing = with_text(design, TOP, "nnet::dense", "*(volatile int *)0 = 1; nnet::dense")
-    built = csim.build(design.graph, crashing, design.target)
+    built = cpp.build(design.graph, crashing, design.target)
     with pytest.raises(ToolError, match="the C\\+\\+ simulation crashed \\(SIGSEGV\\)"):
         built.run(prepare_inputs(design.graph, mixed_data(design.graph, 2).inputs))
 
@@ -195,7 +195,7 @@ def test_an_endless_loop_is_an_error_message(
     design: Design, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = with_text(design, TOP, "nnet::dense", "for (volatile int i = 0; ; i++); nnet::dense")
-    built = csim.build(design.graph, endless, design.target)
+    built = cpp.build(design.graph, endless, design.target)
     monkeypatch.setattr(program, "RUN_TIMEOUT_S", 0.5)
     with pytest.raises(ToolError, match=r"took longer than 0\.5 s"):
         built.run(prepare_inputs(design.graph, mixed_data(design.graph, 2).inputs))
@@ -203,9 +203,7 @@ def test_an_endless_loop_is_an_error_message(
 
 def test_cpp_that_does_not_compile_is_an_error_with_its_log(design: Design) -> None:
     with pytest.raises(ToolError) as failure:
-        csim.build(
-            design.graph, with_text(design, TOP, "nnet::dense", "nnet::tense"), design.target
-        )
+        cpp.build(design.graph, with_text(design, TOP, "nnet::dense", "nnet::tense"), design.target)
     assert "tense" in failure.value.log
     assert "compiling the generated C++ of layer fc1 failed" in failure.value.message
 
@@ -214,7 +212,7 @@ def test_a_missing_compiler_is_named(design: Design, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CXX", "no-such-compiler")
     flags = ("-std=c++17", "-O0")  # nothing of this in the cache
     with pytest.raises(ToolError) as failure:
-        csim.build(design.graph, design.project, design.target, flags=flags)
+        cpp.build(design.graph, design.project, design.target, flags=flags)
     assert "no-such-compiler" in str(failure.value)
     assert "apt-get install g++" in str(failure.value)
 
@@ -223,7 +221,7 @@ def test_a_difference_leaves_a_reproducer(design: Design, tmp_path: Path) -> Non
     files = dict(design.project.files)
     name = "firmware/weights/b3.txt"
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
-    built = csim.build(design.graph, Project(design.project.name, files), design.target)
+    built = cpp.build(design.graph, Project(design.project.name, files), design.target)
     data = mixed_data(design.graph, 300).inputs
     simulation = verify.full_simulation(design.graph, data)
     path = tmp_path / "reproducer.npz"

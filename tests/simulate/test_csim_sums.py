@@ -11,7 +11,7 @@ import pytest
 import hwflow
 from hwflow.codegen.project import Project
 from hwflow.ops.shared.port_data import prepare_inputs
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.cpp import sums
 from hwflow.simulate.cpp.sums import with_sums
 from tests.fixtures import model
@@ -125,7 +125,7 @@ def test_wide_weights_compile_in_seconds_and_edits_are_simulated(
     data = prepare_inputs(design.graph, {"x": x})
     name = design.graph.outputs[0].value
     results = [
-        csim.build(design.graph, project, design.target).run(data).layers[name]
+        cpp.build(design.graph, project, design.target).run(data).layers[name]
         for project in (design.project, Project(design.project.name, files))
     ]
     assert (results[1] != results[0]).any(axis=0).tolist() == [n == 3 for n in range(8)]

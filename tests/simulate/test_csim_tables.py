@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 import hwflow
 from hwflow.codegen.project import Project
 from hwflow.ops.shared.port_data import prepare_inputs
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.cpp.tables import with_tables
 from hwflow.testing.operators.cases import QUICK_FLAGS
 from tests.networks import DOMAIN, Builder
@@ -67,7 +67,7 @@ def test_edited_windows_are_simulated_as_they_stand() -> None:
     data = prepare_inputs(design.graph, {"x": x})
     names = [node.name for node in design.graph.nodes][-1:]
     results = [
-        csim.build(design.graph, project, design.target, flags=QUICK_FLAGS).run(data).layers
+        cpp.build(design.graph, project, design.target, flags=QUICK_FLAGS).run(data).layers
         for project in (design.project, Project(design.project.name, files))
     ]
     differing = np.argwhere((results[0][names[0]] != results[1][names[0]]).any(axis=(0, 3)))

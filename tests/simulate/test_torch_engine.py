@@ -21,10 +21,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.relu import Relu
 from hwflow.simulate.numpy import simulate
 from hwflow.simulate.onnxruntime import GoldenEngine
-from hwflow.simulate.torch import engine as torch_engine
-from hwflow.simulate.torch import program as torch_program
-from hwflow.simulate.torch import settings as torch_exact
-from hwflow.simulate.torch.engine import TorchEngine
+from hwflow.simulate.torch.engine import TorchEngine, _device
 from hwflow.simulate.torch.operators import OPERATORS
 from tests.golden_graphs import DEVICES, graph_of, plain
 
@@ -43,7 +40,7 @@ def finding(call: Callable[[], object]) -> Diagnostic:
 def test_a_device_that_is_not_exact_is_refused(
     device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch_exact, "is_exact", lambda device: False)
+    monkeypatch.setattr("hwflow.simulate.torch.settings.keeps_full_precision", lambda device: False)
     found = finding(lambda: TorchEngine(graph_of(Relu(), BYTE), device=device))
     assert (found.code, found.where) == ("HW571", device)
 
@@ -84,7 +81,7 @@ def test_what_cuda_there_is_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: f"Card {i}")
     found = finding(lambda: TorchEngine(graph_of(Relu(), BYTE), device="cuda:2"))
     assert found.found.endswith("which sees cpu, cuda:0 (Card 0), cuda:1 (Card 1)")
-    assert torch_engine._device("cuda:1") == torch.device("cuda:1")
+    assert _device("cuda:1") == torch.device("cuda:1")
 
 
 def test_a_batch_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +97,7 @@ def test_a_batch_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_torch_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_engine, "find_spec", lambda name: None)
+    monkeypatch.setattr("hwflow.simulate.torch.engine.find_spec", lambda name: None)
     found = finding(lambda: TorchEngine(graph_of(Relu(), BYTE)))
     assert (found.code, found.help) == ("HW035", install_command("torch"))
 
@@ -135,7 +132,9 @@ def test_values_are_freed_after_their_last_use(
         seen.append(weakref.ref(x))
         return torch.relu(x)
 
-    monkeypatch.setattr(torch_program, "OPERATORS", {**OPERATORS, "Relu": lambda call: relu})
+    monkeypatch.setattr(
+        "hwflow.simulate.torch.program.OPERATORS", {**OPERATORS, "Relu": lambda call: relu}
+    )
     nodes = [Node("in0", Input(shape=(4,), dtype=BYTE.dtype))]
     nodes += [Node(f"r{i}", Relu(), (nodes[-1].name if i == 0 else f"r{i - 1}",)) for i in range(6)]
     graph = Graph.build("chain", nodes, [plain("in0", BYTE)], [plain("r5", BYTE)])

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.simulate.torch.program import Program
-from hwflow.simulate.torch.settings import exact_arithmetic
+from hwflow.simulate.torch.settings import full_precision
 from tests.golden_graphs import DEVICES
 
 
@@ -126,7 +126,7 @@ def test_operators_do_what_onnx_runtime_does(form: int, device: str) -> None:
     model = single(op_type, arrays, **attributes)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     expected = session.run(None, {"i0": arrays[0]})
-    with exact_arithmetic(1):
+    with full_precision(1):
         found = Program(model, torch.device(device)).run({"i0": arrays[0]})
     for result, array in zip(found.values(), expected, strict=True):
         assert result.dtype == array.dtype

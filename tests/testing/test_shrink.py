@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.tensor import TensorType
-from hwflow.testing.operators.shrink import shrink
+from hwflow.testing.operators.shrinking import shrink
 
 Bools = npt.NDArray[np.bool_]
 TYPE = FixedType(8, 4)

@@ -15,7 +15,7 @@ import pytest
 import hwflow
 from hwflow.codegen.project import Project
 from hwflow.project.design import Design
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
 from hwflow.verify import agreement as verify
 from tests.fixtures import table_network
@@ -39,7 +39,7 @@ def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement
             files[path] = change(path, content.decode()).encode()
     assert files != design.project.files, "the mutation found nothing to change"
     mutant = Project(design.project.name, files)
-    built = csim.build(design.graph, mutant, design.target)
+    built = cpp.build(design.graph, mutant, design.target)
     data = made_data(design.graph).inputs
     simulation = verify.full_simulation(design.graph, data)
     return verify.check_faithful(design.graph, built, data, simulation)

@@ -10,7 +10,7 @@ from hwflow.ir.qonnx.model import printable
 
 PACKAGE = "tensorflow_model_optimization"
 
-QUANTISING = frozenset(
+QUANTIZING = frozenset(
     {
         "QuantizeWrapper", "QuantizeWrapperV2", "QuantizeLayer", "QuantizeAnnotate",
         "OutputQuantizeConfig",
@@ -52,11 +52,11 @@ def refuse_model(model: Any, source: str) -> None:
 
 
 def _refuse(names: Sequence[str], source: str) -> None:
-    found = [n for n in names if n in QUANTISING or n in STRIPPED]
+    found = [n for n in names if n in QUANTIZING or n in STRIPPED]
     if not found:
         return
     counted = ", ".join(f"{found.count(n)} {printable(n)}" for n in dict.fromkeys(found))
-    quantised = any(n in QUANTISING for n in found)
+    quantized = any(n in QUANTIZING for n in found)
     raise CompileError(
         [
             Diagnostic(
@@ -65,9 +65,9 @@ def _refuse(names: Sequence[str], source: str) -> None:
                 where=f"in {source}",
                 found=counted,
                 supported="its int8 TFLite form"
-                if quantised
+                if quantized
                 else "the model without these wrappers",
-                help=TO_TFLITE if quantised else f"take them off: {STRIPPED[found[0]]}",
+                help=TO_TFLITE if quantized else f"take them off: {STRIPPED[found[0]]}",
             )
         ]
     )

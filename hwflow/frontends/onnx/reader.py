@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.onnx.checks import check
 from hwflow.frontends.onnx.external_data import load_external_data
-from hwflow.frontends.onnx.normalize import normalize
+from hwflow.frontends.onnx.normalization import normalize
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 MAX_FILE_BYTES = 2**31

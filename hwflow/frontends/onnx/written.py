@@ -23,7 +23,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from hwflow.frontends.qdq.computed import Computed
+from hwflow.frontends.qdq.constants import Computed
 from hwflow.frontends.qdq.forms import Step, formats, steps_of
 from hwflow.frontends.qdq.parameters import Affine, LinearError
 from hwflow.frontends.qdq.writer import Writer

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from hwflow import frontends
 from hwflow.core.errors import CompileError
 from hwflow.frontends.ensemble import save_model
-from hwflow.frontends.quantization.equalize import equalize as equalize_layers
-from hwflow.frontends.quantization.insert import insert_quantizer
+from hwflow.frontends.quantization.cost import Cost, LayerCost, layer_sqnr, output_costs
+from hwflow.frontends.quantization.equalization import equalize as equalize_layers
+from hwflow.frontends.quantization.insertion import insert_quantizer
 from hwflow.frontends.quantization.layers import array_of, layers_of
-from hwflow.frontends.quantization.measure import Cost, LayerCost, layer_sqnr, output_costs
 from hwflow.frontends.quantization.places import Place, find_places
 from hwflow.frontends.quantization.ports import quantize_inputs
-from hwflow.frontends.quantization.prepare import prepare
+from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.runs import clone, sampled, values_of
 from hwflow.frontends.quantization.samples import FEWEST, split
 from hwflow.frontends.quantization.scales import activation_scales

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from hwflow.frontends.quantization.insert import insert_quantizer
+from hwflow.frontends.quantization.insertion import insert_quantizer
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
 from hwflow.ops import facts_of

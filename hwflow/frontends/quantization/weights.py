@@ -9,8 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from hwflow.frontends.quantization.compensate import Moments, fit_weights, moments, round_to_nearest
-from hwflow.frontends.quantization.insert import insert_quantizer, set_scale
+from hwflow.frontends.quantization.compensation import (
+    Moments,
+    fit_weights,
+    moments,
+    round_to_nearest,
+)
+from hwflow.frontends.quantization.insertion import insert_quantizer, set_scale
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.frontends.quantization.runs import values_of

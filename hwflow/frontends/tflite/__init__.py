@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.frontends.onnx import reader as qonnx
+from hwflow.frontends.onnx.reader import file_bytes, read_proto
 from hwflow.frontends.tflite import elementwise, layers, moves, pooling, ports
 from hwflow.frontends.tflite.dilation import with_dilations
 from hwflow.frontends.tflite.flatbuffer import DamagedError
@@ -71,7 +71,7 @@ def read_file(path: Path) -> QonnxModel:
             is wrong with it or not supported.
     """
     source = printable(path.name)
-    return read_bytes(qonnx.file_bytes(path, source), printable(path.stem), source)
+    return read_bytes(file_bytes(path, source), printable(path.stem), source)
 
 
 def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
@@ -106,7 +106,7 @@ def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
     outputs = [] if findings else _noted(findings, lambda: ports.add_outputs(writer), writer) or []
     if findings:
         raise CompileError(findings)
-    return qonnx.read_proto(writer.model(inputs, outputs), name, source)
+    return read_proto(writer.model(inputs, outputs), name, source)
 
 
 def _noted(

@@ -1,7 +1,7 @@
 """A real function of one integer, written as a tree; one for each row (channel or element).
 
 Trees are evaluated in float64 with a bound on the error. Where a rounding or a sign lies within
-that bound, the one point is decided exactly (``hwflow.ir.real.exact``). This module has what all
+that bound, the one point is decided exactly (``hwflow.ir.real.decision``). This module has what all
 nodes share; ``hwflow.ir.real.nodes`` has the nodes.
 """
 
@@ -53,11 +53,11 @@ class Points:
         real = self.constants[id(values)]
         return real[self.row] if len(real) > 1 else np.broadcast_to(real[0], self.raw.shape)
 
-    def inexact(self, values: Rationals) -> float:
+    def conversion_error(self, values: Rationals) -> float:
         """Return how far float64 is off a constant at most."""
         real = self.constants[id(values)]
-        exact = all(Fraction(r) == v for r, v in zip(real.tolist(), values.ravel(), strict=True))
-        return 0.0 if exact else float(np.abs(real).max()) * UNIT_ROUNDOFF
+        held = all(Fraction(r) == v for r, v in zip(real.tolist(), values.ravel(), strict=True))
+        return 0.0 if held else float(np.abs(real).max()) * UNIT_ROUNDOFF
 
     def at(self, chosen: npt.NDArray[Any]) -> Points:
         """Return some of the points."""

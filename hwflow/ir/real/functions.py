@@ -3,7 +3,7 @@
 A rounding behind a function is decided in float64 where the error bound allows it, else by rational
 arithmetic where the result is rational, else in binary arithmetic of growing precision. That ends:
 the exponential of a rational number other than 0 is transcendental (Lindemann), so none of these
-functions hits a rounding boundary exactly but where ``exact`` knows it.
+functions hits a rounding boundary exactly but where ``rational`` knows it.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class RealFunction:
         value: the function in float64, within 16 units in the last place of ``max(1, |result|)``.
         slope: bound on the magnitude of the derivative near each input.
         precise: the function in mpmath, at its current precision.
-        exact: the rational result at a rational input, or None where it is not rational.
+        rational: the rational result at a rational input, or None where it is not rational.
         turns: inputs where it changes between rising and falling, or has a pole.
     """
 
     value: Callable[[F64, Parameters], F64]
     slope: Callable[[F64, Parameters], F64]
     precise: Callable[[Mp, Parameters], Mp]
-    exact: Callable[[Fraction, Parameters], Fraction | None]
+    rational: Callable[[Fraction, Parameters], Fraction | None]
     turns: Callable[[Parameters], tuple[float, ...]] = lambda p: ()
 
 
@@ -70,7 +70,7 @@ def _only_at(
 
 def _rational(f: Callable[[Any, Parameters], Any]) -> dict[str, Any]:
     """Return the precise and exact forms of a function made of rational operations."""
-    return {"precise": f, "exact": f}
+    return {"precise": f, "rational": f}
 
 
 def _root(x: Fraction, p: Parameters) -> Fraction | None:
@@ -89,7 +89,7 @@ def _linear_unit(scale: str = "") -> dict[str, Any]:
         "precise": lambda x, p: (
             _mp(factor(p)) * (x if x > 0 else p["alpha"] * mpmath.expm1(_near(x, 1000)))
         ),
-        "exact": lambda x, p: factor(p) * max(x, x * 0) if x >= 0 or not p["alpha"] else None,
+        "rational": lambda x, p: factor(p) * max(x, x * 0) if x >= 0 or not p["alpha"] else None,
         "slope": lambda x, p: np.full(
             np.shape(x), abs(float(factor(p))) * max(1.0, abs(p["alpha"]))
         ),
@@ -159,19 +159,19 @@ FUNCTIONS: dict[str, RealFunction] = {
         ),
         slope=_constant(1),
         precise=lambda x, p: x if x > 0 else p["alpha"] * mpmath.expm1(_near(x / p["alpha"], 1000)),
-        exact=lambda x, p: x if x >= 0 else None,
+        rational=lambda x, p: x if x >= 0 else None,
     ),
     "Elu": RealFunction(value=lambda x, p: _expm1_below(x, p["alpha"]), **_linear_unit()),
     "Erf": RealFunction(
         value=lambda x, p: _erf(x), slope=_constant(1.13),
-        precise=lambda x, p: _erf_near(x), exact=_only_at(at_0=0),
+        precise=lambda x, p: _erf_near(x), rational=_only_at(at_0=0),
     ),
     "Exp": RealFunction(
         value=lambda x, p: np.exp(x), slope=lambda x, p: np.exp(x) * 1.01,
-        precise=lambda x, p: _exp(x), exact=_only_at(at_0=1),
+        precise=lambda x, p: _exp(x), rational=_only_at(at_0=1),
     ),
     "Gelu": RealFunction(
-        value=_gelu_values, slope=_constant(1.2), precise=_gelu, exact=_only_at(at_0=0),
+        value=_gelu_values, slope=_constant(1.2), precise=_gelu, rational=_only_at(at_0=0),
         turns=lambda p: (-0.752461422071508,) if p["tanh"] else (-0.7517915246935645,),
     ),
     "HardSwish": RealFunction(
@@ -187,11 +187,11 @@ FUNCTIONS: dict[str, RealFunction] = {
     ),
     "Log": RealFunction(
         value=lambda x, p: np.log(x), slope=lambda x, p: 1.01 / np.abs(x),
-        precise=lambda x, p: mpmath.log(x), exact=_only_at(at_1=0),
+        precise=lambda x, p: mpmath.log(x), rational=_only_at(at_1=0),
     ),
     "Mish": RealFunction(
         value=lambda x, p: x * np.tanh(np.logaddexp(0, x)), slope=_constant(1.1),
-        precise=_mish, exact=_only_at(at_0=0), turns=lambda p: (-1.1924312145154315,),
+        precise=_mish, rational=_only_at(at_0=0), turns=lambda p: (-1.1924312145154315,),
     ),
     "Reciprocal": RealFunction(
         value=lambda x, p: 1 / x, slope=lambda x, p: 1.01 / x**2, turns=lambda p: (0.0,),
@@ -206,11 +206,11 @@ FUNCTIONS: dict[str, RealFunction] = {
     ),
     "Sigmoid": RealFunction(
         value=lambda x, p: _sigmoid(x), slope=_constant(0.25),
-        precise=lambda x, p: 1 / (1 + mpmath.exp(_near(-x, 1000))), exact=_only_at(at_0=0.5),
+        precise=lambda x, p: 1 / (1 + mpmath.exp(_near(-x, 1000))), rational=_only_at(at_0=0.5),
     ),
     "Softplus": RealFunction(
         value=lambda x, p: np.logaddexp(0, x), slope=_constant(1),
-        precise=lambda x, p: _log1p_exp(x), exact=lambda x, p: None,
+        precise=lambda x, p: _log1p_exp(x), rational=lambda x, p: None,
     ),
     "Softsign": RealFunction(
         value=lambda x, p: x / (1 + np.abs(x)), slope=_constant(1),
@@ -218,11 +218,11 @@ FUNCTIONS: dict[str, RealFunction] = {
     ),
     "Sqrt": RealFunction(
         value=lambda x, p: np.sqrt(x), slope=lambda x, p: 0.51 / np.sqrt(x),
-        precise=lambda x, p: mpmath.sqrt(x), exact=_root,
+        precise=lambda x, p: mpmath.sqrt(x), rational=_root,
     ),
     "Tanh": RealFunction(
         value=lambda x, p: np.tanh(x), slope=_constant(1),
-        precise=lambda x, p: _tanh_near(x), exact=_only_at(at_0=0),
+        precise=lambda x, p: _tanh_near(x), rational=_only_at(at_0=0),
     ),
 }  # fmt: skip
 """The functions by ONNX operator (https://onnx.ai/onnx/operators/)."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.ir.qonnx.quantizer import ROUNDING, Quantizer
-from hwflow.ir.real.exact import round_exactly
+from hwflow.ir.real.decision import round_fraction
 
 F64 = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def host_levels(quantizer: Quantizer, x: F64) -> F64:
         columns = [part[close] for part in (x, scale, zero)]
         first, inverse = _distinct(columns)
         triples = zip(*(column[first].tolist() for column in columns), strict=True)
-        levels[close] = np.array([_exactly(quantizer, *t) for t in triples])[inverse]
+        levels[close] = np.array([_level(quantizer, *t) for t in triples])[inverse]
     return np.asarray(levels - zero)
 
 
@@ -51,7 +51,7 @@ def _distinct(columns: list[F64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.
     return first, inverse
 
 
-def _exactly(quantizer: Quantizer, x: float, scale: float, zero: float) -> int:
-    exact = Fraction(x) / Fraction(scale) + int(zero)
-    exact = min(max(exact, Fraction(quantizer.raw_min)), Fraction(quantizer.raw_max))
-    return round_exactly(exact, quantizer.rounding)
+def _level(quantizer: Quantizer, x: float, scale: float, zero: float) -> int:
+    level = Fraction(x) / Fraction(scale) + int(zero)
+    level = min(max(level, Fraction(quantizer.raw_min)), Fraction(quantizer.raw_max))
+    return round_fraction(level, quantizer.rounding)

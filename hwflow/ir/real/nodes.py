@@ -10,7 +10,7 @@ import numpy as np
 
 from hwflow.ir.grid import Rationals
 from hwflow.ir.qonnx.quantizer import ROUNDING
-from hwflow.ir.real.exact import around, binary, decide, round_exactly, whole
+from hwflow.ir.real.decision import around, binary, decide, round_fraction, whole
 from hwflow.ir.real.expression import (
     UNIT_ROUNDOFF,
     Binary,
@@ -95,7 +95,7 @@ class Function(Unary):
         return value, spread + FUNCTION_ERROR * np.maximum(1.0, np.abs(value))
 
     def apply(self, x: Fraction, row: int) -> Fraction | None:
-        return FUNCTIONS[self.name].exact(x, self.parameters)
+        return FUNCTIONS[self.name].rational(x, self.parameters)
 
     def between(
         self, ends: Sequence[tuple[Fraction, Fraction]], row: int
@@ -148,10 +148,10 @@ class Clamp(Unary):
             if bound is None:
                 continue
             limit = at.constant(bound)
-            inexact = at.inexact(bound)
-            surely = beyond(x, limit) & (np.abs(x - limit) > error + inexact)
+            off = at.conversion_error(bound)
+            surely = beyond(x, limit) & (np.abs(x - limit) > error + off)
             outside = beyond(x, limit)
-            error = np.where(surely, inexact, np.maximum(error, inexact))
+            error = np.where(surely, off, np.maximum(error, off))
             x = np.where(outside, limit, x)
         return x, error
 
@@ -188,7 +188,7 @@ class Rounded(Unary):
         return Fraction(whole(self.x, self.mode, source, row))
 
     def apply(self, x: Fraction, row: int) -> Fraction:
-        return Fraction(round_exactly(x, self.mode))
+        return Fraction(round_fraction(x, self.mode))
 
     def map(self, change: Callable[[Rationals], Rationals]) -> Expression:
         return replace(self, x=self.x.map(change))

@@ -13,7 +13,7 @@ from hwflow.ir.grid import ONE, Rationals, rationals
 from hwflow.ir.real.expression import Expression, substituted
 from hwflow.ir.real.functions import FUNCTIONS
 from hwflow.ir.real.nodes import Clamp, Function, Linear, Rounded, Slopes
-from hwflow.ir.real.tabulate import tabulate
+from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.step_function import StepFunction
 
 LOW, HIGH = -1, 1

@@ -18,7 +18,7 @@ from hwflow.ir.grid import ONE, ZERO, Rationals, rationals
 from hwflow.ir.op import OnnxNode
 from hwflow.ir.real.expression import Expression, all_constants
 from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
-from hwflow.ir.real.tabulate import tabulate
+from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware

@@ -6,7 +6,7 @@ The proof is the range of the value before it: every mantissa in it survives the
 from __future__ import annotations
 
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.rewrite import drop_nodes
+from hwflow.ir.rewrites import drop_nodes
 from hwflow.ops.cast import Cast
 from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input

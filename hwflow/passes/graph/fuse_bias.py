@@ -13,7 +13,7 @@ import numpy as np
 from hwflow.core.environment import explain
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
-from hwflow.ir.rewrite import merge_into_input
+from hwflow.ir.rewrites import merge_into_input
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense

@@ -14,7 +14,7 @@ from dataclasses import replace
 from hwflow.core.environment import explain
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
-from hwflow.ir.rewrite import merge_into_input
+from hwflow.ir.rewrites import merge_into_input
 from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.cast import Cast
 from hwflow.ops.fixed_quant import FixedQuant

@@ -14,7 +14,7 @@ from hwflow.core.environment import explain
 from hwflow.fixed import FixedType, Overflow
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
-from hwflow.ir.rewrite import merge_into_input
+from hwflow.ir.rewrites import merge_into_input
 from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input
 from hwflow.ops.relu import Relu

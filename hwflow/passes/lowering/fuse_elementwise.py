@@ -25,7 +25,7 @@ from hwflow.ir.qonnx.nodes import quantizer_of
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.real.expression import Expression, all_constants
 from hwflow.ir.real.nodes import Clamp, Product, Rounded, Total
-from hwflow.ir.real.tabulate import TooManyStepsError, tabulate
+from hwflow.ir.real.tabulation import TooManyStepsError, tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantize import Requantize

@@ -16,7 +16,7 @@ import numpy as np
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import ONE, Rationals
-from hwflow.ir.real.exact import decide_at
+from hwflow.ir.real.decision import decide_at
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType

@@ -15,7 +15,7 @@ from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.project.vectors.record import PortVectors, Vectors, placed
 from hwflow.simulate.numpy import simulate
-from hwflow.simulate.samples.choose import chosen, entered
+from hwflow.simulate.samples.choice import chosen, entered
 from hwflow.verify.agreement import Verification
 
 SAMPLES = 100

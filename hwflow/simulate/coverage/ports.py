@@ -15,7 +15,7 @@ from hwflow.fixed import FixedType, Overflow
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.qonnx.quantizer import Quantizer
-from hwflow.ir.real.exact import round_exactly
+from hwflow.ir.real.decision import round_fraction
 from hwflow.ops.input import Input
 
 F64 = npt.NDArray[np.float64]
@@ -137,7 +137,7 @@ def _kept_by_quantizer(found: Quantizer, scale: float, zero: float) -> tuple[flo
     """Return the least and greatest double that a quantiser rounds to a level of its own."""
 
     def rounded(x: float) -> int:
-        return round_exactly(Fraction(x) / Fraction(scale) + int(zero), found.rounding)
+        return round_fraction(Fraction(x) / Fraction(scale) + int(zero), found.rounding)
 
     limits = (found.raw_min, found.raw_max)
     return _ends(rounded, limits, Fraction(scale), Fraction(int(zero)))

@@ -59,11 +59,11 @@ class TorchEngine:
         Raises:
             CompileError: HW571, it is not.
         """
-        from hwflow.simulate.torch.settings import exact_arithmetic, is_exact
+        from hwflow.simulate.torch.settings import full_precision, keeps_full_precision
 
-        with exact_arithmetic(self._threads):
-            if not is_exact(self.device):
-                raise CompileError([_inexact(self.device)])
+        with full_precision(self._threads):
+            if not keeps_full_precision(self.device):
+                raise CompileError([_reduced_precision(self.device)])
 
     @cached_property
     def _double_program(self) -> Program:
@@ -72,10 +72,10 @@ class TorchEngine:
 
     def _laid_out(self, *, double: bool) -> Program:
         from hwflow.simulate.torch.program import Program
-        from hwflow.simulate.torch.settings import exact_arithmetic
+        from hwflow.simulate.torch.settings import full_precision
 
         model = golden_model(self.graph, layers=self._layers, double=double)
-        with exact_arithmetic(self._threads):
+        with full_precision(self._threads):
             return Program(model, self.device)
 
     def run(self, inputs: Arrays) -> dict[str, Array]:
@@ -91,11 +91,11 @@ class TorchEngine:
         """
         import torch
 
-        from hwflow.simulate.torch.settings import exact_arithmetic
+        from hwflow.simulate.torch.settings import full_precision
 
         feeds, double = port_feeds(self.graph, inputs)
         program = self._double_program if double else self._program
-        with exact_arithmetic(self._threads):
+        with full_precision(self._threads):
             try:
                 found = program.run(feeds)
             except torch.OutOfMemoryError as error:
@@ -133,7 +133,7 @@ def _device(name: str) -> Any:
     )
 
 
-def _inexact(device: Any) -> Diagnostic:
+def _reduced_precision(device: Any) -> Diagnostic:
     return Diagnostic(
         code="HW571",
         title="the device does not compute exactly in float32",

@@ -1,4 +1,4 @@
-"""What makes torch exact: its settings while the golden model runs, and a check that they work."""
+"""What keeps torch from rounding early: settings while the golden model runs, and their check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Shared:
 
 
 @contextmanager
-def exact_arithmetic(threads: int = 0) -> Iterator[None]:
+def full_precision(threads: int = 0) -> Iterator[None]:
     """Let torch compute in the arithmetic that tensors are in, and restore its settings behind.
 
     No TF32 or bfloat16 in products and convolutions, no NNPACK, whose convolutions are Winograd's,
@@ -82,10 +82,10 @@ def _set() -> Callable[[], None]:
 
 
 @cache
-def is_exact(device: Any) -> bool:
+def keeps_full_precision(device: Any) -> bool:
     """Return whether a device multiplies and convolves whole numbers as its arithmetic allows.
 
-    To be asked within ``exact_arithmetic``. Factors have 16 bits in float32, which neither TF32 nor
+    To be asked within ``full_precision``. Factors have 16 bits in float32, which neither TF32 nor
     bfloat16 holds, and 45 in float64; sums have 23 and 51. Winograd's convolutions round sums.
     """
     from hwflow.simulate.torch.linear import convolve

@@ -19,7 +19,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.shared.matvec import STRATEGIES
 from hwflow.ops.shared.port_data import FloatArray
 from hwflow.passes.graph.legalize import MAX_CLONES
-from hwflow.simulate import cpp as csim
+from hwflow.simulate import cpp
 
 QUICK_FLAGS = ("-std=c++17", "-O0", "-w", "-fmax-errors=5")
 """Compiler flags without optimisation: it takes half the time, and the data is small."""
@@ -106,7 +106,7 @@ class Compiled:
     """
 
     graph: Graph
-    built: csim.Csim
+    built: cpp.Csim
 
     def run_case(self, name: str, operands: Sequence[RawArray]) -> FloatArray:
         """Return what the C++ computes for the operands of one case; all other inputs are 0."""
@@ -141,4 +141,4 @@ def compile_cases(cases: Sequence[Case], target: Target) -> Compiled:
     """
     graph = graph_of(cases)
     project = generate(graph, target)
-    return Compiled(graph, csim.build(graph, project, target, flags=QUICK_FLAGS))
+    return Compiled(graph, cpp.build(graph, project, target, flags=QUICK_FLAGS))

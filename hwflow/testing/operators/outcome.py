@@ -10,7 +10,7 @@ import numpy as np
 from hwflow.fixed import FixedArray, RawArray
 from hwflow.ops.shared.port_data import FloatArray
 from hwflow.testing.operators.cases import Case
-from hwflow.testing.operators.shrink import shrink
+from hwflow.testing.operators.shrinking import shrink
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from qonnx.custom_op.general.quant import quant
 
 import hwflow
-from hwflow.frontends.quantization.compensate import fit_weights, moments, round_to_nearest
-from hwflow.frontends.quantization.equalize import equalize
+from hwflow.frontends.quantization.compensation import fit_weights, moments, round_to_nearest
+from hwflow.frontends.quantization.equalization import equalize
 from hwflow.frontends.quantization.layers import layers_of
-from hwflow.frontends.quantization.prepare import prepare
+from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.ranges import Format, choose_format, choose_scale, full_scale
 from hwflow.simulate.float32 import Reference
 from tests.fixtures import model

@@ -14,7 +14,7 @@ from hwflow.ir.grid import Grid, Rationals
 from hwflow.ir.op import Layout, OnnxNode, Op
 from hwflow.ir.real.expression import Expression, all_constants, substituted
 from hwflow.ir.real.nodes import Linear, Source
-from hwflow.ir.real.tabulate import rises
+from hwflow.ir.real.tabulation import rises
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.pad import Pad

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.core.errors import CompileError
-from hwflow.frontends.qdq.computed import fold_parameters
+from hwflow.frontends.qdq.constants import fold_parameters
 from hwflow.frontends.qdq.forms import QuantStep, steps_of
 from hwflow.frontends.qdq.integers import (
     Stored,

@@ -44,7 +44,7 @@ def whole(x: Expression, mode: str, source: int | Fraction, row: int) -> int:
     precision = FIRST_PRECISION
     while precision <= LAST_PRECISION:
         with mpmath.workprec(precision):
-            results = {round_exactly(v, mode) for v in x.interval(source, row)}
+            results = {round_fraction(v, mode) for v in x.interval(source, row)}
         if len(results) == 1:
             return results.pop()
         precision *= 2
@@ -68,7 +68,7 @@ def _fraction(value: Any) -> Fraction:
     return Fraction(-1 if sign else 1) * int(mantissa) * Fraction(2) ** int(exponent)
 
 
-def round_exactly(x: Fraction, mode: str) -> int:
+def round_fraction(x: Fraction, mode: str) -> int:
     """Return a rational number rounded by one of QONNX's modes, or its sign."""
     away = 1 if x >= 0 else -1
     match mode:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.ir.real.exact import decide_at, round_exactly
+from hwflow.ir.real.decision import decide_at, round_fraction
 from hwflow.ir.real.expression import Points
 from hwflow.ir.real.nodes import Rounded
 from tests.ir.real.oracle import SOURCE, clamp, function, linear, product, rounded, slopes, total
@@ -16,13 +16,13 @@ from tests.verify.exact.rational import MODES
 
 @given(x=st.fractions(max_denominator=64), mode=st.sampled_from(sorted(MODES)))
 def test_rounding_of_rationals(x: Fraction, mode: str) -> None:
-    assert round_exactly(x, mode) == MODES[mode](x)
+    assert round_fraction(x, mode) == MODES[mode](x)
 
 
 def test_sign_and_unknown_modes() -> None:
-    assert [round_exactly(Fraction(n, 3), "SIGN") for n in (-1, 0, 1)] == [-1, 1, 1]
+    assert [round_fraction(Fraction(n, 3), "SIGN") for n in (-1, 0, 1)] == [-1, 1, 1]
     with pytest.raises(ValueError, match="unknown rounding mode 'NEAREST'"):
-        round_exactly(Fraction(1), "NEAREST")
+        round_fraction(Fraction(1), "NEAREST")
 
 
 def test_what_is_rational_is_known_to_be() -> None:

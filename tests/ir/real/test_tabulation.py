@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow.ir.real import tabulate as module
+from hwflow.ir.real import tabulation
 from hwflow.ir.real.expression import UndefinedError
 from hwflow.ir.real.functions import DEFAULTS, FUNCTIONS
-from hwflow.ir.real.tabulate import TooManyStepsError, rises, tabulate
+from hwflow.ir.real.tabulation import TooManyStepsError, rises, tabulate
 from hwflow.ir.step_function import StepFunction
 from tests.ir.real.oracle import (
     SOURCE,
@@ -257,8 +257,8 @@ def test_a_function_that_grows_too_large() -> None:
 
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_INPUTS", 1000)
-    monkeypatch.setattr(module, "MAX_LEVELS", 500)
+    monkeypatch.setattr(tabulation, "MAX_INPUTS", 1000)
+    monkeypatch.setattr(tabulation, "MAX_LEVELS", 500)
     with pytest.raises(TooManyStepsError, match="10001 inputs to look at, at most 1000 are"):
         table(rounded(SOURCE, "ROUND"), 0, 10_000)
     wide = rounded(linear(SOURCE, Fraction(1, 10**6), 0), "ROUND")
@@ -266,7 +266,7 @@ def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_mixes_is_looked_at_everywhere_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_INPUTS", 1000)
+    monkeypatch.setattr(tabulation, "MAX_INPUTS", 1000)
     x = linear(SOURCE, Fraction(1, 64), 0)
     with pytest.raises(TooManyStepsError):
         table(rounded(product(x, function(x, "Sigmoid")), "ROUND"), -2000, 2000)

@@ -1,4 +1,4 @@
-"""What makes torch exact: its settings, the check of a device, and sums of 24 bits."""
+"""What keeps torch from rounding early: settings, the check of a device, and sums of 24 bits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.conv2d import Conv2D
-from hwflow.simulate.torch import linear as torch_linear
-from hwflow.simulate.torch import settings as torch_exact
+from hwflow.simulate.torch import linear
 from hwflow.simulate.torch.call import Run
-from hwflow.simulate.torch.settings import exact_arithmetic
+from hwflow.simulate.torch.settings import full_precision, keeps_full_precision
 from tests.golden_graphs import DEVICES, assert_same_bits, graph_of, random_values
 
 
@@ -48,7 +47,7 @@ CONVOLUTIONS = [
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("function", [torch_linear.convolve, torch_linear.convolve_windows])
+@pytest.mark.parametrize("function", [linear.convolve, linear.convolve_windows])
 @pytest.mark.parametrize("case", CONVOLUTIONS)
 def test_convolutions_are_exact_up_to_24_bits(
     case: tuple[Any, ...], function: Run, device: str, monkeypatch: pytest.MonkeyPatch
@@ -60,9 +59,9 @@ def test_convolutions_are_exact_up_to_24_bits(
     x = rng.integers(-largest, largest + 1, (samples, channels, height, width))
     weight = rng.integers(-3, 4, (outputs, channels // groups, *kernel))
     x[0], weight[0] = largest, 3  # the greatest sum
-    monkeypatch.setattr(torch_linear, "WINDOW_ELEMENTS", 3 * channels * 9 * 64)  # several parts
+    monkeypatch.setattr(linear, "WINDOW_ELEMENTS", 3 * channels * 9 * 64)  # several parts
     a, b = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (x, weight))
-    with exact_arithmetic():
+    with full_precision():
         found = function(a, b, None, strides, pads, groups).cpu().numpy()
     expected = direct(x, weight, strides, pads, groups)
     assert np.abs(expected).max() > 2**23
@@ -73,7 +72,7 @@ def test_convolutions_are_exact_up_to_24_bits(
 def test_whole_numbers_multiply_without_a_product_of_matrices(device: str) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.integers(-(2**28), 2**28, (2, 3, 5, 7)), rng.integers(-(2**28), 2**28, (3, 7, 4))
-    for function in (torch_linear.multiply, torch_linear.multiply_whole):
+    for function in (linear.multiply, linear.multiply_whole):
         found = function(torch.from_numpy(a).to(device), torch.from_numpy(b).to(device))
         np.testing.assert_array_equal(found.cpu().numpy(), a @ b)
 
@@ -145,7 +144,7 @@ def test_settings_are_exact_inside_and_restored(change: Callable[[], object]) ->
     data = random_values((graph.types["in0"],), 17)
     change()
     before = settings()
-    with exact_arithmetic(1):
+    with full_precision(1):
         inside = settings()
     assert_same_bits(graph, data)
     assert settings() == before
@@ -170,7 +169,7 @@ def test_bits_do_not_depend_on_what_is_around(
 ) -> None:
     graph = convolution()
     data = random_values((graph.types["in0"],), 17)
-    torch_exact.is_exact.cache_clear()
+    keeps_full_precision.cache_clear()
     with around():
         assert_same_bits(graph, data)
 
@@ -180,14 +179,14 @@ def test_settings_stay_while_another_thread_runs() -> None:
     before = settings()
 
     def other() -> None:
-        with exact_arithmetic(1):
+        with full_precision(1):
             entered.set()
             go.wait(10)
 
     thread = threading.Thread(target=other)
     thread.start()
     assert entered.wait(10)
-    with exact_arithmetic(1):
+    with full_precision(1):
         pass
     assert settings()["cuda/matmul"] == "ieee"
     go.set()
@@ -198,9 +197,9 @@ def test_settings_stay_while_another_thread_runs() -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_inexact_arithmetic_is_found(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = torch.device(device)
-    with exact_arithmetic():
-        assert torch_exact.is_exact.__wrapped__(place)
-    product, convolve = torch.matmul, torch_linear.convolve
+    with full_precision():
+        assert keeps_full_precision.__wrapped__(place)
+    product, convolve = torch.matmul, linear.convolve
 
     def tf32(x: torch.Tensor) -> torch.Tensor:
         bits = x.float().view(torch.int32)
@@ -210,12 +209,12 @@ def test_inexact_arithmetic_is_found(device: str, monkeypatch: pytest.MonkeyPatc
         torch, "matmul",
         lambda a, b: product(tf32(a), tf32(b)) if a.dtype == torch.float32 else product(a, b),
     )  # fmt: skip
-    assert not torch_exact.is_exact.__wrapped__(place)
+    assert not keeps_full_precision.__wrapped__(place)
     monkeypatch.undo()
-    monkeypatch.setattr(torch_linear, "convolve", lambda x, w, *more: convolve(x, tf32(w), *more))
-    assert torch_exact.is_exact.__wrapped__(place)  # small weights need few bits
-    monkeypatch.setattr(torch_linear, "convolve", lambda x, *more: convolve(tf32(x), *more))
-    assert not torch_exact.is_exact.__wrapped__(place)
+    monkeypatch.setattr(linear, "convolve", lambda x, w, *more: convolve(x, tf32(w), *more))
+    assert keeps_full_precision.__wrapped__(place)  # small weights need few bits
+    monkeypatch.setattr(linear, "convolve", lambda x, *more: convolve(tf32(x), *more))
+    assert not keeps_full_precision.__wrapped__(place)
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # of torch, on mkldnn.flags itself
@@ -225,5 +224,5 @@ def test_winograd_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=True):
             return torch.conv2d(x.contiguous(), weight, bias, *more[:2], 1, more[2])
 
-    monkeypatch.setattr(torch_linear, "convolve", by_nnpack)
-    assert not torch_exact.is_exact.__wrapped__(torch.device("cpu"))
+    monkeypatch.setattr(linear, "convolve", by_nnpack)
+    assert not keeps_full_precision.__wrapped__(torch.device("cpu"))
