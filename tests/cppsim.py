@@ -11,7 +11,7 @@ from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
 from hwflow.simulate import cpp
 from hwflow.testing.operators.cases import QUICK_FLAGS
-from hwflow.verify import agreement as verify
+from hwflow.verify import compare as verify
 from hwflow.verify.agreement import Agreement
 
 

@@ -12,13 +12,14 @@ from hwflow.core.data import Data
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
-from hwflow.report.data import report_data
+from hwflow.report.data import Subject, report_data
 from hwflow.report.manifest.digests import data_digest
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import Manifest
 from hwflow.report.manifest.write import Build, manifest
 from hwflow.report.parts import Version
-from hwflow.verify.agreement import Verification, full_simulation
+from hwflow.verify.compare import full_simulation
+from hwflow.verify.verification import Verification
 from tests.cli.command import dense
 from tests.report.samples import agreement, error, estimate_of, graph, simulation_input
 
@@ -59,10 +60,10 @@ def sample(
     net, device = net or graph(), on or board()
     target = Target(part=device.part, clock_period_ns=device.clock_period_ns)
     found = verified(net, inputs or simulation_input(), lossless or {}) if data else None
-    report = report_data(
+    report = report_data(Subject(
         graph=net, target=target, board=device, estimate=estimate_of(net), verification=found,
         warnings=(), digests={}, seconds={"compile": 0.25}, source="tiny.onnx",
-    )  # fmt: skip
+    ))  # fmt: skip
     shown = {"hwflow": "1.2.3", "numpy": "2.0", **(versions or {})}
     report = replace(report, versions=tuple(Version(*item) for item in shown.items()))
     build = Build(

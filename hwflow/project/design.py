@@ -16,11 +16,11 @@ from hwflow.project.compiled import Compiled
 from hwflow.project.vectors.collect import SAMPLES, covering_vectors, simulated_vectors
 from hwflow.project.vectors.record import Vectors
 from hwflow.project.verifier import Progress, Verifier
-from hwflow.report.data import ReportData, report_data
+from hwflow.report.data import ReportData, Subject, report_data
 from hwflow.report.manifest.digests import content_digest
 from hwflow.simulate.numpy import Simulation, simulate
 from hwflow.simulate.samples import as_data
-from hwflow.verify.agreement import Verification
+from hwflow.verify.verification import Verification
 
 if TYPE_CHECKING:
     from hwflow.simulate.stream.run import Batch
@@ -143,23 +143,25 @@ class Design(Compiled):
     def report(self, verification: Verification | None = None) -> ReportData:
         """Return everything known about the design; ``hwflow.report`` renders it."""
         return report_data(
-            graph=self.graph,
-            target=self.target,
-            board=self.board,
-            estimate=self.estimate(),
-            verification=verification,
-            warnings=(
-                *self.warnings,
-                *self.golden.warnings,
-                *(verification.findings if verification else ()),
-            ),
-            digests={
-                "model": self.origin.digest,
-                "config": content_digest(repr(self.config).encode()),
-                "project": self.project.digest,
-            },
-            seconds=self.seconds,
-            source=self.source,
+            Subject(
+                graph=self.graph,
+                target=self.target,
+                board=self.board,
+                estimate=self.estimate(),
+                verification=verification,
+                warnings=(
+                    *self.warnings,
+                    *self.golden.warnings,
+                    *(verification.findings if verification else ()),
+                ),
+                digests={
+                    "model": self.origin.digest,
+                    "config": content_digest(repr(self.config).encode()),
+                    "project": self.project.digest,
+                },
+                seconds=self.seconds,
+                source=self.source,
+            )
         )
 
     def write(self, folder: str | Path, verification: Verification | None = None) -> Path:

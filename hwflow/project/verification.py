@@ -17,9 +17,10 @@ from hwflow.project.design import Design
 from hwflow.project.stored import StoredProject, is_project, open_project, refuse_options
 from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.simulate.coverage.words import coverage_text
-from hwflow.verify.agreement import Verification
-from hwflow.verify.gate import Check, Gate, files_check
+from hwflow.verify.checks import Check, files_check, outcome
+from hwflow.verify.gate import Gate
 from hwflow.verify.junit import errors_junit, to_junit
+from hwflow.verify.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +39,8 @@ class Verified:
 
     def __repr__(self) -> str:
         """Return the checks in a line each."""
-        verdict = "passed" if self.passed else f"{self.failed} of {len(self.checks)} checks failed"
-        lines = [f"Verified {self.design.graph.name}: {verdict}"]
-        lines += [f"  {c.name}: {c.value}, limit {c.limit}" for c in self.checks]
+        lines = [f"Verified {self.design.graph.name}: {outcome(self.checks)}"]
+        lines += [f"  {check}" for check in self.checks]
         return "\n".join(lines)
 
     @property

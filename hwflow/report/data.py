@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -21,7 +20,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.port_data import original_shape
-from hwflow.report.losses import quantisation_data
+from hwflow.report.losses import OutputDistance, shown_budget, shown_error
 from hwflow.report.observed import counters_data, coverage_data, entered_data, saturation_data
 from hwflow.report.parts import (
     BoardData,
@@ -29,7 +28,6 @@ from hwflow.report.parts import (
     CostData,
     Digest,
     Interval,
-    PortData,
     Range,
     RequantizerData,
     Stage,
@@ -39,35 +37,26 @@ from hwflow.report.parts import (
 from hwflow.report.schema import (
     EstimateData,
     LayerData,
-    OutputErrorData,
+    PortData,
     ReportData,
     UtilisationData,
     WarningData,
 )
-from hwflow.report.statements import matches, one_line, statement
-from hwflow.verify.agreement import Verification
+from hwflow.report.statements import one_line, shown
+from hwflow.verify.agreement import Agreement, LayerMatch
+from hwflow.verify.verification import Verification
 
-__all__ = ["ReportData", "report_data"]
+__all__ = ["ReportData", "Subject", "report_data"]
 
 PACKAGES = ("hls4ml", "numpy", "onnx", "onnx-ir", "onnxruntime")
 """Libraries whose version can change a result."""
 
 
-def report_data(
-    *,
-    graph: Graph,
-    target: Target,
-    board: Board | None,
-    estimate: EstimateReport,
-    verification: Verification | None,
-    warnings: Iterable[Diagnostic],
-    digests: Mapping[str, str],
-    seconds: Mapping[str, float],
-    source: str,
-) -> ReportData:
-    """Return everything a report says; equal inputs give equal reports.
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What a report is about.
 
-    Args:
+    Attributes:
         graph: the hardware graph.
         target: what it was generated for.
         board: what it is compared with, or None.
@@ -78,33 +67,52 @@ def report_data(
         seconds: time by stage.
         source: the model file or object, for people.
     """
-    seen = dict.fromkeys((*warnings, *estimate.warnings))
+
+    graph: Graph
+    target: Target
+    board: Board | None
+    estimate: EstimateReport
+    verification: Verification | None
+    warnings: Sequence[Diagnostic]
+    digests: Mapping[str, str]
+    seconds: Mapping[str, float]
+    source: str
+
+
+def report_data(subject: Subject) -> ReportData:
+    """Return everything a report says; equal subjects give equal reports."""
+    graph, target, found = subject.graph, subject.target, subject.verification
+    seen = dict.fromkeys((*subject.warnings, *subject.estimate.warnings))
     return ReportData(
         name=graph.name,
-        source=printable(source),
-        data=one_line(verification.data) if verification else "",
-        digests=tuple(Digest(name, digest) for name, digest in digests.items()),
+        source=printable(subject.source),
+        data=one_line(found.data) if found else "",
+        digests=tuple(Digest(name, digest) for name, digest in subject.digests.items()),
         versions=tuple(_versions()),
         target=TargetData(target.backend, target.io_type, target.part, target.clock_period_ns),
-        board=None
-        if board is None
-        else BoardData(board.name, board.part, board.family, board.memory),
-        inputs=tuple(_input(graph, port, verification) for port in graph.inputs),
+        board=_board(subject.board),
+        inputs=tuple(_input(graph, port, found) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
-        layers=tuple(_layers(graph, estimate, verification)),
-        coverage=coverage_data(verification.coverage if verification else None),
-        saturation=saturation_data(verification.saturation if verification else None),
-        faithful=statement(graph, verification.faithful if verification else None, real=False),
-        golden=statement(graph, verification.golden if verification else None, real=False),
-        no_golden=one_line(verification.no_golden) if verification else "",
-        lossless=statement(graph, verification.lossless if verification else None, real=True),
-        errors=tuple(_error(graph, e) for e in (verification.errors if verification else ())),
-        quantisation=quantisation_data(verification.budget if verification else None),
-        no_quantisation=one_line(verification.no_budget) if verification else "",
-        estimate=_estimate(estimate),
+        layers=tuple(_layers(graph, subject.estimate, found)),
+        coverage=coverage_data(found.coverage if found else None),
+        saturation=saturation_data(found.saturation if found else None),
+        faithful=shown(found.faithful if found else None),
+        golden=shown(found.golden if found else None),
+        no_golden=one_line(found.no_golden) if found else "",
+        lossless=shown(found.lossless if found else None),
+        errors=tuple(_error(graph, error) for error in (found.errors if found else ())),
+        quantisation=shown_budget(found.budget if found else None),
+        no_quantisation=one_line(found.no_budget) if found else "",
+        estimate=_estimate(subject.estimate),
         warnings=tuple(_warning(w) for w in seen),
-        stages=tuple(Stage(name, round(time, 3)) for name, time in seconds.items()),
+        stages=tuple(Stage(name, round(time, 3)) for name, time in subject.seconds.items()),
     )
+
+
+def _board(board: Board | None) -> BoardData | None:
+    if board is None:
+        return None
+    return BoardData(board.name, board.part, board.family, board.memory)
 
 
 def _versions() -> Iterable[Version]:
@@ -141,8 +149,8 @@ def _layers(
     counters = verification.simulation.counters if verification else {}
     coverage = verification.coverage if verification else None
     reached = {layer.name: layer for layer in coverage.layers} if coverage else {}
-    faithful = matches(verification.faithful if verification else None)
-    lossless = matches(verification.lossless if verification else None)
+    faithful = _matches(verification.faithful if verification else None)
+    lossless = _matches(verification.lossless if verification else None)
     for node in graph.nodes:
         value = graph.types[node.name]
         step, dtype = value.dtype.step, value.dtype
@@ -208,20 +216,14 @@ def _constant(name: str, array: FixedArray) -> ConstantData:
     )
 
 
-def _error(graph: Graph, error: OutputError) -> OutputErrorData:
+def _matches(agreement: Agreement | None) -> dict[str, LayerMatch]:
+    """Return how many values of each layer agree, by its name."""
+    return {} if agreement is None else {layer.name: layer for layer in agreement.layers}
+
+
+def _error(graph: Graph, error: OutputError) -> OutputDistance:
     port = next(port for port in graph.outputs if port.name == error.output)
-    return OutputErrorData(
-        output=printable(error.output),
-        step=port.grid.step(graph.types[port.value].dtype),
-        max_abs=error.max_abs,
-        mean_abs=error.mean_abs,
-        sqnr_db=error.sqnr_db if math.isfinite(error.sqnr_db) else None,
-        argmax_agreement=error.argmax_agreement,
-        accuracy=error.accuracy,
-        reference_accuracy=error.reference_accuracy,
-        histogram=error.histogram,
-        edges=error.edges,
-    )
+    return OutputDistance(shown_error(error), port.grid.step(graph.types[port.value].dtype))
 
 
 def _estimate(report: EstimateReport) -> EstimateData:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hwflow.core.errors import Diagnostic
-from hwflow.report.markdown import plain, table
-from hwflow.report.words import percent, real
+from hwflow.report.markdown import finding, plain, table
 from hwflow.simulate.coverage.words import coverage_text
-from hwflow.verify.agreement import Agreement, Verification
+from hwflow.verify.agreement import Agreement
 from hwflow.verify.budget import Budget
-from hwflow.verify.gate import Check
+from hwflow.verify.checks import Check, outcome
+from hwflow.verify.verification import Verification
+from hwflow.verify.words.distances import sqnr
+from hwflow.verify.words.numbers import percent, real
 
 
 def gate_markdown(
@@ -25,11 +27,9 @@ def gate_markdown(
         checks: in order.
         verification: what they rest on.
     """
-    failed = sum(not check.passed for check in checks)
-    verdict = f"{failed} of {len(checks)} checks failed" if failed else "passed"
     samples = f"{verification.simulation.samples:,} samples"
     lines = [
-        f"## hwflow verify: {plain(name)}: {verdict}",
+        f"## hwflow verify: {plain(name)}: {outcome(checks)}",
         "",
         f"{plain(subject)}; data: {samples} from {plain(verification.data)}",
         "",
@@ -49,9 +49,7 @@ def _tried(verification: Verification) -> Iterator[str]:
         yield ""
     yield f"Saturated: {plain(str(verification.saturation))}"
     yield ""
-    for finding in verification.findings:
-        parts = "; ".join(part for part in (finding.where, finding.found, finding.help) if part)
-        yield f"- {finding.code} **{plain(finding.title)}**: {plain(parts)}"
+    yield from map(finding, verification.findings)
     if verification.findings:
         yield ""
 
@@ -65,9 +63,9 @@ def errors_markdown(name: str, findings: Sequence[Diagnostic]) -> str:
     """
     count = f"{len(findings)} error{'s' * (len(findings) > 1)}"
     lines = [f"## hwflow verify: {plain(name)}: {count}, nothing was checked", ""]
-    for finding in findings:
-        text = _shown(finding.title)
-        lines += [f"- **{finding.code}** {plain(text)}", "", *_verbatim(_shown(str(finding))), ""]
+    for said in findings:
+        text = _shown(said.title)
+        lines += [f"- **{said.code}** {plain(text)}", "", *_verbatim(_shown(str(said))), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -87,12 +85,12 @@ def _verbatim(text: str) -> Iterator[str]:
 def _table_of(checks: Sequence[Check]) -> Iterator[str]:
     head = ("Check", "About", "Value:", "Limit:", "Outcome")
     rows = (
-        (plain(c.name), plain(c.about), plain(c.value), plain(c.limit), _outcome(c)) for c in checks
+        (plain(c.name), plain(c.about), plain(c.value), plain(c.limit), _answer(c)) for c in checks
     )
     yield from table(head, rows)
 
 
-def _outcome(check: Check) -> str:
+def _answer(check: Check) -> str:
     return "pass" if check.passed else "**FAIL**"
 
 
@@ -139,7 +137,7 @@ def _rows(budget: Budget) -> Iterator[tuple[str, ...]]:
         yield (
             plain(error.output),
             *("" if share is None else percent(share, 2) for share in shares),
-            f"{error.sqnr_db:.1f} dB" if error.max_abs else "",
+            sqnr(error),
             "" if loss.kl_divergence is None else f"{loss.kl_divergence:.3g}",
             real(error.max_abs),
             real(error.mean_abs),

@@ -8,13 +8,15 @@ from functools import cache
 from jinja2 import Environment
 from markupsafe import Markup
 
+from hwflow.core.distance import OutputError
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
-from hwflow.report import facts, notes, words
-from hwflow.report.losses import OutputLossData
+from hwflow.report import notes, words
 from hwflow.report.network import draw_network
-from hwflow.report.schema import LayerData, OutputErrorData, ReportData, UtilisationData
+from hwflow.report.schema import LayerData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
+from hwflow.verify.words import distances, numbers
+from hwflow.verify.words.statements import FAITHFUL, GOLDEN, LOSSLESS, first_element
 
 
 def to_html(data: ReportData) -> str:
@@ -22,7 +24,7 @@ def to_html(data: ReportData) -> str:
     template = _environment().get_template("report.html.j2")
     return template.render(
         data=data,
-        verdicts=words.verdicts(data),
+        headlines=words.headlines(data),
         key_figures=words.key_figures(data),
         divergences=_divergences(data),
         network=draw_network(data),
@@ -35,14 +37,14 @@ def to_html(data: ReportData) -> str:
 def _environment() -> Environment:
     environment = template_environment(templates_dir() / "report", html=True)
     environment.filters |= {
-        "count": words.count,
+        "count": numbers.count,
         "meaning": words.meaning,
-        "real": words.real,
-        "percent": words.percent,
+        "real": numbers.real,
+        "percent": numbers.percent,
         "ends": words.ends,
         "between": words.between,
         "shape": words.shape,
-        "plural": words.plural,
+        "plural": numbers.plural,
         "breakable": _breakable,
     }
     environment.globals |= {
@@ -50,9 +52,9 @@ def _environment() -> Environment:
         "draw_use": _use,
         "draw_share": share_bar,
         "draw_errors": _errors,
-        "error_facts": facts.error_facts,
-        "loss_facts": facts.loss_facts,
-        "sqnr": facts.sqnr,
+        "error_facts": distances.error_facts,
+        "loss_facts": distances.loss_facts,
+        "sqnr": distances.sqnr,
         "use_words": words.use,
         "latency_note": notes.latency_note,
         "stage_rows": notes.stage_rows,
@@ -70,21 +72,16 @@ def _breakable(name: str) -> Markup:
 def _divergences(data: ReportData) -> list[dict[str, object]]:
     """Return what the page says about each statement that does not hold."""
     found: list[dict[str, object]] = []
-    for statement, title, tone, expected, actual in (
-        (data.faithful, "The C++ differs from the simulation", "bad", "simulation", "C++"),
-        (data.golden, "The golden model differs from the simulation", "bad", "simulation",
-         "golden model"),
-        (data.lossless, "The hardware differs from the trained model", "warn", "model", "hardware"),
-    ):  # fmt: skip
-        if statement is not None and statement.first is not None:
-            found.append(
-                {
-                    "title": title,
-                    "tone": tone,
-                    "first": statement.first,
-                    "where": facts.divergence(statement.first, expected, actual),
-                }
-            )
+    for claim, agreement, tone in (
+        (FAITHFUL, data.faithful, "bad"),
+        (GOLDEN, data.golden, "bad"),
+        (LOSSLESS, data.lossless, "warn"),
+    ):
+        if agreement is not None and agreement.first is not None:
+            first = agreement.first
+            where = first_element(claim, first)
+            title = claim.contradiction
+            found.append({"title": title, "tone": tone, "first": first, "where": where})
     return found
 
 
@@ -103,7 +100,7 @@ def _use(use: UtilisationData) -> Markup:
     return use_bar(use.percent, use.fits, label)
 
 
-def _errors(error: OutputErrorData | OutputLossData, reference: str) -> Markup:
+def _errors(error: OutputError, reference: str) -> Markup:
     """Return the histogram of an output's errors."""
     label = f"Absolute differences of {error.output} from {reference}"
     return histogram(error.histogram, error.edges, label)

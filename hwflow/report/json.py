@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from functools import cache
+
+from pydantic import TypeAdapter
 
 from hwflow.report.schema import ReportData
 
@@ -17,5 +19,10 @@ def to_json(data: ReportData) -> str:
     Raises:
         ValueError: a figure is not finite, which JSON cannot say.
     """
-    content = {"schema": SCHEMA, **asdict(data)}
+    content = {"schema": SCHEMA, **_form().dump_python(data, mode="json")}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@cache
+def _form() -> TypeAdapter[ReportData]:
+    return TypeAdapter(ReportData)

@@ -1,12 +1,62 @@
-"""The parts of a report that say what quantisation cost."""
+"""The parts of a report that say how far outputs are from what they should be.
+
+A report holds the distances and losses themselves; its JSON holds the forms below, which are flat
+and have None for a ratio that is not finite.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
+from pydantic import InstanceOf, PlainSerializer
+
+from hwflow.core.distance import OutputError
 from hwflow.ir.qonnx.model import printable
 from hwflow.verify.budget import Budget, LayerLoss, OutputLoss, WorstSample
+
+
+@dataclass(frozen=True)
+class OutputDistance:
+    """The distance of an output of the hardware from the quantised model.
+
+    Attributes:
+        error: the figures.
+        step: value of the last bit of the output's type.
+    """
+
+    error: OutputError
+    step: float
+
+
+@dataclass(frozen=True)
+class OutputErrorData:
+    """Distance of one output of the hardware from the quantised model executed in float32.
+
+    Attributes:
+        output: name in the original model.
+        step: value of the last bit of the output's type.
+        max_abs: largest absolute difference.
+        mean_abs: mean absolute difference.
+        sqnr_db: signal to noise ratio in decibel; None where there is no difference.
+        argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
+        accuracy: share of samples whose largest entry is the label; None without labels.
+        reference_accuracy: the same for the quantised model.
+        histogram: counts of absolute differences in the bins.
+        edges: limits of the bins, one more than counts.
+    """
+
+    output: str
+    step: float
+    max_abs: float
+    mean_abs: float
+    sqnr_db: float | None
+    argmax_agreement: float | None
+    accuracy: float | None
+    reference_accuracy: float | None
+    histogram: tuple[int, ...]
+    edges: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -86,12 +136,31 @@ class QuantisationData:
     layers: tuple[LayerLossData, ...]
 
 
-def quantisation_data(budget: Budget | None) -> QuantisationData | None:
-    """Return what a report says about the cost of quantisation, or None without any."""
+def shown_error(error: OutputError) -> OutputError:
+    """Return the figures of an output with its name as text that can be seen."""
+    return replace(error, output=printable(error.output))
+
+
+def shown_budget(budget: Budget | None) -> Budget | None:
+    """Return what quantisation cost with every name as text that can be seen."""
     if budget is None:
         return None
+    return replace(
+        budget,
+        reference=printable(budget.reference),
+        outputs=tuple(replace(loss, error=shown_error(loss.error)) for loss in budget.outputs),
+        layers=tuple(replace(n, origin=printable(n.origin or n.layer)) for n in budget.layers),
+    )
+
+
+def output_error_data(found: OutputDistance) -> OutputErrorData:
+    """Return the form of a distance of the hardware's."""
+    return OutputErrorData(step=found.step, **_figures(found.error))
+
+
+def _quantisation_data(budget: Budget) -> QuantisationData:
     return QuantisationData(
-        printable(budget.reference),
+        budget.reference,
         budget.samples,
         tuple(_output(loss) for loss in budget.outputs),
         tuple(_layer(loss) for loss in budget.layers),
@@ -99,16 +168,35 @@ def quantisation_data(budget: Budget | None) -> QuantisationData | None:
 
 
 def _output(loss: OutputLoss) -> OutputLossData:
-    error = {**vars(loss.error), "output": printable(loss.error.output)}
-    error["sqnr_db"] = _finite(loss.error.sqnr_db)
-    rest = {k: v for k, v in vars(loss).items() if k != "error"}
-    return OutputLossData(**error, **rest)
+    return OutputLossData(
+        kl_divergence=loss.kl_divergence,
+        softmaxed=loss.softmaxed,
+        hardware_agreement=loss.hardware_agreement,
+        worst=loss.worst,
+        changed=loss.changed,
+        changed_samples=loss.changed_samples,
+        **_figures(loss.error),
+    )
 
 
 def _layer(loss: LayerLoss) -> LayerLossData:
-    fields = {**vars(loss), "origin": printable(loss.origin or loss.layer)}
-    return LayerLossData(**{**fields, "sqnr_db": _finite(loss.sqnr_db)})
+    return LayerLossData(**{**asdict(loss), "sqnr_db": _finite(loss.sqnr_db)})
+
+
+def _figures(error: OutputError) -> dict[str, Any]:
+    return {**asdict(error), "sqnr_db": _finite(error.sqnr_db)}
 
 
 def _finite(ratio: float) -> float | None:
     return ratio if math.isfinite(ratio) else None
+
+
+ShownDistance = Annotated[
+    InstanceOf[OutputDistance], PlainSerializer(output_error_data, return_type=OutputErrorData)
+]  # fmt: skip
+"""The distance of an output, of which JSON has ``OutputErrorData``."""
+
+ShownBudget = Annotated[
+    InstanceOf[Budget], PlainSerializer(_quantisation_data, return_type=QuantisationData)
+]  # fmt: skip
+"""What quantisation cost, of which JSON has ``QuantisationData``."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
-from hwflow.report.facts import divergence, error_facts, loss_facts, sqnr
-from hwflow.report.schema import DivergenceData, LayerData, ReportData
+from hwflow.core.errors import Diagnostic
+from hwflow.report.schema import LayerData, ReportData, WarningData
 from hwflow.report.words import (
     DASH,
     RESOURCE_NAMES,
-    count,
     ends,
+    headlines,
     key_figures,
     meaning,
-    percent,
     requantized,
     use,
-    verdicts,
 )
+from hwflow.verify.agreement import Agreement
+from hwflow.verify.words.distances import Facts, error_facts, loss_facts, sqnr
+from hwflow.verify.words.numbers import count, percent
+from hwflow.verify.words.statements import FAITHFUL, GOLDEN, LOSSLESS, Claim, first_element
 
 WORST = 5
 """How many layers and warnings are shown; the HTML report has all."""
@@ -60,6 +63,12 @@ def plain(text: str) -> str:
     return safe if start is None else f"{start[0]}\\{safe[start.end() :]}"
 
 
+def finding(said: WarningData | Diagnostic) -> str:
+    """Return a warning as an entry of a list."""
+    parts = "; ".join(part for part in (said.where, said.found, said.help) if part)
+    return f"- {said.code} **{plain(said.title)}**: {plain(parts)}"
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """Yield a table; the first column is text, the others are figures where ``head`` ends in :."""
     names = list(head)
@@ -82,7 +91,7 @@ def _head(data: ReportData) -> Iterator[str]:
     yield ""
     yield from table(
         ("", "Verdict", "Basis"),
-        ((plain(v.title), f"**{v.answer}**", plain(v.detail)) for v in verdicts(data)),
+        ((plain(h.title), f"**{h.answer}**", plain(h.detail)) for h in headlines(data)),
     )
     yield ""
     yield "; ".join(
@@ -94,22 +103,17 @@ def _head(data: ReportData) -> Iterator[str]:
 
 
 def _divergences(data: ReportData) -> Iterator[str]:
-    if data.faithful and data.faithful.first:
-        first = data.faithful.first
-        yield from _divergence("Simulation and C++ first differ", first, "simulation", "C++")
-    if data.golden and data.golden.first:
-        first, title = data.golden.first, "Simulation and golden model first differ"
-        yield from _divergence(title, first, "simulation", "golden model")
-    if data.lossless and data.lossless.first:
-        first = data.lossless.first
-        yield from _divergence("Model and hardware first differ", first, "model", "hardware")
+    yield from _divergence(FAITHFUL, data.faithful)
+    yield from _divergence(GOLDEN, data.golden)
+    yield from _divergence(LOSSLESS, data.lossless)
 
 
-def _divergence(title: str, first: DivergenceData, expected: str, found: str) -> Iterator[str]:
-    yield f"- **{title}** in {plain(first.origin)} ({plain(first.layer)}),"
-    yield f"  {plain(divergence(first, expected, found))}. Probable cause: {plain(first.cause)}."
-    if first.reproducer:
-        yield f"  Reproducer: {plain(first.reproducer)}"
+def _divergence(claim: Claim, agreement: Agreement | None) -> Iterator[str]:
+    first = None if agreement is None else agreement.first
+    if first is None:
+        return
+    yield f"- **{claim.first}** in {plain(first.origin)} ({plain(first.layer)}),"
+    yield f"  {plain(first_element(claim, first))}. Probable cause: {plain(first.cause)}."
 
 
 def _worst_layers(data: ReportData) -> Iterator[str]:
@@ -163,9 +167,9 @@ def _errors(data: ReportData) -> Iterator[str]:
     if data.errors:
         yield "### Hardware against quantised model"
         yield ""
-    for error in data.errors:
-        facts = "; ".join(f"{label}: {value}" for label, value in error_facts(error))
-        yield f"- {plain(error.output)} {DASH} {facts}"
+    for distance in data.errors:
+        facts = error_facts(distance.error, distance.step)
+        yield f"- {plain(distance.error.output)} {DASH} {_listed(facts)}"
 
 
 def _quantisation(data: ReportData) -> Iterator[str]:
@@ -178,15 +182,16 @@ def _quantisation(data: ReportData) -> Iterator[str]:
     yield f"The reference is {plain(found.reference)}."
     yield ""
     for loss in found.outputs:
-        facts = "; ".join(f"{label}: {value}" for label, value in loss_facts(loss))
-        yield f"- {plain(loss.output)} {DASH} {facts}"
-    lowest = sorted(
-        (layer for layer in found.layers if layer.sqnr_db is not None),
-        key=lambda layer: layer.sqnr_db or 0.0,
-    )
+        yield f"- {plain(loss.error.output)} {DASH} {_listed(loss_facts(loss))}"
+    noisy = (layer for layer in found.layers if isfinite(layer.sqnr_db))
+    lowest = sorted(noisy, key=lambda layer: layer.sqnr_db)
     if lowest:
         texts = (f"{plain(layer.origin)} {sqnr(layer)}" for layer in lowest[:WORST])
         yield f"- lowest SQNR of {len(found.layers)} layers: {', '.join(texts)}"
+
+
+def _listed(facts: Facts) -> str:
+    return "; ".join(f"{label}: {value}" for label, value in facts)
 
 
 def _requantizers(data: ReportData) -> Iterator[str]:
@@ -265,7 +270,6 @@ def _warnings(data: ReportData) -> Iterator[str]:
     yield "### Warnings"
     yield ""
     for warning in data.warnings[:WORST]:
-        parts = [p for p in (warning.where, warning.found, warning.help) if p]
-        yield f"- {warning.code} **{plain(warning.title)}**: {plain('; '.join(parts))}"
+        yield finding(warning)
     if len(data.warnings) > WORST:
         yield f"- and {len(data.warnings) - WORST} more, see the HTML report"

@@ -2,19 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hwflow.ir.pieces import Kind
-from hwflow.report.parts import (
-    CountersData,
-    CoverageData,
-    EnteredData,
-    Range,
-    ReachedData,
-    SaturationData,
-)
+from hwflow.report.parts import Range
 from hwflow.simulate.coverage.counters import Counters
 from hwflow.simulate.coverage.ports import PortCounts
 from hwflow.simulate.coverage.record import Coverage, LayerCoverage
 from hwflow.simulate.coverage.words import Saturation, coverage_text
+
+
+@dataclass(frozen=True)
+class EnteredData:
+    """What of the data was beyond the ends of an input port.
+
+    Attributes:
+        elements: numbers that entered.
+        low: of them below what the port holds.
+        high: above it.
+        observed: smallest and largest number that entered.
+    """
+
+    elements: int
+    low: int
+    high: int
+    observed: Range
+
+
+@dataclass(frozen=True)
+class CountersData:
+    """What happened to a layer's values over the data.
+
+    Attributes:
+        elements: values that the layer gave.
+        saturated: values out of range and clipped, on either side.
+        saturated_low: of these below the range.
+        saturated_high: above it.
+        wrapped: values out of range and wrapped around.
+        near_ties: values within 1/64 of a step of a rounding boundary.
+        observed: smallest and largest result.
+    """
+
+    elements: int
+    saturated: int
+    saturated_low: int
+    saturated_high: int
+    wrapped: int
+    near_ties: int
+    observed: Range
+
+
+@dataclass(frozen=True)
+class ReachedData:
+    """How much of one kind the data reached in a layer, or in all of them.
+
+    Attributes:
+        kind: ``range``, ``steps``, ``entries``, ``rounding``, ``low`` or ``high``.
+        reached: how many goals were.
+        possible: how many there are.
+    """
+
+    kind: str
+    reached: int
+    possible: int
+
+
+@dataclass(frozen=True)
+class CoverageData:
+    """What the data reached of a layer, or of all of them.
+
+    Attributes:
+        share: mean of the shares of the kinds.
+        text: the figures in words.
+        kinds: those that have goals.
+    """
+
+    share: float
+    text: str
+    kinds: tuple[ReachedData, ...]
+
+
+@dataclass(frozen=True)
+class SaturationData:
+    """The layer that clipped the largest share of its values.
+
+    Attributes:
+        layer: its name; empty where no layer clipped any.
+        share: of its values.
+        text: the figures in words.
+    """
+
+    layer: str
+    share: float
+    text: str
 
 
 def coverage_data(found: Coverage | LayerCoverage | None) -> CoverageData | None:

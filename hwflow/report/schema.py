@@ -1,34 +1,56 @@
 """The report as plain data: what the HTML, the Markdown and the JSON are all made from.
 
-Every field is a string, a number, a truth value, None, or a tuple of such records, so that the
-JSON form is this structure and nothing else. ``docs/report.md`` describes it for readers of the
-JSON; ``schema.json`` beside this file is the same for programs.
+Every field is a string, a number, a truth value, None, or a tuple of such records. What was found
+out with data is in the records of ``hwflow.verify`` themselves; ``statements`` and ``losses`` say
+what JSON has of those. ``docs/report.md`` describes the JSON for readers, ``schema.json`` beside
+this file is the same for programs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwflow.report.losses import QuantisationData
+from hwflow.report.losses import ShownBudget, ShownDistance
+from hwflow.report.observed import CountersData, CoverageData, EnteredData, SaturationData
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
     CostData,
-    CountersData,
-    CoverageData,
     Digest,
-    Float32Data,
     Interval,
-    MatchData,
-    PortData,
     Range,
     RequantizerData,
-    SaturationData,
     Stage,
     TargetData,
-    VerdictData,
     Version,
 )
+from hwflow.report.statements import ShownAgreement, ShownMatch
+
+
+@dataclass(frozen=True)
+class PortData:
+    """A graph input or output as seen from outside.
+
+    Attributes:
+        name: name in the original model.
+        layer: the layer that holds the value.
+        shape: in the original order of axes, without the batch axis.
+        type: fixed-point type of the port.
+        scale: what a value of the port is multiplied with to get the model's number: one factor,
+            one for each channel, or one for each element, channels last.
+        offset: what is then added, likewise.
+        quantizer: how the host quantises what enters; empty where the port rounds by its type.
+        entered: what of the data was beyond its ends; None for outputs and without data.
+    """
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    type: str
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+    quantizer: str = ""
+    entered: EnteredData | None = None
 
 
 @dataclass(frozen=True)
@@ -73,91 +95,9 @@ class LayerData:
     proven_range: Range
     counters: CountersData | None
     coverage: CoverageData | None
-    faithful: MatchData | None
-    lossless: MatchData | None
+    faithful: ShownMatch | None
+    lossless: ShownMatch | None
     cost: CostData
-
-
-@dataclass(frozen=True)
-class DivergenceData:
-    """The first place where two computations differ.
-
-    Attributes:
-        layer: name of the first layer that differs, in order of computation.
-        origin: its framework name.
-        index: sample and position of the element, channels last.
-        expected: value in the simulation, or in the trained model.
-        found: value in the C++, or in the hardware; None where it is not a finite number.
-        steps: ``found - expected`` in steps of the layer's type; None likewise.
-        cause: what this difference looks like.
-        reproducer: file with the saved inputs and values, or empty.
-    """
-
-    layer: str
-    origin: str
-    index: tuple[int, ...]
-    expected: float
-    found: float | None
-    steps: float | None
-    cause: str
-    reproducer: str
-
-
-@dataclass(frozen=True)
-class StatementData:
-    """One of the two statements about the design.
-
-    Attributes:
-        holds: every compared value agrees.
-        samples: size of the data.
-        layers: how many layers were compared.
-        elements: how many values were compared.
-        mismatches: how many of them differ.
-        first: where they first differ; None where they do not.
-        float32: where float32 execution of the model differs from exact arithmetic; None where the
-            judge is not exact arithmetic.
-        float32_only: why a model is judged by float32 execution; empty where it is not.
-        verdict: what the hardware is to the model; None where no model is compared.
-    """
-
-    holds: bool
-    samples: int
-    layers: int
-    elements: int
-    mismatches: int
-    first: DivergenceData | None
-    float32: Float32Data | None
-    float32_only: str
-    verdict: VerdictData | None
-
-
-@dataclass(frozen=True)
-class OutputErrorData:
-    """Distance of one output of the hardware from the quantised model executed in float32.
-
-    Attributes:
-        output: name in the original model.
-        step: value of the last bit of the output's type.
-        max_abs: largest absolute difference.
-        mean_abs: mean absolute difference.
-        sqnr_db: signal to noise ratio in decibel; None where there is no difference.
-        argmax_agreement: share of samples with the same largest entry; None for one-value outputs.
-        accuracy: share of samples whose largest entry is the label; None without labels.
-        reference_accuracy: the same for the quantised model.
-        histogram: counts of absolute differences in the bins.
-        edges: limits of the bins, one more than counts.
-    """
-
-    output: str
-    step: float
-    max_abs: float
-    mean_abs: float
-    sqnr_db: float | None
-    argmax_agreement: float | None
-    accuracy: float | None
-    reference_accuracy: float | None
-    histogram: tuple[int, ...]
-    edges: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -260,12 +200,12 @@ class ReportData:
     layers: tuple[LayerData, ...]
     coverage: CoverageData | None
     saturation: SaturationData | None
-    faithful: StatementData | None
-    golden: StatementData | None
+    faithful: ShownAgreement | None
+    golden: ShownAgreement | None
     no_golden: str
-    lossless: StatementData | None
-    errors: tuple[OutputErrorData, ...]
-    quantisation: QuantisationData | None
+    lossless: ShownAgreement | None
+    errors: tuple[ShownDistance, ...]
+    quantisation: ShownBudget | None
     no_quantisation: str
     estimate: EstimateData
     warnings: tuple[WarningData, ...]

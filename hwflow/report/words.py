@@ -1,22 +1,19 @@
-"""How the report puts its figures and verdicts into words; shared by HTML and Markdown."""
+"""Headlines and figures of a report in words; shared by HTML and Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwflow.report.parts import Interval, PortData, Range, VerdictData
-from hwflow.report.schema import (
-    EstimateData,
-    LayerData,
-    OutputErrorData,
-    ReportData,
-    StatementData,
-    UtilisationData,
-)
+from hwflow.core.distance import OutputError
+from hwflow.report.parts import Interval, Range
+from hwflow.report.schema import EstimateData, LayerData, PortData, ReportData, UtilisationData
+from hwflow.verify.agreement import Agreement
+from hwflow.verify.words.numbers import count, percent, plural, real
+from hwflow.verify.words.statements import cpp_sentence, golden_sentence, lossless_sentences
 
-MINUS, DASH, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
-"""Typographer's signs: what stands before a negative number, between two ends, and in shapes."""
+DASH, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
+"""Typographer's signs: what stands between two ends, and in shapes."""
 
 RESOURCE_NAMES = {
     "lut": "LUT", "ff": "FF", "dsp": "DSP", "bram_18k": "BRAM 18k", "uram": "URAM"
@@ -24,7 +21,7 @@ RESOURCE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """One answer at the head of the report.
 
     Attributes:
@@ -75,28 +72,6 @@ def _between(numbers: tuple[float, ...]) -> str:
     return real(lowest) if lowest == highest else f"({real(lowest)} … {real(highest)} by channel)"
 
 
-def count(value: float) -> str:
-    """Return a number rounded to a whole one, thousands set apart."""
-    return f"{value:,.0f}".replace("-", MINUS)
-
-
-def real(value: float) -> str:
-    """Return a number with up to five significant digits."""
-    text = f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.5g}"
-    return text.replace("-", MINUS)
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a share between 0 and 1 in per cent; only nothing is 0 %, and only all is 100 %."""
-    text = f"{100 * share:.{digits}f}"
-    smallest = 10.0**-digits
-    if share > 0 and float(text) == 0:
-        return f"<{smallest:.{digits}f} %"
-    if share < 1 and float(text) == 100:
-        return f">{100 - smallest:.{digits}f} %"
-    return f"{text} %"
-
-
 def ends(figure: Interval) -> str:
     """Return the interval of a whole-numbered figure; empty where all three are the same."""
     low, high = count(figure.low), count(figure.high)
@@ -111,11 +86,6 @@ def between(values: Range) -> str:
 def shape(axes: Sequence[int]) -> str:
     """Return a shape with its axes multiplied."""
     return f" {TIMES} ".join(map(str, axes)) or "scalar"
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun, e.g. ``1 layer``, ``3 layers``."""
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(nanoseconds: float) -> str:
@@ -134,115 +104,42 @@ def rate(per_second: float) -> str:
     return f"{per_second / 1e9:.3g} G/s"
 
 
-def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
+def headlines(data: ReportData) -> tuple[Headline, Headline, Headline]:
     """Return the three headline answers: faithful, lossless, fits."""
     return _faithful(data), _lossless(data.lossless), _fits(data)
 
 
-def _faithful(data: ReportData) -> Verdict:
-    statement, golden = data.faithful, data.golden
-    texts = [_cpp(statement), _golden(golden, data.no_golden)]
-    if (statement and not statement.holds) or (golden and not golden.holds):
+def _faithful(data: ReportData) -> Headline:
+    agreement, golden = data.faithful, data.golden
+    texts = [cpp_sentence(agreement), golden_sentence(golden, data.no_golden)]
+    if (agreement and not agreement.holds) or (golden and not golden.holds):
         answer, tone = "No", "bad"
         texts.sort(key=lambda text: " differ " not in text)
-    elif statement is None:
+    elif agreement is None:
         answer, tone = "Not checked", "unknown"
     else:
         answer, tone = "Yes", "good"
-    return Verdict("Faithful", answer, tone, " ".join(filter(None, texts)))
+    return Headline("Faithful", answer, tone, " ".join(filter(None, texts)))
 
 
-def _cpp(statement: StatementData | None) -> str:
-    """Return how the compiled C++ compares with the simulation."""
-    if statement is None:
-        return "The generated C++ was not run on data."
-    if not statement.holds:
-        return _differing(statement, "between simulation and C++")
-    return (
-        f"Simulation and compiled C++ agree bit for bit in all {count(statement.elements)} "
-        f"values of {plural(statement.layers, 'layer')}, on {plural(statement.samples, 'sample')}."
-    )
+def _lossless(agreement: Agreement | None) -> Headline:
+    answer, tone = "Not checked", "unknown"
+    if agreement is not None:
+        answer = agreement.answer.capitalize()
+        tone = "good" if answer == "Yes" else "warn"
+    return Headline("Lossless", answer, tone, lossless_sentences(agreement))
 
 
-def _golden(statement: StatementData | None, reason: str) -> str:
-    """Return how the golden model compares with the simulation, or why there is none."""
-    if statement is None:
-        return f"There is no golden model: {reason}." if reason else ""
-    if statement.holds:
-        compared = count(statement.elements)
-        return f"The golden model gives the simulation's bits in all {compared} values compared."
-    return _differing(statement, "between simulation and golden model")
-
-
-def _lossless(statement: StatementData | None) -> Verdict:
-    if statement is None:
-        detail = "The hardware was not compared with the trained model."
-        return Verdict("Lossless", "Not checked", "unknown", detail)
-    verdict = statement.verdict
-    approximate = verdict if verdict is not None and verdict.state == "approximate" else None
-    if statement.holds:
-        detail = (
-            f"The hardware gives the trained model's own numbers: all {count(statement.elements)} "
-            f"values of {plural(statement.layers, 'layer')} with a counterpart in the model agree, "
-            f"on {plural(statement.samples, 'sample')}. {judge(statement)}"
-        )
-        if approximate is not None:
-            detail = f"{_because(approximate)} {detail}"
-            return Verdict("Lossless", "Approximate", "warn", detail.rstrip())
-        return Verdict("Lossless", "Yes", "good", detail.rstrip())
-    detail = f"{_differing(statement, 'from the trained model')} {judge(statement)}".rstrip()
-    if approximate is None:
-        return Verdict("Lossless", "No", "warn", detail)
-    return Verdict("Lossless", "Approximate", "warn", f"{_because(approximate)} {detail}")
-
-
-def _because(verdict: VerdictData) -> str:
-    """Return what is approximate and by how much, in sentences."""
-    return " ".join(f"{text[:1].upper()}{text[1:]}." for text in (verdict.text, *verdict.reasons))
-
-
-def judge(statement: StatementData) -> str:
-    """Return what the hardware was compared with, and how float32 execution compares with it."""
-    if statement.float32_only:
-        return f"Compared against float32 execution only: {statement.float32_only}."
-    match = statement.float32
-    if match is None:
-        return ""
-    if not match.differs:
-        text = "Float32 execution of the model gives the levels of exact arithmetic, too."
-    else:
-        text = (
-            "Float32 execution of the model itself differs from exact arithmetic at "
-            f"{count(match.differs)} of {count(match.elements)} values (first at {match.first}); "
-            "the hardware is held against exact arithmetic."
-        )
-    if match.unquantized_differs:
-        text += (
-            f" At outputs without a quantiser, {count(match.unquantized_differs)} of "
-            f"{count(match.unquantized)} float32 values are not the nearest ones."
-        )
-    return text
-
-
-def _differing(statement: StatementData, where: str) -> str:
-    share = statement.mismatches / max(statement.elements, 1)
-    text = (
-        f"{count(statement.mismatches)} of {count(statement.elements)} values "
-        f"({percent(share, 2)}) differ {where}, on {plural(statement.samples, 'sample')}."
-    )
-    return f"{text} First in {statement.first.origin}." if statement.first else text
-
-
-def _fits(data: ReportData) -> Verdict:
+def _fits(data: ReportData) -> Headline:
     if data.board is None or data.estimate.fits is None:
-        return Verdict("Fits board", "No board", "unknown", "No board was chosen to compare with.")
+        return Headline("Fits board", "No board", "unknown", "No board was chosen to compare with.")
     answer, tone = {"yes": ("Yes", "good"), "borderline": ("Borderline", "warn")}.get(
         data.estimate.fits, ("No", "bad")
     )
     tightest = max(data.estimate.utilisation, key=lambda u: u.percent.value)
     share, figures = use(tightest)
     detail = f"Tightest is {RESOURCE_NAMES[tightest.resource]}, estimated: {share}, {figures}."
-    return Verdict(f"Fits {data.board.name}", answer, tone, detail)
+    return Headline(f"Fits {data.board.name}", answer, tone, detail)
 
 
 def use(entry: UtilisationData) -> tuple[str, str]:
@@ -258,7 +155,7 @@ def use(entry: UtilisationData) -> tuple[str, str]:
 def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
     """Return the numbers that stand below the verdicts."""
     figures = list(_timing(data.estimate))
-    for error in data.errors:
+    for error in (distance.error for distance in data.errors):
         if error.accuracy is not None and error.reference_accuracy is not None:
             detail = _references(data, error)
             figures.append(KeyFigure("Accuracy", percent(error.accuracy), detail))
@@ -273,10 +170,10 @@ def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
     return tuple(figures)
 
 
-def _references(data: ReportData, error: OutputErrorData) -> str:
+def _references(data: ReportData, error: OutputError) -> str:
     """Return the accuracies that the hardware's stands beside."""
     texts = [f"quantised model {percent(error.reference_accuracy or 0.0)}"]
-    for loss in data.quantisation.outputs if data.quantisation else ():
+    for loss in (loss.error for loss in (data.quantisation.outputs if data.quantisation else ())):
         if loss.output == error.output and loss.reference_accuracy is not None:
             texts.append(f"float reference {percent(loss.reference_accuracy)}")
     return ", ".join(texts)

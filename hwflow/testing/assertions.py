@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from hwflow.core.board import Board
     from hwflow.project.design import Design
-    from hwflow.verify.agreement import Agreement, Verification
+    from hwflow.verify.agreement import Agreement
+    from hwflow.verify.verification import Verification
+    from hwflow.verify.words.statements import Claim
 
 __all__ = ["assert_exact", "assert_faithful", "assert_fits", "assert_lossless"]
 
@@ -32,10 +34,12 @@ def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
         AssertionError: they do not; or the model or the data cannot be used.
     """
     __tracebackhide__ = True
+    from hwflow.verify.words.statements import FAITHFUL, GOLDEN
+
     verification = _said(_verification, subject, data, options, cpp=True)
-    _assert_agreement("faithful", "simulation == C++", verification.faithful)
+    _assert_agreement("faithful", FAITHFUL, verification.faithful)
     if verification.golden is not None:
-        _assert_agreement("faithful", "simulation == golden model", verification.golden)
+        _assert_agreement("faithful", GOLDEN, verification.golden)
 
 
 def assert_lossless(subject: Any, data: Any = None, **options: Any) -> None:
@@ -50,8 +54,10 @@ def assert_lossless(subject: Any, data: Any = None, **options: Any) -> None:
         AssertionError: they are not; or the model or the data cannot be used.
     """
     __tracebackhide__ = True
+    from hwflow.verify.words.statements import LOSSLESS
+
     verification = _said(_verification, subject, data, options, cpp=False)
-    _assert_agreement("lossless", "hardware == quantised model", verification.lossless)
+    _assert_agreement("lossless", LOSSLESS, verification.lossless)
 
 
 def assert_exact(subject: Any, data: Any = None, **options: Any) -> None:
@@ -66,11 +72,12 @@ def assert_exact(subject: Any, data: Any = None, **options: Any) -> None:
         AssertionError: it is not; or the model or the data cannot be used.
     """
     __tracebackhide__ = True
-    from hwflow.verify.gate import exact_check
+    from hwflow.verify.checks import exact_check
+    from hwflow.verify.words.statements import LOSSLESS
 
     agreement = _said(_verification, subject, data, options, cpp=False).lossless
     if agreement is None:
-        raise AssertionError("not lossless (hardware == quantised model): not run")
+        raise AssertionError(f"not lossless ({LOSSLESS.meaning}): not run")
     check = exact_check(agreement)
     if not check.passed:
         raise AssertionError(f"not exact: {check.value}\n  {check.detail}")
@@ -114,7 +121,7 @@ def _design(subject: Any, options: dict[str, Any], data: Any = None) -> Design:
     from hwflow.project.design import Design
     from hwflow.project.stored import is_project, open_project
     from hwflow.project.verification import Verified
-    from hwflow.verify.gate import files_check
+    from hwflow.verify.checks import files_check
 
     if isinstance(subject, Verified):
         return subject.design
@@ -132,7 +139,7 @@ def _design(subject: Any, options: dict[str, Any], data: Any = None) -> Design:
 def _verification(subject: Any, data: Any, options: dict[str, Any], *, cpp: bool) -> Verification:
     __tracebackhide__ = True
     from hwflow.project.verification import Verified
-    from hwflow.verify.agreement import Verification
+    from hwflow.verify.verification import Verification
 
     known = subject.verification if isinstance(subject, Verified) else subject
     if not isinstance(known, Verification):
@@ -142,14 +149,14 @@ def _verification(subject: Any, data: Any, options: dict[str, Any], *, cpp: bool
     return known
 
 
-def _assert_agreement(name: str, meaning: str, agreement: Agreement | None) -> None:
+def _assert_agreement(name: str, claim: Claim, agreement: Agreement | None) -> None:
     __tracebackhide__ = True
-    from hwflow.verify.gate import agreement_check
+    from hwflow.verify.checks import agreement_check
 
     check = agreement_check(name, agreement)
     if not check.passed:
         detail = f"\n  {check.detail}" if check.detail else ""
-        raise AssertionError(f"not {name} ({meaning}): {check.value}{detail}")
+        raise AssertionError(f"not {name} ({claim.meaning}): {check.value}{detail}")
 
 
 def _misfit(subject: Any, board: str | Path | None, options: dict[str, Any]) -> str:

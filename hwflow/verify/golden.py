@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ops.shared.port_data import channels_last
 from hwflow.simulate.numpy import Simulation
 from hwflow.simulate.onnxruntime import port_feeds
-from hwflow.verify.agreement import Agreement, compare
+from hwflow.verify.agreement import Agreement, Divergence
+from hwflow.verify.compare import compare
 
 Array = npt.NDArray[Any]
 
@@ -52,25 +53,48 @@ def check_golden(
     leaving = _run(content, feeds)
     names = [n.name for n in graph.nodes if n.name not in graph.output_values]
     model = golden_model(graph, layers=names, double=double)
-    first = {name: array[:LAYER_SAMPLES] for name, array in feeds.items()}
-    inside = _run(model.SerializeToString(), first)
-    pairs: list[tuple[Node, Array, Array]] = []
+    few = {name: array[:LAYER_SAMPLES] for name, array in feeds.items()}
+    inside = _run(model.SerializeToString(), few)
+    pairs = list(_pairs(graph, simulation, inside, leaving))
+    agreement = compare(pairs, simulation.samples, _cause, _one)
+    first = agreement.first
+    return agreement if first is None else replace(agreement, first=_as_values(graph, first))
+
+
+def _pairs(
+    graph: Graph, simulation: Simulation, inside: Mapping[str, Array], leaving: Mapping[str, Array]
+) -> Iterator[tuple[Node, Array, Array]]:
+    """Yield the mantissas of each layer by the simulation, and by the golden model.
+
+    Args:
+        graph: the hardware graph.
+        simulation: with all layers kept.
+        inside: the model's layers that are no outputs, of the first samples.
+        leaving: its outputs, of all samples.
+    """
     for node in graph.nodes:
         raw = simulation.layers[node.name].raw
-        if node.name in names:
-            pairs.append((node, raw[:LAYER_SAMPLES], inside[f"layer/{node.name}"]))
+        layer = inside.get(f"layer/{node.name}")
+        if layer is not None:
+            yield node, raw[:LAYER_SAMPLES], layer
         for port in (p for p in graph.outputs if p.value == node.name):
             found = channels_last(leaving[port.name], port).reshape(raw.shape)
             if port.grid.plain:
                 fractional = graph.types[node.name].dtype.fractional
                 found = np.ldexp(found.astype(np.float64), fractional)
-            pairs.append((node, raw, found))
-    agreement = compare(pairs, simulation.samples, _cause)
-    if agreement.first is None:
-        return agreement
-    step = graph.types[agreement.first.layer].dtype.step
-    ends = {part: getattr(agreement.first, part) * step for part in ("expected", "found")}
-    return replace(agreement, first=replace(agreement.first, **ends))
+            yield node, raw, found
+
+
+def _one(node: Node) -> float:
+    """Return the step between two mantissas."""
+    return 1.0
+
+
+def _as_values(graph: Graph, first: Divergence) -> Divergence:
+    """Return a difference between mantissas as one between the values that they stand for."""
+    step = graph.types[first.layer].dtype.step
+    found = None if first.found is None else first.found * step
+    return replace(first, expected=first.expected * step, found=found)
 
 
 def _run(content: bytes, feeds: Mapping[str, Array]) -> dict[str, Array]:

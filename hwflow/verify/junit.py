@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from hwflow.core.errors import Diagnostic
-from hwflow.verify.gate import Check
+from hwflow.verify.checks import Check
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, section 2.2."""
@@ -82,13 +82,11 @@ def _text_of(root: ET.Element) -> str:
 def _add_case(suite: ET.Element, name: str, check: Check) -> None:
     attributes = {"classname": f"hwflow.{name}", "name": check.name, "time": "0.000"}
     case = ET.SubElement(suite, "testcase", {k: _clean(v) for k, v in attributes.items()})
-    said = f"{check.about}: {check.value}, limit {check.limit}"
+    said = f"{check.about}: {check.compared}"
     if check.passed:
         ET.SubElement(case, "system-out").text = _clean(said)
         return
-    failure = ET.SubElement(
-        case, "failure", {"message": _clean(f"{check.name}: {check.value}, limit {check.limit}")}
-    )
+    failure = ET.SubElement(case, "failure", {"message": _clean(str(check))})
     failure.set("type", "limit")
     failure.text = _clean("\n".join(part for part in (said, check.detail) if part))
 

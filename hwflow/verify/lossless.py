@@ -13,7 +13,8 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.qonnx.model import printable
 from hwflow.ops.shared.port_data import real_values
 from hwflow.simulate.numpy import Simulation
-from hwflow.verify.agreement import Agreement, Cause, Divergence, Float32Match, compare
+from hwflow.verify.agreement import Agreement, Divergence, Float32Match
+from hwflow.verify.compare import Cause, compare, divergence
 from hwflow.verify.verdict.judge import Evidence, Suspects
 
 NOT_VALUES = ("strategy", "reuse_factor", "implementation", "product")
@@ -81,7 +82,8 @@ class Comparison:
         suspects = Suspects(self.graph, judge.keys())
         fed = model.fed if suspects.cuts else model.exact
         evidence = Evidence(suspects, ours, judge, fed)
-        agreement = compare(pairs, self.simulation.samples, self._cause(suspects, exact=exact))
+        cause = self._cause(suspects, exact=exact)
+        agreement = compare(pairs, self.simulation.samples, cause, self._step)
         agreement = self._judged(agreement, evidence, judge)
         if model.exact is None:
             return replace(agreement, float32_only=model.float32_only)
@@ -117,7 +119,13 @@ class Comparison:
         expected = float(np.asarray(values[node.source.name]).reshape(found.shape)[index])
         exact = evidence.fed is not None
         cause = why or self._cause(evidence.suspects, exact=exact)(node, expected, found[index])
-        return Divergence(node.name, node.origin, index, expected, float(found[index]), cause)
+        step = self._step(node)
+        return divergence(node, index, expected, float(found[index]), step=step, cause=cause)
+
+    def _step(self, node: Node) -> float:
+        """Return the smallest distance between two real numbers of a layer."""
+        assert node.source is not None
+        return node.source.grid.step(self.graph.types[node.name].dtype)
 
     def _cause(self, suspects: Suspects, *, exact: bool) -> Cause:
         """Return what says where a difference comes from."""

@@ -25,7 +25,7 @@ from hwflow.core.errors import HwflowError
 from hwflow.project.design import Design
 from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
-from hwflow.verify import agreement as verify
+from hwflow.verify import compare as verify
 from tests.mutants.equivalent import why_equivalent
 from tests.mutants.plant import Mutant, parameters, types, values
 

@@ -16,20 +16,19 @@ from hwflow.ir.op import Target
 from hwflow.ops.add import Add
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
-from hwflow.report.data import report_data
+from hwflow.report.data import Subject, report_data
 from hwflow.report.parts import Version
 from hwflow.report.schema import ReportData
 from hwflow.simulate.coverage.goals import Goals
 from hwflow.simulate.coverage.meter import Meter
 from hwflow.verify.agreement import (
     Agreement,
-    Divergence,
     Float32Match,
     LayerMatch,
-    Verification,
-    full_simulation,
 )
 from hwflow.verify.budget import Budget, LayerLoss, OutputLoss, WorstSample
+from hwflow.verify.compare import divergence, full_simulation
+from hwflow.verify.verification import Verification
 
 HOSTILE = '</title><script>alert("x")</script>|`[a](//evil)\n\u202e'
 """A layer name that a stranger might choose."""
@@ -105,8 +104,9 @@ def agreement(net: Graph, differing: dict[str, int], found: float = 0.5) -> Agre
     )
     if not differing:
         return Agreement(True, SAMPLES, layers)
-    layer = next(iter(differing))
-    first = Divergence(layer, net.by_name[layer].origin, (3, 1), 0.25, found, "rounding differs")
+    node = net.by_name[next(iter(differing))]
+    step = net.types[node.name].dtype.step
+    first = divergence(node, (3, 1), 0.25, found, step=step, cause="rounding differs")
     return Agreement(False, SAMPLES, layers, first)
 
 
@@ -148,7 +148,7 @@ def report(
         golden=agreement(net, golden or {}),
         coverage=meter.coverage,
     )
-    made = report_data(
+    made = report_data(Subject(
         graph=net,
         target=Target(clock_period_ns=5.0),
         board=load_board("pynq-z2") if data else None,
@@ -163,5 +163,5 @@ def report(
         digests={"model": "ab" * 32, "project": "cd" * 32},
         seconds={"compile": 0.25, "csim": 6.5},
         source="tiny.onnx",
-    )  # fmt: skip
+    ))  # fmt: skip
     return replace(made, versions=(Version("hwflow", "1.2.3"), Version("numpy", "2.0")))

@@ -17,7 +17,7 @@ from hwflow.report.gate import errors_markdown
 from hwflow.report.html import to_html
 from hwflow.report.markdown import plain, to_markdown
 from hwflow.report.schema import ReportData
-from hwflow.verify.gate import Check
+from hwflow.verify.checks import Check
 from hwflow.verify.junit import errors_junit, to_junit
 from tests.report.samples import HOSTILE, report
 

@@ -14,6 +14,7 @@ from hwflow.report.markdown import plain, to_markdown
 from hwflow.report.parts import Interval, Range
 from hwflow.report.schema import UtilisationData
 from hwflow.report.svg import histogram, range_bar, use_bar
+from hwflow.verify.words import numbers
 from tests.report.samples import HOSTILE, report
 
 FAILING = {"faithful": {"fc2": 3}, "lossless": {"fc1": 8, "fc2": 20}, "fits": "no"}
@@ -85,17 +86,17 @@ def test_html_is_whole_and_self_contained(settings: dict[str, object]) -> None:
 
 
 def test_both_verdicts_are_said_apart() -> None:
-    good = words.verdicts(report())
+    good = words.headlines(report())
     assert [(v.title, v.answer, v.tone) for v in good] == [
         ("Faithful", "Yes", "good"), ("Lossless", "Yes", "good"), ("Fits PYNQ-Z2", "Yes", "good")
     ]  # fmt: skip
-    bad = words.verdicts(report(**FAILING))  # type: ignore[arg-type]
+    bad = words.headlines(report(**FAILING))  # type: ignore[arg-type]
     assert [(v.answer, v.tone) for v in bad] == [("No", "bad"), ("No", "warn"), ("No", "bad")]
     assert "3 of 300 values (1.00 %)" in bad[0].detail
     assert "28 of 300 values" in bad[1].detail
-    nothing = words.verdicts(report(data=False))
+    nothing = words.headlines(report(data=False))
     assert [v.tone for v in nothing] == ["unknown"] * 3
-    assert words.verdicts(report(fits="borderline"))[2].answer == "Borderline"
+    assert words.headlines(report(fits="borderline"))[2].answer == "Borderline"
 
 
 def test_a_failing_page_shows_the_first_difference() -> None:
@@ -140,7 +141,7 @@ def test_a_resource_the_device_lacks_is_said_so() -> None:
     [(0.0, "0.0 %"), (1.0, "100.0 %"), (0.99999, ">99.9 %"), (1e-9, "<0.1 %"), (0.5, "50.0 %")],
 )
 def test_only_all_is_100_percent(share: float, text: str) -> None:
-    assert words.percent(share) == text
+    assert numbers.percent(share) == text
 
 
 def widths(svg: str) -> list[tuple[str, float, float]]:
@@ -179,5 +180,5 @@ def test_numbers_are_put_into_words() -> None:
         "3 s",
     ]
     assert [words.rate(r) for r in (10, 2000, 5e6, 2e9)] == ["10 /s", "2 k/s", "5 M/s", "2 G/s"]
-    assert words.real(-59692.4) == f"{words.MINUS}59,692"
+    assert numbers.real(-59692.4) == f"{numbers.MINUS}59,692"
     assert words.ends(Interval(3.0, 3.0, 3.0)) == ""

@@ -16,7 +16,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.passes.graph.choose_requantizers import choose_requantizers
 from hwflow.passes.graph.legalize import legalize
-from hwflow.report.data import report_data
+from hwflow.report.data import Subject, report_data
 from hwflow.report.html import to_html
 from hwflow.report.json import to_json
 from hwflow.report.markdown import to_markdown
@@ -36,10 +36,10 @@ def graph(**settings: str) -> Graph:
 
 def report(net: Graph) -> ReportData:
     target = Target()
-    return report_data(
+    return report_data(Subject(
         graph=net, target=target, board=None, estimate=estimate(net, target), verification=None,
         warnings=[], digests={}, seconds={}, source="tiny.onnx",
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def test_all_forms_show_the_implementation_and_its_proof() -> None:

@@ -20,7 +20,7 @@ from hwflow.simulate.cpp import compiler, program
 from hwflow.simulate.cpp.cache import HEADERS, Shelf
 from hwflow.simulate.samples import mixed_data
 from hwflow.testing.operators.cases import QUICK_FLAGS
-from hwflow.verify import agreement as verify
+from hwflow.verify import compare as verify
 from tests.fixtures import table_network
 
 pytestmark = pytest.mark.cpp

@@ -13,9 +13,11 @@ from hwflow.core.limits import VerifySettings
 from hwflow.ir.pieces import Kind
 from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.simulate.coverage.record import Coverage, LayerCoverage, Reached
-from hwflow.verify.agreement import Verification, full_simulation
-from hwflow.verify.gate import Check, Gate, files_check
+from hwflow.verify.checks import Check, files_check
+from hwflow.verify.compare import full_simulation
+from hwflow.verify.gate import Gate
 from hwflow.verify.junit import errors_junit, to_junit
+from hwflow.verify.verification import Verification
 from tests.report.samples import (
     HOSTILE,
     agreement,

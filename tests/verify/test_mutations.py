@@ -17,7 +17,7 @@ from hwflow.codegen.project import Project
 from hwflow.project.design import Design
 from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
-from hwflow.verify import agreement as verify
+from hwflow.verify import compare as verify
 from tests.fixtures import table_network
 from tests.mutants.equivalent import why_equivalent
 from tests.mutants.plant import Mutant

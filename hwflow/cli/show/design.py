@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx.model import QonnxModel
     from hwflow.project.design import Design
-    from hwflow.verify.agreement import Verification
+    from hwflow.verify.verification import Verification
 
 
 def error(problem: HwflowError, *, json: bool) -> None:
@@ -164,6 +164,7 @@ def requantizers(design: Design) -> None:
 def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
     """Print the outcome of a build."""
     from hwflow.cli.show import verification as show_verify
+    from hwflow.verify.json import verification_dict
 
     estimated = design.estimate()
     if json:
@@ -172,7 +173,7 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
                 "model": design.source,
                 "folder": str(folder),
                 "digest": design.project.digest,
-                **show_verify.verification_dict(found),
+                **verification_dict(found),
                 "estimate": estimated.to_dict(),
                 "warnings": [w.as_dict() for w in (*design.warnings, *design.golden.warnings)],
                 "seconds": design.seconds,

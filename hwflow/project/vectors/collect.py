@@ -16,7 +16,7 @@ from hwflow.ir.op import Target
 from hwflow.project.vectors.record import PortVectors, Vectors, placed
 from hwflow.simulate.numpy import simulate
 from hwflow.simulate.samples.choice import chosen, entered
-from hwflow.verify.agreement import Verification
+from hwflow.verify.verification import Verification
 
 SAMPLES = 100
 """Samples of a build: C/RTL co-simulation takes seconds to minutes for so many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -14,6 +14,7 @@ from hwflow.codegen.hls.kernels import kernel_templates
 from hwflow.codegen.hls.layers import layers_of
 from hwflow.core.board import Board
 from hwflow.core.config import Config, settings_of
+from hwflow.core.distance import OutputError
 from hwflow.core.toolchain import CXX
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node, Port
@@ -24,8 +25,9 @@ from hwflow.report.manifest.fields import cut, distinct
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import SCHEMA, Manifest
 from hwflow.report.parts import CostData
-from hwflow.report.schema import LayerData, ReportData, StatementData
-from hwflow.verify.agreement import Verification
+from hwflow.report.schema import LayerData, ReportData
+from hwflow.verify.agreement import Agreement
+from hwflow.verify.verification import Verification
 
 MANIFEST_FILE = "manifest.json"
 """Name of the manifest in the folder of a project."""
@@ -259,23 +261,31 @@ def _cost(cost: CostData) -> schema.Cost:
 def _results(build: Build) -> schema.Results | None:
     if build.verification is None:
         return None
-    names = list(schema.Output.model_fields)[1:]
     return schema.Results(
         faithful=_statement(build.report.faithful),
         lossless=_statement(build.report.lossless),
-        outputs=tuple(
-            schema.Output(name=cut(e.output), **{n: v for n, v in asdict(e).items() if n in names})
-            for e in build.report.errors
-        ),
+        outputs=tuple(_output(distance.error) for distance in build.report.errors),
     )
 
 
-def _statement(found: StatementData | None) -> schema.Statement | None:
+def _output(error: OutputError) -> schema.Output:
+    return schema.Output(
+        name=cut(error.output),
+        accuracy=error.accuracy,
+        reference_accuracy=error.reference_accuracy,
+        argmax_agreement=error.argmax_agreement,
+        max_abs=error.max_abs,
+        mean_abs=error.mean_abs,
+        sqnr_db=error.sqnr_db if isfinite(error.sqnr_db) else None,
+    )
+
+
+def _statement(found: Agreement | None) -> schema.Statement | None:
     if found is None:
         return None
     return schema.Statement(
         holds=found.holds,
         elements=found.elements,
         mismatches=found.mismatches,
-        verdict="" if found.verdict is None else cut(found.verdict.text),
+        verdict="" if found.verdict is None else cut(found.verdict),
     )

@@ -22,7 +22,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Approximation:
-    """A layer that is approximate, and what it was seen to do.
+    """A layer that is approximate by nature or by rounded constants.
 
     Attributes:
         layer: its name.
@@ -80,6 +80,11 @@ class Verdict:
         return f"approximate (because of {names}; {self.difference})"
 
     @property
+    def approximate(self) -> bool:
+        """Whether layers are approximate, and explain all that differs."""
+        return self.state is State.APPROXIMATE
+
+    @property
     def answer(self) -> str:
         """Whether the hardware is lossless, in a word."""
         return {State.LOSSLESS: "yes", State.NOT_LOSSLESS: "no"}.get(self.state, self.state.value)
@@ -90,6 +95,10 @@ class Verdict:
         if self.because and not self.apart:
             found.append("layers behind approximate ones were not judged apart from them")
         return found
+
+    def lines(self) -> list[str]:
+        """Return the verdict and all that it rests on."""
+        return [str(self), *self.reasons()]
 
     @property
     def difference(self) -> str:

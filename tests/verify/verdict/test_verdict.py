@@ -17,7 +17,8 @@ from hwflow.ops.scale_bias import ScaleBias
 from hwflow.project.design import Design
 from hwflow.testing.assertions import assert_exact, assert_lossless
 from hwflow.verify.agreement import Agreement
-from hwflow.verify.gate import Gate, agreement_check, exact_check
+from hwflow.verify.checks import agreement_check, exact_check
+from hwflow.verify.gate import Gate
 from hwflow.verify.verdict import State, Verdict
 from tests.networks import Builder
 from tests.verify.exact.models import model, signed_quant

@@ -1,0 +1,1 @@
+"""The one wording of what was found out: numbers, statements, distances."""
