@@ -161,7 +161,7 @@ def test_failures_say_where_in_one_message(folder: pytest.Pytester) -> None:
     for start in (
         "AssertionError: not faithful (simulation == C++): ",
         "first in gemm19 at [0, ",
-        "AssertionError: not lossless (hardware == quantised model): ",
+        "AssertionError: not lossless (hardware == trained model): ",
         "AssertionError: model.onnx does not fit Tiny (estimated)",
         "AssertionError: error[HW001]: the model does not exist",
         "AssertionError: error[HW400]: cannot read the data",
