@@ -2,15 +2,17 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwflow.core.config import Config, make_config
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.fixed import FixedType
+from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
+from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.relu import Relu
 from hwflow.passes.graph.apply_settings import apply_settings
 from hwflow.passes.graph.legalize import MAX_CLONES, MAX_COMPARED_WIDTH, legalize
@@ -72,6 +74,47 @@ def test_one_finding_about_one_reuse_factor_of_all_layers() -> None:
     for legal in (3, "<=7"):
         config = make_config({"target": {**target, "reuse_factor": legal}})
         legalize(apply_settings(before, config, STREAMS)[0], STREAMS, config)
+
+
+def depthwise() -> DepthwiseConv1D:
+    weight = FixedArray(np.ones((1, 2), np.int64), FixedType(3, 3))
+    bias = FixedArray(np.zeros(2, np.int64), FixedType(3, 3))
+    return DepthwiseConv1D(weight=weight, bias=bias, strides=(1,), pads=((0, 0),))
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+@pytest.mark.parametrize("strategy", ["resource", "distributed_arithmetic"])
+def test_one_finding_about_one_strategy_of_all_layers(count: int, strategy: str) -> None:
+    """Depthwise convolutions in a row, in io_parallel; both ways of the help are taken."""
+    names = [f"dw{number}" for number in range(count)]
+    layers: list[Entry] = [
+        (after, depthwise(), [first]) for first, after in pairwise(["x", *names])
+    ]
+    before = graph(source((4, 2)), *layers)
+    (found,) = refused(before, make_config({"target": {"strategy": strategy}}), Target())
+    assert found.code == "HW108"
+    assert found.where == "[target] in the arguments"
+    assert found.found.startswith(f"strategy = {strategy!r}, io_parallel, which ")
+    shown = found.found.partition("cannot have: ")[2]
+    assert shown == ", ".join(names[:8]) + " and 2 more" * (count == 10)
+    value = found.help.partition('strategy = "')[2].partition('"')[0]
+    assert found.help.endswith(", or in [target]")
+    for settings_of in (
+        {"target": {"strategy": strategy}, "layer": {n: {"strategy": value} for n in names}},
+        {"target": {"strategy": value}},
+    ):
+        config = make_config(settings_of)
+        legalize(apply_settings(before, config, Target())[0], Target(), config)
+
+
+def test_a_strategy_of_a_layer_is_a_finding_of_that_layer() -> None:
+    before = graph(source((4, 2)), ("a", depthwise(), ["x"]), ("b", depthwise(), ["a"]))
+    config = {"target": {"strategy": "resource"}, "layer": {"b": {"strategy": "resource"}}}
+    own, common = refused(before, make_config(config), Target())
+    assert (own.code, common.code) == ("HW108", "HW108")
+    assert "layer 'b'" in own.where
+    assert common.found.endswith("a layer cannot have: a")
+    assert common.help.startswith('set strategy = "latency" in [layer.a], or')
 
 
 SIZES = st.lists(st.integers(1, 24), min_size=2, max_size=5)

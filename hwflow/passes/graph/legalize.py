@@ -17,6 +17,9 @@ MAX_COMPARED_WIDTH = 53
 MOST = 8
 """Layers that are named of each kind."""
 
+OF_TARGET = {"HW104": "reuse_factor", "HW108": "strategy"}
+"""Codes of findings about settings that ``[target]`` gives every layer."""
+
 MAX_CLONES = 7
 """hls4ml 1.3.0 copies a stream at most seven times (backends/fpga/passes/clone.py)."""
 
@@ -28,27 +31,53 @@ def legalize(graph: Graph, target: Target, config: Config) -> Graph:
         CompileError: carries every finding of every layer.
     """
     found = [(node, finding) for node in graph.nodes for finding in _findings(graph, node, target)]
-    common = [pair[0] for pair in found if _of_every_layer(*pair, target, config)]
+    common = {code: [n for n, f in found if _of_every_layer(n, f, code, target, config)]
+              for code in OF_TARGET}  # fmt: skip
     findings = [
         _located(finding, graph, node, config)
         for node, finding in found
-        if not _of_every_layer(node, finding, target, config)
+        if node not in common.get(finding.code, ())
     ]
-    if common:
-        findings.append(_without_common_value(common, graph, target, config))
+    if common["HW104"]:
+        findings.append(_without_common_value(common["HW104"], graph, target, config))
+    if common["HW108"]:
+        said = next(f for node, f in found if f.code == "HW108" and node in common["HW108"])
+        findings.append(_without_strategy(common["HW108"], said, config))
     if findings:
         raise CompileError(findings)
     return graph
 
 
-def _of_every_layer(node: Node, finding: Diagnostic, target: Target, config: Config) -> bool:
-    """Return whether a finding is about the one reuse factor of ``[target]``."""
+def _of_every_layer(
+    node: Node, finding: Diagnostic, code: str, target: Target, config: Config
+) -> bool:
+    """Return whether a finding has a code, and is about the one value of ``[target]``."""
     own = {key for name in (node.name, node.origin) for key in config.layers.get(name, {})}
-    return (
-        finding.code == "HW104"
-        and "reuse_factor" not in own
-        and isinstance(config.target.reuse_factor, int)
-        and bool(node.op.reuse_factors(target))
+    if finding.code != code or OF_TARGET[code] in own:
+        return False
+    number = isinstance(config.target.reuse_factor, int) and bool(node.op.reuse_factors(target))
+    return number or code != "HW104"
+
+
+def _named(shown: Sequence[str]) -> str:
+    """Return the first of some texts, and how many more there are."""
+    more = f" and {len(shown) - MOST} more" if len(shown) > MOST else ""
+    return f"{', '.join(shown[:MOST])}{more}"
+
+
+def _counted(nodes: Sequence[Node]) -> str:
+    return "a layer" if len(nodes) == 1 else f"{len(nodes)} layers"
+
+
+def _without_strategy(nodes: Sequence[Node], said: Diagnostic, config: Config) -> Diagnostic:
+    """Return the finding about a strategy of ``[target]`` that some layers do not have."""
+    names = _named([node.name for node in nodes])
+    each = f"[layer.{nodes[0].name}]" if len(nodes) == 1 else "[layer.NAME] of each of them"
+    return replace(
+        said,
+        where=config.place_of("strategy"),
+        found=f"{said.found}, which {_counted(nodes)} cannot have: {names}",
+        help=f'set strategy = "latency" in {each}, or in [target]',
     )
 
 
@@ -61,15 +90,12 @@ def _without_common_value(
     choices = sorted((op.reuse_factors(target) for op in takers), key=len)
     others = [frozenset(c) if isinstance(c, list) else c for c in choices[1:]]
     legal = [value for value in choices[0] if all(value in other for other in others)]
-    named = ((node.name, node.op.reuse_factors(target)) for node in nodes[:MOST])
-    shown = [f"{name} ({shown_values(factors)})" for name, factors in named]
-    more = f" and {len(nodes) - MOST} more" if len(nodes) > MOST else ""
-    word = "a layer" if len(nodes) == 1 else f"{len(nodes)} layers"
+    shown = _named([f"{n.name} ({shown_values(n.op.reuse_factors(target))})" for n in nodes])
     return Diagnostic(
         code="HW104",
         title="illegal reuse factor",
         where=config.place_of("reuse_factor"),
-        found=f"reuse_factor = {asked}, which {word} cannot have: {', '.join(shown)}{more}",
+        found=f"reuse_factor = {asked}, which {_counted(nodes)} cannot have: {shown}",
         supported=f"{shown_values(legal)}, for all layers that take it",
         help=f"set reuse_factor = {nearest(asked, legal)}, the nearest that all of them can have; "
         f'or "<={asked}", of which each takes its largest legal value',
