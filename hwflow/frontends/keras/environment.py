@@ -17,7 +17,7 @@ _NEEDED = ("tensorflow", "tf_keras", "qkeras", "pyparsing")
 """qkeras 0.9 imports pyparsing without declaring it."""
 
 SWITCH = "TF_USE_LEGACY_KERAS"
-"""Read by TensorFlow when ``tf.keras`` is first used; QKeras is built on that Keras 2."""
+"""Variable that TensorFlow reads when ``tf.keras`` is first used; QKeras stands on that Keras 2."""
 
 
 def legacy_keras() -> Any:

@@ -10,14 +10,14 @@ from hwflow.frontends.keras.arguments import check_layer
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
-from hwflow.frontends.keras.normalisation import NORMALISATION
+from hwflow.frontends.keras.normalization import NORMALIZATION
 from hwflow.frontends.keras.tfmot import refuse_model
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
-CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}
+CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION}
 """Every layer that is converted, by class name."""
 
 INSTEAD = {

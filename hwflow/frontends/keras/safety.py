@@ -32,7 +32,7 @@ OTHER_LAYERS = frozenset(
 """Layers that run no code of the file; those that are not converted are refused later, in place."""
 
 DATA = frozenset({"__numpy__", "__tensor__", "__tuple__", "TensorShape"})
-"""What JSON has no form for."""
+"""Class names of values that JSON has no form for."""
 
 KNOWN = frozenset({*CONVERTERS, *MODELS, *OTHER_LAYERS, *QUANTIZERS, *DATA})
 """Class names that a configuration may hold."""

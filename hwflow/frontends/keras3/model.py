@@ -22,7 +22,7 @@ from hwflow.frontends.keras.model import (
     named_outputs,
 )
 from hwflow.frontends.keras.moves import MOVES
-from hwflow.frontends.keras.normalisation import NORMALISATION
+from hwflow.frontends.keras.normalization import NORMALIZATION
 from hwflow.frontends.keras.writer import Tensor, Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
 from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
@@ -34,7 +34,7 @@ from hwflow.ir.qonnx.model import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert
-    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALISATION}.items()
+    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION}.items()
     if not (name.startswith("Q") and name[1:2].isupper())
 } | {"EinsumDense": einsum_dense}
 """Layers of Keras, by class name."""

@@ -34,7 +34,7 @@ and newer Brevitas."""
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 
 OLDEST_OPSET = 9
-"""QONNX files in the wild begin here, and so do ``Where`` and ``Sign``, which are needed later."""
+"""Oldest opset that is read: QONNX files in the wild begin there, ``Where`` and ``Sign``, too."""
 
 
 def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:

@@ -9,7 +9,7 @@ from onnx_ir.passes import common
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.onnx.checks import QONNX_DOMAINS, STANDARD_DOMAINS
-from hwflow.frontends.onnx.written import recognise_written
+from hwflow.frontends.onnx.written import recognize_written
 from hwflow.frontends.qdq.conversion import expand_qdq
 from hwflow.frontends.qdq.parameters import CONTRIB_DOMAIN, LINEAR
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, QUANTIZERS, QonnxModel, operator_name, printable
@@ -55,7 +55,7 @@ def normalize(model: QonnxModel) -> QonnxModel:
     findings = [f for value in graph.inputs for f in _fix_shape(value, model.source)]
     if findings:
         raise CompileError(findings)
-    recognise_written(model)
+    recognize_written(model)
     expand_qdq(model)
     return model
 

@@ -36,7 +36,7 @@ MOST_STEPS = 6
 """Most bounds and zero points on either side of a rounding."""
 
 WIDEST = 2**24
-"""Whole numbers up to here are told apart in float32."""
+"""Largest whole number up to which float32 tells all of them apart."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class _Levels:
             self.high = min(high - self.shift, self.high if self.high is not None else WIDEST)
 
 
-def recognise_written(model: QonnxModel) -> None:
+def recognize_written(model: QonnxModel) -> None:
     """Replace quantisers written as arithmetic by ``Quant``, in place.
 
     Args:
@@ -72,11 +72,11 @@ def recognise_written(model: QonnxModel) -> None:
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model.ir)
     computed, write = Computed(model), Writer(model)
     for node in [n for n in model.ir.graph if n.op_type in ROUNDINGS and not n.domain]:
-        _Recogniser(computed, node).replace(write)
+        _Recognizer(computed, node).replace(write)
     common.RemoveUnusedNodesPass()(model.ir)
 
 
-class _Recogniser:
+class _Recognizer:
     """Looks for the quantiser around one rounding."""
 
     def __init__(self, computed: Computed, node: ir.Node) -> None:

@@ -15,7 +15,7 @@ from hwflow.ops import facts_of
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Constant integers.
+    """Constant integers of a model, which stand for real numbers.
 
     Attributes:
         levels: the integers, zero point included.

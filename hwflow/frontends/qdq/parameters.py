@@ -20,7 +20,7 @@ F32 = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.int64]
 
 CONTRIB_DOMAIN = "com.microsoft"
-"""Where ONNX Runtime writes both operators for types that the model's opset lacks."""
+"""Domain of both operators in ONNX Runtime's files for types that the model's opset lacks."""
 
 LINEAR = frozenset({"QuantizeLinear", "DequantizeLinear"})
 

@@ -20,7 +20,7 @@ NAMES = {
     Kind.LOW: "low saturation",
     Kind.HIGH: "high saturation",
 }
-"""What each kind of goal is called."""
+"""Names of the kinds of goals."""
 
 
 def percent(share: Fraction | float) -> str:

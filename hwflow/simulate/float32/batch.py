@@ -156,7 +156,7 @@ def _constants_spread(node: ir.Node, fixed: Set[str | None], rank: int) -> bool:
 
 
 def free_batch(proto: onnx.ModelProto) -> list[tuple[onnx.NodeProto, onnx.NodeProto]]:
-    """Open the batch axis of a model whose nodes all keep the batch apart.
+    """Change a model in place, whose nodes all keep the batch apart: any batch is taken.
 
     Only what depends on an input carries the batch: a ``Reshape`` of constants stays as it is.
 
@@ -190,7 +190,7 @@ def free_batch(proto: onnx.ModelProto) -> list[tuple[onnx.NodeProto, onnx.NodePr
 
 
 def fix_batch(proto: onnx.ModelProto, changed: list[tuple[onnx.NodeProto, onnx.NodeProto]]) -> None:
-    """Make the batch 1 again."""
+    """Change a model in place: the batch is 1 again."""
     for value in proto.graph.input:
         value.type.tensor_type.shape.dim[0].dim_value = 1
     for node, before in changed:

@@ -19,11 +19,11 @@ from hwflow.simulate.stream.npy import Header, Rows, ScatteredRows, read_header,
 from hwflow.simulate.stream.parts import joined, length, shaped
 
 SINGLE = "x"
-"""What the array of a .npy file is called."""
+"""Name that the array of a .npy file is given."""
 
 ZIP_MAGIC = b"PK"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How numpy writes members. Others can blow up to any size from a few bytes at once."""
+"""Compression methods of members that numpy writes; others can blow up to any size at once."""
 
 MOST_FILES = 100_000
 """Most files of a folder."""

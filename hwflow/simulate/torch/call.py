@@ -10,7 +10,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 Run = Callable[..., Any]
-"""Computes one node: torch tensors, None where an input is left out, to a tensor or several."""
+"""A function from the torch tensors of a node, None for an absent input, to its results."""
 
 
 class RefusedError(Exception):

@@ -25,7 +25,7 @@ SECTIONS: dict[str, tuple[Case, ...]] = {
     "Quantisers and functions on activations": table_quantizers.ACTIVATIONS,
     "Quantisers of weights": table_quantizers.WEIGHTS,
     "Convolutions": table_layers.CONVOLUTIONS,
-    "Normalisation": table_layers.NORMALISATIONS,
+    "Normalisation": table_layers.NORMALIZATIONS,
     "Pooling": table_layers.POOLINGS,
     "Plain activations": table_layers.PLAIN,
     "Moves, and other layers": table_layers.MOVES,

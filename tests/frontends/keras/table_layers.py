@@ -105,7 +105,7 @@ CONVOLUTIONS = (
         3, depthwise_quantizer=W, bias_quantizer="quantized_bits(8, 2, alpha=1)")(x)),
 )  # fmt: skip
 
-NORMALISATIONS = (
+NORMALIZATIONS = (
     Case(name="BatchNormalization", body=lambda k, q, x: k.BatchNormalization()(x), last=OUT),
     image("BatchNormalization of an image",
           lambda k, q, x: k.BatchNormalization()(x), last=OUT),

@@ -63,5 +63,5 @@ def _numbers(given: Any) -> npt.NDArray[np.float32]:
     return np.asarray(given, np.float32)
 
 
-NORMALISATION: dict[str, Convert] = {"Rescaling": _rescaling, "Normalization": _normalization}
+NORMALIZATION: dict[str, Convert] = {"Rescaling": _rescaling, "Normalization": _normalization}
 """Converters of layers that scale and shift the data, by class name."""
