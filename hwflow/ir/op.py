@@ -9,32 +9,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from enum import Enum
 from typing import Any, ClassVar
-
-import numpy as np
-import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
+from hwflow.ir.facts import Facts
+from hwflow.ir.onnx_node import Constant, Layout, OnnxNode, RefusedError
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 
-
-class Layout(Enum):
-    """How an operator that claims an ONNX node sees the axes of its operands."""
-
-    CHANNELS_LAST = "channels_last"
-    """Spatial: ONNX has channels first, the hardware channels last (convolution, pooling)."""
-    ELEMENTWISE = "elementwise"
-    """Any order of axes serves, as long as all operands share it."""
-    ONNX = "onnx"
-    """The order of axes carries meaning: operands come in ONNX order (reshape, matrix product)."""
-    VIEW = "view"
-    """Nothing but another order of axes: hardware keeps its own order and does nothing."""
-    REDUCED = "reduced"
-    """Elementwise, but the result may lack the axis that the attribute ``axis`` names."""
+__all__ = [
+    "Constant",
+    "Example",
+    "HlsLayer",
+    "Inexact",
+    "Layout",
+    "OnnxNode",
+    "Op",
+    "RefusedError",
+    "Target",
+]
 
 
 @dataclass(frozen=True)
@@ -57,68 +52,6 @@ class Target:
     def streams(self) -> bool:
         """Whether values travel through FIFOs, one pixel at a time."""
         return self.io_type == "io_stream"
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """A constant operand of an ONNX node.
-
-    Attributes:
-        values: float64, in ONNX order of axes; what an evaluation of the constant part gives.
-        quantized: whether a quantiser stands behind it.
-    """
-
-    values: npt.NDArray[np.float64]
-    quantized: bool
-
-
-@dataclass(frozen=True, eq=False)
-class OnnxNode:
-    """An ONNX node as an operator sees it when it decides how to become hardware.
-
-    Attributes:
-        op_type: e.g. ``"Conv"``.
-        attributes: plain Python values and numpy arrays, strings as ``str``.
-        inputs: the type of an activation (batch axis removed, axes as ``Op.layout`` asks), a
-            ``Constant`` (ONNX order, batch axis kept where it has one), or None where an
-            optional input is absent.
-        axes: for each axis of the activations as the operator sees them (batch axis removed), the
-            ONNX axis it came from, counted with the batch axis: ``(2, 3, 1)`` for an NCHW value
-            laid out channels last.
-        output_shape: shape of the ONNX output, batch axis included.
-        opset: version of the operator's domain.
-        result: position of the result that is wanted, where a node has several.
-    """
-
-    op_type: str
-    attributes: Mapping[str, Any]
-    inputs: tuple[TensorType | Constant | None, ...]
-    axes: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    opset: int = 20
-    result: int = 0
-
-    @property
-    def activations(self) -> tuple[TensorType, ...]:
-        """The operands that are not constants, in order."""
-        return tuple(i for i in self.inputs if isinstance(i, TensorType))
-
-    def constant(self, index: int) -> Constant | None:
-        """Return the constant at an input position, or None when absent or not constant."""
-        value = self.inputs[index] if index < len(self.inputs) else None
-        return value if isinstance(value, Constant) else None
-
-    def refuse(self, title: str, *, code: str = "HW210", **parts: str) -> RefusedError:
-        """Return the exception that says why this node cannot become hardware."""
-        return RefusedError(Diagnostic(code=code, title=title, **parts))
-
-
-class RefusedError(Exception):
-    """A node that cannot become hardware, and why; the lowering pass adds where it stands."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        self.diagnostic = diagnostic
-        super().__init__(str(diagnostic))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,7 +100,7 @@ class Inexact:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Op(ABC):
+class Op(Facts, ABC):
     """One hardware operator with its constants and settings.
 
     The result is computed exactly (``exact`` says in which type and range, ``compute`` with which
@@ -183,21 +116,6 @@ class Op(ABC):
         templates: folder of its kernels' templates, relative to its file's, which is the default.
         registry: hwflow's own operators by name, filled by ``hwflow.ops``.
 
-    Facts, which passes and frontends ask for (of a node: ``hwflow.ops.facts_of``):
-        pointwise: it does the same to every element of its one input, wherever it stands.
-        selects: every element of its exact result is an element of an input.
-        moves: every element of its result is a different element of its one input.
-        reorders: it moves all elements of its input.
-        functions: those of ``onnx`` that make a real function of one operand, element by element.
-        pools: those of ``onnx`` that reduce windows along the spatial axes, channel by channel.
-        homogeneous: it works element by element, and ``f(s x)`` is ``s f(x)`` for every s > 0.
-        weighted: it sums products with constant weights.
-        takes_integers: its operand is a quantised value, never a function of one.
-        one_scale: several operands need one scale.
-        aligned: scales of several operands may differ by a power of two, which is a shift.
-        ranks: nothing counts about its operand but the order of its values.
-        wraps: in short integers, as ONNX computes, its result may wrap around.
-
     Attributes:
         result_t: the type that the exact result is cast to; None for no cast.
         rectified: a relu stands between the exact result and the cast, which is unsigned and
@@ -211,20 +129,6 @@ class Op(ABC):
     results: ClassVar[int] = 1
     templates: ClassVar[str] = ""
     registry: ClassVar[dict[str, type[Op]]] = {}
-
-    pointwise: ClassVar[bool] = False
-    selects: ClassVar[bool] = False
-    moves: ClassVar[bool] = False
-    reorders: ClassVar[bool] = False
-    functions: ClassVar[tuple[str, ...]] = ()
-    pools: ClassVar[tuple[str, ...]] = ()
-    homogeneous: ClassVar[bool] = False
-    weighted: ClassVar[bool] = False
-    takes_integers: ClassVar[bool] = False
-    one_scale: ClassVar[bool] = False
-    aligned: ClassVar[bool] = False
-    ranks: ClassVar[bool] = False
-    wraps: ClassVar[bool] = False
 
     result_t: FixedType | None = None
     rectified: bool = False
@@ -257,27 +161,6 @@ class Op(ABC):
             shapes: shapes of the ONNX operands with the batch axis; ``()`` for absent ones.
         """
         return shapes[0]
-
-    @classmethod
-    def is_line(cls, node: OnnxNode) -> bool:
-        """Return whether a node of ``functions`` only scales and shifts its operand.
-
-        Args:
-            node: with its constants; nothing is known of the other operands.
-        """
-        return False
-
-    @classmethod
-    def is_plain(cls, node: OnnxNode) -> bool:
-        """Return whether hardware computes a node of ``functions`` as it stands, exactly.
-
-        That needs constants that are short binary fractions. Otherwise, the chain up to the
-        quantiser behind it becomes one ``Requantize``.
-
-        Args:
-            node: with its constants; nothing is known of the other operands.
-        """
-        return False
 
     @abstractmethod
     def exact(self, *inputs: TensorType) -> TensorType:

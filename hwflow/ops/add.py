@@ -12,9 +12,12 @@ from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import ONE
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
+from hwflow.ops.shared.functions import line, the_constant
 from hwflow.ops.shared.merge import (
     check_merge,
     common_shape,
@@ -43,6 +46,10 @@ class Add(Op):
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:
         return node.constant(0) is not None or node.constant(1) is not None
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        return line(tree, ONE, the_constant(node, x))
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

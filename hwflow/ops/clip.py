@@ -11,12 +11,16 @@ import numpy as np
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import ONE, ZERO, rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.real.nodes import Clamp
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.casts import kept_between
 from hwflow.ops.shared.constants import is_short
+from hwflow.ops.shared.functions import line
 
 BOUND_BITS = 24
 """Widest bound taken: beyond it, it is a float that nobody meant to be exact."""
@@ -45,6 +49,23 @@ class Clip(Op):
     def is_plain(cls, node: OnnxNode) -> bool:
         bounds = (node.constant(1), node.constant(2))
         return node.op_type == "Clip" and all(b is None or is_short(b.values) for b in bounds)
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        if node.op_type == "HardSigmoid":
+            defaults = {"alpha": np.float32(0.2), "beta": 0.5}
+            slope, start = (
+                rationals(float(node.attributes.get(k, d))) for k, d in defaults.items()
+            )
+            return Clamp(line(tree, slope, start), ZERO, ONE)
+        bounds = [node.constant(i) for i in (1, 2)]
+        if any(b is not None and (b.values.size != 1 or np.isnan(b.values).any()) for b in bounds):
+            raise node.refuse("Clip with bounds that are not one number each")
+        lo, hi = (
+            None if b is None or np.isinf(b.values).any() else rationals(b.values.reshape(()))
+            for b in bounds
+        )
+        return Clamp(tree, lo, hi)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -13,10 +13,13 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, sh
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.functions import parameters
+from hwflow.ir.real.nodes import Slopes
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.constants import is_short
+from hwflow.ops.shared.functions import constant_operand
 
 SLOPE_BITS = 24
 """Widest slope taken: the significand of a float32."""
@@ -42,6 +45,14 @@ class LeakyRelu(Op):
             return is_short(np.array(parameters(node.op_type, node.attributes)["alpha"]))
         slope = node.constant(1)
         return slope is not None and is_short(slope.values)
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        if node.op_type == "LeakyRelu":
+            return super().real_function(node, x, tree)
+        slope = constant_operand(node, x, 1)
+        assert slope is not None
+        return Slopes(tree, slope)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -16,7 +16,9 @@ from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.qonnx.table import NAME as TABLE
 from hwflow.ir.real import functions
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.functions import Parameters
+from hwflow.ir.real.table import Tabulated
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.tables import (
     F64,
@@ -69,6 +71,16 @@ class Lookup(Op):
     function: str
     constants: Parameters = field(default_factory=dict)
     table_t: FixedType | None = None
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        if node.op_type in FUNCTIONS:
+            return super().real_function(node, x, tree)
+        values = node.constant(1)
+        first, step = (float(node.attributes.get(name, 0.0)) for name in ("first", "step"))
+        if values is None or not np.isfinite(values.values).all() or step <= 0:
+            raise node.refuse("table with numbers that are not finite", code="HW224")
+        return Tabulated(tree, first, step, values.values.ravel())
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

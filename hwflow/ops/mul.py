@@ -12,10 +12,14 @@ from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import ZERO
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.real.nodes import Function, Product
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.constants import is_short
+from hwflow.ops.shared.functions import line, the_constant
 from hwflow.ops.shared.merge import (
     check_merge,
     common_shape,
@@ -47,6 +51,19 @@ class Mul(Op):
         divides = node.op_type == "Div"
         constant = node.constant(1) or (None if divides else node.constant(0))
         return node.op_type != "Pow" and constant is not None
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        if node.op_type == "Pow":
+            return _power(node, tree)
+        constant = the_constant(node, x)
+        if node.op_type == "Mul":
+            return line(tree, constant, ZERO)
+        if node.constant(1) is None:  # a constant divided by the activation
+            return line(Function(tree, "Reciprocal", {}), constant, ZERO)
+        if np.any(constant == 0):
+            raise node.refuse("division by 0", code="HW224", found="a divisor of 0")
+        return line(tree, 1 / constant, ZERO)
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -99,3 +116,12 @@ class Mul(Op):
     def examples(cls) -> Iterable[Example]:
         for name, result_t, inputs in example_types():
             yield Example(name, cls(result_t=result_t), tuple(inputs))
+
+
+def _power(node: OnnxNode, tree: Expression) -> Expression:
+    constant = node.constant(1)
+    exponent = float(constant.values.ravel()[0]) if constant and constant.values.size == 1 else 0.0
+    if exponent not in (2.0, 3.0):
+        raise node.refuse("power", found=f"exponent {exponent:g}", supported="exponents 2 and 3")
+    square = Product(tree, tree)
+    return square if exponent == 2.0 else Product(square, tree)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import isqrt
 from typing import ClassVar
 
 import numpy as np
@@ -12,9 +14,12 @@ import numpy.typing as npt
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import along_channel, to_hardware
+from hwflow.ops.shared.functions import line
 
 F64 = npt.NDArray[np.float64]
 
@@ -23,6 +28,9 @@ SCALE_BITS = 32
 
 BIAS_BITS = 40
 """Widest bias that real numbers are turned into."""
+
+ROOT_BITS = 256
+"""Bits of a batch norm's square root: far beyond what any rounding behind it can tell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +59,29 @@ class ScaleBias(Op):
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:
         return True
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        constants = [node.constant(i) for i in range(1, 5)]
+        if node.attributes.get("training_mode", 0):
+            raise node.refuse(
+                "batch normalisation in training mode",
+                found="training_mode = 1",
+                help="call model.eval() before the export",
+            )
+        values = [along_channel(node, c.values) for c in constants if c is not None]
+        if len(values) != 4 or not all(np.isfinite(v).all() for v in values):
+            raise node.refuse("batch normalisation with unusable parameters", code="HW224")
+        gamma, beta, mean, variance = (rationals(to_hardware(node, x, v)) for v in values)
+        spread = variance + Fraction(float(node.attributes.get("epsilon", np.float32(1e-5))))
+        if np.any(spread <= 0):
+            raise node.refuse(
+                "batch normalisation with a variance that is not positive",
+                code="HW224",
+                help="look at the running variance of this layer",
+            )
+        scale = gamma / np.frompyfunc(square_root, 1, 1)(spread)
+        return line(tree, np.asarray(scale), np.asarray(beta - mean * scale))
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:
@@ -230,3 +261,9 @@ def _require_products(x: TensorType, scale: RawArray) -> None:
     largest = max(abs(b) for b in x.bounds) * int(np.abs(scale).max(initial=0))
     if largest.bit_length() > 62:
         raise OverflowError("a product could pass 62 bits")
+
+
+def square_root(x: Fraction) -> Fraction:
+    """Return the square root of a positive rational number to ``ROOT_BITS`` bits."""
+    top = x.numerator * x.denominator
+    return Fraction(isqrt(top << 2 * ROOT_BITS), x.denominator << ROOT_BITS)

@@ -12,9 +12,12 @@ from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import ONE, ZERO
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
+from hwflow.ops.shared.functions import line, the_constant
 from hwflow.ops.shared.merge import (
     check_merge,
     common_shape,
@@ -43,6 +46,14 @@ class Sub(Op):
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:
         return True
+
+    @classmethod
+    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+        if node.op_type == "Neg":
+            return line(tree, -ONE, ZERO)
+        if node.constant(1) is None:
+            return line(tree, -ONE, the_constant(node, x))
+        return line(tree, ONE, -the_constant(node, x))
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -30,8 +30,8 @@ from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.broadcast import to_hardware
+from hwflow.ops.shared.functions import line
 from hwflow.passes.lowering.deferred import Deferred, on_grid
-from hwflow.passes.lowering.elementwise import applied, line
 from hwflow.passes.lowering.walk import Walk, defer, publish, view_of
 from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights
 
@@ -61,7 +61,7 @@ def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
         tree: Expression = mix(first.tree, operands[1].tree)
     else:
         view = replace(view, axes=axes)
-        tree = applied(view, walk.types[first.sources[0]], first.tree)
+        tree = cls.real_function(view, walk.types[first.sources[0]], first.tree)
     defer(walk, node.outputs[0], replace(first, tree=tree), axes)
 
 

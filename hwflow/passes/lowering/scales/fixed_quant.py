@@ -14,7 +14,7 @@ from hwflow.ir.qonnx.fixed_quant import Formats
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Clamp, Rounded
 from hwflow.ops.fixed_quant import hardware_formats
-from hwflow.passes.lowering.elementwise import line
+from hwflow.ops.shared.functions import line
 from hwflow.passes.lowering.fuse_elementwise import close_levels, deferred_of
 from hwflow.passes.lowering.walk import Walk, emit, view_of
 
