@@ -12,6 +12,9 @@ ROOMS = sorted(p.name for p in (ROOT / "hwflow").iterdir() if (p / "__init__.py"
 LONGEST_PARAGRAPH = 120
 """Words of a paragraph or list item."""
 
+LONGEST_SENTENCE = 45
+"""Words up to a full stop, a colon or a semicolon."""
+
 NOT_PYTHON = {
     "hwflow.toml": "the settings file",
     "hwflow.xml": "a file of JUnit results",
@@ -42,6 +45,18 @@ def paragraphs(text: str) -> list[str]:
 @each_page
 def test_paragraphs_are_short(page: Path) -> None:
     long = [p for p in paragraphs(page.read_text("utf-8")) if len(p.split()) > LONGEST_PARAGRAPH]
+    assert long == []
+
+
+def sentences(text: str) -> list[str]:
+    """Return the parts of paragraphs that stand between stops, without rows of tables."""
+    prose = [p for p in paragraphs(text) if not p.startswith("|")]
+    return [s for p in prose for s in re.split(r"(?<=[.:;!?)])\s", p)]
+
+
+@each_page
+def test_sentences_are_short(page: Path) -> None:
+    long = [s for s in sentences(page.read_text("utf-8")) if len(s.split()) > LONGEST_SENTENCE]
     assert long == []
 
 
