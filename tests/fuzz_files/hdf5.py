@@ -38,6 +38,10 @@ def mutated(rng: random.Random, content: bytes) -> bytes:
     return found
 
 
+MAX_BYTES = 2**24
+"""Largest array that is changed; those of ``_huge`` are left as they are."""
+
+
 def _objects(file: Any) -> list[Any]:
     found = [file]
     file.visititems(lambda name, item: found.append(item))
@@ -46,7 +50,9 @@ def _objects(file: Any) -> list[Any]:
 
 def _change(rng: random.Random, file: Any) -> None:
     objects = _objects(file)
-    arrays = [item for item in objects if isinstance(item, h5py.Dataset)]
+    arrays = [
+        item for item in objects if isinstance(item, h5py.Dataset) and item.nbytes <= MAX_BYTES
+    ]
     owners = [item for item in objects if len(item.attrs)]
     if owners and rng.random() < 0.5:
         _change_attribute(rng, rng.choice(owners).attrs)
