@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.project.stored import StoredProject, is_project, open_project, refuse_options
+from hwflow.project.verifier import Progress
 from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.simulate.coverage.words import coverage_text
 from hwflow.verify.checks import Check, files_check, outcome
@@ -63,7 +64,7 @@ def verify_path(
     plugins: Sequence[str | Path] = (),
     trust: bool = False,
     reproducer: Path | None = None,
-    progress: Callable[[str, float], None] = lambda stage, done: None,
+    progress: Progress = lambda stage, done: None,
     **options: Any,
 ) -> Verified:
     """Verify a model, or the C++ that lies in a project's folder with the model beside it.
@@ -87,45 +88,66 @@ def verify_path(
             cannot be evaluated; HW556, options are given for a project.
         ToolError: g++ is missing, or the C++ does not compile or crashes.
     """
+    trial = Trial(data, float_model, limits or {}, reproducer, progress)
     if is_project(path):
         refuse_options(path, options, "limits, --data, --float-model, --plugin and --trust")
-        project = open_project(path, plugins, trust=trust)
-        return _verify_project(project, data, limits or {}, reproducer, float_model, progress)
+        return _verify_project(open_project(path, plugins, trust=trust), trial)
     design = compile_model(path, plugins=plugins, trust=trust, data=data, **options)
-    verification = design.verify(
-        data, reproducer=reproducer, float_model=float_model, progress=progress
-    )
-    return Verified(design, verification, _checks(design, verification, limits or {}))
+    return _verify_model(design, trial)
 
 
-def _verify_project(
-    project: StoredProject,
-    data: Any,
-    limits: Mapping[str, str | bool | None],
-    reproducer: Path | None,
-    float_model: Any,
-    progress: Callable[[str, float], None],
-) -> Verified:
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a design is tried with and held against.
+
+    Attributes:
+        data: as for ``Design.verify``.
+        float_model: likewise.
+        limits: by the names in ``[verify]``; they override the settings.
+        reproducer: where to save the first differing sample, or None.
+        progress: called as stages go on.
+    """
+
+    data: Any
+    float_model: Any
+    limits: Mapping[str, str | bool | None]
+    reproducer: Path | None
+    progress: Progress
+
+    def run(self, design: Design, *, cpp: bool = True) -> Verification:
+        """Return what is found out with the data."""
+        return design.verify(
+            self.data,
+            cpp=cpp,
+            reproducer=self.reproducer,
+            float_model=self.float_model,
+            progress=self.progress,
+        )
+
+    def checks(self, design: Design, verification: Verification) -> tuple[Check, ...]:
+        """Return what was found out, held against the limits."""
+        wanted = design.config.verify.updated(**self.limits)
+        return Gate(wanted, verification, design.estimate()).checks()
+
+
+def _verify_model(design: Design, trial: Trial) -> Verified:
+    """Verify a model with the C++ that it compiles to."""
+    verification = trial.run(design)
+    return Verified(design, verification, trial.checks(design, verification))
+
+
+def _verify_project(project: StoredProject, trial: Trial) -> Verified:
     """Verify a project; its C++ only where that may be run."""
     design, runs = project.judged, project.runs
     with project.explained():
         if runs:
-            progress("compile C++", 0.0)
+            trial.progress("compile C++", 0.0)
             _ = design.csim
-        verification = design.verify(
-            data, cpp=runs, reproducer=reproducer, float_model=float_model, progress=progress
-        )
-    checks = _checks(design, verification, limits)
+        verification = trial.run(design, cpp=runs)
+    checks = trial.checks(design, verification)
     if not runs:
-        checks = tuple(_explained(check) for check in checks)
+        checks = tuple(map(_explained, checks))
     return Verified(design, verification, (files_check(project.files, project.changed), *checks))
-
-
-def _checks(
-    design: Design, verification: Verification, limits: Mapping[str, str | bool | None]
-) -> tuple[Check, ...]:
-    wanted = design.config.verify.updated(**limits)
-    return Gate(wanted, verification, design.estimate()).checks()
 
 
 def _explained(check: Check) -> Check:

@@ -20,7 +20,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.port_data import original_shape
-from hwflow.report.losses import OutputDistance, shown_budget, shown_error
+from hwflow.report.losses import OutputDistance, printable_budget, printable_error
 from hwflow.report.observed import counters_data, coverage_data, entered_data, saturation_data
 from hwflow.report.parts import (
     BoardData,
@@ -42,7 +42,7 @@ from hwflow.report.schema import (
     UtilisationData,
     WarningData,
 )
-from hwflow.report.statements import one_line, shown
+from hwflow.report.statements import one_line, printable_agreement
 from hwflow.verify.agreement import Agreement, LayerMatch
 from hwflow.verify.verification import Verification
 
@@ -96,12 +96,12 @@ def report_data(subject: Subject) -> ReportData:
         layers=tuple(_layers(graph, subject.estimate, found)),
         coverage=coverage_data(found.coverage if found else None),
         saturation=saturation_data(found.saturation if found else None),
-        faithful=shown(found.faithful if found else None),
-        golden=shown(found.golden if found else None),
+        faithful=printable_agreement(found.faithful if found else None),
+        golden=printable_agreement(found.golden if found else None),
         no_golden=one_line(found.no_golden) if found else "",
-        lossless=shown(found.lossless if found else None),
+        lossless=printable_agreement(found.lossless if found else None),
         errors=tuple(_error(graph, error) for error in (found.errors if found else ())),
-        quantisation=shown_budget(found.budget if found else None),
+        quantisation=printable_budget(found.budget if found else None),
         no_quantisation=one_line(found.no_budget) if found else "",
         estimate=_estimate(subject.estimate),
         warnings=tuple(_warning(w) for w in seen),
@@ -223,7 +223,7 @@ def _matches(agreement: Agreement | None) -> dict[str, LayerMatch]:
 
 def _error(graph: Graph, error: OutputError) -> OutputDistance:
     port = next(port for port in graph.outputs if port.name == error.output)
-    return OutputDistance(shown_error(error), port.grid.step(graph.types[port.value].dtype))
+    return OutputDistance(printable_error(error), port.grid.step(graph.types[port.value].dtype))
 
 
 def _estimate(report: EstimateReport) -> EstimateData:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment
@@ -15,6 +17,7 @@ from hwflow.report import notes, words
 from hwflow.report.network import draw_network
 from hwflow.report.schema import LayerData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
+from hwflow.verify.agreement import Divergence
 from hwflow.verify.words import distances, numbers
 from hwflow.verify.words.statements import FAITHFUL, GOLDEN, LOSSLESS, first_element
 
@@ -26,7 +29,7 @@ def to_html(data: ReportData) -> str:
         data=data,
         headlines=words.headlines(data),
         key_figures=words.key_figures(data),
-        divergences=_divergences(data),
+        divergences=list(_divergences(data)),
         network=draw_network(data),
         requantizers=words.requantized(data),
         has_data=any(layer.counters is not None for layer in data.layers),
@@ -69,20 +72,33 @@ def _breakable(name: str) -> Markup:
     return Markup("<wbr>").join(parts)
 
 
-def _divergences(data: ReportData) -> list[dict[str, object]]:
-    """Return what the page says about each statement that does not hold."""
-    found: list[dict[str, object]] = []
+@dataclass(frozen=True)
+class Note:
+    """What the page says about a statement that does not hold.
+
+    Attributes:
+        title: what is so instead.
+        tone: ``bad`` or ``warn``.
+        first: the first difference.
+        where: its element, and both values.
+    """
+
+    title: str
+    tone: str
+    first: Divergence
+    where: str
+
+
+def _divergences(data: ReportData) -> Iterator[Note]:
+    """Yield a note about each statement that does not hold."""
     for claim, agreement, tone in (
         (FAITHFUL, data.faithful, "bad"),
         (GOLDEN, data.golden, "bad"),
         (LOSSLESS, data.lossless, "warn"),
     ):
         if agreement is not None and agreement.first is not None:
-            first = agreement.first
-            where = first_element(claim, first)
-            title = claim.contradiction
-            found.append({"title": title, "tone": tone, "first": first, "where": where})
-    return found
+            where = first_element(claim, agreement.first)
+            yield Note(claim.contradiction, tone, agreement.first, where)
 
 
 def _range(layer: LayerData) -> Markup:

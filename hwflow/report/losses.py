@@ -7,8 +7,8 @@ and have None for a ratio that is not finite.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from pydantic import InstanceOf, PlainSerializer
 
@@ -136,26 +136,38 @@ class QuantisationData:
     layers: tuple[LayerLossData, ...]
 
 
-def shown_error(error: OutputError) -> OutputError:
+def printable_error(error: OutputError) -> OutputError:
     """Return the figures of an output with its name as text that can be seen."""
     return replace(error, output=printable(error.output))
 
 
-def shown_budget(budget: Budget | None) -> Budget | None:
+def printable_budget(budget: Budget | None) -> Budget | None:
     """Return what quantisation cost with every name as text that can be seen."""
     if budget is None:
         return None
     return replace(
         budget,
         reference=printable(budget.reference),
-        outputs=tuple(replace(loss, error=shown_error(loss.error)) for loss in budget.outputs),
+        outputs=tuple(replace(loss, error=printable_error(loss.error)) for loss in budget.outputs),
         layers=tuple(replace(n, origin=printable(n.origin or n.layer)) for n in budget.layers),
     )
 
 
 def output_error_data(found: OutputDistance) -> OutputErrorData:
     """Return the form of a distance of the hardware's."""
-    return OutputErrorData(step=found.step, **_figures(found.error))
+    error = found.error
+    return OutputErrorData(
+        output=error.output,
+        step=found.step,
+        max_abs=error.max_abs,
+        mean_abs=error.mean_abs,
+        sqnr_db=_finite(error.sqnr_db),
+        argmax_agreement=error.argmax_agreement,
+        accuracy=error.accuracy,
+        reference_accuracy=error.reference_accuracy,
+        histogram=error.histogram,
+        edges=error.edges,
+    )
 
 
 def _quantisation_data(budget: Budget) -> QuantisationData:
@@ -168,35 +180,47 @@ def _quantisation_data(budget: Budget) -> QuantisationData:
 
 
 def _output(loss: OutputLoss) -> OutputLossData:
+    error = loss.error
     return OutputLossData(
+        output=error.output,
+        max_abs=error.max_abs,
+        mean_abs=error.mean_abs,
+        sqnr_db=_finite(error.sqnr_db),
         kl_divergence=loss.kl_divergence,
         softmaxed=loss.softmaxed,
+        argmax_agreement=error.argmax_agreement,
+        accuracy=error.accuracy,
+        reference_accuracy=error.reference_accuracy,
         hardware_agreement=loss.hardware_agreement,
         worst=loss.worst,
         changed=loss.changed,
         changed_samples=loss.changed_samples,
-        **_figures(loss.error),
+        histogram=error.histogram,
+        edges=error.edges,
     )
 
 
 def _layer(loss: LayerLoss) -> LayerLossData:
-    return LayerLossData(**{**asdict(loss), "sqnr_db": _finite(loss.sqnr_db)})
-
-
-def _figures(error: OutputError) -> dict[str, Any]:
-    return {**asdict(error), "sqnr_db": _finite(error.sqnr_db)}
+    return LayerLossData(
+        layer=loss.layer,
+        origin=loss.origin,
+        elements=loss.elements,
+        sqnr_db=_finite(loss.sqnr_db),
+        max_abs=loss.max_abs,
+        mean_abs=loss.mean_abs,
+    )
 
 
 def _finite(ratio: float) -> float | None:
     return ratio if math.isfinite(ratio) else None
 
 
-ShownDistance = Annotated[
+ReportedDistance = Annotated[
     InstanceOf[OutputDistance], PlainSerializer(output_error_data, return_type=OutputErrorData)
 ]  # fmt: skip
 """The distance of an output, of which JSON has ``OutputErrorData``."""
 
-ShownBudget = Annotated[
+ReportedBudget = Annotated[
     InstanceOf[Budget], PlainSerializer(_quantisation_data, return_type=QuantisationData)
 ]  # fmt: skip
 """What quantisation cost, of which JSON has ``QuantisationData``."""

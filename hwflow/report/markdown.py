@@ -112,7 +112,7 @@ def _divergence(claim: Claim, agreement: Agreement | None) -> Iterator[str]:
     first = None if agreement is None else agreement.first
     if first is None:
         return
-    yield f"- **{claim.first}** in {plain(first.origin)} ({plain(first.layer)}),"
+    yield f"- **{claim.first_differ}** in {plain(first.origin)} ({plain(first.layer)}),"
     yield f"  {plain(first_element(claim, first))}. Probable cause: {plain(first.cause)}."
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwflow.report.losses import ShownBudget, ShownDistance
+from hwflow.report.losses import ReportedBudget, ReportedDistance
 from hwflow.report.observed import CountersData, CoverageData, EnteredData, SaturationData
 from hwflow.report.parts import (
     BoardData,
@@ -24,7 +24,7 @@ from hwflow.report.parts import (
     TargetData,
     Version,
 )
-from hwflow.report.statements import ShownAgreement, ShownMatch
+from hwflow.report.statements import ReportedAgreement, ReportedMatch
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class LayerData:
     proven_range: Range
     counters: CountersData | None
     coverage: CoverageData | None
-    faithful: ShownMatch | None
-    lossless: ShownMatch | None
+    faithful: ReportedMatch | None
+    lossless: ReportedMatch | None
     cost: CostData
 
 
@@ -200,12 +200,12 @@ class ReportData:
     layers: tuple[LayerData, ...]
     coverage: CoverageData | None
     saturation: SaturationData | None
-    faithful: ShownAgreement | None
-    golden: ShownAgreement | None
+    faithful: ReportedAgreement | None
+    golden: ReportedAgreement | None
     no_golden: str
-    lossless: ShownAgreement | None
-    errors: tuple[ShownDistance, ...]
-    quantisation: ShownBudget | None
+    lossless: ReportedAgreement | None
+    errors: tuple[ReportedDistance, ...]
+    quantisation: ReportedBudget | None
     no_quantisation: str
     estimate: EstimateData
     warnings: tuple[WarningData, ...]

@@ -82,7 +82,7 @@ class StatementData:
     verdict: VerdictData | None
 
 
-def shown(agreement: Agreement | None) -> Agreement | None:
+def printable_agreement(agreement: Agreement | None) -> Agreement | None:
     """Return a comparison with every text in one line of characters that can be seen."""
     if agreement is None:
         return None
@@ -90,14 +90,14 @@ def shown(agreement: Agreement | None) -> Agreement | None:
     return replace(
         agreement,
         layers=tuple(replace(n, origin=printable(n.origin or n.name)) for n in agreement.layers),
-        first=None if first is None else _shown_divergence(first),
+        first=None if first is None else _printable_divergence(first),
         float32=None if float32 is None else replace(float32, first=printable(float32.first)),
         float32_only=one_line(agreement.float32_only),
-        verdict=None if verdict is None else _shown_verdict(verdict),
+        verdict=None if verdict is None else _printable_verdict(verdict),
     )
 
 
-def _shown_divergence(first: Divergence) -> Divergence:
+def _printable_divergence(first: Divergence) -> Divergence:
     return replace(
         first,
         origin=printable(first.origin or first.layer),
@@ -106,7 +106,7 @@ def _shown_divergence(first: Divergence) -> Divergence:
     )
 
 
-def _shown_verdict(verdict: Verdict) -> Verdict:
+def _printable_verdict(verdict: Verdict) -> Verdict:
     because = tuple(
         replace(each, origin=printable(each.origin or each.layer), why=one_line(each.why))
         for each in verdict.because
@@ -150,10 +150,12 @@ def _verdict_data(verdict: Verdict) -> VerdictData:
     )
 
 
-ShownMatch = Annotated[InstanceOf[LayerMatch], PlainSerializer(_match_data, return_type=MatchData)]
+ReportedMatch = Annotated[
+    InstanceOf[LayerMatch], PlainSerializer(_match_data, return_type=MatchData)
+]
 """How many values of a layer agree, of which JSON has ``MatchData``."""
 
-ShownAgreement = Annotated[
+ReportedAgreement = Annotated[
     InstanceOf[Agreement], PlainSerializer(_statement_data, return_type=StatementData)
 ]  # fmt: skip
 """A comparison, of which JSON has ``StatementData``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parts and the growth as plain data."""
-        return {**vars(self), "percent": self.percent}
+        return {**asdict(self), "percent": self.percent}
 
 
 @dataclass(frozen=True)

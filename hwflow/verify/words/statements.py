@@ -36,8 +36,8 @@ class Claim:
         return f"The {self.found} differs from the {self.reference}"
 
     @property
-    def first(self) -> str:
-        """What the place is where the two first differ."""
+    def first_differ(self) -> str:
+        """What is said of the place where the two first differ."""
         return f"{_sentence(self.expected)} and {self.found} first differ"
 
 
