@@ -126,12 +126,12 @@ def _write(model: QonnxModel, node: ir.Node, layer: Any) -> str:
         return f"the file has no weights of shape {values.shape}"
     if node.op_type != "FloatQuant":  # which the lowering refuses by its own message
         try:
-            again = read_quantizer(node, model.where(node))(values.astype(np.float64))
-            again = again.astype(np.float32)
+            quantized = read_quantizer(node, model.where(node))(values.astype(np.float64))
+            quantized = quantized.astype(np.float32)
         except InvalidQuantizerError as error:
             return error.diagnostics[0].title
-        if not np.array_equal(again, values):
-            count = int((again != values).sum())
+        if not np.array_equal(quantized, values):
+            count = int((quantized != values).sum())
             return f"{count} of {values.size} weights are not on the grid of the exported quantiser"
     if np.array_equal(old.const_value.numpy(), values):
         return ""

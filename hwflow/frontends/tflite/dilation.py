@@ -65,16 +65,16 @@ def _replace(tensors: list[Tensor], operators: list[Operator], chain: list[Opera
     first, last = chain[0], chain[-1]
     (place,) = (i for i, o in enumerate(chain) if o.kind in CONVOLUTIONS)
     conv = chain[place]
-    blocks, pads, again, crops = (
+    blocks, pads, merged_blocks, crops = (
         None if tensors[i].data is None else np.asarray(tensors[i].data, np.int64)
         for i in (*first.inputs[1:3], *last.inputs[1:3])
     )
-    if blocks is None or pads is None or again is None or crops is None:
+    if blocks is None or pads is None or merged_blocks is None or crops is None:
         return
     dilated = _options(tensors, conv, blocks.ravel())
     x = tensors[first.inputs[0]]
     rank = blocks.size
-    if dilated is None or not np.array_equal(blocks, again) or len(x.shape) != rank + 2:
+    if dilated is None or not np.array_equal(blocks, merged_blocks) or len(x.shape) != rank + 2:
         return
     if pads.shape != (rank, 2) or crops.shape != (rank, 2) or min(pads.min(), crops.min()) < 0:
         return

@@ -105,8 +105,8 @@ def _is_pointwise(case: Case, operands: Sequence[RawArray], result: FixedArray) 
         return False
     flat = operands[0].reshape(len(operands[0]), -1)
     order = np.random.default_rng(0).permutation(flat.shape[1])
-    again = computed(case, [flat[:, order].reshape(result.shape)]).raw
-    return np.array_equal(again.reshape(flat.shape), result.raw.reshape(flat.shape)[:, order])
+    reordered = computed(case, [flat[:, order].reshape(result.shape)]).raw
+    return np.array_equal(reordered.reshape(flat.shape), result.raw.reshape(flat.shape)[:, order])
 
 
 def _cost_problems(cost: Cost) -> Iterator[str]:
