@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.body.values import NoGoldenError, Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.facts import Facts
+from hwflow.ir.hls_layer import HlsLayer, Target
 from hwflow.ir.onnx_node import Constant, Layout, OnnxNode, RefusedError
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
@@ -30,51 +33,6 @@ __all__ = [
     "RefusedError",
     "Target",
 ]
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the hardware is generated for, as far as operators must know.
-
-    Attributes:
-        backend: hls4ml backend, ``"Vitis"`` or ``"Vivado"``.
-        io_type: ``"io_parallel"`` or ``"io_stream"``.
-        part: the FPGA part.
-        clock_period_ns: requested clock period.
-    """
-
-    backend: str = "Vitis"
-    io_type: str = "io_parallel"
-    part: str = "xc7z020clg400-1"
-    clock_period_ns: float = 10.0
-
-    @property
-    def streams(self) -> bool:
-        """Whether values travel through FIFOs, one pixel at a time."""
-        return self.io_type == "io_stream"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HlsLayer:
-    """One hls4ml layer, with every type explicit.
-
-    Attributes:
-        class_name: hls4ml's layer class; ``"HwflowKernel"`` for kernels from ``templates/ops``.
-        attributes: layer attributes as hls4ml's ``from_layer_list`` takes them.
-        weights: constant arrays by hls4ml's name (``weight``, ``bias``, ``scale``, ...).
-        types: fixed-point types by hls4ml's precision name (``result``, ``accum``, ``table``, ...).
-        strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
-        reuse_factor: multiplications per multiplier.
-        kernel: file stem under ``templates/ops`` that holds the C++, if hls4ml has no kernel.
-    """
-
-    class_name: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    weights: Mapping[str, FixedArray] = field(default_factory=dict)
-    types: Mapping[str, FixedType] = field(default_factory=dict)
-    strategy: str = "latency"
-    reuse_factor: int = 1
-    kernel: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +140,24 @@ class Op(Facts, ABC):
             inputs: types of the operands, each with the full range of its fixed-point type.
         """
         return ""
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        """Write the nodes that compute the same as ``compute``; not asked where ``golden`` is said.
+
+        hwflow's own operators write them with the methods of ``Body``, so that they can choose the
+        narrowest arithmetic that is exact, and take the operands in the order that they have.
+
+        Args:
+            body: to write to.
+            operands: the mantissas of the operands.
+            types: their types, with the proven ranges.
+
+        Raises:
+            NoGoldenError: no standard operators compute it exactly; says why.
+        """
+        raise NoGoldenError("the operator has no golden function")
 
     @abstractmethod
     def lower(self, *inputs: TensorType) -> HlsLayer:

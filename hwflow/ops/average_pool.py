@@ -10,6 +10,8 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, overflow_raw
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
@@ -18,10 +20,13 @@ from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
 from hwflow.ops.shared.division import (
     check_width,
     divide_to,
+    division_carrier,
     quotient_parameters,
     quotient_too_wide,
+    write_division,
 )
 from hwflow.ops.shared.pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.sliding import window_sums
 
 EXTRA_BITS = 10
 """Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
@@ -172,6 +177,30 @@ class AveragePool(_Pool):
             self._division(x, self.infer(x).dtype)
         except OverflowError as problem:
             yield quotient_too_wide(problem)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        window, divisors = self.window(x.shape), self.divisors(x.shape)
+        count = int(np.prod(window.kernel))
+        lo, hi = min(x_t.bounds[0] * count, 0), max(x_t.bounds[1] * count, 0)
+        sums = Span(lo, hi, x_t.dtype.fractional)
+        dtype = self._dtype(x_t)
+        largest = int(divisors.max())
+        if dtype is None:
+            reach = sums.largest * largest
+            total = window_sums(body, body.carried(x, carrier(reach, "a mean")), window)
+            factors = np.broadcast_to((largest // divisors)[..., None], total.shape)
+            if not (factors == 1).all():
+                total = body.apply("Mul", total, body.number(total, factors, "factors"))
+            span = Span(lo * largest, hi * largest, self._fractional(x_t, divisors))
+            return Result(self.squeezed(body, total), span)
+        total = window_sums(body, body.carried(x, division_carrier(sums, dtype)), window)
+        full = np.broadcast_to(divisors[..., None], total.shape)
+        by = full if (full != full.flat[0]).any() else largest
+        y, span = write_division(body, total, sums, dtype, by)
+        return Result(self.squeezed(body, y), span)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
@@ -56,6 +58,18 @@ class Bipolar(Op):
         (x,) = inputs
         size = np.unique(self.level.raw)
         return two_sides(x, levels=np.unique(np.concatenate([-size, size])))
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,) = operands
+        largest = int(self.level.raw.max())
+        x = body.carried(x, max(x.carrier, carrier(largest, "a level")))
+        sign = body.node("GreaterOrEqual", x.name, body.number(x, 0.0))
+        level = body.number(x, self.level.raw, "level")
+        minus = body.number(x, -self.level.raw, "minus")
+        y = replace(x, name=body.node("Where", sign, level, minus))
+        return Result(y, Span(-largest, largest, self.level.dtype.fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

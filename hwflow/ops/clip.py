@@ -10,6 +10,8 @@ import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import ONE, ZERO, rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
@@ -140,6 +142,19 @@ class Clip(Op):
         if self.hi is None:
             hi = np.maximum(lo, hi)
         return lo, hi, fractional
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        lo, hi, fractional = self._bounds(x_t)
+        up = fractional - x_t.dtype.fractional
+        ends = [end << up for end in x_t.bounds]
+        within = carrier(max(map(abs, (*ends, int(lo), int(hi)))), "a bound")
+        x = body.scaled(body.carried(x, within), up)
+        y = body.apply("Clip", x, body.number(x, lo, "lo"), body.number(x, hi, "hi"))
+        low, high = (min(max(end, int(lo)), int(hi)) for end in ends)
+        return Result(y, Span(low, high, fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.body.values import Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.merge import on_common_grid
+from hwflow.ops.shared.merge import on_common_grid, written_on_common_grid
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +63,20 @@ class Concat(Op):
         full = self.exact(*(TensorType.full(x.shape[1:], x.dtype) for x in inputs)).dtype
         aligned = [x.raw << (full.fractional - x.dtype.fractional) for x in inputs]
         return FixedArray(np.concatenate(aligned, axis=self.axis + 1), full)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        found, spans = written_on_common_grid(body, operands, types)
+        rank = len(found[0].shape)
+        axis = self.axis + 1
+        if found[0].first:
+            axis = 1 if self.axis == rank - 1 else self.axis + 2
+        name = body.node("Concat", *(x.name for x in found), axis=axis)
+        shape = list(found[0].shape)
+        shape[self.axis] = sum(x.shape[self.axis] for x in found)
+        span = Span(min(s.lo for s in spans), max(s.hi for s in spans), spans[0].fractional)
+        return Result(replace(found[0], name=name, shape=tuple(shape)), span)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         shape = inputs[0].shape

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
-from hwflow.fixed import FixedArray, FixedType
+from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.body.values import Carrier, Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
-from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
-from hwflow.ops.shared.matvec import (
-    accumulator_pieces,
-    add_bias,
-    check_accumulator,
-    check_strategy,
-    keeps_products,
-    multiply_accumulate,
-    reuse_factors,
-    sum_bounds,
-)
-from hwflow.ops.shared.xnor import check_product, xnor_layer, xnor_obstacle
+from hwflow.ops.shared.matvec import keeps_products, multiply_accumulate
+from hwflow.ops.shared.products import GoldenSum, _Products
+from hwflow.ops.shared.xnor import xnor_layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dense(Op):
+class Dense(_Products):
     """Fully connected layer; one multiplier serves ``reuse_factor`` products.
 
     Attributes:
@@ -90,57 +83,46 @@ class Dense(Op):
         quantized = Constant(matrix, weight.quantized)
         return [cls(weight=weight_constant(node, quantized), bias=bias_constant(node, offset))]
 
-    def exact(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
-        shape = (*x.shape[:-1], self.weight.shape[1])
-        total = self._exact_sum(x)
-        full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
-        if keeps_products(self.accum_t, full):
-            return full if self.accum_t is None else full.cast(self.accum_t)
-        assert self.accum_t is not None
-        return TensorType.full(shape, self.accum_t)
+    @property
+    def matrix(self) -> RawArray:
+        return self.weight.raw
 
-    def _exact_sum(self, x: TensorType) -> TensorType:
-        lo, hi = sum_bounds(x.lo, x.hi, self.weight.raw)
-        fractional = x.dtype.fractional + self.weight.dtype.fractional
-        return TensorType.exactly(self.bias.shape, *add_bias(lo, hi, fractional, self.bias))
+    def out_shape(self, x: TensorType) -> tuple[int, ...]:
+        return (*x.shape[:-1], self.weight.shape[1])
 
-    def compute(self, *inputs: FixedArray) -> FixedArray:
-        (x,) = inputs
-        total = self._exact_sum(TensorType.full(x.shape[-1:], x.dtype))
+    def sums(self, x: FixedArray, accum_t: FixedType | None) -> FixedArray:
+        total = self.exact_sum(TensorType.full(x.shape[-1:], x.dtype))
         return multiply_accumulate(
             x,
             self.weight.raw,
             self.weight.dtype.fractional,
             self.bias,
-            self.accum_t or total.dtype,
-            every_product=not keeps_products(self.accum_t, total),
+            accum_t or total.dtype,
+            every_product=not keeps_products(accum_t, total),
         )
 
-    def pieces(self, *inputs: TensorType) -> Pieces | None:
-        (x,) = inputs
-        exact = replace(self, accum_t=None)
-        return accumulator_pieces(exact.compute, self._exact_sum(x), self.accum_t)
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        found, x = GoldenSum(self, types[0]), self.arranged(body, operands[0])
+        x = body.carried(x, found.carrier)
+        weight = self.arranged_weight(found.scaled(found.weight), x)
+        factors = body.number(x, weight, "weight")
+        bias = body.number(x, found.scaled(found.bias), "bias")
+        return found.accumulated(body, self.write_sums(body, x, factors, bias))
 
-    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
-        (x,) = inputs
-        exact = keeps_products(self.accum_t, self._exact_sum(x))
-        legal = reuse_factors(self.strategy, *self.weight.shape)
-        yield from check_strategy(self.strategy, self.reuse_factor, legal, accum_exact=exact)
-        yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
-        yield from check_product(self.product, self._obstacle(accum_exact=exact))
+    def arranged(self, body: Body, x: Tensor) -> Tensor:
+        return x if x.inner else body.channels_last(x)
 
-    def reuse_factors(self, target: Target) -> Sequence[int]:
-        return (1,) if self.product == "xnor" else reuse_factors(self.strategy, *self.weight.shape)
+    def arranged_weight(self, weight: npt.NDArray[Any], x: Tensor) -> npt.NDArray[Any]:
+        return weight[x.order] if x.inner else weight
 
-    def _obstacle(self, *, accum_exact: bool) -> str:
-        return xnor_obstacle(
-            self.weight.raw,
-            self.input_exponent,
-            strategy=self.strategy,
-            reuse_factor=self.reuse_factor,
-            accum_exact=accum_exact,
-        )
+    def write_sums(self, body: Body, x: Tensor, weight: str, bias: str, groups: int = 1) -> Tensor:
+        if len(x.shape) == 1 and x.carrier is not Carrier.INT64:
+            name = body.node("Gemm", x.name, weight, bias)
+        else:
+            name = body.node("Add", body.node("MatMul", x.name, weight), bias)
+        return replace(x, name=name, shape=(*x.shape[:-1], self.weight.shape[1]), inner=())
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,13 +11,16 @@ import numpy as np
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate.spread import SIMPLE, make_cost, repeated
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, cast_raw, shift_round
+from hwflow.ir.body.casts import cast
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.qonnx.fixed_quant import NAME, Formats
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware
-from hwflow.ops.shared.casts import cast_cells, cast_goals, cast_pieces
+from hwflow.ops.shared.casts import cast_cells, cast_goals, cast_pieces, port_type_of
 
 LUT_PER_CLAMP_BIT = 1.5
 """Two comparisons and a choice for a bit that saturates, as in ``fabric.lut_cast``."""
@@ -106,17 +109,15 @@ class FixedQuant(Op):
         raw = x.raw.reshape(len(x.raw), -1)
         raw = np.maximum(raw, 0) if self.relu else raw
         row = np.resize(self.rows, raw.shape[1])
-        live = [t for t in self.types if t is not None]
-        fractional = max((t.fractional for t in live), default=0)
+        fractional = max((t.fractional for t in self.types if t is not None), default=0)
         found = np.zeros_like(raw)
         for place, dtype in enumerate(self.types):
             if dtype is not None:
                 where = row == place
                 cast = cast_raw(raw[:, where], x.dtype.fractional, dtype)
                 found[:, where] = cast << (fractional - dtype.fractional)
-        ends = [(t.raw_min << (s := fractional - t.fractional), t.raw_max << s) for t in live]
-        lo, hi = min((e[0] for e in ends), default=0), max((e[1] for e in ends), default=0)
-        return FixedArray(found.reshape(x.shape), FixedType.covering(lo, hi, fractional))
+        full = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype  # finer bits are all 0
+        return FixedArray(found.reshape(x.shape) >> (fractional - full.fractional), full)
 
     def pieces(self, *inputs: TensorType) -> Pieces:
         (x,) = inputs
@@ -148,6 +149,31 @@ class FixedQuant(Op):
         wrap and a saturation at a range that holds the type's own. None where no type does it.
         """
         return port_type_of([t for t in self.types if t is not None])
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        found = self.exact(x_t)
+        if self.relu:
+            x = body.positive(x)
+            x_t = replace(x_t, lo=np.maximum(x_t.lo, 0), hi=np.maximum(x_t.hi, 0))
+        row = np.resize(self.rows, x_t.size)
+        row = row[: x_t.channels] if len(self.rows) == x_t.channels else row.reshape(x.shape)
+        within = carrier(max(map(abs, found.bounds)), "a value")
+        total = body.carried(x, max(x.carrier, within))
+        total = body.apply("Mul", total, body.number(total, 0.0, "zero"))
+        for place, dtype in enumerate(self.types):
+            mask = (row == place).astype(np.float64)
+            if dtype is None or not mask.any():
+                continue
+            y, _ = cast(body, x, Span.of(x_t), dtype)
+            y = body.scaled(y, found.dtype.fractional - dtype.fractional)
+            within = max(y.carrier, total.carrier)
+            y, total = body.carried(y, within), body.carried(total, within)
+            masked = body.apply("Mul", y, body.number(y, mask, "mask"))
+            total = body.apply("Add", total, masked.name)
+        return Result(total, Span.of(found))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
@@ -228,23 +254,6 @@ def hardware_formats(node: OnnxNode) -> Formats:
         ) from None
     index = to_hardware(node, x, formats.index.astype(np.float64))
     return Formats(formats.types, index.astype(np.int64))
-
-
-def port_type_of(types: Sequence[FixedType]) -> FixedType | None:
-    """Return a port's type that changes nothing about casts to types behind it, or None."""
-    exact = (Rounding.TRN, Rounding.RND)
-    wraps = {t.overflow is Overflow.WRAP for t in types}
-    if not types or len(wraps) > 1 or any(t.rounding not in exact for t in types):
-        return None
-    fractional = max(t.fractional + (t.rounding is Rounding.RND) for t in types)
-    signed = any(t.signed for t in types)
-    whole = max(t.integer - t.signed for t in types) + signed
-    # a sum that rounds up must still be seen to be out of range, where it saturates
-    overflow = Overflow.WRAP if wraps == {True} else Overflow.SAT
-    width = fractional + whole
-    if not 1 <= width <= 32:
-        return None
-    return FixedType(width, whole, signed, Rounding.TRN, overflow)
 
 
 def _cpp(dtype: FixedType) -> tuple[str, int, int, str, str]:

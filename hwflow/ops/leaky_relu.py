@@ -10,6 +10,8 @@ import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
@@ -105,6 +107,24 @@ class LeakyRelu(Op):
     def pieces(self, *inputs: TensorType) -> Pieces:
         (x,) = inputs
         return two_sides(x)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        product = x_t.dtype.fractional + self.slope.dtype.fractional
+        fractional = max(x_t.dtype.fractional, product)
+        above, below = fractional - x_t.dtype.fractional, fractional - product
+        slope = shift_left(self.slope.raw, below)
+        steepest = max(1 << above, int(np.abs(slope).max()))
+        reach = max(map(abs, x_t.bounds)) * steepest
+        x = body.carried(x, carrier(reach, "a product"))
+        zero = body.number(x, 0.0)
+        positive = body.scaled(body.positive(x), above)
+        negative = body.apply("Min", x, zero)
+        negative = body.apply("Mul", negative, body.number(x, slope, "slope"))
+        y = body.apply("Add", positive, negative.name)
+        return Result(y, Span(-reach, reach, fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

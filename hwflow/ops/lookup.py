@@ -11,6 +11,8 @@ import numpy as np
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.fixed.doubles import quantize_values
+from hwflow.ir.body.values import Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
@@ -23,10 +25,12 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.tables import (
     F64,
     bits_of,
+    every_value,
     lookup_layer,
     lookup_pieces,
     saturating,
     table_error,
+    write_table,
 )
 
 WIDEST = 12
@@ -175,6 +179,11 @@ class Lookup(Op):
     def pieces(self, *inputs: TensorType) -> Pieces:
         (x,) = inputs
         return lookup_pieces(x)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        return write_table(body, operands[0], types[0], self.compute(every_value(types[0])))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.body.values import Carrier, Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.sliding import padded, taps
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +47,23 @@ class MaxPool(_Pool):
         for tap in taps:
             np.maximum(best, window.at(padded, tap), out=best)
         return FixedArray(best.reshape(len(best), -1) if self.squeeze else best, x.dtype)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        window, integers_only = self.window(x.shape), operands[0].carrier is Carrier.INT64
+        x = body.channels_last(x) if integers_only else body.channels_first(x)
+        x = padded(body, x, window, x_t.dtype.raw_min)
+        if integers_only:  # ONNX defines no such MaxPool
+            seen = [tap for _, tap in taps(body, x, window)]
+            y = Tensor(body.node("Max", *seen), (), x.carrier)
+        else:
+            kernel, strides = list(window.kernel), list(window.strides)
+            y = body.apply("MaxPool", x, kernel_shape=kernel, strides=strides)
+        y = replace(y, shape=(*window.out, x.shape[-1]))
+        lo = min(x_t.bounds[0], x_t.dtype.raw_min if window.pads else x_t.bounds[0])
+        return Result(self.squeezed(body, y), Span(lo, x_t.bounds[1], x_t.dtype.fractional))
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         return self._cost(target, inputs[0], average=False)

@@ -10,11 +10,18 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray, Rounding, overflow_raw
+from hwflow.ir.body.values import Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
-from hwflow.ops.shared.division import divide_to, quotient_parameters, quotient_too_wide
+from hwflow.ops.shared.division import (
+    divide_to,
+    quotient_parameters,
+    quotient_too_wide,
+    write_division,
+)
 from hwflow.ops.shared.several import _Several, example_types, require_one_shape
 
 EXTRA_BITS = 10
@@ -96,6 +103,16 @@ class Mean(_Several):
             self.lower(*inputs)
         except OverflowError as problem:
             yield quotient_too_wide(problem)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        mean_t = self._dtype(*(t.dtype for t in types))
+        total, sums = self.write_total(body, operands, types, mean_t)
+        if mean_t is not None:
+            return Result(*write_division(body, total, sums, mean_t, len(operands)))
+        fractional = sums.fractional + halvings(len(operands))
+        return Result(total, replace(sums, fractional=fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         lo, hi, fractional = self.total(*inputs)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import ZERO
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import OnnxNode, Op, Target
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Function, Product
 from hwflow.ir.tensor import TensorType
@@ -21,20 +22,21 @@ from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.constants import is_short
 from hwflow.ops.shared.functions import line, the_constant
 from hwflow.ops.shared.merge import (
-    check_merge,
+    _Merge,
+    broadcast,
     common_shape,
-    example_types,
-    merge_layer,
     product_bounds,
     require_two,
 )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Mul(Op):
+class Mul(_Merge):
     """``a * b``, exactly, with ONNX broadcasting; claims ``Div`` by a constant too, and ``Pow``."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Mul", "Div", "Pow")
+    kernel: ClassVar[str] = "multiply"
+    sign: ClassVar[str] = "*"
     functions: ClassVar[tuple[str, ...]] = onnx
     wraps: ClassVar[bool] = True
 
@@ -99,23 +101,21 @@ class Mul(Op):
         full = (TensorType.full(t.shape[1:], t.dtype) for t in inputs)
         return FixedArray(a.raw * b.raw, self.exact(*full).dtype)
 
-    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
-        a, b = inputs
-        yield from check_merge(a, b)
-
-    def lower(self, *inputs: TensorType) -> HlsLayer:
-        a, b = inputs
-        return merge_layer("multiply", "*", a, b)
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        left, right = map(Span.of, types)
+        within = carrier(left.largest * right.largest, "a product")
+        first = all(x.first for x in operands)
+        a, b = (body.carried(x if first else body.channels_last(x), within) for x in operands)
+        ends = [x * y for x in (left.lo, left.hi) for y in (right.lo, right.hi)]
+        span = Span(min(ends), max(ends), left.fractional + right.fractional)
+        return Result(broadcast(body, "Mul", a, b), span)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         a, b = inputs
         wide, other = (TensorType.full(common_shape(a, b), t.dtype) for t in inputs)
         return _cost.product_cost(wide, other, target=target)
-
-    @classmethod
-    def examples(cls) -> Iterable[Example]:
-        for name, result_t, inputs in example_types():
-            yield Example(name, cls(result_t=result_t), tuple(inputs))
 
 
 def _power(node: OnnxNode, tree: Expression) -> Expression:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.ir.body.values import Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces, two_sides
@@ -46,6 +48,13 @@ class Relu(Op):
     def pieces(self, *inputs: TensorType) -> Pieces:
         (x,) = inputs
         return two_sides(x)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        span = Span.of(types[0])
+        above = replace(span, lo=max(span.lo, 0), hi=max(span.hi, 0))
+        return Result(body.positive(operands[0]), above)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -11,6 +11,8 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.body.values import Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
@@ -20,6 +22,8 @@ from hwflow.ir.real.nodes import Linear, Source, with_source
 from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.requantization.body import write_argument, write_requantized
+from hwflow.ops.requantization.cases import cases
 from hwflow.ops.requantization.choose import FINDERS, cheapest
 from hwflow.ops.requantization.pieces import cut, reachable, sides_of
 from hwflow.ops.requantization.plan import Plan
@@ -128,11 +132,11 @@ class Requantize(Op):
         """Return ``limits`` on all inputs that can occur, with as many rows as the function."""
         if self.limits is not None or self.tree is None:
             return self.limits
-        problem = self._problem(*inputs)
+        problem = self.problem(*inputs)
         return sides_of(self.at(*inputs).tree, problem.lo, problem.hi)
 
     def pieces(self, *inputs: TensorType) -> Pieces:
-        op, problem = self.at(*inputs), self._problem(*inputs)
+        op, problem = self.at(*inputs), self.problem(*inputs)
         function = problem.function
         found = cut(function, self.limited(*inputs))
         row, channel = rows_of(function.rows, inputs[0])
@@ -162,7 +166,8 @@ class Requantize(Op):
         terms = [w * x.raw for w, x in zip(spread, inputs, strict=True)]
         return np.asarray(sum(terms[1:], terms[0]), np.int64)
 
-    def _problem(self, *inputs: TensorType) -> Problem:
+    def problem(self, *inputs: TensorType) -> Problem:
+        """Return what this must compute for operands in their proven ranges."""
         op = self.at(*inputs)
         return Problem.of(op.function_of(*inputs), op.weights, inputs)
 
@@ -174,7 +179,7 @@ class Requantize(Op):
         """
         if self.plan is not None and self.plan.covers(ends_by_row(self.function.rows, inputs)):
             return self.plan
-        problem = self._problem(*inputs)
+        problem = self.problem(*inputs)
         names = FINDERS if self.implementation is None else {self.implementation} & {*FINDERS}
         found = cheapest(problem, target, inputs, names)
         return found[0][1] if found else None
@@ -188,7 +193,7 @@ class Requantize(Op):
             )  # fmt: skip
         if self.chosen(target, *inputs) is not None:
             return
-        priced = cheapest(self._problem(*inputs), target, inputs)
+        priced = cheapest(self.problem(*inputs), target, inputs)
         names = ", ".join(f"{plan.implementation} ({price:.0f} LUTs)" for price, plan in priced)
         if self.implementation is None:
             yield Diagnostic(
@@ -212,6 +217,14 @@ class Requantize(Op):
             raise ValueError("no implementation serves; check() says so")
         return plan
 
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        problem = self.problem(*types)
+        n = write_argument(body, operands, types, problem.weights)
+        y = write_requantized(body, n, problem)
+        return Result(y, Span(*problem.levels, self.fractional))
+
     def lower(self, *inputs: TensorType) -> HlsLayer:
         return self._plan(Target(), *inputs).layer(self.exact(*inputs), *inputs)
 
@@ -230,8 +243,8 @@ class Requantize(Op):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        yield from _examples_of_one()
-        yield from _examples_of_sums()
+        for name, fields, inputs in cases():
+            yield Example(name, cls(**fields), inputs)
 
 
 def _reached(
@@ -277,56 +290,3 @@ def _tabulated(tree: Expression, lo: bytes, hi: bytes) -> StepFunction:
     """Return a tree's function between the ends of each row, int64."""
     ends = (np.frombuffer(end, np.int64) for end in (lo, hi))
     return tabulate(tree, *ends)
-
-
-def _examples_of_one() -> Iterator[Example]:
-    """Yield a function for every implementation, and every number of rows."""
-    raw = np.arange(-128, 128)
-    scaled = [np.clip((m * raw + 40) >> 7, -8, 7) for m in (11, 13, -9, 0, 10, 12)]
-    signed, unsigned = FixedType(8, 3), FixedType(8, 10, signed=False)
-    x = TensorType.full((2, 3), signed)
-    three = StepFunction.of(np.full(3, -128), scaled[:3])
-    kinked = StepFunction.of(np.array([-128]), [np.where(raw < 0, raw >> 3, raw) >> 1])
-    bump = StepFunction.of(np.array([0]), [np.arange(256) * np.arange(255, -1, -1) >> 11])
-    halved = StepFunction.of(np.array([-128]), [np.clip((5 - raw) >> 3, -4, 9)])
-    doubled = StepFunction.of(np.array([-128]), [4 * raw + 3])
-    six = StepFunction.of(np.full(6, -128), scaled)
-    for name, function, dtype, implementations in (
-        ("channels", three, signed, ("multiply_add_shift", "table", "thresholds")),
-        ("elements", six, signed, ("multiply_add_shift", "table", "thresholds")),
-        ("kinked", kinked, signed, ("piecewise", "table", "thresholds")),
-        ("bump", bump, unsigned, ("piecewise", "table", "thresholds")),
-        ("halved", halved, signed, ("shift", "thresholds")),
-        ("doubled", doubled, signed, ("shift", "multiply_add_shift")),
-    ):
-        inputs = (TensorType.full(x.shape, dtype),)
-        for way in implementations:
-            op = Requantize(function=function, fractional=2, implementation=way)
-            yield Example(f"{name}_{way}", op, inputs)
-    yield Example("cheapest", Requantize(function=three), (x,))
-    wide = np.array([-(2**29), -77_777_777, 1, 123_456_789])
-    steps = StepFunction((wide,), (np.arange(4) - 1,), np.array([2**29 - 1]))
-    far = TensorType.full((3,), FixedType(30, 12))
-    yield Example("wide", Requantize(function=steps, fractional=-1), (far,))
-
-
-def _examples_of_sums() -> Iterator[Example]:
-    """Yield sums of two to four operands, per tensor, channel and element."""
-    signed, unsigned = FixedType(6, 3), FixedType(5, 7, signed=False)
-    types = (signed, unsigned, FixedType(3, 1), FixedType(4, 4, signed=False))
-    for name, count, rows, way in (
-        ("add", 2, 1, "multiply_add_shift"), ("add", 2, 1, "thresholds"),
-        ("add_channels", 2, 3, "multiply_add_shift"), ("add_elements", 2, 6, "thresholds"),
-        ("add_elements", 2, 6, "table"), ("add_three", 3, 3, "multiply_add_shift"),
-        ("add_four", 4, 1, "thresholds"),
-    ):  # fmt: skip
-        inputs = tuple(TensorType.full((2, 3), t) for t in types[:count])
-        weights = tuple(np.array([3, -5, 7, 2, 9, 4][:rows]) + i for i in range(count))
-        ends = [(np.full(rows, t.bounds[0]), np.full(rows, t.bounds[1])) for t in inputs]
-        lo, hi = weighted(weights, np.arange(rows), ends)
-        levels = [
-            np.clip((7 * np.arange(a, b + 1) + 30) >> 7, 0, 15) for a, b in zip(lo, hi, strict=True)
-        ]
-        function = StepFunction.of(lo, levels)
-        op = Requantize(function=function, weights=weights, implementation=way)
-        yield Example(f"{name}_{way}", op, inputs)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.estimate import layer as _cost
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.ir.body import integers
+from hwflow.ir.body.values import Carrier, Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType
@@ -37,6 +40,21 @@ class RoundAway(Op):
         (x,) = inputs
         full = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype
         return FixedArray(_away(x.raw, max(x.dtype.fractional - self.fractional, 0)), full)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), span = operands, Span.of(types[0])
+        drop = max(span.fractional - self.fractional, 0)
+        size = body.apply("Abs", x)
+        if x.carrier is Carrier.INT64:
+            size = body.apply("Add", size, body.number(x, (1 << drop) - 1, "below"))
+            size = integers.divided(body, size, 1 << drop, Rounding.TRN_ZERO)
+        else:
+            size = body.apply("Ceil", body.scaled(size, -drop))
+        y = body.apply("Mul", body.apply("Sign", x), size.name)
+        lo, hi = (int(np.sign(v)) * -(-abs(v) >> drop) for v in (span.lo, span.hi))
+        return Result(y, Span(lo, hi, span.fractional - drop))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

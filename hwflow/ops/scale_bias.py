@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
@@ -152,6 +154,21 @@ class ScaleBias(Op):
         common = max(product, bias.dtype.fractional) if bias.raw.any() else product
         up = common - bias.dtype.fractional if bias.raw.any() else 0
         return scale.raw, shift_left(bias.raw, up), common - product, common
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        scale, bias, up, fractional = self._aligned(x_t.dtype.fractional)
+        factor = [int(v) << up for v in np.ravel(scale)]
+        offset = int(np.abs(bias).max(initial=0))
+        reach = max(map(abs, x_t.bounds)) * max(map(abs, factor), default=0) + offset
+        x = body.carried(x, carrier(reach, "a scaled value"))
+        constant = np.array(factor).reshape(np.shape(scale))
+        y = body.apply("Mul", x, body.number(x, constant, "scale"))
+        if np.any(bias):
+            y = body.apply("Add", y, body.number(x, bias, "bias"))
+        return Result(y, Span(-reach, reach, fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

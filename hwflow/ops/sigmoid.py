@@ -10,7 +10,8 @@ import numpy as np
 
 from hwflow.fixed import FixedType
 from hwflow.ir.op import OnnxNode, Op
-from hwflow.ops.shared.tables import F32, F64, _TableActivation, c_float_function, saturating
+from hwflow.ops.shared.table_activation import _TableActivation
+from hwflow.ops.shared.tables import F32, F64, c_float_function, saturating
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

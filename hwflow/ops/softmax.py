@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
@@ -14,12 +13,15 @@ from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
+from hwflow.ir.body.casts import cast
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import kept
-from hwflow.ops.shared.tables import c_float_function, met_by, saturating
+from hwflow.ops.shared.tables import exponentials_at, looked_up, met_by, reciprocals_at, saturating
 from hwflow.ops.transpose import Transpose
 
 EXP_SIZE = 1024
@@ -172,9 +174,35 @@ class Softmax(Op):
 
     def _tables(self, x: FixedType, channels: int) -> tuple[FixedArray, FixedArray]:
         return (
-            _exponentials(self.difference_t(x), self.table_t),
-            _reciprocals(self.inverse_input_t(channels), self.table_t),
+            exponentials_at(self.difference_t(x), self.table_t),
+            reciprocals_at(self.inverse_input_t(channels), self.table_t),
         )
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x_t,) = types
+        x = body.channels_last(operands[0])
+        channels, span = x.shape[-1], Span.of(x_t)
+        exponentials, inverses = self._tables(x_t.dtype, channels)
+        axes = body.constant([-1], np.int64, "axes")
+        x = body.carried(x, max(x.carrier, carrier(span.hi - span.lo, "a difference")))
+        gap = body.apply("Sub", replace(x, name=body.node("ReduceMax", x.name, axes)), x.name)
+        wide = Span(0, span.hi - span.lo, span.fractional)
+        place, _ = cast(body, gap, wide, self.difference_t(x_t.dtype))
+        each = looked_up(body, place, exponentials.raw, "exponentials")
+        top = int(exponentials.raw.max()) * channels
+        each = body.carried(each, carrier(top, "a sum of exponentials"))
+        total = replace(each, name=body.node("ReduceSum", each.name, axes))
+        sums = Span(0, top, self.sum_t(channels).fractional)
+        at, _ = cast(body, total, sums, self.inverse_input_t(channels))
+        inverse = looked_up(body, at, inverses.raw, "reciprocals")
+        reach = int(exponentials.raw.max()) * int(np.abs(inverses.raw).max())
+        both = carrier(reach, "a product")
+        each, inverse = body.carried(each, both), body.carried(inverse, both)
+        y = body.apply("Mul", each, inverse.name)
+        found = Span(-reach, reach, 2 * self.table_t.fractional)
+        return Result(y, found) if self.result_t else Result(*cast(body, y, found, self.table_t))
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
@@ -250,18 +278,3 @@ class Softmax(Op):
         ]  # fmt: skip
         for name, shape, dtype, fields in kinds:
             yield Example(name, cls(**fields), (TensorType.full(shape, dtype),))  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=64)
-def _exponentials(x: FixedType, to: FixedType) -> FixedArray:
-    """Return exp(-x) at every value of ``x``, by the C library's float function."""
-    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
-    return FixedArray(quantize_values(c_float_function("expf")(-points).astype(np.float64), to), to)
-
-
-@lru_cache(maxsize=64)
-def _reciprocals(x: FixedType, to: FixedType) -> FixedArray:
-    """Return 1/x at every value of ``x``, a float quotient as in hls4ml."""
-    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
-    with np.errstate(divide="ignore"):
-        return FixedArray(quantize_values((np.float32(1) / points).astype(np.float64), to), to)

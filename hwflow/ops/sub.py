@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
-from hwflow.fixed import FixedArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.grid import ONE, ZERO
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.functions import line, the_constant
-from hwflow.ops.shared.merge import (
-    check_merge,
-    common_shape,
-    example_types,
-    merge_layer,
-    on_common_grid,
-    raw_on_common_grid,
-    require_two,
-    wider_operand,
-)
+from hwflow.ops.shared.merge import _SignedSum, require_two
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sub(Op):
+class Sub(_SignedSum):
     """``a - b``, exactly, with ONNX broadcasting; claims ``Neg`` too."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Sub", "Neg")
+    kernel: ClassVar[str] = "subtract"
+    sign: ClassVar[str] = "-"
+    factor: ClassVar[int] = -1
     functions: ClassVar[tuple[str, ...]] = onnx
     aligned: ClassVar[bool] = True
     wraps: ClassVar[bool] = True
@@ -68,31 +58,3 @@ class Sub(Op):
                 return [affine(node, x, np.array(1.0), -right.values)]
         require_two(node)
         return [cls()]
-
-    def exact(self, *inputs: TensorType) -> TensorType:
-        a, b = inputs
-        ((a_lo, a_hi), (b_lo, b_hi)), fractional = on_common_grid(a, b)
-        return TensorType.exactly(common_shape(a, b), a_lo - b_hi, a_hi - b_lo, fractional)
-
-    def compute(self, *inputs: FixedArray) -> FixedArray:
-        a, b = inputs
-        full = (TensorType.full(t.shape[1:], t.dtype) for t in inputs)
-        left, right = raw_on_common_grid(a, b)
-        return FixedArray(left - right, self.exact(*full).dtype)
-
-    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
-        a, b = inputs
-        yield from check_merge(a, b)
-
-    def lower(self, *inputs: TensorType) -> HlsLayer:
-        a, b = inputs
-        return merge_layer("subtract", "-", a, b)
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        a, b = inputs
-        return _cost.elementwise_cost(wider_operand(a, b), self.infer(a, b).dtype, target=target)
-
-    @classmethod
-    def examples(cls) -> Iterable[Example]:
-        for name, result_t, inputs in example_types():
-            yield Example(name, cls(result_t=result_t), tuple(inputs))

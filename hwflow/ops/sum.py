@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.body.values import Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.add import Add
@@ -36,6 +38,11 @@ class Sum(_Several):
     def compute(self, *inputs: FixedArray) -> FixedArray:
         full = self.exact(*(TensorType.full(x.shape[1:], x.dtype) for x in inputs))
         return FixedArray(self.total_raw(*inputs)[0], full.dtype)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        return Result(*self.write_total(body, operands, types))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         lo, hi, fractional = self.total(*inputs)

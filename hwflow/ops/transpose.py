@@ -7,10 +7,12 @@ where an operator needs its operand in another order than the hardware has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hwflow.fixed import FixedType, RawArray
+from hwflow.ir.body.values import Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, Layout, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.move import _Move, flat_index
@@ -45,6 +47,10 @@ class Transpose(_Move):
 
     def sources(self, shape: tuple[int, ...]) -> RawArray:
         return flat_index(shape).transpose(self.perm)
+
+    def _write_moved(self, body: Body, x: Tensor, sources: RawArray, fill: int) -> Tensor:
+        y = body.apply("Transpose", x, perm=[0, *(p + 1 for p in self.perm)])
+        return replace(y, shape=sources.shape)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

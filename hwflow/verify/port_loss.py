@@ -14,8 +14,9 @@ from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.qonnx.model import printable
 from hwflow.ops.cast import Cast
-from hwflow.ops.fixed_quant import FixedQuant, port_type_of
+from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input
+from hwflow.ops.shared.casts import port_type_of
 from hwflow.ops.shared.port_data import original_inputs
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwflow.codegen.golden.values import NoGoldenError
+from hwflow.ir.body.values import NoGoldenError
 from hwflow.ir.op import Op
 from hwflow.project.compiler import compile as compile_model
 from tests.cli.command import Ran, dense, hwflow, save
@@ -168,8 +168,8 @@ def test_a_layer_without_a_golden_function_is_said_and_fails_nothing(
     def refuse(*given: object) -> None:
         raise NoGoldenError("it needs 90 bits")
 
-    emitters = dict.fromkeys(Op.registry.values(), refuse)
-    monkeypatch.setattr("hwflow.codegen.golden.model.EMITTERS", emitters)
+    for operator in Op.registry.values():
+        monkeypatch.setattr(operator, "write_golden", refuse)
     ran = hwflow(capsys, "build", "model.onnx", "-o", "net")
     assert ran.status == 0
     assert "warning[HW565]" in ran.err

@@ -9,8 +9,8 @@ import pytest
 
 from hwflow.codegen.golden.contract import read_contract
 from hwflow.codegen.golden.model import golden_model, try_golden_model
-from hwflow.codegen.golden.values import Carrier, NoGoldenError, carrier
 from hwflow.fixed import FixedType, Overflow, Rounding
+from hwflow.ir.body.values import Carrier, NoGoldenError, carrier
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Example, Op
 from hwflow.ir.step_function import StepFunction

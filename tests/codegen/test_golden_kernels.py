@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwflow.codegen.golden.emit.linear import Sum
 from hwflow.codegen.golden.kernels import kernel_of, plan_kernels
 from hwflow.codegen.golden.model import golden_model
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
@@ -26,6 +25,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.shared.products import GoldenSum
 from hwflow.simulate.numpy import simulate
 from hwflow.simulate.onnxruntime import GoldenEngine
 
@@ -262,9 +262,9 @@ def test_kernels_have_the_levels_of_a_cast(
     assert kernel is not None
     if kernel.quantize is None:
         return
-    full = op._exact_sum(x)
+    full = op.exact_sum(x)
     sums = np.arange(full.bounds[0], full.bounds[1] + 1)
     expected = FixedArray(sums, full.dtype).cast(to).raw
-    assert kernel.bias[0] == Sum(op, x, weight).bias[0] + kernel.quantize.added
+    assert kernel.bias[0] == GoldenSum(op, x).bias[0] + kernel.quantize.added
     for levels in kernel.quantize.levels(sums):
         np.testing.assert_array_equal(levels, expected)

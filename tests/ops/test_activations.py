@@ -13,7 +13,8 @@ from hwflow.ops.clip import Clip
 from hwflow.ops.input import Input
 from hwflow.ops.lookup import DEFAULTS, FUNCTIONS, Lookup
 from hwflow.ops.shared.port_data import prepare_inputs
-from hwflow.ops.shared.tables import DIRECT_BITS, table_index
+from hwflow.ops.shared.table_activation import DIRECT_BITS
+from hwflow.ops.shared.tables import table_index
 from hwflow.ops.sigmoid import Sigmoid
 from hwflow.ops.softmax import Softmax
 from hwflow.ops.softplus import Softplus

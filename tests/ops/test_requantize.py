@@ -236,7 +236,7 @@ def random_op(rng: np.random.Generator) -> Case:
     op = Requantize(
         function=StepFunction.of(lo, results), weights=weights, fractional=int(rng.integers(-2, 5))
     )
-    names = [p.implementation for _, p in cheapest(op._problem(*inputs), Target(), inputs)]
+    names = [p.implementation for _, p in cheapest(op.problem(*inputs), Target(), inputs)]
     return Case("", replace(op, implementation=str(rng.choice(names))), inputs)
 
 

@@ -8,7 +8,7 @@ from hwflow.core.errors import CompileError
 from hwflow.frontends import load
 from hwflow.ir.graph import Graph
 from hwflow.ops.lookup import Lookup
-from hwflow.ops.shared.tables import _TableActivation
+from hwflow.ops.shared.table_activation import _TableActivation
 from hwflow.ops.softmax import Softmax
 from hwflow.passes import PIPELINE, Context
 from hwflow.passes.graph.settle_inputs import settle_inputs

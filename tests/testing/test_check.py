@@ -5,11 +5,24 @@ from pathlib import Path
 import pytest
 
 from hwflow.cli.show.operator import check_dict, difference_lines
+from hwflow.codegen.golden.definitions import golden_function
 from hwflow.core.errors import CompileError
 from hwflow.custom.plugins import load_plugins
+from hwflow.ir.op import Op
 from hwflow.testing.operators.check import check_operator
 from hwflow.testing.operators.outcome import OpCheck
 from hwflow.testing.operators.skeleton import write_skeleton
+
+STEEPER = """
+from hwflow.ops.relu import Relu
+
+class Steeper(Relu):
+    "Twice the positive part."
+    onnx = ("com.example::Steeper",)
+
+    def golden(self, *inputs):
+        return "twice = Add(x0, x0)\\ny = Relu(twice)"
+"""
 
 PYTHON, GOLDEN = "exact and check hold in Python", "ONNX function == Python"
 CPP = "C++ Vitis io_parallel == Python"
@@ -83,7 +96,28 @@ def test_a_wrong_golden_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_no_golden_function_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = python_only(tmp_path, {"half_wave.py": ("def golden", "def _golden")}, monkeypatch)
     assert found.holds
-    assert set(found.outcomes[1].skipped.values()) == {"it has no golden function"}
+    assert set(found.outcomes[1].skipped.values()) == {"the operator has no golden function"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(Op.registry) - {"Input"}))
+def test_every_built_in_has_a_golden_function(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwflow.testing.operators.check._targets", lambda io_type, backend: [])
+    found = check_operator(kind, samples=12)
+    assert found.holds
+    golden = found.outcomes[1]
+    assert (golden.name, golden.skipped) == (GOLDEN, {})
+    assert golden.examples >= len(list(Op.registry[kind].examples()))
+    assert golden.values > 0
+
+
+def test_a_golden_text_goes_before_the_body_of_a_base_class(tmp_path: Path) -> None:
+    path = tmp_path / "steeper.py"
+    path.write_text(STEEPER)
+    plugins = load_plugins([path], installed=False)
+    (cls,) = plugins.operators
+    example = next(iter(cls.examples()))
+    function = golden_function(example.op, example.inputs, "Steeper")
+    assert [node.op_type for node in function.node] == ["Add", "Relu"]
 
 
 LIES = {

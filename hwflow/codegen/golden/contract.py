@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from hwflow.codegen.golden.values import Tensor
+from hwflow.ir.body.values import Tensor
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.grid import UNIT, Grid, Rationals
 from hwflow.ir.qonnx.quantizer import Quantizer

@@ -16,6 +16,9 @@ import onnx_ir as ir
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.inference import open_session
 from hwflow.fixed import FixedArray
+from hwflow.ir.body.text import DOMAIN, OPSET, UnusableTextError, function_of
+from hwflow.ir.body.values import Carrier, NoGoldenError, Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx.model import QonnxModel, operator_name, printable
@@ -25,15 +28,11 @@ from hwflow.passes import PIPELINE, Context, run_pipeline
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.infer_shapes import infer_shapes
 
-DOMAIN = "hwflow.golden"
-OPSET = 18
-"""Version of the standard operators that ``Op.golden`` is written in."""
-
 _DOUBLE, _FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
 
 
-def golden_function(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.FunctionProto | None:
-    """Return an operator's function on mantissas, or None where it has none.
+def golden_function(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.FunctionProto:
+    """Return an operator's function on mantissas, whole numbers in double, channels last.
 
     Args:
         op: the operator.
@@ -41,18 +40,43 @@ def golden_function(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.Fun
         name: of the function, in the domain ``hwflow.golden``.
 
     Raises:
+        NoGoldenError: it has none.
         CompileError: HW257, the text is not an ONNX function body.
     """
     full = [TensorType.full(x.shape, x.dtype) for x in inputs]
-    body = op.golden(*full)
-    if not body.strip():
-        return None
-    operands = ", ".join(f"x{i}" for i in range(len(inputs)))
-    head = f'<opset_import: ["" : {OPSET}], domain: "{DOMAIN}">'
+    text = op.golden(*full)
+    if not text.strip():
+        return _written(op, full, name)
     try:
-        return onnx.parser.parse_function(f"{head}\n{name} ({operands}) => (y) {{\n{body}\n}}")
-    except (onnx.parser.ParseError, UnicodeError) as error:
-        raise CompileError([_unusable(op, str(error))]) from error
+        return function_of(text, name, len(full))
+    except UnusableTextError as problem:
+        raise CompileError([unusable_function(op, str(problem))]) from problem
+
+
+def _written(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.FunctionProto:
+    """Return the function whose body the operator writes, in the arithmetic of golden models."""
+    body = Body()
+    names = [f"x{i}" for i in range(len(inputs))]
+    operands = [
+        body.carried(Tensor(x, t.shape, Carrier.FLOAT64), carrier(Span.of(t).largest))
+        for x, t in zip(names, inputs, strict=True)
+    ]
+    found = op.write_golden(body, operands, inputs)
+    y = body.carried(body.channels_last(found.tensor), Carrier.FLOAT64)
+    y = body.scaled(y, op.exact(*inputs).dtype.fractional - _fractional(op, found))
+    body.nodes.append(onnx.helper.make_node("Identity", [y.name], ["y"]))
+    constants = [
+        onnx.helper.make_node("Constant", [], [key], value=onnx.numpy_helper.from_array(value))
+        for key, value in body.constants.items()
+    ]
+    imports = [onnx.helper.make_opsetid("", OPSET)]
+    return onnx.helper.make_function(DOMAIN, name, names, ["y"], [*constants, *body.nodes], imports)
+
+
+def _fractional(op: Op, found: Result) -> int:
+    """Return the fractional bits of what a body computes."""
+    to = op.result_t if found.divided else None
+    return found.span.fractional if to is None else to.fractional
 
 
 def run_golden(
@@ -84,7 +108,7 @@ def run_golden(
         session = open_session(model.SerializeToString(), optimised=False)
         (result,) = session.run(None, feeds)
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
-        raise CompileError([_unusable(op, str(error))]) from error
+        raise CompileError([unusable_function(op, str(error))]) from error
     return np.asarray(result, np.float64)
 
 
@@ -166,8 +190,9 @@ def _definition(node: ir.Node, graph: Graph, name: str) -> list[onnx.FunctionPro
     if any(a is None for a in axes) or not plain:
         return None  # several operators in a row, or values that stand for others
     types = graph.input_types(hardware)
-    inner = golden_function(hardware.op, types, f"{name}_{hardware.op.kind}")
-    if inner is None:
+    try:
+        inner = golden_function(hardware.op, types, f"{name}_{hardware.op.kind}")
+    except NoGoldenError:
         return None
     full = [TensorType.full(t.shape, t.dtype) for t in types]
     outer = [f'<opset_import: ["" : {OPSET}, "{DOMAIN}" : 1], domain: "{DOMAIN}">']
@@ -213,7 +238,8 @@ def _as_reals(raw: str, real: str, perm: list[int], fractional: int) -> list[str
     ]
 
 
-def _unusable(op: Op, found: str) -> Diagnostic:
+def unusable_function(op: Op, found: str) -> Diagnostic:
+    """Return HW257, about what the parser or ONNX Runtime found."""
     return Diagnostic(
         code="HW257",
         title="the golden function of an operator cannot be used",

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
-from hwflow.codegen.golden.emit.linear import Sum
 from hwflow.codegen.golden.quantize import LEVELS, SIGNED_ZERO, Quantize, cast_of, step_of
-from hwflow.codegen.golden.values import FLOAT_BITS, Span
 from hwflow.fixed import FixedType, Overflow, RawArray
+from hwflow.ir.body.values import FLOAT_BITS, Span
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
@@ -25,10 +23,13 @@ from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.conv2d import Conv2D
 from hwflow.ops.dense import Dense
 from hwflow.ops.max_pool import MaxPool
-from hwflow.ops.requantization.problem import Problem
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.shared.products import GoldenSum
 from hwflow.ops.transpose import Transpose
+
+Multiplying = Dense | Conv1D | Conv2D
+"""Layers that there are 8-bit kernels of."""
 
 LARGEST_WEIGHT = 127
 
@@ -82,7 +83,7 @@ def plan_kernels(graph: Graph) -> Plan:
     """Return the layers to compute in 8 bits, and the values to carry in them."""
     plan = Plan()
     for node in graph.nodes:
-        if not isinstance(node.op, (Dense, Conv1D, Conv2D)):
+        if not isinstance(node.op, Multiplying):
             continue
         operand = node.inputs[0]
         path = list(_path(graph, operand))
@@ -114,9 +115,7 @@ def _step_behind(graph: Graph, node: Node) -> Quantize | None:
     op = users[0].op
     if not isinstance(op, Requantize) or op.result_t is not None or op.weights is not None:
         return None
-    types = graph.input_types(users[0])
-    op = op.at(*types)
-    return step_of(Problem.of(op.function_of(*types), op.weights, types))
+    return step_of(op.problem(*graph.input_types(users[0])))
 
 
 def _path(graph: Graph, name: str) -> Iterator[str]:
@@ -132,7 +131,7 @@ def chooses(op: Op) -> bool:
     return op.result_t is None and (unpadded or isinstance(op, (Reshape, Transpose)))
 
 
-def _pays(op: Any, *, quantized: bool) -> bool:
+def _pays(op: Multiplying, *, quantized: bool) -> bool:
     """Return whether 8 bits are faster, for an operand that is in 8 bits already or is not."""
     if isinstance(op, Dense):
         return quantized or op.weight.shape[1] >= LEAST_UNITS
@@ -151,20 +150,19 @@ def zero_of(values: TensorType) -> int | None:
     return None
 
 
-def kernel_of(op: Any, x: TensorType, zero: int) -> Kernel | None:
+def kernel_of(op: Multiplying, x: TensorType, zero: int) -> Kernel | None:
     """Return a layer as a kernel of 8 bits that is proven exact, or None.
 
     Args:
-        op: a dense layer or a convolution.
+        op: the layer.
         x: its operand.
         zero: the uint8 value that stands for 0 in the operand.
     """
     if op.accum_t is not None or (isinstance(op, Dense) and len(x.shape) > 1):
         return None
-    matrix = op.weight.raw if isinstance(op, Dense) else op.matrix
-    found = Sum(op, x, matrix)
+    found = GoldenSum(op, x)
     largest = int(np.abs(found.weight).max(initial=0))
-    pairs = np.sort(np.abs(found.weight.reshape(-1, matrix.shape[1])), axis=0)[-2:].sum(axis=0)
+    pairs = np.sort(np.abs(found.weight.reshape(-1, op.matrix.shape[1])), axis=0)[-2:].sum(axis=0)
     reach = max(x.bounds[1] + zero, zero)
     if largest > LARGEST_WEIGHT or found.reach >= 2**FLOAT_BITS:
         return None
@@ -179,7 +177,7 @@ def kernel_of(op: Any, x: TensorType, zero: int) -> Kernel | None:
     return replace(plain, bias=plain.bias + cast.added, quantize=cast)
 
 
-def _fits(to: FixedType, found: Sum) -> bool:
+def _fits(to: FixedType, found: GoldenSum) -> bool:
     clips = to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
     held = to.holds(found.span.lo, found.span.hi, found.span.fractional)
     return to.raw_max - to.raw_min < LEVELS and (clips or held)

@@ -9,28 +9,28 @@ from functools import partial
 import onnx
 
 from hwflow import __version__
-from hwflow.codegen.golden.body import Body
 from hwflow.codegen.golden.contract import add_contract
-from hwflow.codegen.golden.emit import EMITTERS
-from hwflow.codegen.golden.emit.kernels import quantized, quantized_layer
-from hwflow.codegen.golden.emit.own import own
-from hwflow.codegen.golden.emit.requantize import unfinished
-from hwflow.codegen.golden.kernels import chooses, plan_kernels
+from hwflow.codegen.golden.definitions import unusable_function
+from hwflow.codegen.golden.kernel_body import quantized, quantized_layer
+from hwflow.codegen.golden.kernels import Multiplying, chooses, plan_kernels
 from hwflow.codegen.golden.ports import arriving, leaving, outside
-from hwflow.codegen.golden.values import Carrier, NoGoldenError, Span, Tensor, carrier
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.fixed import MAX_RAW_BITS, FixedType, Overflow
+from hwflow.ir.body.casts import cast
+from hwflow.ir.body.text import OPSET, UnusableTextError, write_body
+from hwflow.ir.body.values import Carrier, NoGoldenError, Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.ops.max_pool import MaxPool
+from hwflow.ops.requantization.body import write_unfinished
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
 
 DOMAIN = "hwflow"
 """Domain of the functions; the interfaces of the model use standard operators."""
 
-OPSET = 18
 IR_VERSION = 10
 
 
@@ -102,6 +102,8 @@ class _Builder:
         for node in self.graph.nodes:
             try:
                 self._layer(node)
+            except UnusableTextError as problem:
+                raise CompileError([unusable_function(node.op, str(problem))]) from problem
             except (NoGoldenError, OverflowError) as problem:
                 self.findings.append(_no_body(node, str(problem)))
                 shape = self.graph.types[node.name].shape
@@ -154,40 +156,40 @@ class _Builder:
         self.outputs.append(onnx.helper.make_tensor_value_info(name, y.carrier.onnx, shape))
 
     def _computed(self, body: Body, node: Node, operands: list[Tensor]) -> Tensor:
-        y, span, scaled = self._emitted(body, node, operands)
+        found = self._written(body, node, operands)
+        y, span = found.tensor, found.span
         finish = self.late.get(node.inputs[0]) if node.inputs else None
         if finish is not None:
             y = finish(body, y)
         to = node.op.result_t
         if to is not None and y.carrier is not Carrier.UINT8:
-            aligned = scaled or span.fractional == to.fractional
+            aligned = found.divided or span.fractional == to.fractional
             if aligned and y.carrier is Carrier.FLOAT32 and self._can_wait(node, to):
                 self.late[node.name] = partial(_cast, span=span, to=to)
             else:
-                y, span = body.cast(y, span, to, scaled=scaled)
+                y, span = cast(body, y, span, to, divided=found.divided)
         return self._held(body, node, y)
 
-    def _emitted(self, body: Body, node: Node, operands: list[Tensor]) -> tuple[Tensor, Span, bool]:
-        """Return what the operator computes; see ``Emit``."""
+    def _written(self, body: Body, node: Node, operands: list[Tensor]) -> Result:
+        """Return what the operator computes."""
         kernel = self.plan.kernels.get(node.name)
-        if kernel is not None:
-            return quantized_layer(node.op, body, operands[0], kernel), kernel.span, False
+        if kernel is not None and isinstance(node.op, Multiplying):
+            return Result(quantized_layer(node.op, body, operands[0], kernel), kernel.span)
         if node.name in self.plan.steps:
             y = quantized(body, operands[0], self.plan.steps[node.name])
-            return y, Span(0, 255, 0), False
+            return Result(y, Span(0, 255, 0))
         if node.name not in self.plan.zeros or not chooses(node.op):
             operands = [body.carried(x, max(x.carrier, Carrier.FLOAT32)) for x in operands]
         if operands[0].first and self._stays_in_order(node, operands[0]):
             y = body.flattened(operands[0])
-            low, high = self.graph.types[node.name].bounds
-            return y, Span(low, high, self.graph.types[node.name].dtype.fractional), False
+            return Result(y, Span.of(self.graph.types[node.name]))
         types = self.graph.input_types(node)
         if isinstance(node.op, Requantize) and self._can_wait(node):
-            found = unfinished(node.op, body, operands, types)
+            found = write_unfinished(body, operands[0], node.op.problem(*types))
             if found is not None:
                 y, self.late[node.name] = found
-                return y, Span(0, 0, node.op.fractional), False
-        return EMITTERS.get(type(node.op), own)(node.op, body, operands, types)
+                return Result(y, Span(0, 0, node.op.fractional))
+        return write_body(node.op, body, operands, types)
 
     def _stays_in_order(self, node: Node, x: Tensor) -> bool:
         """Return whether dense layers take a flattened value, whose weights can move instead."""
@@ -260,7 +262,7 @@ class _Builder:
 
 
 def _cast(body: Body, y: Tensor, *, span: Span, to: FixedType) -> Tensor:
-    return body.cast(y, span, to, scaled=True)[0]
+    return cast(body, y, span, to, divided=True)[0]
 
 
 def _no_body(node: Node, why: str) -> Diagnostic:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.codegen.golden import integers
-from hwflow.codegen.golden.body import Body
 from hwflow.codegen.golden.quantize import SIGNED_ZERO
-from hwflow.codegen.golden.values import DOUBLE_BITS, Carrier, Tensor, carrier
 from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, Overflow, Rounding
+from hwflow.ir.body import integers
+from hwflow.ir.body.casts import clipped, overflown, rounded
+from hwflow.ir.body.values import DOUBLE_BITS, Carrier, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.graph import Graph, Port
 from hwflow.ops.input import Input
 
@@ -79,15 +80,15 @@ def _quantized(body: Body, x: Tensor, to: FixedType) -> Tensor:
     What rounds them is exact for all floating-point numbers, and so is the remainder of a division.
     """
     if to.width >= DOUBLE_BITS:  # float64 does not hold the ends of the type
-        whole, end = body.rounded(x, to.rounding), 2.0**MAX_TYPE_WIDTH
+        whole, end = rounded(body, x, to.rounding), 2.0**MAX_TYPE_WIDTH
         if to.overflow is Overflow.WRAP:
             whole = body.apply("Mod", whole, body.number(x, 2.0**to.width, "modulus"), fmod=1)
         else:
             whole = body.apply("Clip", whole, body.number(x, -end, "lo"), body.number(x, end, "hi"))
         return integers.overflown(body, body.carried(whole, Carrier.INT64), to)
     if to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
-        return body.rounded(body.clipped(x, to.raw_min - 1, to.raw_max + 1, to), to.rounding)
-    return body.overflown(body.rounded(x, to.rounding), to)
+        return rounded(body, clipped(body, x, to.raw_min - 1, to.raw_max + 1, to), to.rounding)
+    return overflown(body, rounded(body, x, to.rounding), to)
 
 
 def _at_port(to: FixedType) -> Carrier:

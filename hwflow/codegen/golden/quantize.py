@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.codegen.golden.lines import spaced
-from hwflow.codegen.golden.values import FLOAT_BITS, Span
 from hwflow.fixed import FixedType, RawArray, Rounding, cast_raw
+from hwflow.ir.body.values import FLOAT_BITS, Span
+from hwflow.ops.requantization.floating_lines import spaced
 from hwflow.ops.requantization.problem import Problem
 
 LEVELS = 256

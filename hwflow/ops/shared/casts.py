@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, shift_round
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_round
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ops.shared.division import divide_to
 
@@ -140,3 +140,20 @@ def cast_pieces(
         (side == ABOVE) & ~wrap,
         (side != INSIDE) & wrap,
     )
+
+
+def port_type_of(types: Sequence[FixedType]) -> FixedType | None:
+    """Return a port's type that changes nothing about casts to types behind it, or None."""
+    exact = (Rounding.TRN, Rounding.RND)
+    wraps = {t.overflow is Overflow.WRAP for t in types}
+    if not types or len(wraps) > 1 or any(t.rounding not in exact for t in types):
+        return None
+    fractional = max(t.fractional + (t.rounding is Rounding.RND) for t in types)
+    signed = any(t.signed for t in types)
+    whole = max(t.integer - t.signed for t in types) + signed
+    # a sum that rounds up must still be seen to be out of range, where it saturates
+    overflow = Overflow.WRAP if wraps == {True} else Overflow.SAT
+    width = fractional + whole
+    if not 1 <= width <= 32:
+        return None
+    return FixedType(width, whole, signed, Rounding.TRN, overflow)

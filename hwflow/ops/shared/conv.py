@@ -7,7 +7,7 @@ weights cost no multiplier, and hls4ml 1.3.0 computes neither form right by itse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
@@ -17,30 +17,23 @@ import numpy.typing as npt
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
+from hwflow.ir.body.values import Carrier, Result, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import HlsLayer, Layout, Op, Target
-from hwflow.ir.pieces import Pieces
+from hwflow.ir.op import HlsLayer, Layout, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.matvec import (
-    accumulator_pieces,
-    add_bias,
-    check_accumulator,
-    check_strategy,
-    keeps_products,
-    multiply_accumulate,
-    nearest,
-    reuse_factors,
-    sum_bounds,
-)
+from hwflow.ops.shared.matvec import multiply_accumulate, nearest, reuse_factors
+from hwflow.ops.shared.products import GoldenSum, _Products
+from hwflow.ops.shared.sliding import convolved, convolved_by_taps
 from hwflow.ops.shared.window import Window
-from hwflow.ops.shared.xnor import check_product, xnor_layer, xnor_obstacle
+from hwflow.ops.shared.xnor import xnor_layer
 
 SIDES = (("left", "right"), ("top", "bottom"))
 """hls4ml's names of the two ends of the last spatial axis and of the one before."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Convolution(Op):
+class _Convolution(_Products):
     """A convolution over one or two spatial axes, channels last.
 
     Attributes:
@@ -63,6 +56,9 @@ class _Convolution(Op):
     settings: ClassVar[tuple[str, ...]] = (
         "result_t", "accum_t", "strategy", "reuse_factor", "parallelization_factor", "product",
     )  # fmt: skip
+
+    tap_product: ClassVar[str] = "MatMul"
+    """ONNX operator of what a tap sees and its weights."""
 
     weight: FixedArray
     bias: FixedArray
@@ -91,31 +87,20 @@ class _Convolution(Op):
         begin, end = zip(*self.pads, strict=True)
         return Window(shape[:-1], self.kernel, self.strides, begin, end)
 
-    def exact(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
-        shape = (*self.window(x.shape).out, len(self.bias.raw))
-        total = self._exact_sum(x)
-        full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
-        if keeps_products(self.accum_t, full):
-            return full if self.accum_t is None else full.cast(self.accum_t)
-        assert self.accum_t is not None
-        return TensorType.full(shape, self.accum_t)
+    @property
+    def padded(self) -> bool:
+        return any(map(any, self.pads))
 
-    def _exact_sum(self, x: TensorType) -> TensorType:
-        """Return the range of the sum per output channel."""
-        lo, hi = self._sum_bounds(*self.window(x.shape).tap_bounds(x.lo, x.hi))
-        fractional = x.dtype.fractional + self.weight.dtype.fractional
-        return TensorType.exactly(self.bias.shape, *add_bias(lo, hi, fractional, self.bias))
+    def out_shape(self, x: TensorType) -> tuple[int, ...]:
+        return (*self.window(x.shape).out, len(self.bias.raw))
 
-    def _sum_bounds(self, lo: RawArray, hi: RawArray) -> tuple[RawArray, RawArray]:
-        """Return the range of the sum of products, from the range that each tap sees."""
-        return sum_bounds(lo.ravel(), hi.ravel(), self.matrix)
+    def _input_ends(self, x: TensorType) -> tuple[RawArray, RawArray]:
+        return self.window(x.shape).tap_bounds(x.lo, x.hi)
 
-    def compute(self, *inputs: FixedArray) -> FixedArray:
-        (x,) = inputs
+    def sums(self, x: FixedArray, accum_t: FixedType | None) -> FixedArray:
         window = self.window(x.shape[1:])
-        total_t = self._exact_sum(TensorType.full(x.shape[1:], x.dtype)).dtype
-        accum_t = self.accum_t or total_t
+        total_t = self.exact_sum(TensorType.full(x.shape[1:], x.dtype)).dtype
+        accum_t = accum_t or total_t
         every_product = not accum_t.holds(total_t.raw_min, total_t.raw_max, total_t.fractional)
         padded = window.pad(x.raw)
         total = np.broadcast_to(
@@ -136,38 +121,56 @@ class _Convolution(Op):
             x, weight, fractional, none, accum_t, every_product=every_product
         ).raw
 
-    def pieces(self, *inputs: TensorType) -> Pieces | None:
-        (x,) = inputs
-        exact = replace(self, accum_t=None)
-        return accumulator_pieces(exact.compute, self._exact_sum(x), self.accum_t)
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), found = operands, GoldenSum(self, types[0])
+        x, window = body.carried(x, found.carrier), self.window(x.shape)
+        weight, bias = found.scaled(found.weight), found.scaled(found.bias)
+        if found.carrier is not Carrier.FLOAT32:  # ONNX Runtime convolves float32 only
+            y = convolved_by_taps(body, x, window, weight, bias, product=self.tap_product)
+            return found.accumulated(body, y)
+        x = self.arranged(body, x)
+        kernel, groups = self._kernel_and_groups(weight, x)
+        factors = body.constant(kernel, np.float32, "weight")
+        offset = body.constant(bias, np.float32, "bias")
+        return found.accumulated(body, self.write_sums(body, x, factors, offset, groups))
+
+    def arranged(self, body: Body, x: Tensor) -> Tensor:
+        return body.channels_first(x)
+
+    def arranged_weight(self, weight: npt.NDArray[Any], x: Tensor) -> npt.NDArray[Any]:
+        return np.moveaxis(weight, (-1, -2), (0, 1))
+
+    def _kernel_and_groups(
+        self, weight: npt.NDArray[Any], x: Tensor
+    ) -> tuple[npt.NDArray[Any], int]:
+        """Return ONNX's weights without what is zero by construction, and the groups they are."""
+        kernel = self.arranged_weight(weight, x)
+        if self.groups == 1:
+            return kernel, 1
+        outs, ins = kernel.shape[0] // self.groups, kernel.shape[1] // self.groups
+        blocks = [
+            kernel[g * outs : (g + 1) * outs, g * ins : (g + 1) * ins] for g in range(self.groups)
+        ]
+        return np.concatenate(blocks), self.groups
+
+    def write_sums(self, body: Body, x: Tensor, weight: str, bias: str, groups: int = 1) -> Tensor:
+        window = self.window(x.shape)
+        name = convolved(body, x, window, weight, bias, groups=groups)
+        return Tensor(name, (*window.out, len(self.bias.raw)), first=True)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
-        exact = keeps_products(self.accum_t, self._exact_sum(x))
-        legal = self._factors(target)
-        yield from check_strategy(self.strategy, self.reuse_factor, legal, accum_exact=exact)
-        obstacle = xnor_obstacle(
-            self.matrix,
-            self.input_exponent,
-            strategy=self.strategy,
-            reuse_factor=self.reuse_factor,
-            accum_exact=exact,
-            padded=any(map(any, self.pads)),
-        )
-        yield from check_product(self.product, obstacle)
-        yield from self._check_common(target, x)
-
-    def reuse_factors(self, target: Target) -> Sequence[int]:
-        return (1,) if self.product == "xnor" else self._factors(target)
+        yield from super().check(target, x)
+        yield from self._check_sliding(target, x)
 
     def _factors(self, target: Target) -> Sequence[int]:
         n_in, n_out = self.matrix.shape
         return reuse_factors(self.strategy, n_in, n_out, max_reuse=None if target.streams else n_in)
 
-    def _check_common(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
-        yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
-        window = self.window(x.shape)
-        yield from self._check_parallel(target, prod(window.out))
+    def _check_sliding(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
+        yield from self._check_parallel(target, prod(self.window(x.shape).out))
         if target.streams and self._slides_flat() and self.strides[0] > 1:
             yield Diagnostic(
                 code="HW115",

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
+from hwflow.ir.body.values import Tensor
 from hwflow.ir.op import HlsLayer, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.conv import _Convolution
-from hwflow.ops.shared.matvec import check_reuse_factor, legal_reuse_factors
+from hwflow.ops.shared.matvec import check_accumulator, check_reuse_factor, legal_reuse_factors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,6 +24,7 @@ class _Depthwise(_Convolution):
     """A convolution with one filter for each channel: weights of shape ``(*kernel, channels)``."""
 
     settings: ClassVar[tuple[str, ...]] = tuple(s for s in _Convolution.settings if s != "product")
+    tap_product: ClassVar[str] = "Mul"
 
     @property
     def matrix(self) -> RawArray:
@@ -41,6 +44,11 @@ class _Depthwise(_Convolution):
         fractional = x.dtype.fractional + self.weight.dtype.fractional
         return cast_raw(_multiply(x.raw, weight), fractional, accum_t)
 
+    def _kernel_and_groups(
+        self, weight: npt.NDArray[Any], x: Tensor
+    ) -> tuple[npt.NDArray[Any], int]:
+        return np.moveaxis(weight, -1, 0)[:, None], x.shape[-1]
+
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
         supported = ("latency", "resource") if target.streams else ("latency",)
@@ -53,7 +61,8 @@ class _Depthwise(_Convolution):
                 help='set strategy = "latency" for this layer',
             )
         yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target))
-        yield from self._check_common(target, x)
+        yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
+        yield from self._check_sliding(target, x)
 
     def _slides_flat(self) -> bool:
         return len(self.kernel) == 2 and self.kernel[0] == 1

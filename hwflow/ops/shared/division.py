@@ -8,9 +8,17 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, RawArray, Rounding, shift_left
+from hwflow.ir.body import integers
+from hwflow.ir.body.casts import cast, rounded
+from hwflow.ir.body.values import DOUBLE_BITS, FLOAT_BITS, Carrier, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 
 MAX_RECIPROCAL_BITS = 63
 """Reciprocals are written as 64-bit constants."""
+
+SPARE_BITS = 3
+"""A quotient is not closer to an integer or a half than ``1 / (2 d)`` unless it is one. Two
+rounding errors stay below that while the dividend has three bits less than the significand."""
 
 ROUND_UP = {
     Rounding.TRN: "false",
@@ -65,6 +73,48 @@ def divide_to(sums: RawArray, fractional: int, to: FixedType, divisors: RawArray
     """
     up = to.fractional - fractional
     return divide_round(shift_left(sums, max(up, 0)), divisors << max(-up, 0), to.rounding)
+
+
+def division_carrier(sums: Span, to: FixedType) -> Carrier:
+    """Return the arithmetic of a golden body that divides sums exactly.
+
+    Raises:
+        NoGoldenError: none does.
+    """
+    up = max(to.fractional - sums.fractional, 0)
+    reach = sums.largest << up
+    bits = reach.bit_length() + SPARE_BITS
+    if bits <= FLOAT_BITS:
+        return Carrier.FLOAT32
+    if bits <= DOUBLE_BITS:
+        return Carrier.FLOAT64
+    carrier(4 * reach, "a mean")  # a dividend is doubled, and its divisor added
+    return Carrier.INT64
+
+
+def write_division(
+    body: Body, x: Tensor, sums: Span, to: FixedType, divisors: RawArray | int
+) -> tuple[Tensor, Span]:
+    """Return sums divided and rounded as ``divide_to`` does, then overflowed.
+
+    Args:
+        body: to write to.
+        x: the sums, in the arithmetic that ``division_carrier`` says.
+        sums: where they lie.
+        to: the type of the result.
+        divisors: positive integers, one for all sums or one each.
+    """
+    up = to.fractional - sums.fractional
+    x = body.scaled(x, max(up, 0))
+    by = shift_left(np.asarray(divisors), max(-up, 0))
+    if x.carrier is Carrier.INT64:
+        y = integers.divided(body, x, by, to.rounding)
+    else:
+        y = rounded(body, body.apply("Div", x, body.number(x, by, "divisors")), to.rounding)
+    lo, hi = (min(sums.lo << max(up, 0), 0), max(sums.hi << max(up, 0), 0))
+    least = int(np.min(by))
+    reached = Span(lo // least - 1, hi // least + 1, to.fractional)
+    return cast(body, y, reached, to)
 
 
 def quotient_parameters(sums: FixedType, divisors: RawArray, to: FixedType) -> dict[str, Any]:

@@ -11,11 +11,20 @@ import numpy as np
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, RawArray
+from hwflow.ir.body.values import Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.clip import Clip, read_bound
-from hwflow.ops.shared.merge import example_types, on_common_grid, raw_on_common_grid, require_two
+from hwflow.ops.shared.merge import (
+    broadcast,
+    example_types,
+    on_common_grid,
+    raw_on_common_grid,
+    require_two,
+    written_on_common_grid,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +90,14 @@ class _Extreme(Op):
                 supported="two activations of the same shape",
                 help="bring both to one shape before",
             )
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (a, b), (left, right) = written_on_common_grid(body, operands, types)
+        lo, hi = (int(self.choose(*ends)) for ends in ((left.lo, right.lo), (left.hi, right.hi)))
+        op_type = "Max" if self.lower_bound else "Min"
+        return Result(broadcast(body, op_type, a, b), Span(lo, hi, left.fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         return HlsLayer(class_name="Merge", attributes={"op": self.kernel})

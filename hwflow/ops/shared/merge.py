@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
-from hwflow.ir.op import HlsLayer, OnnxNode
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 
 KERNEL_AXES = 4
@@ -65,6 +71,96 @@ def raw_on_common_grid(a: FixedArray, b: FixedArray) -> tuple[RawArray, RawArray
     return a.raw << (fractional - a.dtype.fractional), b.raw << (fractional - b.dtype.fractional)
 
 
+def written_on_common_grid(
+    body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+) -> tuple[list[Tensor], list[Span]]:
+    """Return operands on the finest of their grids, in one arithmetic and one order of axes."""
+    fractional = max(t.dtype.fractional for t in types)
+    spans = []
+    for t in types:
+        up = fractional - t.dtype.fractional
+        spans.append(Span(t.bounds[0] << up, t.bounds[1] << up, fractional))
+    within = carrier(sum(s.largest for s in spans), "a sum")
+    first = all(x.first for x in operands)
+    found = []
+    for x, t in zip(operands, types, strict=True):
+        x = x if first else body.channels_last(x)
+        found.append(body.scaled(body.carried(x, within), fractional - t.dtype.fractional))
+    return found, spans
+
+
+def broadcast(body: Body, op_type: str, a: Tensor, b: Tensor) -> Tensor:
+    """Return the result of an elementwise operator on two values that broadcast."""
+    return replace(body.apply(op_type, a, b.name), shape=np.broadcast_shapes(a.shape, b.shape))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Merge(Op):
+    """An elementwise function of two activations that broadcast.
+
+    Class attributes:
+        kernel: hls4ml's name of the operation.
+        sign: C++ operator.
+    """
+
+    kernel: ClassVar[str]
+    sign: ClassVar[str]
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        a, b = inputs
+        if a.shape != b.shape and len(a.shape) > KERNEL_AXES:
+            yield Diagnostic(
+                code="HW223",
+                title="broadcasting over too many axes",
+                found=f"{a.shape} and {b.shape}",
+                supported=f"{KERNEL_AXES} axes beside the batch",
+            )
+
+    def lower(self, *inputs: TensorType) -> HlsLayer:
+        a, b = inputs
+        return merge_layer(self.kernel, self.sign, a, b)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        for name, result_t, inputs in example_types():
+            yield Example(name, cls(result_t=result_t), tuple(inputs))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _SignedSum(_Merge):
+    """``a + factor * b``, exactly.
+
+    Class attributes:
+        factor: 1 or -1.
+    """
+
+    factor: ClassVar[int]
+
+    def exact(self, *inputs: TensorType) -> TensorType:
+        a, b = inputs
+        ((a_lo, a_hi), (b_lo, b_hi)), fractional = on_common_grid(a, b)
+        low, high = np.sort(self.factor * np.stack([b_lo, b_hi]), axis=0)
+        return TensorType.exactly(common_shape(a, b), a_lo + low, a_hi + high, fractional)
+
+    def compute(self, *inputs: FixedArray) -> FixedArray:
+        full = (TensorType.full(t.shape[1:], t.dtype) for t in inputs)
+        left, right = raw_on_common_grid(*inputs)
+        return FixedArray(left + self.factor * right, self.exact(*full).dtype)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (a, b), (left, right) = written_on_common_grid(body, operands, types)
+        y = broadcast(body, "Add" if self.factor > 0 else "Sub", a, b)
+        low, high = sorted((self.factor * right.lo, self.factor * right.hi))
+        return Result(y, Span(left.lo + low, left.hi + high, left.fractional))
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        wide = max(inputs, key=lambda t: t.dtype.width)
+        operand = TensorType.full(common_shape(*inputs), wide.dtype)
+        return _cost.elementwise_cost(operand, self.infer(*inputs).dtype, target=target)
+
+
 def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:
     """Return hls4ml's merge layer for equal shapes, else the broadcasting kernel.
 
@@ -101,17 +197,6 @@ def _strides(shape: tuple[int, ...]) -> list[int]:
     return [int(step) if size > 1 else 0 for size, step in zip(padded, steps, strict=True)]
 
 
-def check_merge(a: TensorType, b: TensorType) -> Iterator[Diagnostic]:
-    """Yield a diagnostic where the broadcasting kernel has too few loops."""
-    if a.shape != b.shape and len(a.shape) > KERNEL_AXES:
-        yield Diagnostic(
-            code="HW223",
-            title="broadcasting over too many axes",
-            found=f"{a.shape} and {b.shape}",
-            supported=f"{KERNEL_AXES} axes beside the batch",
-        )
-
-
 def example_types() -> Iterable[tuple[str, FixedType | None, Sequence[TensorType]]]:
     """Yield name, result type and inputs of examples that suit every merge."""
     signed, unsigned, coarse = FixedType(6, 2), FixedType(5, 3, signed=False), FixedType(4, 6)
@@ -137,10 +222,3 @@ def product_bounds(a: TensorType, b: TensorType) -> tuple[RawArray, RawArray]:
         raise OverflowError("a product could pass 62 bits")
     ends = np.stack([x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)])
     return ends.min(axis=0), ends.max(axis=0)
-
-
-def wider_operand(a: TensorType, b: TensorType) -> TensorType:
-    """Return the wider operand at the size of the result, for cost estimates."""
-    wide = max(a, b, key=lambda t: t.dtype.width)
-    shape = common_shape(a, b)
-    return TensorType.full(shape, wide.dtype)

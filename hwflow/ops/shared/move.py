@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shift_left
+from hwflow.ir.body.values import Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType
@@ -65,6 +68,43 @@ class _Move(Op):
         dtype, value = self._common(x.dtype, filled=bool(empty.any()))
         raw = shift_left(x.raw, dtype.fractional - x.dtype.fractional).reshape(len(x.raw), -1)
         return FixedArray(np.where(empty, value, raw[:, sources]), dtype)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        sources = self.sources(x.shape)
+        filled = bool((sources == FILL).any())
+        dtype, fill = self._common(x_t.dtype, filled=filled)
+        up = dtype.fractional - x_t.dtype.fractional
+        lo, hi = (end << up for end in x_t.bounds)
+        span = Span(lo, hi, dtype.fractional)
+        if filled:
+            span = Span(min(lo, fill), max(hi, fill), dtype.fractional)
+            x = body.carried(x, max(x.carrier, carrier(span.largest, "padding")))
+        y = self._write_moved(body, body.channels_last(body.scaled(x, up)), sources, fill)
+        return Result(y, span)
+
+    def _write_moved(self, body: Body, x: Tensor, sources: RawArray, fill: int) -> Tensor:
+        """Write the move of a value with the channels last.
+
+        Args:
+            body: to write to.
+            x: the value, on the grid of the result.
+            sources: for each result element its input element, or ``FILL``.
+            fill: mantissa of the constant.
+        """
+        if np.array_equal(sources.ravel(), np.arange(prod(x.shape))):
+            return body.reshaped(x, sources.shape)
+        flat = body.reshaped(x, (prod(x.shape),))
+        chosen = sources.ravel()
+        if (chosen == FILL).any():
+            pads = body.constant([0, 0, 0, 1], np.int64, "pads")
+            flat = body.apply("Pad", flat, pads, body.number(x, fill, "fill"))
+            chosen = np.where(chosen == FILL, prod(x.shape), chosen)
+        index = body.constant(chosen, np.int64, "sources")
+        y = replace(body.apply("Gather", flat, index, axis=1), shape=(len(chosen),))
+        return body.reshaped(y, sources.shape)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

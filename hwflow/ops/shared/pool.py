@@ -12,6 +12,8 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from hwflow.estimate import layer as _cost
+from hwflow.ir.body.values import Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Layout, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
@@ -46,6 +48,10 @@ class _Pool(Op):
     def out_shape(self, x: TensorType) -> tuple[int, ...]:
         """Return the shape of the result."""
         return (x.channels,) if self.squeeze else (*self.window(x.shape).out, x.channels)
+
+    def squeezed(self, body: Body, y: Tensor) -> Tensor:
+        """Return the result of the windows in a golden body in its shape."""
+        return body.reshaped(y, (y.shape[-1],)) if self.squeeze else y
 
     @classmethod
     def over_all(cls, spatial: tuple[int, ...], *, squeeze: bool) -> Self:

@@ -11,6 +11,8 @@ import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray
+from hwflow.ir.body.values import Carrier, Result, Span, Tensor
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
@@ -85,6 +87,29 @@ class _Ranking(Op):
         else:
             raw = self._in_order(x.raw)[..., : self.count]
         return FixedArray(raw.reshape(len(raw), *self.out_shape(full)), self.exact(full).dtype)
+
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x_t,) = types
+        x = body.channels_last(operands[0])
+        channels, axis = x.shape[-1], len(x.shape)
+        if self.last_wins and self.indices:
+            back = body.constant(range(channels - 1, -1, -1), np.int64, "backwards")
+            x = body.apply("Gather", x, back, axis=axis)
+        name = body.node("TopK", x.name, body.constant([self.count], np.int64, "k"),
+                         axis=axis, largest=int(self.largest), sorted=1)  # fmt: skip
+        place = f"{name}_place"
+        body.nodes[-1].output.append(place)
+        span = Span.of(x_t)
+        if self.indices:
+            x = replace(x, carrier=Carrier.FLOAT32)
+            name = body.node("Cast", place, to=Carrier.FLOAT32.onnx)
+            if self.last_wins:
+                name = body.node("Sub", body.number(x, channels - 1, "last"), name)
+            span = Span(0, channels - 1, 0)
+        y = replace(x, name=name, shape=(*x.shape[:-1], self.count))
+        return Result(body.reshaped(y, self.out_shape(x_t)), span)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
+from hwflow.ir.body.values import Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.division import check_width
+from hwflow.ops.shared.division import check_width, division_carrier
 from hwflow.ops.shared.merge import on_common_grid
 
 
@@ -36,6 +39,30 @@ class _Several(Op):
         fractional = max(x.dtype.fractional for x in inputs)
         terms = [shift_left(x.raw, fractional - x.dtype.fractional) for x in inputs]
         return sum_of(terms), fractional
+
+    def write_total(
+        self,
+        body: Body,
+        operands: Sequence[Tensor],
+        types: Sequence[TensorType],
+        mean_t: FixedType | None = None,
+    ) -> tuple[Tensor, Span]:
+        """Return the sum in a golden body, in an arithmetic that divides it to ``mean_t``, too."""
+        lo, hi, fractional = self.total(*types)
+        ends = (max(map(abs, t.bounds)) << (fractional - t.dtype.fractional) for t in types)
+        reach = max(sum(ends), 1)
+        sums = Span(int(lo.min()), int(hi.max()), fractional)
+        if mean_t is None:
+            within = carrier(reach, "a sum")
+        else:
+            within = division_carrier(Span(-reach, reach, fractional), mean_t)
+        terms = (
+            body.scaled(
+                body.carried(body.channels_last(x), within), fractional - t.dtype.fractional
+            )
+            for x, t in zip(operands, types, strict=True)
+        )
+        return reduce(lambda total, x: body.apply("Add", total, x.name), terms), sums
 
     def kernel(self, sums: FixedType, *inputs: TensorType) -> HlsLayer:
         """Return the layer that adds all activations in a type, as a balanced tree."""

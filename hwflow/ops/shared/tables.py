@@ -1,4 +1,4 @@
-"""Look-up tables of functions: hls4ml's own, copied bit for bit, and exact ones.
+"""Look-up tables of functions: how hls4ml fills and addresses them, and what reads them.
 
 hls4ml fills its tables in C++ from floats (nnet_activation.h). Their bits depend on the C library's
 ``expf`` and ``tanhf``, which numpy's float32 functions do not reproduce, so that library is called.
@@ -8,42 +8,30 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
-from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Inexact, Op, Target
+from hwflow.ir.body.values import NoGoldenError, Result, Span, Tensor, carrier
+from hwflow.ir.body.writer import Body
+from hwflow.ir.op import HlsLayer, Inexact
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-DIRECT_BITS = 10
-"""Inputs of at most this many bits get a table with one entry for each value they can take."""
-
-MOST_COMPARED = 2**16
-"""Most operands of a wide table that are compared one by one."""
-
 _FLOAT64_BITS = -49
 """Accuracy of functions in float64, of operand and result: eight units in the last place."""
 
-DEFAULT_SIZE = 1024
-"""Entries of hls4ml's tables unless told otherwise; 1024 x 18 bits fill one block RAM."""
-
-LARGEST_SIZE = 4096
-"""Most entries chosen here, and only where that gives each input value an entry of its own."""
-
+LONGEST = 2**20
+"""Entries of the longest table of a golden body."""
 
 MOST_VALUES = 2**20
 """Mantissas of an operand of which it is found out one by one which entries they meet."""
@@ -143,186 +131,63 @@ def lookup_pieces(x: TensorType) -> Pieces:
     return Pieces.of(lambda a: (a.raw & mask,), Kind.ENTRIES, piece)
 
 
+def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table") -> Tensor:
+    """Return the entries at whole numbers, in a golden body.
+
+    Args:
+        body: to write to.
+        index: from 0 on.
+        entries: mantissas.
+        name: of the table.
+    """
+    within = carrier(int(np.abs(entries).max(initial=0)), "a table's entry")
+    place = body.node("Cast", index.name, to=onnx.TensorProto.INT32)
+    table = body.constant(entries, within.dtype, name)
+    return replace(index, name=body.node("Gather", table, place), carrier=within)
+
+
+def write_table(body: Body, x: Tensor, x_t: TensorType, entries: FixedArray) -> Result:
+    """Write a table with one entry for each value that an operand can take.
+
+    Args:
+        body: to write to.
+        x: the operand.
+        x_t: its type and range.
+        entries: those of the mantissas from the least on.
+    """
+    raw = entries.raw
+    index = body.apply("Sub", x, body.number(x, x_t.bounds[0], "first"))
+    span = Span(int(raw.min()), int(raw.max()), entries.dtype.fractional)
+    return Result(looked_up(body, index, raw), span)
+
+
+def every_value(x: TensorType) -> FixedArray:
+    """Return all mantissas within the range of an operand, shape ``(values,)``.
+
+    Raises:
+        NoGoldenError: a table in a golden body is not made for so many.
+    """
+    lo, hi = x.bounds
+    if hi - lo >= LONGEST:
+        raise NoGoldenError(f"its table would have more than {LONGEST} entries")
+    return FixedArray(np.arange(lo, hi + 1), x.dtype)
+
+
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
     """Return a type that rounds half to even and saturates."""
     return FixedType(width, integer, signed, Rounding.RND_CONV, Overflow.SAT)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _TableActivation(Op):
-    """A monotone function by table.
-
-    Inputs of few bits get one entry per value, which holds the true function as a float32, as the
-    model does, rounded once. Wider
-    inputs use hls4ml's table over a fixed span.
-
-    Attributes:
-        table_size: entries of hls4ml's table; None to choose.
-        table_t: type of the entries; None for ``result_t``, so that rounding happens once.
-    """
-
-    pointwise: ClassVar[bool] = True
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "table_t")
-    approximate: ClassVar[str] = "a table of the function, rounded"
-    function: ClassVar[str]
-    span: ClassVar[int]
-    bounded: ClassVar[bool] = True
-    default_t: ClassVar[FixedType]
-
-    table_size: int | None = None
-    table_t: FixedType | None = None
-
-    @staticmethod
-    @abstractmethod
-    def real(x: F64) -> F64:
-        """Return the true function."""
-
-    @staticmethod
-    @abstractmethod
-    def entries(x: F32) -> F32:
-        """Return what hls4ml's C++ computes for its table, with floats."""
-
-    def direct(self, x: FixedType) -> bool:
-        """Return whether each value of the input has an entry of its own, by its bits."""
-        return self.table_size is None and x.width <= DIRECT_BITS
-
-    def size(self, x: FixedType) -> int:
-        """Return the number of entries of the table for an input of this type."""
-        if self.direct(x):
-            return int(2**x.width)
-        if self.table_size is not None:
-            return self.table_size
-        every = self.span << max(x.fractional, 0)
-        return every if 2 * self.span <= every <= LARGEST_SIZE else DEFAULT_SIZE
-
-    def table(self, x: FixedType) -> FixedArray:
-        """Return the table for an input of this type."""
-        to = self.table_t or self.result_t or self.default_t
-        return _filled(type(self), x if self.direct(x) else None, self.size(x), to)
-
-    def exact(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        if x.dtype.width + table.shape[0].bit_length() > 62:
-            raise OverflowError("the index into the table could pass 62 bits")
-        spans = np.array(
-            [self._extremes(*ends, x.dtype, table) for ends in zip(x.lo, x.hi, strict=True)]
-        )
-        return TensorType.exactly(x.shape, spans[:, 0], spans[:, 1], table.dtype.fractional)
-
-    def inexact(self, *inputs: TensorType) -> Inexact:
-        (x,) = inputs
-        lo, hi = x.bounds
-        if self.result_t is not None or hi - lo >= MOST_COMPARED:
-            return Inexact(self.approximate)
-        raw = np.arange(lo, hi + 1)
-        points, table = np.ldexp(raw.astype(np.float64), -x.dtype.fractional), self.table(x.dtype)
-        entries = self._look_up(raw, x.dtype, table).astype(np.float64) * table.dtype.step
-        return table_error(self.approximate, points, self.real(points), entries)
-
-    def _extremes(self, lo: int, hi: int, x: FixedType, table: FixedArray) -> tuple[int, int]:
-        """Return the least and greatest entry that mantissas ``lo .. hi`` reach."""
-        if self.direct(x):
-            reached = self._look_up(np.arange(lo, hi + 1), x, table)
-        else:
-            ends = table_index(np.array([lo, hi]), x.fractional, self.size(x), self.span)
-            reached = table.raw[ends[0] : ends[1] + 1]
-        return int(reached.min()), int(reached.max())
-
-    def compute(self, *inputs: FixedArray) -> FixedArray:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        return FixedArray(self._look_up(x.raw, x.dtype, table), table.dtype)
-
-    def _look_up(self, raw: RawArray, x: FixedType, table: FixedArray) -> RawArray:
-        if self.direct(x):
-            return np.asarray(table.raw[raw & (2**x.width - 1)])
-        return np.asarray(table.raw[table_index(raw, x.fractional, self.size(x), self.span)])
-
-    def pieces(self, *inputs: TensorType) -> Pieces:
-        (x,) = inputs
-        if self.direct(x.dtype):
-            return lookup_pieces(x)
-        size, fractional = self.size(x.dtype), x.dtype.fractional
-
-        def cells(raw: RawArray) -> RawArray:
-            return np.clip(table_place(raw, fractional, size, self.span), -1, size) + 1
-
-        met = met_by(x)
-        reached = cells(np.array(x.bounds) if met is None else met)
-        piece, place = np.full(size + 2, -1), np.arange(size + 2)
-        reached = np.arange(reached[0], reached[1] + 1) if met is None else reached
-        piece[reached] = np.clip(reached, 1, size)
-        return Pieces.of(
-            lambda a: (cells(a.raw),), Kind.ENTRIES, piece, low=place == 0, high=place > size
-        )
-
-    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
-        (x,) = inputs
-        size = self.table_size
-        if size is not None and not 2 <= size <= 2**16:
-            yield Diagnostic(
-                code="HW112", title="illegal table size", found=f"table_size = {size}",
-                supported="2 to 65536", help=f"set table_size = {DEFAULT_SIZE}",
-            )  # fmt: skip
-            return
-        if self.direct(x.dtype):
-            return
-        largest = max(abs(b) for b in x.bounds) * x.dtype.step
-        limit = self.span / 2 if not self.bounded else 2.0**31 * self.span / self.size(x.dtype)
-        if largest > limit:
-            yield Diagnostic(
-                code="HW221",
-                title=f"input of {self.kind} is out of the range of its table",
-                found=f"values up to {largest:g} in magnitude, type {x.dtype}",
-                supported=f"magnitudes up to {limit:g}, or any range in {DIRECT_BITS} bits",
-                help="quantise the value before this layer",
-            )
-
-    def lower(self, *inputs: TensorType) -> HlsLayer:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        if self.direct(x.dtype):
-            return lookup_layer(x, table)
-        return HlsLayer(
-            class_name="Activation",
-            attributes={
-                "n_in": x.size, "activation": self.function, "table_size": table.shape[0]
-            },
-            types={"table": table.dtype},
-        )  # fmt: skip
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
-
-    @classmethod
-    def examples(cls) -> Iterable[Example]:
-        coarse, fine = saturating(6, 1, signed=True), FixedType(16, 1, True, Rounding.RND)
-        kinds: list[tuple[str, FixedType, dict[str, object]]] = [
-            ("direct", FixedType(7, 4), {"result_t": coarse}),
-            ("direct_unsigned", FixedType(6, 3, signed=False), {}),
-            ("wide", FixedType(14, 4), {"result_t": coarse}),
-            ("wide_unsigned", FixedType(12, 3, signed=False), {}),
-            ("small_table", FixedType(12, 4), {"table_size": 100}),
-            ("own_table", FixedType(8, 3), {"table_size": 64, "table_t": fine}),
-            ("double_rounding", FixedType(11, 4), {"table_t": fine, "result_t": coarse}),
-        ]
-        if cls.bounded:
-            kinds.append(("integers", FixedType(12, 14), {}))
-        for name, dtype, fields in kinds:
-            yield Example(name, cls(**fields), (TensorType.full((2, 3), dtype),))  # type: ignore[arg-type]
+@lru_cache(maxsize=64)
+def exponentials_at(x: FixedType, to: FixedType) -> FixedArray:
+    """Return exp(-x) at every value of ``x``, by the C library's float function."""
+    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
+    return FixedArray(quantize_values(c_float_function("expf")(-points).astype(np.float64), to), to)
 
 
 @lru_cache(maxsize=64)
-def _filled(
-    cls: type[_TableActivation], direct: FixedType | None, size: int, to: FixedType
-) -> FixedArray:
-    if direct is None:
-        values = cls.entries(table_points(size, cls.span)).astype(np.float64)
-    else:
-        points = np.ldexp(bits_of(direct).astype(np.float64), -direct.fractional)
-        # a float32 stands between the function and the quantiser in the model, too
-        values = cls.real(points).astype(np.float32).astype(np.float64)
-    return FixedArray(quantize_values(values, to), to)
+def reciprocals_at(x: FixedType, to: FixedType) -> FixedArray:
+    """Return 1/x at every value of ``x``, a float quotient as in hls4ml."""
+    points = np.ldexp(np.arange(2**x.width, dtype=np.float64), -x.fractional).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        return FixedArray(quantize_values((np.float32(1) / points).astype(np.float64), to), to)

@@ -15,8 +15,9 @@ from hwflow.core.errors import CompileError
 from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph, Node
 from hwflow.ops.cast import Cast
-from hwflow.ops.fixed_quant import FixedQuant, port_type_of
+from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.input import Input
+from hwflow.ops.shared.casts import port_type_of
 from hwflow.passes.lowering.port_types import UNTYPED, DataTypes, unknown_type
 
 

@@ -7,28 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.codegen.golden.body import Body
-from hwflow.codegen.golden.emit.linear import conv_layout, convolved, multiplied
-from hwflow.codegen.golden.kernels import Kernel
+from hwflow.codegen.golden.kernels import Kernel, Multiplying
 from hwflow.codegen.golden.quantize import SIGNED_ZERO, Quantize
-from hwflow.codegen.golden.values import Carrier, Tensor
-from hwflow.ops.dense import Dense
+from hwflow.ir.body.values import Carrier, Tensor
+from hwflow.ir.body.writer import Body
 
 
-def quantized_layer(op: Any, body: Body, x: Tensor, kernel: Kernel) -> Tensor:
+def quantized_layer(op: Multiplying, body: Body, x: Tensor, kernel: Kernel) -> Tensor:
     """Write a dense layer or a convolution of a value in uint8.
 
     Returns:
         The result in uint8, or the sums in float32 where the kernel has no step.
     """
     bias = _dequantized(body, kernel.bias.astype(np.int32), 0, "bias")
-    if isinstance(op, Dense):
-        weight = _weight(body, kernel, kernel.weight[x.order])
-        y = multiplied(op, body, body.carried(x, Carrier.FLOAT32), weight, bias)
-    else:
-        weight = _weight(body, kernel, conv_layout(kernel.weight))
-        x = body.carried(body.channels_first(x), Carrier.FLOAT32)
-        y = convolved(op, body, x, weight, bias)
+    weight = _weight(body, kernel, op.arranged_weight(kernel.weight, x))
+    x = body.carried(op.arranged(body, x), Carrier.FLOAT32)
+    y = op.write_sums(body, x, weight, bias)
     return y if kernel.quantize is None else quantized(body, y, kernel.quantize)
 
 

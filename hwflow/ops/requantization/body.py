@@ -1,4 +1,4 @@
-"""The body of Requantize: a line that provably gives every result, or else a table."""
+"""The golden body of a requantisation: a line that provably gives every result, or else a table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.codegen.golden.body import Body
-from hwflow.codegen.golden.emit.tables import LONGEST, looked_up
-from hwflow.codegen.golden.lines import Line, line_of
-from hwflow.codegen.golden.values import DOUBLE_BITS, Carrier, NoGoldenError, Span, Tensor, carrier
+from hwflow.ir.body.values import DOUBLE_BITS, Carrier, NoGoldenError, Tensor, carrier
+from hwflow.ir.body.writer import Body
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.requantization.problem import Problem
-from hwflow.ops.requantize import Requantize
-
-Result = tuple[Tensor, Span, bool]
+from hwflow.ops.requantization.floating_lines import Line, line_of
+from hwflow.ops.requantization.problem import Problem, Weights
+from hwflow.ops.shared.tables import LONGEST, looked_up
 
 Finish = Callable[[Body, Tensor], Tensor]
 """Writes the rest of a layer."""
@@ -28,38 +25,39 @@ MOST_STEPS = 256
 F64 = npt.NDArray[np.float64]
 
 
-def requantize(
-    op: Requantize, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
-) -> Result:
-    """Write the function of an operand, or of a weighted sum of operands."""
-    op = op.at(*types)
-    function = op.function_of(*types)
-    problem = Problem.of(function, op.weights, types)
-    span = Span(min(int(v) for v in problem.levels), max(int(v) for v in problem.levels),
-                op.fractional)  # fmt: skip
-    n, problem = _narrowed(body, _summed(op, body, operands, types), problem)
+def write_requantized(body: Body, n: Tensor, problem: Problem) -> Tensor:
+    """Write the function of a problem.
+
+    Args:
+        body: to write to.
+        n: what the function is of.
+        problem: the function on all inputs that can occur.
+
+    Raises:
+        NoGoldenError: no line gives the function, and it has too many steps.
+    """
+    n, problem = _narrowed(body, n, problem)
     line = line_of(problem)
     if line is not None:
-        return _finished(body, _total(body, n, problem, line), line=line), span, False
+        return _finished(body, _total(body, n, problem, line), line=line)
     if int((problem.hi - problem.lo + 1).astype(object).sum()) <= LONGEST:
-        return _tabulated(body, n, problem), span, False
-    return _stepped(body, n, problem), span, False
+        return _tabulated(body, n, problem)
+    return _stepped(body, n, problem)
 
 
-def _summed(
-    op: Requantize, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+def write_argument(
+    body: Body, operands: Sequence[Tensor], types: Sequence[TensorType], weights: Weights
 ) -> Tensor:
-    """Return what the function is of."""
-    if op.weights is None:
+    """Write what a requantisation is of: its operand, or the weighted sum of its operands."""
+    if weights is None:
         return operands[0]
     reach = sum(
-        int(np.abs(w).max()) * max(map(abs, t.bounds))
-        for w, t in zip(op.weights, types, strict=True)
+        int(np.abs(w).max()) * max(map(abs, t.bounds)) for w, t in zip(weights, types, strict=True)
     )
     within = carrier(reach, "a weighted sum")
     first = all(x.first for x in operands)
     total: Tensor | None = None
-    for x, weight in zip(operands, op.weights, strict=True):
+    for x, weight in zip(operands, weights, strict=True):
         x = body.carried(x if first else body.channels_last(x), within)
         term = body.apply("Mul", x, body.number(x, _spread(weight, x), "weight"))
         total = term if total is None else body.apply("Add", total, term.name)
@@ -99,21 +97,17 @@ def _spread(values: npt.NDArray[Any], x: Tensor) -> npt.NDArray[Any]:
     return values if values.size == x.shape[-1] else values.reshape(x.shape)
 
 
-def unfinished(
-    op: Requantize, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
-) -> tuple[Tensor, Finish] | None:
+def write_unfinished(body: Body, n: Tensor, problem: Problem) -> tuple[Tensor, Finish] | None:
     """Write the part of a rising line in float32 before rounding and clipping, which it returns.
 
     None where there is no such line.
     """
-    op = op.at(*types)
-    if op.weights is not None or operands[0].carrier is not Carrier.FLOAT32:
+    if problem.weights is not None or n.carrier is not Carrier.FLOAT32:
         return None
-    problem = Problem.of(op.function_of(*types), op.weights, types)
     line = line_of(problem)
     if line is None or line.carrier is not Carrier.FLOAT32 or (line.factor <= 0).any():
         return None
-    return _total(body, operands[0], problem, line), partial(_finished, line=line)
+    return _total(body, n, problem, line), partial(_finished, line=line)
 
 
 def _total(body: Body, n: Tensor, problem: Problem, line: Line) -> Tensor:
@@ -184,6 +178,3 @@ def _stepped(body: Body, n: Tensor, problem: Problem) -> Tensor:
         rise_name = body.number(n, _spread(rise, n), "rise")
         y = body.node("Add", y, body.node("Where", above, rise_name, body.number(n, 0.0)))
     return replace(n, name=y)
-
-
-EMITTERS: dict[Any, Callable[..., Result]] = {Requantize: requantize}

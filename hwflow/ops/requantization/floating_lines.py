@@ -1,4 +1,7 @@
-"""Lines that give a requantisation: ``clip(floor(n * factor + offset), least, most)``, proven."""
+"""Lines in floating point that give a requantisation, proven.
+
+A line is ``clip(floor(n * factor + offset), least, most)``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.codegen.golden.values import Carrier, carrier
+from hwflow.ir.body.values import Carrier, carrier
 from hwflow.ops.requantization import multiply_add_shift
 from hwflow.ops.requantization.problem import Problem
 

@@ -1,4 +1,4 @@
-"""Values of the golden model: what they are carried in, and where they lie."""
+"""Values of a golden body: what they are carried in, and where they lie."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx
 
 from hwflow.fixed import MAX_RAW_BITS
+from hwflow.ir.tensor import TensorType
 
 FLOAT_BITS, DOUBLE_BITS = 24, 53
 """Significands of float32 and float64: integers up to 2**bits are exact."""
@@ -89,10 +90,30 @@ class Span:
     hi: int
     fractional: int
 
+    @classmethod
+    def of(cls, x: TensorType) -> Span:
+        """Return where the mantissas of a hardware value lie."""
+        return cls(*x.bounds, x.dtype.fractional)
+
     @property
     def largest(self) -> int:
         """Largest magnitude."""
         return max(abs(self.lo), abs(self.hi))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a body computes, before the cast to ``result_t``.
+
+    Attributes:
+        tensor: mantissas on the grid of ``span``.
+        span: where they lie.
+        divided: they are divided already by what that grid is finer than the one of ``result_t``.
+    """
+
+    tensor: Tensor
+    span: Span
+    divided: bool = False
 
 
 def carrier(largest: int, what: str = "a value") -> Carrier:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hwflow.codegen.golden.lines import rounded_once
+from hwflow.ops.requantization.floating_lines import rounded_once
 
 doubles = st.floats(-(2.0**40), 2.0**40).filter(lambda v: v == 0 or abs(v) > 2.0**-60)
 

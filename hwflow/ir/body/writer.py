@@ -1,4 +1,4 @@
-"""The body of one layer's ONNX function while it is written: nodes, constants, exact casts.
+"""The body of one layer's ONNX function while it is written: nodes and constants.
 
 Values are whole numbers (mantissas) in float32, float64 or int64. The floating-point ones compute
 exactly while every intermediate result fits their significands (IEEE 754: 24 and 53 bits), in any
@@ -16,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from hwflow.codegen.golden import integers
-from hwflow.codegen.golden.values import DOUBLE_BITS, Carrier, Span, Tensor, carrier
-from hwflow.fixed import FixedType, Overflow, Rounding
+from hwflow.ir.body.values import Carrier, Tensor
 
 Array = npt.NDArray[Any]
 
@@ -138,108 +136,3 @@ class Body:
         size = int(np.prod(x.shape))
         y = self.apply("Reshape", x, self.constant([-1, size], np.int64, "shape"))
         return replace(y, shape=(size,), first=False, inner=x.shape)
-
-    def rounded(self, x: Tensor, rounding: Rounding) -> Tensor:
-        """Return real numbers rounded to integers as ap_fixed does; see ``Rounding``.
-
-        Halves are found by doubling, which is exact: ``ceil(floor(2 x) / 2)`` rounds them up.
-        """
-        match rounding:
-            case Rounding.TRN:
-                return self.apply("Floor", x)
-            case Rounding.RND_CONV:
-                return self.apply("Round", x)  # ONNX rounds halves to even
-            case Rounding.RND:
-                return self._nearest(x, "Floor", "Ceil")
-            case Rounding.RND_MIN_INF:
-                return self._nearest(x, "Ceil", "Floor")
-        sign, size = self.apply("Sign", x), self.apply("Abs", x)
-        if rounding is Rounding.RND_INF:
-            size = self._nearest(size, "Floor", "Ceil")
-        elif rounding is Rounding.RND_ZERO:
-            size = self._nearest(size, "Ceil", "Floor")
-        else:
-            size = self.apply("Floor", size)
-        return self.apply("Mul", sign, size.name)
-
-    def _nearest(self, x: Tensor, inner: str, outer: str) -> Tensor:
-        return self.apply(outer, self.scaled(self.apply(inner, self.scaled(x, 1)), -1))
-
-    def cast(
-        self, x: Tensor, span: Span, to: FixedType, *, scaled: bool = False
-    ) -> tuple[Tensor, Span]:
-        """Return mantissas assigned to a type, as ``FixedArray.cast`` does.
-
-        Args:
-            x: mantissas; or with ``scaled``, those divided by what their grid is finer.
-            span: where the mantissas lie.
-            to: the type.
-            scaled: the division was done already.
-
-        Raises:
-            NoGoldenError: int64 is too narrow.
-        """
-        drop = span.fractional - to.fractional
-        if drop > 0:
-            lo, hi = span.lo >> drop, -(-span.hi >> drop)
-        else:
-            lo, hi = span.lo << -drop, span.hi << -drop
-        inside = to.raw_min <= lo and hi <= to.raw_max
-        saturates = to.overflow in (Overflow.SAT, Overflow.SAT_SYM)
-        at_zero = saturates and to.raw_min == 0 and hi <= to.raw_max  # no other end is met
-        reach = max(span.largest, abs(lo), abs(hi), 0 if inside or at_zero else 1 << to.width)
-        if x.carrier is Carrier.INT64 or reach > 2**DOUBLE_BITS:
-            if scaled:
-                x, span = self.rounded(x, to.rounding), Span(lo, hi, to.fractional)
-            carrier(2 * span.largest, "a cast")  # with room for what rounding adds
-            x = integers.cast(self, self.carried(x, Carrier.INT64), span, to)
-            return x, self._after(to, lo, hi)
-        x = self.carried(x, max(x.carrier, carrier(reach, "a cast")))
-        if not scaled:
-            x = self.scaled(x, -drop)
-        if not inside and saturates:
-            x = self.clipped(x, lo, hi, to)
-        if drop > 0:
-            x = self.rounded(x, to.rounding)
-        if not inside:
-            x = self.overflown(x, to)
-        return x, self._after(to, lo, hi)
-
-    @staticmethod
-    def _after(to: FixedType, lo: int, hi: int) -> Span:
-        """Return where numbers from ``lo`` to ``hi`` lie after an overflow."""
-        inside = to.raw_min <= lo and hi <= to.raw_max
-        if not inside and to.overflow in (Overflow.WRAP, Overflow.SAT_ZERO):
-            return Span(to.raw_min, to.raw_max, to.fractional)
-        low, high = (min(max(v, to.raw_min), to.raw_max) for v in (lo, hi))
-        return Span(low, high, to.fractional)
-
-    def clipped(self, x: Tensor, lo: int, hi: int, to: FixedType) -> Tensor:
-        """Return numbers between the ends of a type; before rounding, which keeps integers."""
-        if to.raw_min == 0 and hi <= to.raw_max:
-            return self.apply("Relu", x)
-        return self.apply(
-            "Clip", x, self.number(x, to.raw_min, "lo"), self.number(x, to.raw_max, "hi")
-        )
-
-    def overflown(self, x: Tensor, to: FixedType) -> Tensor:
-        """Return integers after an overflow that does not clip; others were clipped before."""
-        if to.overflow is Overflow.WRAP:
-            return self._turned(self._turned(x, to, 0), to, to.raw_min)
-        if to.overflow is Overflow.SAT_ZERO:
-            held = self.node("Clip", x.name, self.number(x, to.raw_min), self.number(x, to.raw_max))
-            same = self.node("Equal", held, x.name)
-            return replace(x, name=self.node("Where", same, x.name, self.number(x, 0.0)))
-        return x
-
-    def _turned(self, x: Tensor, to: FixedType, low: int) -> Tensor:
-        """Return integers modulo ``2**width``, from ``low`` on.
-
-        A multiple of the modulus has fewer bits than the number that it is taken from.
-        """
-        if low == 0 or not to.signed:
-            above = x
-        else:
-            above = self.apply("Sub", x, self.number(x, low))
-        turns = self.apply("Floor", self.scaled(above, -to.width))
-        return self.apply("Sub", x, self.scaled(turns, to.width).name)

@@ -7,16 +7,14 @@ the multiple of ``d`` below ``x``.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwflow.fixed import FixedType, Overflow, Rounding
-
-if TYPE_CHECKING:
-    from hwflow.codegen.golden.body import Body
-    from hwflow.codegen.golden.values import Span, Tensor
+from hwflow.ir.body.values import Span, Tensor
+from hwflow.ir.body.writer import Body
 
 LONGEST_SHIFT = 62
 """``2**62`` is the greatest power of two that int64 holds."""
