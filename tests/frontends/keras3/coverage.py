@@ -50,7 +50,7 @@ model (`hwflow.fixed::Table`) and for the exact reference of `hwflow verify`. Th
 function: a truncated hyperbolic tangent reaches 1 where the real one does not. The float reference
 has the real function.
 
-A live model computes these numbers itself. Of a `.keras` file, for which no code of Keras runs,
+A live model computes these numbers itself. For a `.keras` file, whose code of Keras does not run,
 they are the float32 nearest to the real result; backends are a unit in the last place or more
 beside it, differently. HW286 counts the numbers where that can change an entry; give the live model
 then.
