@@ -176,6 +176,36 @@ def test_an_adapted_normalization_is_read_with_what_it_found(tmp_path: Path) -> 
     assert found == pytest.approx(model.predict(x, verbose=0), abs=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda k, x: k.layers.Rescaling(1 / 127.5, offset=-1)(x),
+        lambda k, x: k.layers.Normalization(mean=MEAN, variance=[0.05, 0.06, 0.07])(
+            k.layers.Rescaling(1 / 255)(x)
+        ),
+        lambda k, x: (k.ops.cast(x, "float32") / 255 - 0.45) / 0.225,
+    ],
+    ids=["rescaling", "both", "operations"],
+)
+def test_keras_3_and_hgq(steps: Any, dtype: str, tmp_path: Path) -> None:
+    keras, layers = pytest.importorskip("keras"), pytest.importorskip("hgq.layers")
+    from hgq.config import QuantizerConfigScope
+
+    keras.utils.set_random_seed(0)
+    x = pictures("uint8", (5, 5, 3))
+    first = keras.Input((5, 5, 3), dtype=dtype, name="x")
+    with QuantizerConfigScope(default_q_type="kif", i0=3, f0=4, overflow_mode="SAT"):
+        model = keras.Model(first, layers.QConv2D(2, 3)(steps(keras, first)))
+    expected = np.asarray(model.predict_on_batch(x.astype(dtype)))
+    model.save(tmp_path / "camera.keras")
+    settings = {} if dtype == "uint8" else {"input": {"x": {"type": "ufixed<8,8>"}}}
+    design, found = outcome(tmp_path / "camera.keras", x, config=settings)
+    assert port_of(design) == "ufixed<8,8>"
+    assert np.array_equal(found, expected)
+    assert len(np.unique(expected)) > 50
+
+
 def test_tflite_casts_a_port_of_integers() -> None:
     pytest.importorskip("tensorflow")
     w = Writer()

@@ -44,15 +44,30 @@ def _difference(b: Writer, x: Tensor, number: float, first: bool) -> Tensor:
     return b.unary("Add", b.unary("Neg", x), number) if first else b.unary("Sub", x, number)
 
 
+def _quotient(b: Writer, x: Tensor, number: float, first: bool) -> Tensor:
+    if first or number == 0:
+        raise b.refusal(
+            "division by a value" if first else "division by zero",
+            found=f"{number:g} / x" if first else "x / 0",
+            supported="x / number, of a number that is not 0",
+        )
+    return b.unary("Div", x, number)
+
+
 OPERATIONS: dict[str, Callable[[Writer, Tensor, float, bool], Tensor]] = {
     "Add": lambda b, x, number, first: b.unary("Add", x, number),
     "Subtract": _difference,
     "Multiply": lambda b, x, number, first: b.unary("Mul", x, number),
+    "Divide": _quotient,
+    "TrueDivide": _quotient,
     "Maximum": lambda b, x, number, first: b.clip(x, number, None),
     "Minimum": lambda b, x, number, first: b.clip(x, None, number),
 }
 """Functions of ``keras.ops`` on two values, which ``a + b`` is, too: what they are of a value and
 a number, and whether the number stands first."""
+
+CAST = "Cast"
+"""Function of ``keras.ops`` on one value; to float32, as every layer is that computes."""
 
 MODELS = ("Functional", "Sequential")
 
@@ -139,11 +154,11 @@ class _Walk:
         try:
             if config["class_name"] in MODELS:
                 return self.run(read_network(config), x, group, f"{path}.")
-            convert = converter(self.b, config)
+            convert = None if is_operation(config) else converter(self.b, config)
             _check_call(self.b, call, config["config"])
             if refused:
                 return [x[0]]
-            if is_operation(config):
+            if convert is None:
                 return [_operation(self.b, call, x)]
             check_operands(self.b, len(x))
             check_arguments(self.b, {str(k): v for k, v in call.others.items()})
@@ -170,8 +185,6 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
     if registered == f"hgq>{kind}" and kind in HGQ:
         check_settings(b, kind, config["config"])
         return HGQ[kind]
-    if is_operation(config):
-        return LAYERS[kind]
     known = module in ("keras.layers", "keras.src.layers") and registered in (None, kind)
     if known and kind in KERAS:
         check_settings(b, kind, config["config"])
@@ -188,12 +201,14 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
 def is_operation(config: Mapping[str, Any]) -> bool:
     """Return whether a layer is a function of ``keras.ops``."""
     module, kind = str(config.get("module")), str(config["class_name"])
-    return module.startswith("keras.src.ops.") and kind in OPERATIONS
+    return module.startswith("keras.src.ops.") and kind in (CAST, *OPERATIONS)
 
 
 def _operation(b: Writer, call: Call, x: list[Tensor]) -> Tensor:
     """Append a function of ``keras.ops``: of two values, or of a value and a number."""
-    if len(x) == 2 and not call.others:
+    if b.kind == CAST and len(x) == 1 and not call.others:
+        return x[0]
+    if len(x) == 2 and not call.others and b.kind in LAYERS:
         return LAYERS[b.kind](b, None, x)
     numbers = {"x1": 0, "x2": 1}
     given = {numbers.get(str(k), k): v for k, v in call.others.items()}

@@ -92,6 +92,8 @@ def rewritten(path: Path, settings: dict[str, Any]) -> Path:
         ("1 - x", lambda x: 1 - x),
         ("x - 0.5", lambda x: x - 0.5),
         ("x * 2", lambda x: x * 2),
+        ("x / 4", lambda x: x / 4),
+        ("divide", lambda x: keras.ops.divide(x, -0.5)),
         ("maximum", lambda x: keras.ops.maximum(x, 0.25)),
         ("minimum", lambda x: keras.ops.minimum(0.5, x)),
     ],
@@ -106,6 +108,18 @@ def test_a_number_in_an_operation_is_not_lost(name: str, body: Any, tmp_path: Pa
     )
     (found,) = design.simulate(data).outputs.values()
     assert np.array_equal(found, np.asarray(model.predict(data, verbose=0))), name
+
+
+def test_a_division_by_a_value_is_refused_and_by_a_number_not(tmp_path: Path) -> None:
+    x = keras.Input((4,), name="x")
+    for body, found in ((lambda v: 1 / (v + 3), "1 / x"), (lambda v: v / (v + 3), "[]")):
+        keras.Model(x, body(x)).save(tmp_path / "net.keras")
+        with pytest.raises(CompileError) as caught:
+            hwflow.load(tmp_path / "net.keras")
+        (finding,) = caught.value.diagnostics
+        assert finding.found == found
+    keras.Model(x, x / 3).save(tmp_path / "net.keras")
+    assert hwflow.load(tmp_path / "net.keras")
 
 
 def test_a_mask_is_refused(tmp_path: Path) -> None:
