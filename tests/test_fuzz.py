@@ -17,26 +17,26 @@ def test_random_networks_agree_with_their_cpp() -> None:
 def test_random_networks_are_lossless() -> None:
     outcome = Outcome()
     designs = 0
-    for seed in range(30_000, 30_060):
+    for seed in range(30_000, 30_040):
         design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome)
         if design is not None:
             check_lossless(seed, design, outcome)
             designs += 1
     assert outcome.failures == []
-    assert designs >= 40, outcome.refused
+    assert designs >= 26, outcome.refused
 
 
 @pytest.mark.parametrize("scales", ["float", "mixed"])
 def test_random_networks_with_other_scales_are_lossless(scales: str) -> None:
     outcome = Outcome()
     designs = 0
-    for seed in range(50_000, 50_025):
+    for seed in range(50_000, 50_015):
         design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome, scales)
         if design is not None:
             check_lossless(seed, design, outcome)
             designs += 1
     assert outcome.failures == []
-    assert designs >= 18, outcome.refused
+    assert designs >= 10, outcome.refused
 
 
 @pytest.mark.cpp

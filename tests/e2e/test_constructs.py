@@ -61,8 +61,8 @@ EVERY = [
     for io_type in ("io_parallel", "io_stream")
     for part in range(BUILDS)
 ]
-SOME = [("Vitis", ("io_parallel", "io_stream")[part % 2], part) for part in range(BUILDS)]
-"""Each construct in one io_type, and half of them in each."""
+SOME = [("Vitis", "io_parallel", 0), ("Vitis", "io_stream", 1)]
+"""Half of the constructs, in one io_type: the contract of the operators compiles each operator."""
 
 
 def agree(backend: str, io_type: str, part: int) -> None:
