@@ -27,7 +27,7 @@ class HlsPort:
     """A port of the generated top function.
 
     Attributes:
-        name: of the argument in C++, which HLS tools name the port of the hardware after.
+        name: name of the argument in C++, which HLS tools name the port of the hardware after.
         ctype: C++ type of the array's elements, or of what the stream carries.
         dtype: type of one element.
         size: elements of one sample.
@@ -48,7 +48,7 @@ def hls_ports(
 
     Args:
         graph: what the C++ was generated from.
-        target: likewise.
+        target: what the hardware is generated for.
         files: the generated files by path.
     """
     header = files[f"firmware/{graph.name}.h"].decode()

@@ -116,8 +116,8 @@ def record_is_whole(folder: Path, paths: Iterable[str]) -> bool:
     """Return whether the record of a project names all files that were written.
 
     Args:
-        folder: of the project.
-        paths: of the record; each file is as its recorded digest says.
+        folder: folder of the project.
+        paths: paths on record; each file is as its recorded digest says.
     """
     text = (folder / MARKER).read_text("utf-8", "replace")
     files = {path: (folder / path).read_bytes() for path in paths}
@@ -128,8 +128,8 @@ def file_digest(folder: Path, path: str) -> str:
     """Return the SHA-256 of a file of a project, or nothing where none can be read in the folder.
 
     Args:
-        folder: of the project.
-        path: as recorded; it may come from anybody.
+        folder: folder of the project.
+        path: the path on record; it may come from anybody.
     """
     pure = PurePosixPath(path)
     file = folder / pure

@@ -27,7 +27,7 @@ class Facts:
         one_scale: several operands need one scale.
         aligned: scales of several operands may differ by a power of two, which is a shift.
         ranks: nothing counts about its operand but the order of its values.
-        wraps: in short integers, as ONNX computes, its result may wrap around.
+        wraps: whether its result may wrap around in short integers, as ONNX computes.
     """
 
     pointwise: ClassVar[bool] = False
@@ -51,7 +51,7 @@ class Facts:
         By default that is the function of its name in ``hwflow.ir.real.functions``.
 
         Args:
-            node: with its constants.
+            node: the ONNX node with its constants.
             x: the integers that ``tree`` is a function of.
             tree: the operand.
 
@@ -65,7 +65,7 @@ class Facts:
         """Return whether a node of ``functions`` only scales and shifts its operand.
 
         Args:
-            node: with its constants; nothing is known of the other operands.
+            node: the ONNX node with its constants; its other operands are unknown.
         """
         return False
 
@@ -77,6 +77,6 @@ class Facts:
         quantiser behind it becomes one ``Requantize``.
 
         Args:
-            node: with its constants; nothing is known of the other operands.
+            node: the ONNX node with its constants; its other operands are unknown.
         """
         return False

@@ -150,7 +150,7 @@ class Op(Facts, ABC):
         narrowest arithmetic that is exact, and take the operands in the order that they have.
 
         Args:
-            body: to write to.
+            body: the body that is written.
             operands: the mantissas of the operands.
             types: their types, with the proven ranges.
 

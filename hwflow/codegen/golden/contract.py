@@ -52,9 +52,9 @@ def contract(
     ``observed`` is None everywhere; ``observed_model`` knows it.
 
     Args:
-        graph: as for ``add_contract``.
-        values: likewise.
-        late: likewise.
+        graph: see ``add_contract``.
+        values: see ``add_contract``.
+        late: see ``add_contract``.
     """
     return {
         "format": FORMAT,

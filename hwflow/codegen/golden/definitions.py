@@ -37,7 +37,7 @@ def golden_function(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.Fun
     Args:
         op: the operator.
         inputs: types of its operands.
-        name: of the function, in the domain ``hwflow.golden``.
+        name: name of the function, in the domain ``hwflow.golden``.
 
     Raises:
         NoGoldenError: it has none.
@@ -150,7 +150,7 @@ def define_nodes(model: QonnxModel, lowered: Graph) -> tuple[Diagnostic, ...]:
     """Give the nodes that nothing defines their operators' own functions.
 
     Args:
-        model: with shapes inferred; changed in place.
+        model: a model with known shapes; changed in place.
         lowered: the hardware graph as the pass ``lower`` leaves it.
 
     Returns:

@@ -50,7 +50,7 @@ class Kernel:
     """A layer as a kernel of 8 bits.
 
     Attributes:
-        weight: in the operator's layout, within int8.
+        weight: the weights in the operator's layout, within int8.
         offset_weights: written as uint8, 128 more: slower, but no processor saturates their sums.
         bias: shape ``(channels,)``, within int32.
         span: where the sums lie.
@@ -69,8 +69,8 @@ class Plan:
     """Where 8 bits are used.
 
     Attributes:
-        kernels: by name of the layer.
-        steps: of requantisations behind kernels, by name.
+        kernels: kernels by the names of their layers.
+        steps: steps of requantisations behind kernels, by their names.
         zeros: the uint8 value that stands for 0, by name of the values carried in uint8.
     """
 

@@ -21,8 +21,8 @@ def arriving(body: Body, port: Port, op: Input, *, zero: int | None, double: boo
     """Return the mantissas of the real numbers ``x0`` that come in by a port.
 
     Args:
-        body: to write to.
-        port: of the input.
+        body: the body that is written.
+        port: the port that they enter by.
         op: its type.
         zero: the uint8 value that stands for 0, where the mantissas may come in uint8.
         double: the numbers are in float64 rather than float32.
@@ -46,8 +46,8 @@ def leaving(body: Body, graph: Graph, port: Port, x: Tensor) -> Tensor:
     """Return the real numbers of mantissas, or those where the port's scale is no power of two.
 
     Args:
-        body: to write to.
-        graph: of the port.
+        body: the body that is written.
+        graph: the graph that has the port.
         port: that the numbers leave by, in its order of axes.
         x: the mantissas.
     """

@@ -34,12 +34,12 @@ class Quantize:
     """What becomes of sums.
 
     Attributes:
-        step: of QuantizeLinear.
+        step: step of QuantizeLinear.
         point: its zero point.
         zero: the uint8 value that stands for 0.
         low: least uint8 value; 0 where none is cut.
         high: greatest uint8 value.
-        added: to every sum before.
+        added: what is added to every sum before.
     """
 
     step: np.float32

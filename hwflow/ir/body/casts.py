@@ -44,7 +44,7 @@ def cast(
     """Return mantissas assigned to a type, as ``FixedArray.cast`` does.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         x: mantissas; or with ``divided``, those divided by what their grid is finer.
         span: where the mantissas lie.
         to: the type.

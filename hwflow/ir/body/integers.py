@@ -24,8 +24,8 @@ def cast(body: Body, x: Tensor, span: Span, to: FixedType) -> Tensor:
     """Return integers assigned to a type, as ``FixedArray.cast`` does.
 
     Args:
-        body: to write to.
-        x: in int64.
+        body: the body that is written.
+        x: mantissas in int64.
         span: where they lie: within 62 bits, so that int64 holds what rounding and wrapping add.
         to: the type.
     """
@@ -48,11 +48,11 @@ def divided(body: Body, x: Tensor, by: npt.ArrayLike, rounding: Rounding) -> Ten
     """Return integers divided and rounded as ap_fixed does.
 
     Args:
-        body: to write to.
-        x: in int64; ``2 |x| + by`` stays below ``2**63``.
+        body: the body that is written.
+        x: mantissas in int64; ``2 |x| + by`` stays below ``2**63``.
         by: positive divisors.
-        rounding: of the quotients. Halves up is ``floor((x + by / 2) / by)``, halves down one less
-            in the dividend, and halves to even one or the other.
+        rounding: rounding of the quotients. Halves up is ``floor((x + by / 2) / by)``, halves
+            down one less in the dividend, and halves to even one or the other.
     """
     divisor = np.asarray(by, np.int64)
     if rounding is Rounding.TRN:

@@ -27,7 +27,7 @@ def function_of(text: str, name: str, operands: int) -> onnx.FunctionProto:
 
     Args:
         text: what stands between the braces.
-        name: of the function, in the domain ``hwflow.golden``.
+        name: name of the function, in the domain ``hwflow.golden``.
         operands: how many it has.
 
     Raises:
@@ -48,7 +48,7 @@ def write_body(
 
     Args:
         op: the operator.
-        body: to write to.
+        body: the body that is written.
         operands: the mantissas of its operands.
         types: their types, with the proven ranges.
 
@@ -72,7 +72,7 @@ def _write_function(
     """Write the nodes of a function on mantissas in float64, channels last.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         function: from all operands to one result.
         operands: the mantissas.
         types: those of the operands, and of the exact result.

@@ -53,12 +53,12 @@ class Tensor:
     """A value inside a function.
 
     Attributes:
-        name: of the ONNX value.
-        shape: as the hardware has it: channels last, no batch axis.
+        name: name of the ONNX value.
+        shape: its shape in hardware: channels last, no batch axis.
         carrier: the arithmetic that it is in.
         first: the channels stand before the other axes.
         zero: what stands for 0; not 0 in uint8 only.
-        inner: of a vector whose elements stand as those of a value with the channels first: the
+        inner: for a vector whose elements stand as those of a value with the channels first: the
             shape of that value, channels last.
     """
 

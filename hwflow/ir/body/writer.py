@@ -25,8 +25,8 @@ class Body:
     """Nodes and constants of a function that is being written.
 
     Attributes:
-        nodes: in order.
-        constants: by name; they become further inputs of the function.
+        nodes: the nodes in order.
+        constants: the constants by name; they become further inputs of the function.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Body:
         """Return float32 divided by a step, rounded halves to even, and clipped to uint8.
 
         Args:
-            x: in float32.
+            x: values in float32.
             zero: the uint8 value that stands for 0 in the result.
             step: what a unit of the result is.
             point: what is added before clipping; ``zero`` where it is not said.

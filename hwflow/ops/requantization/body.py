@@ -29,7 +29,7 @@ def write_requantized(body: Body, n: Tensor, problem: Problem) -> Tensor:
     """Write the function of a problem.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         n: what the function is of.
         problem: the function on all inputs that can occur.
 

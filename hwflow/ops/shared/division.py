@@ -98,7 +98,7 @@ def write_division(
     """Return sums divided and rounded as ``divide_to`` does, then overflowed.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         x: the sums, in the arithmetic that ``division_carrier`` says.
         sums: where they lie.
         to: the type of the result.

@@ -89,7 +89,7 @@ class _Move(Op):
         """Write the move of a value with the channels last.
 
         Args:
-            body: to write to.
+            body: the body that is written.
             x: the value, on the grid of the result.
             sources: for each result element its input element, or ``FILL``.
             fill: mantissa of the constant.

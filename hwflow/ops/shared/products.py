@@ -137,7 +137,7 @@ class _Products(Op):
         """Write sums of products in an arithmetic that holds them.
 
         Args:
-            body: to write to.
+            body: the body that is written.
             x: the operand, ``arranged``.
             weight: name of the weights, ``arranged_weight``.
             bias: name of the bias.

@@ -53,7 +53,7 @@ def convolved_by_taps(
     """Return a convolution as a sum over its taps, channels last.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         x: in any arithmetic; ONNX Runtime convolves float32 only.
         window: over it.
         weight: shape ``(*kernel, ...)``, a factor for each tap.

@@ -135,7 +135,7 @@ def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table")
     """Return the entries at whole numbers, in a golden body.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         index: from 0 on.
         entries: mantissas.
         name: of the table.
@@ -150,7 +150,7 @@ def write_table(body: Body, x: Tensor, x_t: TensorType, entries: FixedArray) -> 
     """Write a table with one entry for each value that an operand can take.
 
     Args:
-        body: to write to.
+        body: the body that is written.
         x: the operand.
         x_t: its type and range.
         entries: those of the mantissas from the least on.
