@@ -24,6 +24,7 @@ struct Slot {
 const double *weights(const char *file, unsigned long size);
 double *trace(const char *layer, unsigned long size);
 long long mantissa(double value, int width, int fractional, bool is_signed);
+void written_behind();
 
 // The divided top function's file has these.
 extern const unsigned long input_size, output_size;
@@ -54,6 +55,21 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> void set(ap_ufixed<W, I
 template <int W> void set(ap_int<W> &x, double value) { set_bits<W, 0, true>(x, value); }
 template <int W> void set(ap_uint<W> &x, double value) { set_bits<W, 0, false>(x, value); }
 
+// Numbers behind the end of every array: odd mantissas, so that whatever reads them computes
+// something else, however sums wrap.
+const unsigned long guard = 64;
+
+template <int W> double odd() { return (double)((long long)(std::ldexp(1.0, W - 1) / 1.5) | 1); }
+template <class T> void spoil(T &) {}
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> void spoil(ap_fixed<W, I, Q, O, N> &x) {
+    if constexpr (W <= 53)
+        set_bits<W, W - I, true>(x, std::ldexp(-odd<W>(), I - W));
+}
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> void spoil(ap_ufixed<W, I, Q, O, N> &x) {
+    if constexpr (W <= 53)
+        set_bits<W, W - I, false>(x, std::ldexp(odd<W>(), I - W));
+}
+
 template <class T> double get(const T &x) { return (double)x; }
 template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> double get(const ap_fixed<W, I, Q, O, N> &x) {
     return get_bits<W, W - I>(x);
@@ -63,6 +79,27 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> double get(const ap_ufi
 }
 template <int W> double get(const ap_int<W> &x) { return get_bits<W, 0>(x); }
 template <int W> double get(const ap_uint<W> &x) { return get_bits<W, 0>(x); }
+
+// An array with numbers behind its end, which must be there when it goes.
+template <class T, unsigned long N> struct Guarded {
+    T values[N];
+    T behind[guard];
+    Guarded() {
+        T number = {};
+        spoil(number);
+        for (T &x : behind)
+            x = number;
+    }
+    ~Guarded() { check(); }
+    void check() const {
+        T number = {};
+        spoil(number);
+        const double expected = get(number);
+        for (const T &x : behind)
+            if (get(x) != expected)
+                written_behind();
+    }
+};
 
 // Data is converted by its port, which rounds and saturates as its type says.
 template <class T> void give(const double *from, T *port, unsigned long size) {
@@ -106,6 +143,8 @@ template <class T, size_t SIZE> void hwflow_load(T *w, const char *file) {
     const double *values = hwflow_csim::weights(file, SIZE);
     for (size_t i = 0; i < SIZE; i++)
         hwflow_csim::set(w[i], values[i]);
+    for (size_t i = SIZE; i < SIZE + hwflow_csim::guard; i++)
+        hwflow_csim::spoil(w[i]);
 }
 
 } // namespace nnet

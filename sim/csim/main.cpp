@@ -57,6 +57,8 @@ long long mantissa(double value, int width, int fractional, bool is_signed) {
     return (long long)scaled;
 }
 
+void written_behind() { fail("a layer writes behind the end of an array"); }
+
 } // namespace hwflow_csim
 
 int main(int argc, char **argv) {

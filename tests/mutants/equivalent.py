@@ -6,24 +6,21 @@ Each is about one layer on its proven ranges: what goes in may be anything that 
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import prod
-from pathlib import Path
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
-from hwflow.codegen.project import Project
-from hwflow.fixed import FixedArray, RawArray, cast_raw
+from hwflow.fixed import FixedArray, Overflow, RawArray, cast_raw
 from hwflow.ir.graph import Node
 from hwflow.ops.dense import Dense
 from hwflow.ops.fixed_quant import FixedQuant
 from hwflow.ops.requantize import Requantize
 from hwflow.project.design import Design
 from tests.mutants.plant import ARRAY, Mutant, parsed_type, types_of
+from tests.mutants.program import never_positive
+from tests.mutants.unread import assembly, never_read, type_never_used
 
 MOST_VALUES = 1 << 20
 """Values that are tried one by one."""
@@ -40,9 +37,11 @@ def why_equivalent(design: Design, mutant: Mutant) -> str:
         return _type(design, mutant)
     if "ap_" in mutant.line and int(mutant.after) > int(mutant.before):
         return "an integer type that holds every value has a bit more"
-    if same_machine_code(design.project, mutant.planted(design.project)):
-        return "the compiler makes the same machine code of it"
-    return ""
+    if "ap_" not in mutant.line and never_read(design.project, mutant):
+        return "nothing that is compiled reads it"
+    planted = mutant.planted(design.project)
+    same = assembly(design.project) == (assembly(planted) or "no")
+    return "the compiler makes the same machine code of it" if same else ""
 
 
 # Values
@@ -173,64 +172,24 @@ def _product(design: Design, node: Node, constant: str, place: int, raw: int) ->
     source = place // step % x.channels
     if constant == "weight" and x.lo[source] == 0 == x.hi[source]:
         return "the input of this weight is 0 for every sample"
-    if constant == "weight" and _silent(design, node, place // step % len(node.op.weight.raw)):  # type: ignore[attr-defined]
+    if constant == "weight" and isinstance(node.op, Dense) and _silent(design, node, place // step):
         return "the input of this weight is 0 for every sample"
     ends = [o.infer(*design.graph.input_types(node)) for o in (node.op, op)]
     if len({e.lo[channel] for e in ends} | {e.hi[channel] for e in ends}) == 1:
         return "the channel has the same single result with both"
-    if all(_never_positive(design, node, o, channel) for o in (node.op, op)):
+    if all(never_positive(design.graph, node, o, channel) for o in (node.op, op)):
         return "the channel is 0 for every sample, with both"
     return ""
 
 
 def _silent(design: Design, node: Node, place: int) -> bool:
-    """Return whether an input element of a dense layer is always 0."""
-    source = design.graph.by_name[node.inputs[0]]
-    return (
-        isinstance(node.op, Dense)
-        and isinstance(source.op, Dense)
-        and _never_positive(design, source, source.op, place)
-    )
-
-
-def _never_positive(design: Design, node: Node, op: object, channel: int) -> bool:
-    """Return whether a dense layer behind a dense layer never gets above 0 in a channel.
-
-    The greatest sum that a mixed integer program allows is a bound: inputs are any real numbers in
-    their range, and each result of the layer before is 0, its sum within half a step, or the type's
-    end, as rounding and clipping have it.
-    """
+    """Return whether an operand element of a layer is proven to be 0 for every sample."""
     graph = design.graph
-    before = graph.by_name[node.inputs[0]]
-    to, middle = graph.types[node.name].dtype, graph.types[before.name].dtype
-    if not (isinstance(op, Dense) and isinstance(before.op, Dense)) or to.signed or middle.signed:
-        return False
-    (x,) = graph.input_types(before)
-    full = before.op.exact(x)
-    low, high = (np.ldexp(e.astype(np.float64), -full.dtype.fractional) for e in (full.lo, full.hi))
-    matrix = np.ldexp(before.op.weight.values, -x.dtype.fractional).T
-    bias, top, half = before.op.bias.values, middle.raw_max * middle.step, middle.step / 2
-    one, none = np.eye(len(matrix)), np.zeros((len(matrix), len(matrix)))
-    rows = [  # of the inputs, the results h, whether on, whether clipped; each at most its limit
-        (np.hstack([0 * matrix, one, -top * one, none]), 0 * bias),
-        (np.hstack([matrix, none, -np.diag(np.maximum(high, 0)), none]), half - bias),
-        (np.hstack([matrix, -one, none, -np.diag(np.maximum(high, 0))]), half - bias),
-        (np.hstack([-matrix, one, np.diag(top - low), none]), bias + half + top - low),
-        (np.hstack([-matrix, none, none, np.diag(top - low)]), bias + half - low),
-        (np.hstack([0 * matrix, -one, none, top * one]), 0 * bias),
-    ]
-    count, inner = matrix.shape[1], len(matrix)
-    sums = np.concatenate([np.zeros(count), op.weight.values[:, channel], np.zeros(2 * inner)])
-    least = np.concatenate([x.lo.astype(np.float64), np.zeros(3 * inner)])
-    most = np.concatenate([x.hi.astype(np.float64), np.full(inner, top), np.ones(2 * inner)])
-    whole = np.concatenate([np.zeros(count + inner), np.ones(2 * inner)])
-    limits = LinearConstraint(
-        np.vstack([r for r, _ in rows]), -np.inf, np.concatenate([limit for _, limit in rows])
-    )
-    found = milp(-sums, constraints=limits, bounds=Bounds(least, most), integrality=whole,
-                 options={"time_limit": 60.0})  # fmt: skip
-    bound = getattr(found, "mip_dual_bound", None)
-    return bound is not None and -bound + op.bias.values[channel] < to.step / 2 - 1e-6
+    source = graph.by_name[node.inputs[0]]
+    while source.op.kind in ("Reshape", "MaxPool"):
+        source = graph.by_name[source.inputs[0]]
+    channel = place % graph.types[source.name].channels
+    return never_positive(graph, source, source.op, channel)
 
 
 # Types
@@ -238,9 +197,16 @@ def _never_positive(design: Design, node: Node, op: object, channel: int) -> boo
 
 def _type(design: Design, mutant: Mutant) -> str:
     old, new = parsed_type(mutant.before), parsed_type(mutant.after)
+    if replace(old, overflow=Overflow.SAT) == replace(new, overflow=Overflow.SAT) and not (
+        old.signed or {old.overflow, new.overflow} - {Overflow.SAT, Overflow.SAT_SYM}
+    ):
+        return (
+            "without a sign, symmetric saturation is saturation"  # ap_fixed_base's overflow_adjust
+        )
     values = _held(design, mutant.name)
     if values is None:
-        return ""
+        unused = type_never_used(design.project, mutant.name)
+        return "nothing that is compiled has a value of the type" if unused else ""
     raw, fractional = values
     lo, hi = int(raw.min()), int(raw.max())
     if all(t.holds(lo, hi, fractional) for t in (old, new)):
@@ -263,6 +229,9 @@ def _held(design: Design, name: str) -> tuple[RawArray, int] | None:
                 array = FixedArray.exactly(np.array(texts, np.float64))
                 return np.atleast_1d(array.raw), array.dtype.fractional
     top = project.text(f"firmware/{project.name}.cpp")
+    if given := re.search(rf", {name}, [\w, ]+>\(\w+, ([\d.e-]+),", top):
+        slope = FixedArray.exactly(np.array([given[1]], np.float64))
+        return slope.raw, slope.dtype.fractional
     layers = dict(re.findall(r"<[^>;]*?(layer\d+_t|result_t)(?:, \w+)?>\(.*// (\w+)", top))
     owner = layers.get(name, name.removesuffix("_accum_t"))
     node = graph.by_name.get(owner)
@@ -273,23 +242,3 @@ def _held(design: Design, name: str) -> tuple[RawArray, int] | None:
     if hi - lo > MOST_VALUES:
         return np.array([lo, hi]), exact.dtype.fractional
     return np.arange(lo, hi + 1), exact.dtype.fractional
-
-
-# Code
-
-
-def same_machine_code(one: Project, other: Project) -> bool:
-    """Return whether g++ makes the same code of two projects' top functions."""
-    return _code(one) == _code(other)
-
-
-def _code(project: Project) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        for path, content in project.files.items():
-            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / path).write_bytes(content)
-        source = f"{folder}/firmware/{project.name}.cpp"
-        command = ["g++", "-std=c++17", "-O1", "-w", "-S", "-o", "-", source,
-                   f"-I{folder}/firmware/ap_types", f"-I{folder}/firmware"]  # fmt: skip
-        made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        return made.stdout if made.returncode == 0 else folder

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.cpp
 
 TOP = "firmware/digits_mlp.cpp"
 DEFINES = "firmware/defines.h"
+PARAMETERS = "firmware/parameters.h"
 
 
 @pytest.fixture
@@ -189,6 +190,22 @@ def test_a_crash_is_an_error_message(design: Design) -> None:
     built = cpp.build(design.graph, crashing, design.target)
     with pytest.raises(ToolError, match="the C\\+\\+ simulation crashed \\(SIGSEGV\\)"):
         built.run(prepare_inputs(design.graph, mixed_data(design.graph, 2).inputs))
+
+
+def test_what_reads_or_writes_behind_an_array_is_noticed(design: Design) -> None:
+    """Numbers other than 0 stand behind weights and values, and must be there at the end."""
+    data = mixed_data(design.graph, 2).inputs
+    simulation = verify.full_simulation(design.graph, data)
+    reads, writes = (
+        cpp.build(design.graph, with_text(design, PARAMETERS, right, wrong), design.target)
+        for right, wrong in (("n_in = 64;", "n_in = 65;"), ("n_out = 10;", "n_out = 11;"))
+    )
+    found = verify.check_faithful(design.graph, reads, data, simulation)
+    assert found.first is not None
+    assert found.first.layer == "fc1"
+    with pytest.raises(ToolError) as failure:
+        verify.check_faithful(design.graph, writes, data, simulation)
+    assert "a layer writes behind the end of an array" in failure.value.log
 
 
 def test_an_endless_loop_is_an_error_message(

@@ -7,6 +7,7 @@ gets must fail, at the mutated layer.
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,14 @@ from hwflow.project.design import Design
 from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
 from hwflow.verify import compare as verify
-from tests.fixtures import table_network
+from tests.fixtures import model, table_network
 from tests.mutants.equivalent import why_equivalent
-from tests.mutants.plant import Mutant
+from tests.mutants.plant import CONSTANT, PARAMETERS, Mutant
+from tests.mutants.program import never_positive
 from tests.mutants.sweep import EXAMPLES as NETWORKS
 from tests.mutants.sweep import OPERATORS, Subject, summary, sweep
+from tests.mutants.unread import never_read
+from tests.networks import Builder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -175,6 +179,41 @@ def test_an_equivalent_constant_is_told_apart() -> None:
 
     assert reason(1 if odd else -1)
     assert not reason(-1 if odd else 1)
+
+
+def test_channels_that_are_proven_to_be_0_are_0_for_all_inputs() -> None:
+    """Held against every input of networks of five inputs and two bits each."""
+    proven = still = 0
+    for seed in range(6):
+        b = Builder(np.random.default_rng(seed))
+        x = b.quant("x", 2, 0.5, signed=False)
+        x = b.node("Gemm", [x, b.weight((5, 6), 4, 1 / 4), b.bias(6)])
+        x = b.quant(b.node("Relu", [x]), 3, 0.5, signed=False)
+        x = b.node("Gemm", [x, b.weight((6, 8), 4, 1 / 4), b.bias(8)])
+        x = b.quant(b.node("Relu", [x]), 3, 8.0, signed=False)
+        graph = hwflow.compile(model(b, x, (1, 5), (1, 8))).graph
+        last = graph.nodes[-1]
+        every = 0.5 * np.array(list(product(range(4), repeat=5)), np.float32)
+        (results,) = verify.full_simulation(graph, {"x": every}).outputs.values()
+        for channel in range(8):
+            zero = not results[:, channel].any()
+            found = never_positive(graph, last, last.op, channel)
+            assert zero or not found
+            proven, still = proven + found, still + zero
+    assert 0 < proven <= still < 48
+
+
+@pytest.mark.cpp
+def test_a_parameter_that_nothing_reads_is_told_apart() -> None:
+    project = hwflow.compile(EXAMPLES.parent / "tests" / "models" / "conv1d.onnx").project
+    text = project.text(PARAMETERS)
+    for name, unread in (("pad_left", True), ("n_filt", False)):
+        line = next(m for m in CONSTANT.finditer(text) if m[1] == name)
+        mutant = Mutant(
+            "parameter", PARAMETERS, f"config::{name}", line.start(2), line[2],
+            str(int(line[2]) + 1), line[0],
+        )  # fmt: skip
+        assert never_read(project, mutant) == unread
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ _VARIABLE = re.compile(
     r'\s*(?:hls::stream<(?P<stream>\w+)> (?P<s>\w+)\("\w*"\)|'
     r"(?P<type>\w+) (?P<a>\w+)\[(?P<size>[^\]]*)\]|auto& (?P<alias>\w+) = (?P<of>\w+));\s*"
 )
+_ARRAY = re.compile(r"(\w+) (\w+)\[([^\]]*)\];")
 _INCLUDE = re.compile(r'^\s*#include [<"]([^">]+)[">]', re.M)
 
 
@@ -210,8 +211,20 @@ def _steps(body: str, variables: Mapping[str, str]) -> tuple[list[str], list[_St
             steps.append(_Step("\n".join(chunk), arguments, len(kept)))
             kept.append("")
             chunk = []
-        kept.append(line)
+        kept.append(_guarded(line))
     return [*kept, "}" + end], steps
+
+
+def _guarded(line: str) -> str:
+    """Return a line of the top function whose variable, if an array, has numbers behind its end."""
+    found = _VARIABLE.fullmatch(line)
+    if not found or not found["a"]:
+        return line
+    dtype, name, size = found["type"], found["a"], found["size"]
+    return (
+        f"    hwflow_csim::Guarded<{dtype}, {size}> hwflow_{name};\n"
+        f"    auto &{name} = hwflow_{name}.values;"
+    )
 
 
 def _blocks(project: Project, weights: Sequence[str]) -> Iterator[Block]:
@@ -232,7 +245,8 @@ def _sections(project: Project, weights: Sequence[str]) -> Iterator[tuple[int, s
         yield GENERATED, part
     for name in weights:
         header = project.text(f"firmware/weights/{name}.h")
-        yield WEIGHTS, header.split("#ifndef __SYNTHESIS__", 1)[1].split("#else", 1)[0]
+        array = header.split("#ifndef __SYNTHESIS__", 1)[1].split("#else", 1)[0]
+        yield WEIGHTS, _ARRAY.sub(r"\1 \2[\3 + hwflow_csim::guard];", array)
     configs = project.text("firmware/parameters.h").split("insert layer-config", 1)[1]
     yield CONFIGS, configs.rpartition("#endif")[0]
 
