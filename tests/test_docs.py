@@ -8,8 +8,8 @@ import pytest
 
 import hwflow.ops
 from hwflow.cli.designs import verify
-from hwflow.core.config import TargetSettings
 from hwflow.core.limits import VerifySettings
+from hwflow.core.settings import TargetSettings
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.op import Op
 from tests.test_architecture import PACKAGE, ROOMS, imported, modules

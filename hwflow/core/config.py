@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import read_limited
-from hwflow.core.limits import VerifySettings, parse_reuse_factor
+from hwflow.core.limits import VerifySettings
+from hwflow.core.settings import TargetSettings, illegal_setting, parse_sections
 from hwflow.core.toml_text import parse_toml
 from hwflow.fixed import FixedType
 
@@ -21,62 +19,6 @@ MAX_BYTES = 2**20
 
 TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
-
-
-class TargetSettings(BaseModel):
-    """``[target]``: the device and how every layer is built unless it says otherwise."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    board: str = "pynq-z2"
-    backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
-    io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
-    clock_period_ns: float | None = Field(None, ge=0.1, le=1000)
-    strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
-    reuse_factor: Any = 1
-
-    @field_validator("reuse_factor")
-    @classmethod
-    def _is_reuse_factor(cls, setting: object) -> object:
-        parse_reuse_factor(setting)
-        return setting
-
-
-class InputSettings(BaseModel):
-    """``[input.NAME]``: the fixed-point type of an input port."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    type: str
-
-    @field_validator("type")
-    @classmethod
-    def _parses(cls, text: str) -> str:
-        try:
-            FixedType.parse(text)
-        except OverflowError as error:
-            raise ValueError(str(error)) from error
-        return text
-
-
-class PluginSettings(BaseModel):
-    """``[plugins]``: operators beside hwflow's own; loading them runs their code."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    paths: list[str] = []
-
-
-class _File(BaseModel):
-    """The whole file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    target: TargetSettings = TargetSettings()
-    input: dict[str, InputSettings] = {}
-    layer: dict[str, dict[str, Any]] = {}
-    plugins: PluginSettings = PluginSettings()
-    verify: VerifySettings = VerifySettings()
 
 
 @dataclass(frozen=True)
@@ -167,7 +109,7 @@ def read_settings(
 ) -> Config:
     """Return what can be taken of settings as for ``make_config``, and findings about the rest."""
     findings: list[Diagnostic] = []
-    parsed = _parsed(settings, source, findings)
+    parsed = parse_sections(settings, source, findings)
     layers = {
         name: dict(_layer(name, values, source, findings)) for name, values in parsed.layer.items()
     }
@@ -202,30 +144,6 @@ def _whole(config: Config) -> Config:
     return config
 
 
-def _parsed(settings: Mapping[str, Any], source: str, findings: list[Diagnostic]) -> _File:
-    """Return the parts of a file that are legal; findings tell of the others."""
-    left = deepcopy(dict(settings))
-    while left:
-        try:
-            return _File.model_validate(left)
-        except ValidationError as error:
-            findings.extend(_explain(error, source))
-            for item in error.errors():
-                _drop(left, item["loc"])
-    return _File()
-
-
-def _drop(settings: dict[str, Any], place: Sequence[Any]) -> None:
-    """Remove what stands at a place, or what holds it where nothing does; inputs as a whole."""
-    holder, key = settings, place[0]
-    for step in place[1:2] if key == "input" else place[1:]:
-        inner = holder.get(key)
-        if not isinstance(inner, dict) or step not in inner:
-            break
-        holder, key = inner, step
-    holder.pop(key, None)
-
-
 def settings_of(config: Config) -> dict[str, Any]:
     """Return settings as nested dictionaries, in the form of ``hwflow.toml``, without plugins."""
     layers = {
@@ -253,39 +171,7 @@ def _layer(
             yield key, FixedType.parse(str(value))
         except (ValueError, OverflowError) as error:
             where = f"[layer.{name}] in {source}"
-            findings.append(_finding("not a fixed-point type", where, f"{key}: {error}"))
-
-
-def _explain(error: ValidationError, source: str) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for each of pydantic's findings."""
-    known = {
-        "": list(_File.model_fields),
-        "plugins": list(PluginSettings.model_fields),
-        "target": list(TargetSettings.model_fields),
-        "input": list(InputSettings.model_fields),
-        "verify": list(VerifySettings.model_fields),
-    }
-    for item in error.errors():
-        path = [str(p) for p in item["loc"]]
-        found = f"{'.'.join(path)} = {item.get('input')!r}"
-        if item["type"] == "extra_forbidden":
-            names = known.get(path[0] if len(path) > 1 else "", [])
-            yield Diagnostic(
-                code="HW101",
-                title="unknown setting",
-                where=source,
-                found=found,
-                supported=", ".join(names),
-                help=did_you_mean(path[-1], names) or "remove it",
-            )
-        elif item["type"] == "string_pattern_mismatch":
-            legal = item["ctx"]["pattern"].strip("^()$").split("|")
-            finding = _finding("illegal setting", source, found)
-            guess = did_you_mean(str(item["input"]), legal)
-            yield replace(finding, supported=", ".join(legal), help=guess or finding.help)
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            yield _finding("illegal setting", source, f"{found}: {message}")
+            findings.append(illegal_setting("not a fixed-point type", where, f"{key}: {error}"))
 
 
 def _unreadable(where: str, found: str) -> Diagnostic:
@@ -295,14 +181,4 @@ def _unreadable(where: str, found: str) -> Diagnostic:
         where=where,
         found=found,
         help="check the path and that the file is TOML (https://toml.io)",
-    )
-
-
-def _finding(title: str, where: str, found: str) -> Diagnostic:
-    return Diagnostic(
-        code="HW102",
-        title=title,
-        where=where,
-        found=found,
-        help="see docs/settings.md for every setting and its legal values",
     )

@@ -8,17 +8,16 @@ says how good both are. Nothing in this module is called synthesized.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
-from typing import Any
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.products import fifo_brams
+from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
 from hwflow.estimate.total import total_cost
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.notebook import Cell, html_table
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 
@@ -30,156 +29,6 @@ BOARD_COLUMN = {
     "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k", "uram": "uram"
 }  # fmt: skip
 """Which estimated figure stands against which resource of a board."""
-
-
-NOTEBOOK = {
-    "lut_synth": "LUT, post-synthesis", "ff_synth": "FF, post-synthesis", "dsp": "DSP blocks",
-    "bram_18k": "BRAM, 18 kbit", "latency_cycles": "latency, cycles", "ii": "II, cycles",
-}  # fmt: skip
-"""Columns of the table in notebooks."""
-
-FITS = {"yes": "good", "borderline": "unsure", "no": "bad"}
-"""How answers look."""
-
-
-@dataclass(frozen=True)
-class LayerEstimate:
-    """One row of the table: a layer of the graph and its cost."""
-
-    name: str
-    origin: str
-    kind: str
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class Utilisation:
-    """Share of one resource of a board.
-
-    Attributes:
-        resource: name of the resource.
-        used: post-synthesis-equivalent figure.
-        available: what the device has.
-        percent: ``used`` in per cent of it, with the interval.
-        fits: ``"yes"``, ``"no"``, or ``"borderline"`` when the interval straddles 100 %.
-    """
-
-    resource: str
-    used: Estimate
-    available: int
-    percent: Estimate
-    fits: str
-
-
-@dataclass(frozen=True)
-class EstimateReport:
-    """Estimated cost of a graph on a target.
-
-    Attributes:
-        layers: one row per layer, in graph order.
-        total: sums of areas; latency and II of the whole design.
-        clock_period_ns: requested clock period.
-        latency_ns: total latency in time.
-        board: name of the board, or empty.
-        utilisation: one entry per resource of the board.
-        fits: the worst of the utilisations; empty without a board.
-        warnings: what an engineer wants to know before hours of synthesis; ``Design.estimate`` adds
-            what does not fit, and what would (``hwflow.project.advice``).
-    """
-
-    layers: tuple[LayerEstimate, ...]
-    total: Cost
-    clock_period_ns: float
-    latency_ns: Estimate
-    board: str
-    utilisation: tuple[Utilisation, ...]
-    fits: str
-    warnings: tuple[Diagnostic, ...]
-
-    def __repr__(self) -> str:
-        """Return the totals in a few lines."""
-        total = self.total
-        area = (
-            f"LUT {total.lut_synth}, FF {total.ff_synth}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
-        )
-        time = f"latency {self.latency_ns} ns, II {total.ii} cycles"
-        fits = f"fits {self.board}: {self.fits}" if self.board else "no board"
-        return f"EstimateReport: {len(self.layers)} layers, {fits}\n  {area}\n  {time}"
-
-    def _repr_html_(self) -> str:
-        """Return the layers and the total with their shares, for notebooks."""
-        rows: list[tuple[object, ...]] = []
-        for row in self.layers:
-            cells = (self._share(row.cost, column) for column in NOTEBOOK)
-            rows.append((row.name, row.kind, *cells))
-        rows.append(("total", "", *(f"{getattr(self.total, column)}" for column in NOTEBOOK)))
-        for use in self.utilisation:
-            figure = f"{use.percent.value:.1f} % ({use.percent.low:.1f}-{use.percent.high:.1f})"
-            share, fits = (
-                Cell(figure, share=use.percent.value / 100),
-                Cell(use.fits, FITS[use.fits]),
-            )
-            rows.append((f"{use.resource} of {use.available:,}", fits, share))
-        caption = f"estimated; latency {self.latency_ns} ns at {self.clock_period_ns:g} ns" + (
-            f"; fits {self.board}: {self.fits}" if self.board else ""
-        )
-        return html_table(caption, ("layer", "operator", *NOTEBOOK.values()), rows)
-
-    def _share(self, cost: Cost, column: str) -> Cell:
-        """Return a figure of a layer over its share of the total."""
-        value, total = getattr(cost, column).value, getattr(self.total, column).value
-        return Cell(f"{value:,.0f}", share=value / total if total else 0.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain lists, dicts, strings and numbers, for JSON."""
-        return {
-            "kind": "estimated",
-            "clock_period_ns": self.clock_period_ns,
-            "latency_ns": interval_dict(self.latency_ns),
-            "layers": [
-                {
-                    "name": r.name,
-                    "origin": r.origin,
-                    "kind": r.kind,
-                    **cost_dict(r.cost),
-                }
-                for r in self.layers
-            ],
-            "total": cost_dict(self.total),
-            "board": self.board,
-            "fits": self.fits,
-            "utilisation": [
-                {
-                    "resource": u.resource,
-                    "used": interval_dict(u.used),
-                    "available": u.available,
-                    "percent": interval_dict(u.percent),
-                    "fits": u.fits,
-                }
-                for u in self.utilisation
-            ],
-            "warnings": [w.as_dict() for w in self.warnings],
-        }
-
-
-def interval_dict(figure: Estimate) -> dict[str, float]:
-    """Return value and ends of the interval, rounded to three decimals."""
-    return {end: round(float(getattr(figure, end)), 3) for end in ("value", "low", "high")}
-
-
-def cost_dict(cost: Cost) -> dict[str, Any]:
-    """Return a cost with column names that say what each figure stands for."""
-    columns = {
-        "lut_csynth_equivalent": cost.lut,
-        "lut_post_synthesis_equivalent": cost.lut_synth,
-        "ff_csynth_equivalent": cost.ff,
-        "ff_post_synthesis_equivalent": cost.ff_synth,
-        "dsp": cost.dsp,
-        "bram_18k": cost.bram_18k,
-        "latency_cycles": cost.latency_cycles,
-        "ii": cost.ii,
-    }
-    return {k: interval_dict(v) for k, v in columns.items()} | {"notes": list(cost.notes)}
 
 
 def estimate(graph: Graph, target: Target, board: Board | None = None) -> EstimateReport:

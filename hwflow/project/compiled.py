@@ -13,7 +13,8 @@ from hwflow.codegen.project import Project
 from hwflow.core.board import Board
 from hwflow.core.config import Config
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.graph import EstimateReport, estimate
+from hwflow.estimate.graph import estimate
+from hwflow.estimate.report import EstimateReport
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx.model import QonnxModel

@@ -18,8 +18,9 @@ from hwflow.codegen.golden.definitions import with_definitions
 from hwflow.codegen.hls.kernels import check_kernels
 from hwflow.codegen.packages import missing_packages
 from hwflow.core.board import Board, load_board
-from hwflow.core.config import Config, TargetSettings, read_config, read_settings, with_arguments
+from hwflow.core.config import Config, read_config, read_settings, with_arguments
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.settings import TargetSettings
 from hwflow.custom.plugins import Plugins, load_plugins, refuse_unasked
 from hwflow.ir.op import Op, Target
 from hwflow.ir.qonnx.model import QonnxModel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
-from hwflow.estimate.graph import EstimateReport
+from hwflow.estimate.report import EstimateReport
 from hwflow.ir.notebook import html_table
 from hwflow.ir.text import print_graph
 from hwflow.project.compiled import Compiled

@@ -11,7 +11,7 @@ import hwflow
 from hwflow.core.board import Board
 from hwflow.core.distance import OutputError
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.graph import EstimateReport
+from hwflow.estimate.report import EstimateReport
 from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port

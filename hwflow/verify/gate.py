@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.limits import RESOURCES, VerifySettings
-from hwflow.estimate.graph import BOARD_COLUMN, EstimateReport
+from hwflow.estimate.graph import BOARD_COLUMN
+from hwflow.estimate.report import EstimateReport
 from hwflow.ir.cost import Estimate
 from hwflow.ir.qonnx.model import printable
 from hwflow.verify.budget import OutputLoss

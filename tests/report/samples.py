@@ -8,7 +8,7 @@ import numpy as np
 from hwflow.core.board import load_board
 from hwflow.core.distance import OutputError
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.graph import EstimateReport, LayerEstimate, Utilisation
+from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node, Port

@@ -10,7 +10,7 @@ from hwflow.cli.terminal.text import escape
 from hwflow.core.errors import HwflowError
 
 if TYPE_CHECKING:
-    from hwflow.estimate.graph import EstimateReport
+    from hwflow.estimate.report import EstimateReport
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx.model import QonnxModel
     from hwflow.project.design import Design

@@ -14,8 +14,6 @@ What is left alone is looked at again where functions of integers are built.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from hwflow.frontends.onnx.levels import Levels
 from hwflow.frontends.qdq.constants import Computed
-from hwflow.frontends.qdq.forms import Step, formats, steps_of
-from hwflow.frontends.qdq.parameters import Affine, LinearError
 from hwflow.frontends.qdq.writer import Writer
 from hwflow.ir.qonnx.model import QonnxModel
 
@@ -34,31 +31,6 @@ ROUNDINGS = {"Round": "ROUND", "Floor": "FLOOR", "Ceil": "CEIL"}
 
 MOST_STEPS = 6
 """Most bounds and zero points on either side of a rounding."""
-
-WIDEST = 2**24
-"""Largest whole number up to which float32 tells all of them apart."""
-
-
-@dataclass
-class _Levels:
-    """Whole numbers ``round(x / scale)`` on the way from the division to the multiplication.
-
-    Attributes:
-        shift: what has been added to them.
-        low: the narrowest lower bound, of the numbers without what was added.
-        high: the narrowest upper bound, of the same numbers.
-    """
-
-    shift: int = 0
-    low: int | None = None
-    high: int | None = None
-
-    def take(self, low: int | None, high: int | None) -> None:
-        """Take bounds of the numbers as they are by now into account."""
-        if low is not None:
-            self.low = max(low - self.shift, self.low if self.low is not None else -WIDEST)
-        if high is not None:
-            self.high = min(high - self.shift, self.high if self.high is not None else WIDEST)
 
 
 def recognize_written(model: QonnxModel) -> None:
@@ -88,7 +60,7 @@ class _Recognizer:
         if start is None:
             return
         x, scale, between = start
-        levels = _Levels()
+        levels = Levels()
         for node in between:
             self._step(node, levels)
         odd = levels.shift % 2 != 0
@@ -96,7 +68,7 @@ class _Recognizer:
         if end is None or levels.low is None or levels.high is None:
             return
         rounding = ROUNDINGS[self._node.op_type]
-        steps = _steps(scale, levels, rounding, odd=odd, at_port=x.producer() is None)
+        steps = levels.steps(scale, rounding, odd=odd, at_port=x.producer() is None)
         if steps:
             write.identity(end, write.steps(end, x, steps))
 
@@ -117,7 +89,7 @@ class _Recognizer:
             value = step[0]
         return None
 
-    def _step(self, node: ir.Node, levels: _Levels) -> ir.Value | None:
+    def _step(self, node: ir.Node, levels: Levels) -> ir.Value | None:
         """Take a node between division and multiplication into account; return its operand."""
         clip, shift = self._clip(node), self._shift(node)
         if clip is not None:
@@ -128,7 +100,7 @@ class _Recognizer:
             return shift[0]
         return None
 
-    def _end(self, levels: _Levels, scale: npt.NDArray[np.float32], x: ir.Value) -> ir.Node | None:
+    def _end(self, levels: Levels, scale: npt.NDArray[np.float32], x: ir.Value) -> ir.Node | None:
         """Return the node that the quantiser ends with, a multiplication by the scale."""
         value = _through_estimator(self._node.outputs[0], self._node.inputs[0])
         for _ in range(MOST_STEPS):
@@ -269,33 +241,3 @@ def _estimated(node: ir.Node, x: ir.Value) -> ir.Node:
 
 def _is_power_of_two(values: npt.NDArray[np.float32]) -> bool:
     return bool(np.all(np.frexp(values)[0] == 0.5)) and bool(np.all(np.abs(np.log2(values)) < 100))
-
-
-def _steps(
-    scale: npt.NDArray[np.float32], levels: _Levels, rounding: str, *, odd: bool, at_port: bool
-) -> Sequence[Step]:
-    """Return what gives the bounded levels times the scale; nothing where no ``Quant`` does.
-
-    Args:
-        scale: scale of the levels.
-        levels: bounded on both sides.
-        rounding: a rounding mode of QONNX.
-        odd: an odd number was added before the rounding, so that ties go to odd levels.
-        at_port: the first step has to be a ``Quant``.
-    """
-    low, high = levels.low, levels.high
-    assert low is not None
-    assert high is not None
-    if not -WIDEST < low < high < WIDEST:
-        return []
-    affine = Affine(scale, np.zeros((), np.int64), None)
-    forms = formats(affine, np.asarray(low), np.asarray(high))
-    if rounding != "ROUND":  # a number that is added to all makes no difference
-        return [replace(form, rounding=rounding) for form in forms[:1]]
-    forms = [form for form in forms if bool(np.any(form.zero % 2)) is odd]
-    if forms or odd:
-        return forms[:1]
-    try:
-        return steps_of(affine, low, high, rounds_first=at_port)
-    except LinearError:
-        return []

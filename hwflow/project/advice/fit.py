@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from hwflow.core.board import Board
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.graph import BOARD_COLUMN, EstimateReport, Utilisation
+from hwflow.estimate.graph import BOARD_COLUMN
+from hwflow.estimate.report import EstimateReport, Utilisation
 from hwflow.ir.graph import Graph
 from hwflow.ops.requantize import Requantize
 from hwflow.project.advice.biases import WORTH, wide_bias

@@ -15,15 +15,8 @@ from hwflow.core.board import Board
 from hwflow.core.config import Config
 from hwflow.core.errors import CompileError
 from hwflow.core.limits import parse_reuse_factor
-from hwflow.estimate.graph import (
-    EstimateReport,
-    Utilisation,
-    board_utilisation,
-    estimate,
-    node_cost,
-    total_of,
-    worst_fit,
-)
+from hwflow.estimate.graph import board_utilisation, estimate, node_cost, total_of, worst_fit
+from hwflow.estimate.report import EstimateReport, Utilisation
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
