@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hwflow.cli import limits
 from hwflow.cli.app import app
+from hwflow.cli.groups import with_groups
+from hwflow.cli.limits import LimitOptions
 from hwflow.cli.options import (
-    BackendOption,
+    BackendOptions,
     BoardOption,
-    ClockOption,
     ConfigOption,
     DataOption,
     FloatOption,
-    IoOption,
     JsonOption,
     Model,
     ModelOrProject,
-    PluginOption,
-    ReuseOption,
-    StrategyOption,
+    ReadingOptions,
     StreamOption,
-    TrustOption,
+    TargetOptions,
     TypeDataOption,
-    WeightsOption,
     compile_design,
-    target_of,
 )
 
 
 @app.command(epilog="Example: hwflow build model.onnx --board pynq-z2 --data test.npz -o build/net")
+@with_groups
 def build(
     model: Model,
+    *,
     board: BoardOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder.")] = None,
-    io_type: IoOption = None,
-    backend: BackendOption = None,
-    clock: ClockOption = None,
-    strategy: StrategyOption = None,
-    reuse_factor: ReuseOption = None,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    target: TargetOptions,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Compile, verify against C++, estimate, and write project and report.
@@ -58,12 +50,13 @@ def build(
     from hwflow.cli.show import verification as show_verify
     from hwflow.codegen.project import check_folder
 
-    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     folder = out or Path("build") / model.stem
     check_folder(folder)
     with terminal.stage_progress(quiet=json) as progress:
         progress("compile", 0.0)
-        design = compile_design(model, config, plugin, weights, trust, data, **target)
+        design = compile_design(
+            model, reading=reading, config=config, data=data, board=board, **target.settings
+        )
         progress("compile", 1.0)
         verification = design.verify(
             data, progress=progress, reproducer=folder.with_name(f"{folder.name}-reproducer.npz")
@@ -76,31 +69,33 @@ def build(
 
 
 @app.command(epilog="Example: hwflow inspect model.onnx --json")
+@with_groups
 def inspect(
     model: Model,
+    *,
     board: BoardOption = None,
     data: TypeDataOption = None,
     config: ConfigOption = None,
-    io_type: IoOption = None,
-    backend: BackendOption = None,
-    clock: ClockOption = None,
-    strategy: StrategyOption = None,
-    reuse_factor: ReuseOption = None,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    target: TargetOptions,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Show the hardware layers with their types, or everything that is not supported."""
     from hwflow.cli.show import design as show
 
-    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
-    show.inspect(compile_design(model, config, plugin, weights, trust, data, **target), json=json)
+    show.inspect(
+        compile_design(
+            model, reading=reading, config=config, data=data, board=board, **target.settings
+        ),
+        json=json,
+    )
 
 
 @app.command(epilog="Example: hwflow simulate build/net --data jets.npy --threads 2 -o outputs.npz")
+@with_groups
 def simulate(
     path: ModelOrProject,
+    *,
     data: StreamOption = None,
     engine: Annotated[
         str | None,
@@ -116,9 +111,7 @@ def simulate(
         Path | None, typer.Option("--out", "-o", help="Save outputs (.npz; .npy for one).")
     ] = None,
     layers: Annotated[bool, typer.Option(help="Save every layer's values too.")] = False,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Run data of any size through the hardware, bit for bit, in constant memory."""
@@ -129,8 +122,8 @@ def simulate(
     with terminal.sample_progress(quiet=json) as progress:
         found = simulate_path(
             path, data, engine=engine, device=device, threads=threads, batch=batch, out=out,
-            layers=layers, plugins=plugin or (), progress=progress,
-            config=config, weights=weights, trust=trust,
+            layers=layers, plugins=reading.plugins, progress=progress,
+            config=config, weights=reading.weights, trust=reading.trust,
         )  # fmt: skip
     show_simulate.simulated(found, out, json=json)
 
@@ -139,34 +132,17 @@ def simulate(
     epilog="Example: hwflow verify build/net --data test.npz --min-accuracy 95% --max-lut 70% "
     "--junit hwflow.xml"
 )
+@with_groups
 def verify(
     path: ModelOrProject,
+    *,
     board: BoardOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
-    io_type: IoOption = None,
-    backend: BackendOption = None,
-    clock: ClockOption = None,
-    strategy: StrategyOption = None,
-    reuse_factor: ReuseOption = None,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    target: TargetOptions,
+    reading: ReadingOptions,
     float_model: FloatOption = None,
-    min_accuracy: limits.MinAccuracy = None,
-    max_drop: limits.MaxDrop = None,
-    min_agreement: limits.MinAgreement = None,
-    lossless: limits.Lossless = False,
-    exact: limits.Exact = False,
-    min_coverage: limits.MinCoverage = None,
-    max_saturation: limits.MaxSaturation = None,
-    max_lut: limits.MaxLut = None,
-    max_ff: limits.MaxFf = None,
-    max_dsp: limits.MaxDsp = None,
-    max_bram: limits.MaxBram = None,
-    max_uram: limits.MaxUram = None,
-    max_latency_us: limits.MaxLatency = None,
-    max_ii: limits.MaxIi = None,
+    limits: LimitOptions,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
     summary: Annotated[
         Path | None, typer.Option(help="Write Markdown; $GITHUB_STEP_SUMMARY is appended to.")
@@ -182,22 +158,16 @@ def verify(
     from hwflow.cli.show import verification as show_verify
     from hwflow.project import verification as verified
 
-    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
     with (
         verified.errors_written(path, junit=junit, summary=summary),
         terminal.stage_progress(quiet=json) as progress,
     ):
         found = verified.verify_path(
-            path, data, plugins=plugin or (), float_model=float_model, progress=progress,
+            path, data, plugins=reading.plugins, float_model=float_model, progress=progress,
             reproducer=Path(f"{path.stem}-reproducer.npz"),
-            limits={
-                "min_accuracy": min_accuracy, "max_drop": max_drop, "min_agreement": min_agreement,
-                "lossless": lossless, "exact": exact, "min_coverage": min_coverage,
-                "max_saturation": max_saturation, "max_lut": max_lut, "max_ff": max_ff,
-                "max_dsp": max_dsp, "max_bram": max_bram, "max_uram": max_uram,
-                "max_latency_us": max_latency_us, "max_ii": max_ii,
-            },
-            config=config, weights=weights, trust=trust, **target,
+            limits=asdict(limits),
+            config=config, weights=reading.weights, trust=reading.trust, board=board,
+            **target.settings,
         )  # fmt: skip
         verified.write_outcome(found, junit=junit, summary=summary)
     show_verify.verified(found, json=json)
@@ -205,32 +175,31 @@ def verify(
 
 
 @app.command(epilog="Example: hwflow estimate model.onnx --board zcu104 --json")
+@with_groups
 def estimate(
     model: Model,
+    *,
     board: BoardOption = None,
     data: TypeDataOption = None,
     config: ConfigOption = None,
-    io_type: IoOption = None,
-    backend: BackendOption = None,
-    clock: ClockOption = None,
-    strategy: StrategyOption = None,
-    reuse_factor: ReuseOption = None,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    target: TargetOptions,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Estimate resources and timing per layer, and whether the board holds it."""
     from hwflow.cli.show import design as show
 
-    target = target_of(board, io_type, backend, clock, strategy, reuse_factor)
-    design = compile_design(model, config, plugin, weights, trust, data, **target)
+    design = compile_design(
+        model, reading=reading, config=config, data=data, board=board, **target.settings
+    )
     show.estimate(design, design.estimate(), json=json)
 
 
 @app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")
+@with_groups
 def vectors(
     model: Model,
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     data: DataOption = None,
     samples: Annotated[int, typer.Option(min=1, help="The first of the data; at most.")] = 100,
@@ -242,11 +211,8 @@ def vectors(
         str, typer.Option("--format", help="Some of dat, npy and hex.")
     ] = "dat,npy,hex",
     config: ConfigOption = None,
-    io_type: IoOption = None,
-    backend: BackendOption = None,
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    target: BackendOptions,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Write stimuli and expected results for C++, Python and RTL test benches."""
@@ -255,7 +221,12 @@ def vectors(
 
     check_folder(out)
     design = compile_design(
-        model, config, plugin, weights, trust, data, io_type=io_type, backend=backend
+        model,
+        reading=reading,
+        config=config,
+        data=data,
+        io_type=target.io_type,
+        backend=target.backend,
     )
     found = design.vectors(data, samples=samples, cover=cover)
     files = found.files(formats.split(","))

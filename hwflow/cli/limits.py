@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -46,3 +47,23 @@ MaxBram = Annotated[str | None, _resource("18 kbit block RAMs")]
 MaxUram = Annotated[str | None, _resource("UltraRAMs")]
 MaxLatency = Annotated[str | None, _limit("Latency in microseconds.")]
 MaxIi = Annotated[str | None, _limit("Cycles between two inferences.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a design must keep to, by the names in ``[verify]``."""
+
+    min_accuracy: MinAccuracy = None
+    max_drop: MaxDrop = None
+    min_agreement: MinAgreement = None
+    lossless: Lossless = False
+    exact: Exact = False
+    min_coverage: MinCoverage = None
+    max_saturation: MaxSaturation = None
+    max_lut: MaxLut = None
+    max_ff: MaxFf = None
+    max_dsp: MaxDsp = None
+    max_bram: MaxBram = None
+    max_uram: MaxUram = None
+    max_latency_us: MaxLatency = None
+    max_ii: MaxIi = None

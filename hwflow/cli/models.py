@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from hwflow.cli.app import app
-from hwflow.cli.options import JsonOption, Model, PluginOption, TrustOption, WeightsOption
+from hwflow.cli.groups import with_groups
+from hwflow.cli.options import JsonOption, Model, ReadingOptions
 
 
 @app.command(
@@ -31,12 +32,12 @@ def ensemble(
 
 
 @app.command(epilog="Example: hwflow convert model.onnx -o model.qonnx.onnx")
+@with_groups
 def convert(
     model: Model,
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the QONNX model.")],
-    plugin: PluginOption = None,
-    weights: WeightsOption = None,
-    trust: TrustOption = False,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Write a model of any format as one QONNX file, names kept."""
@@ -44,8 +45,8 @@ def convert(
     from hwflow.custom.plugins import load_plugins
     from hwflow.frontends.conversion import convert as write
 
-    with load_plugins(plugin or ()).active():
-        show.merged(write(model, out, weights=weights, trust=trust), out, json=json)
+    with load_plugins(reading.plugins).active():
+        show.merged(write(model, out, weights=reading.weights, trust=reading.trust), out, json=json)
 
 
 @app.command(
@@ -60,6 +61,7 @@ def quantize(
             show_default=False,
         ),
     ],
+    *,
     data: Annotated[
         Path, typer.Option("--data", "-d", help=".npz to calibrate with, labels as y.")
     ],

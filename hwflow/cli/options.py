@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,32 +68,55 @@ FloatOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def target_of(
-    board: str | None,
-    io_type: str | None,
-    backend: str | None,
-    clock: float | None,
-    strategy: str | None,
-    reuse_factor: str | None,
-) -> dict[str, Any]:
-    """Return the options that override ``[target]``, by the names that ``compile`` takes."""
-    number = reuse_factor is not None and reuse_factor.isascii() and reuse_factor.isdigit()
-    return {
-        "board": board,
-        "io_type": io_type,
-        "backend": backend,
-        "clock_period_ns": clock,
-        "strategy": strategy,
-        "reuse_factor": int(reuse_factor[:9]) if number and reuse_factor else reuse_factor,
-    }
+@dataclass(frozen=True, kw_only=True)
+class BackendOptions:
+    """What the code is generated for."""
+
+    io_type: IoOption = None
+    backend: BackendOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions(BackendOptions):
+    """What overrides ``[target]`` in the settings, beside the board."""
+
+    clock: ClockOption = None
+    strategy: StrategyOption = None
+    reuse_factor: ReuseOption = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options by the names that ``compile`` takes."""
+        reuse = self.reuse_factor
+        number = reuse is not None and reuse.isascii() and reuse.isdigit()
+        return {
+            "io_type": self.io_type,
+            "backend": self.backend,
+            "clock_period_ns": self.clock,
+            "strategy": self.strategy,
+            "reuse_factor": int(reuse[:9]) if number and reuse else reuse,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """How a model is read."""
+
+    plugin: PluginOption = None
+    weights: WeightsOption = None
+    trust: TrustOption = False
+
+    @property
+    def plugins(self) -> Sequence[Path]:
+        """Files and packages with operators."""
+        return self.plugin or ()
 
 
 def compile_design(
     model: Path,
+    *,
+    reading: ReadingOptions,
     config: Path | None,
-    plugins: list[Path] | None,
-    weights: Path | None,
-    trust: bool,
     data: Path | None,
     **target: Any,
 ) -> Design:
@@ -99,6 +124,11 @@ def compile_design(
     from hwflow.project.compiler import compile as compile_model
 
     return compile_model(
-        model, config=config, plugins=plugins or (), weights=weights, trust=trust, data=data,
+        model,
+        config=config,
+        plugins=reading.plugins,
+        weights=reading.weights,
+        trust=reading.trust,
+        data=data,
         **target,
-    )  # fmt: skip
+    )

@@ -55,6 +55,7 @@ def new(
 @op_app.command(epilog="Example: hwflow op check HalfWave --plugin half_wave.py")
 def check(
     name: Annotated[str, typer.Argument(help="Operator.", show_default=False)],
+    *,
     plugin: PluginOption = None,
     io_type: Annotated[str | None, typer.Option("--io-type", help="One instead of both.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", help="One instead of both.")] = None,
