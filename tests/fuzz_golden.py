@@ -60,7 +60,7 @@ def hardware(model: onnx.ModelProto, io_type: str = "io_parallel") -> Graph:
     That are board, plugins, and how the hardware computes its requantisers.
     """
     settings = make_config({"target": {"io_type": io_type}})
-    context = Context(settings, Target(io_type=settings.target.io_type))
+    context = Context(config=settings, target=Target(io_type=settings.target.io_type))
     passes = [step for step in PIPELINE if step.name != "choose_requantizers"]
     return run_pipeline(frontends.load(model), context, passes)
 

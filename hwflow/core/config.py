@@ -21,7 +21,7 @@ TYPE_SETTINGS = ("result_t", "accum_t", "table_t", "scale_t", "bias_t")
 """Layer settings that hold a fixed-point type."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of one compilation.
 
@@ -115,9 +115,15 @@ def read_settings(
     }
     inputs = {name: FixedType.parse(entry.type) for name, entry in parsed.input.items()}
     return Config(
-        parsed.target, inputs, layers, source, tuple(parsed.plugins.paths), folder, parsed.verify,
+        target=parsed.target,
+        inputs=inputs,
+        layers=layers,
+        source=source,
+        plugins=tuple(parsed.plugins.paths),
+        folder=folder,
+        verify=parsed.verify,
         findings=tuple(findings),
-    )  # fmt: skip
+    )
 
 
 def with_arguments(config: Config, arguments: Mapping[str, Any]) -> Config:

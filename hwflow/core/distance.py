@@ -54,7 +54,7 @@ class Distance:
         return 10 * log10(self.signal / self.noise) if self.signal > 0 else -inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputError:
     """Distance of one output from a reference.
 

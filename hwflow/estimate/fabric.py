@@ -131,6 +131,7 @@ def cycles_unrolled(fan_in: int, products: Products, target: Target) -> float:
 
 def ff_unrolled(
     products: Products,
+    *,
     n_out: int,
     accum_bits: int,
     fan_in: int,
@@ -211,6 +212,7 @@ def lut_resource_small(n_in: int, n_out: int, multipliers: int, input_bits: int)
 
 
 def resource_cost(
+    *,
     n_in: int,
     n_out: int,
     n: int,

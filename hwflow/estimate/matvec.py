@@ -51,7 +51,13 @@ def product_core(
         width = int(bits.max(initial=1))
         stored = weight.size // groups
         return fabric.resource_cost(
-            n_in, n_out, stored, width, weight_bits, reuse_factor, target.part
+            n_in=n_in,
+            n_out=n_out,
+            n=stored,
+            input_bits=width,
+            weight_bits=weight_bits,
+            reuse_factor=reuse_factor,
+            part=target.part,
         )
     found = products.count_products(weight, bits, bias, target.backend)
     if groups > 1:
@@ -81,7 +87,9 @@ def unrolled_cost(
     n_out = weight.shape[1]
     fan_in = int((weight != 0).sum(axis=0).max(initial=0)) + 1
     depth = fabric.cycles_unrolled(fan_in, found, target)
-    ff = fabric.ff_unrolled(found, n_out, accum_bits, fan_in, depth, target.part)
+    ff = fabric.ff_unrolled(
+        found, n_out=n_out, accum_bits=accum_bits, fan_in=fan_in, cycles=depth, part=target.part
+    )
     luts = fabric.lut_unrolled(found, n_out, accum_bits)
     if reuse_factor == 1:
         return make_cost(UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth)

@@ -77,7 +77,7 @@ def first_in_row(raw: RawArray) -> npt.NDArray[np.bool_]:
     return first
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Products:
     """What an unrolled matrix-vector product consists of.
 

@@ -48,7 +48,7 @@ class Utilisation:
     fits: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimateReport:
     """Estimated cost of a graph on a target.
 

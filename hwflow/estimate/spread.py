@@ -17,7 +17,7 @@ from hwflow.ir.tensor import TensorType
 Factors = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spread:
     """Ratio of real to estimated figures, 5 % and 95 % quantile, for one family of layers.
 

@@ -41,7 +41,7 @@ class Estimate:
         return Estimate(self.value + other.value, self.low + other.low, self.high + other.high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What one layer takes.
 

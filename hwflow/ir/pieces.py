@@ -36,7 +36,7 @@ class Kind(Enum):
     """A clip from above."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pieces:
     """The cells that values fall into, and what reaching each of them shows.
 
@@ -98,7 +98,15 @@ class Pieces:
                 goals.append(np.where(met, len(kinds), -1))
                 kinds.append(side)
         none = np.zeros(len(piece), bool)
-        return cls(cells, tuple(kinds), tuple(goals), sides[0], sides[1], none, levels)
+        return cls(
+            cells=cells,
+            kinds=tuple(kinds),
+            goals=tuple(goals),
+            low=sides[0],
+            high=sides[1],
+            wrapped=none,
+            levels=levels,
+        )
 
 
 def two_sides(x: TensorType, levels: RawArray | None = None) -> Pieces:

@@ -41,7 +41,7 @@ from hwflow.passes.model.quantize_ports import quantize_ports
 from hwflow.passes.model.rewrites import rewrite
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What passes may need beside the model.
 

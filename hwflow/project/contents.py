@@ -42,7 +42,14 @@ def build_files(
         "graph.txt": print_graph(graph),
     }
     files |= {path: text.encode() for path, text in texts.items()}
-    files |= source_files(build.model, graph.name, source, build.config, build.board, target)
+    files |= source_files(
+        build.model,
+        name=graph.name,
+        source=source,
+        config=build.config,
+        board=build.board,
+        target=target,
+    )
     files |= simulation_files(graph, target, project, verification)
     if golden is not None:
         counters = {} if verification is None else verification.simulation.counters

@@ -28,7 +28,7 @@ Progress = Callable[[int, int | None], None]
 """A function that is called with samples done, and samples in all where that is known."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Simulated:
     """A design with what it gave.
 
@@ -121,18 +121,31 @@ def simulate_path(
         found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
         size = batch or batch_size(found, design.graph, source.samples)
         started = time.perf_counter()
-        summary, counts = _run(design, found, source, size, out, layers, progress)
+        summary, counts = _run(
+            design, found, source, size=size, out=out, layers=layers, progress=progress
+        )
     return Simulated(
-        design, summary, found.name, found.device, found.workers, size,
-        time.perf_counter() - started, source.name, data is None, found.counters,
-        found.coverage, counts, engine is None and found.name == "numpy",
-    )  # fmt: skip
+        design=design,
+        summary=summary,
+        engine=found.name,
+        device=found.device,
+        workers=found.workers,
+        batch=size,
+        seconds=time.perf_counter() - started,
+        data=source.name,
+        made_up=data is None,
+        counters=found.counters,
+        coverage=found.coverage,
+        ports=counts,
+        fallback=engine is None and found.name == "numpy",
+    )
 
 
 def _run(
     design: Design,
     engine: Engine,
     source: Source,
+    *,
     size: int,
     out: Path | None,
     layers: bool,

@@ -26,7 +26,7 @@ NAME, SOURCE = "hwflow.name", "hwflow.source"
 
 
 def source_files(
-    model: QonnxModel, name: str, source: str, config: Config, board: Board, target: Target
+    model: QonnxModel, *, name: str, source: str, config: Config, board: Board, target: Target
 ) -> dict[str, bytes]:
     """Return the files that a project keeps, by path.
 

@@ -154,11 +154,20 @@ def run_batch(graph: Graph, inputs: Mapping[str, FloatArray]) -> Iterator[Step]:
         operands = tuple(alive[name] for name in node.inputs)
         if isinstance(node.op, Input):
             value = FixedArray(quantize_values(inputs[node.name], to), to)
-            yield Step(node, (), value, value, None, inputs[node.name])
+            yield Step(
+                node=node,
+                inputs=(),
+                full=value,
+                value=value,
+                pieces=None,
+                entered=inputs[node.name],
+            )
         else:
             full = node.op.compute(*operands)
             value = full.cast(to)
-            yield Step(node, operands, full, value, graph.pieces[node.name])
+            yield Step(
+                node=node, inputs=operands, full=full, value=value, pieces=graph.pieces[node.name]
+            )
         alive[node.name] = value
         for name in {*node.inputs, node.name}:
             if last_use.get(name, -1) <= i:

@@ -137,7 +137,15 @@ def single_dense(folder: Path) -> Iterator[Point]:
             if row["strategy"] == "resource" and int(row["rf"]) > 1:
                 n_in, n_out, bits = int(row["d_in"]), int(row["d_out"]), int(row["prec"])
                 rf = int(row["rf"])
-                cost = resource_cost(n_in, n_out, n_in * n_out, 16, bits, rf, row["part"])
+                cost = resource_cost(
+                    n_in=n_in,
+                    n_out=n_out,
+                    n=n_in * n_out,
+                    input_bits=16,
+                    weight_bits=bits,
+                    reuse_factor=rf,
+                    part=row["part"],
+                )
                 real = {name: row[column] for name, column in columns.items()}
                 yield from points_of(
                     "resource",

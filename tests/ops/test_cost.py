@@ -105,7 +105,15 @@ WA_SEARCH = [
 @pytest.mark.parametrize("point", WA_SEARCH)
 def test_published_resource_layers(point: tuple[int, ...]) -> None:
     n_in, n_out, bits, rf, dsp, bram, lut, ff, latency, ii = point
-    cost = resource_cost(n_in, n_out, n_in * n_out, 16, bits, rf, VIVADO.part)
+    cost = resource_cost(
+        n_in=n_in,
+        n_out=n_out,
+        n=n_in * n_out,
+        input_bits=16,
+        weight_bits=bits,
+        reuse_factor=rf,
+        part=VIVADO.part,
+    )
     assert abs(cost.dsp.value - dsp) <= 1
     assert abs(cost.bram_18k.value - bram) <= 1
     assert cost.lut.value == pytest.approx(lut, rel=0.05)

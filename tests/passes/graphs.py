@@ -22,7 +22,7 @@ NARROW = FixedType(4, 2, True, Rounding.RND_CONV, Overflow.SAT)
 WIDE = FixedType(12, 6, True, Rounding.RND_CONV, Overflow.SAT)
 UNSIGNED = FixedType(4, 2, False, Rounding.RND_CONV, Overflow.SAT)
 
-CONTEXT = Context(make_config({}), Target())
+CONTEXT = Context(config=make_config({}), target=Target())
 
 Entry = tuple[str, Op, Sequence[str]]
 

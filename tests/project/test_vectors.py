@@ -265,7 +265,7 @@ def parallel(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     graph, target = two_by_two(), Target()
     project = generate(graph, target)
     layers = simulate(graph, mixed_data(graph, 40).inputs, keep=lambda name: True).layers
-    vectors = collect(graph, target, project, layers, "random data", 40)
+    vectors = collect(graph, target, project, layers, source="random data", samples=40)
     files = {f"hls/{path}": content for path, content in project.files.items()}
     built = simulation_files(graph, target, project, None)
     Project("two", files | built | placed(vectors)).write(folder / "written")

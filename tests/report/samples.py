@@ -64,8 +64,16 @@ def simulation_input() -> dict[str, np.ndarray]:
 def estimate_of(net: Graph, fits: str = "yes") -> EstimateReport:
     def cost(size: float) -> Cost:
         figure = Estimate.spread(size, (0.5, 2.0))
-        return Cost(figure, figure, Estimate(), Estimate(), figure.scaled(0.5), figure.scaled(0.75),
-                    Estimate(3, 2, 5), notes=("a rule of thumb",))  # fmt: skip
+        return Cost(
+            lut=figure,
+            ff=figure,
+            dsp=Estimate(),
+            bram_18k=Estimate(),
+            lut_synth=figure.scaled(0.5),
+            ff_synth=figure.scaled(0.75),
+            latency_cycles=Estimate(3, 2, 5),
+            notes=("a rule of thumb",),
+        )
 
     rows = tuple(
         LayerEstimate(n.name, n.origin, n.op.kind, cost(100.0 * i)) for i, n in enumerate(net.nodes)
@@ -111,8 +119,17 @@ def agreement(net: Graph, differing: dict[str, int], found: float = 0.5) -> Agre
 
 
 def error() -> OutputError:
-    return OutputError("logits", 0.5, 0.0625, 31.25, 0.95, 0.9, 0.95, (40, 15, 5),
-                       (0.0, 0.25, 0.375, 0.5))  # fmt: skip
+    return OutputError(
+        output="logits",
+        max_abs=0.5,
+        mean_abs=0.0625,
+        sqnr_db=31.25,
+        argmax_agreement=0.95,
+        accuracy=0.9,
+        reference_accuracy=0.95,
+        histogram=(40, 15, 5),
+        edges=(0.0, 0.25, 0.375, 0.5),
+    )
 
 
 def budget() -> Budget:

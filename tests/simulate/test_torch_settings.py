@@ -211,9 +211,13 @@ def test_inexact_arithmetic_is_found(device: str, monkeypatch: pytest.MonkeyPatc
     )  # fmt: skip
     assert not keeps_full_precision.__wrapped__(place)
     monkeypatch.undo()
-    monkeypatch.setattr(linear, "convolve", lambda x, w, *more: convolve(x, tf32(w), *more))
+    monkeypatch.setattr(
+        linear, "convolve", lambda x, w, *more, **named: convolve(x, tf32(w), *more, **named)
+    )
     assert keeps_full_precision.__wrapped__(place)  # small weights need few bits
-    monkeypatch.setattr(linear, "convolve", lambda x, *more: convolve(tf32(x), *more))
+    monkeypatch.setattr(
+        linear, "convolve", lambda x, *more, **named: convolve(tf32(x), *more, **named)
+    )
     assert not keeps_full_precision.__wrapped__(place)
 
 

@@ -82,7 +82,15 @@ def check_layout(b: Writer, layer: Layer) -> None:
 def _convolution(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     kernel, bias = _folded(b, layer) if hasattr(layer, "batchnorm") else (layer.kernel, None)
     weight = write_weight(b, "kernel", kernel, quantizer_of(layer, "kernel"), out_first)
-    return _apply(b, layer, x[0], weight, int(layer.filters), int(layer.groups), bias)
+    return _apply(
+        b,
+        layer,
+        x[0],
+        weight=weight,
+        filters=int(layer.filters),
+        group=int(layer.groups),
+        bias=bias,
+    )
 
 
 def _depthwise(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
@@ -92,7 +100,15 @@ def _depthwise(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
         kernel, bias = _folded(b, layer)
     weight = write_weight(b, "kernel", kernel, quantizer_of(layer, "depthwise"), channels_first)
     channels = x[0].shape[rank]
-    return _apply(b, layer, x[0], weight, channels * int(layer.depth_multiplier), channels, bias)
+    return _apply(
+        b,
+        layer,
+        x[0],
+        weight=weight,
+        filters=channels * int(layer.depth_multiplier),
+        group=channels,
+        bias=bias,
+    )
 
 
 def _separable(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
@@ -108,14 +124,26 @@ def _separable(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
         quantizer_of(layer, "pointwise"), _dropped(rank, out_first),
     )  # fmt: skip
     window = Window.of(layer, rank, "kernel_size")
-    between = _convolve(b, b.spatial(x[0]), window, depthwise, channels * layer.depth_multiplier,
-                        group=channels)  # fmt: skip
+    between = _convolve(
+        b,
+        b.spatial(x[0]),
+        window=window,
+        weight=depthwise,
+        filters=channels * layer.depth_multiplier,
+        group=channels,
+    )
     one = (1,) * rank
     bias = None
     if layer.use_bias:
         bias = write_weight(b, "bias", layer.bias, quantizer_of(layer, "bias"))
     found = _convolve(
-        b, between, Window(one, one, one, "valid"), pointwise, int(layer.filters), 1, bias
+        b,
+        between,
+        window=Window(one, one, one, "valid"),
+        weight=pointwise,
+        filters=int(layer.filters),
+        group=1,
+        bias=bias,
     )
     return activate(b, found, layer.activation)
 
@@ -131,7 +159,7 @@ def _dropped(rank: int, arrange: Any) -> Any:
 
 
 def _apply(
-    b: Writer, layer: Layer, x: Tensor, weight: str, filters: int, group: int, bias: Any
+    b: Writer, layer: Layer, x: Tensor, *, weight: str, filters: int, group: int, bias: Any
 ) -> Tensor:
     """Append a convolution with the bias and the activation of its layer."""
     check_layout(b, layer)
@@ -141,13 +169,16 @@ def _apply(
     name = None
     if bias is not None:
         name = write_weight(b, "bias", bias, quantizer_of(layer, "bias"))
-    found = _convolve(b, b.spatial(x), window, weight, filters, group, name)
+    found = _convolve(
+        b, b.spatial(x), window=window, weight=weight, filters=filters, group=group, bias=name
+    )
     return activate(b, found, layer.activation)
 
 
 def _convolve(
     b: Writer,
     x: Tensor,
+    *,
     window: Window,
     weight: str,
     filters: int,

@@ -85,12 +85,12 @@ class Writer:
     source: str
     layer: str = ""
     kind: str = ""
-    warnings: list[Diagnostic] = field(default_factory=list)
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    tensors: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
-    _names: set[str] = field(default_factory=set)
-    _turned: dict[tuple[str, bool], Tensor] = field(default_factory=dict)
+    warnings: list[Diagnostic] = field(init=False, default_factory=list)
+    nodes: list[onnx.NodeProto] = field(init=False, default_factory=list)
+    tensors: dict[str, onnx.TensorProto] = field(init=False, default_factory=dict)
+    inputs: list[onnx.ValueInfoProto] = field(init=False, default_factory=list)
+    _names: set[str] = field(init=False, default_factory=set)
+    _turned: dict[tuple[str, bool], Tensor] = field(init=False, default_factory=dict)
 
     def refusal(
         self,
@@ -181,7 +181,14 @@ class Writer:
         rounding: str = "ROUND",
     ) -> Tensor:
         """Append a ``Quant`` of a value, whose scale broadcasts against Keras' last axes."""
-        name = self._quant(x.name, x.per_channel(scale), bits, signed, narrow, rounding)
+        name = self._quant(
+            x.name,
+            scale=x.per_channel(scale),
+            bits=bits,
+            signed=signed,
+            narrow=narrow,
+            rounding=rounding,
+        )
         return replace(x, name=name)
 
     def fixed_quant(
@@ -202,14 +209,21 @@ class Writer:
         self, label: str, values: FloatArray, scale: FloatArray, bits: int, *, signed: bool
     ) -> str:
         """Return the name of a constant with a ``Quant`` behind it that changes none of it."""
-        return self._quant(self.constant(label, values), scale, bits, signed, False, "ROUND")
+        return self._quant(
+            self.constant(label, values),
+            scale=scale,
+            bits=bits,
+            signed=signed,
+            narrow=False,
+            rounding="ROUND",
+        )
 
     def bipolar(self, name: str, scale: npt.ArrayLike) -> str:
         """Append a ``BipolarQuant`` and return the name of its result."""
         return self.node("BipolarQuant", [name, self.constant("scale", scale)], domain=QONNX_DOMAIN)
 
     def _quant(
-        self, name: str, scale: FloatArray, bits: int, signed: bool, narrow: bool, rounding: str
+        self, name: str, *, scale: FloatArray, bits: int, signed: bool, narrow: bool, rounding: str
     ) -> str:
         operands = [
             name,

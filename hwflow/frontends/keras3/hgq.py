@@ -176,7 +176,9 @@ def _table(b: Writer, layer: FileLayer, x: Tensor, slope: float, offset: float) 
         return None
     real = RealFunction(op, slope, offset)
     points, after = Points.of(quantizer(b, layer, "iq")), quantizer(b, layer, "oq")
-    return write_table(b, x, points, real, layer.arrays.get("table"), after)
+    return write_table(
+        b, x, points=points, real=real, numbers=layer.arrays.get("table"), after=after
+    )
 
 
 def _affine_unary(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:

@@ -41,7 +41,7 @@ _QONNX = {ours: theirs for theirs, ours in ROUNDING.items()}
 """QONNX's name of each rounding of ap_fixed's that it has."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FixedQuantizer:
     """A quantiser with a format for each element.
 
@@ -190,12 +190,17 @@ def read_quantizer(b: Writer, config: Any, group: Group) -> FixedQuantizer | Non
     wraps = overflow == "WRAP" and bool(settings.get("is_weight"))
     affine, scaler = settings.get("affine"), settings.get("scaler")
     return FixedQuantizer(
-        k, i, f, rounding, overflow,
-        unlimited=wraps and bool(settings.get("trainable", True))
+        k=k,
+        i=i,
+        f=f,
+        rounding=rounding,
+        overflow=overflow,
+        unlimited=wraps
+        and bool(settings.get("trainable", True))
         and (kind == "kif" or rounding == "RND"),
         scaler=None if scaler is None else float(scaler),
         affine=None if affine is None else (float(affine[0]), float(affine[1])),
-    )  # fmt: skip
+    )
 
 
 _SUGAR = {"HardTanhConfig": "kif", "HardSigmoidConfig": "kif"}

@@ -41,7 +41,9 @@ def softmax(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     points = Points.of(_part_quantizer(b, layer, "exp", "iq") if stable else None)
     exp = RealFunction("Exp", slope)
     after = _part_quantizer(b, layer, "exp", "oq")
-    powers = write_table(b, source, points, exp, layer.arrays.get("exp_table"), after)
+    powers = write_table(
+        b, source, points=points, real=exp, numbers=layer.arrays.get("exp_table"), after=after
+    )
     if powers is None:
         powers = b.unary("Exp", b.unary("Mul", source, slope))
     powers = _part(b, layer, "exp", "oq", powers)
@@ -51,7 +53,9 @@ def softmax(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
         RealFunction("Reciprocal", 1.0, float(EPSILON)),
         _part_quantizer(b, layer, "inv", "oq"),
     )
-    inverse = write_table(b, sums, points, of, layer.arrays.get("inv_table"), after)
+    inverse = write_table(
+        b, sums, points=points, real=of, numbers=layer.arrays.get("inv_table"), after=after
+    )
     if inverse is None:
         inverse = b.unary("Reciprocal", b.unary("Add", sums, EPSILON))
     inverse = _part(b, layer, "inv", "oq", inverse)

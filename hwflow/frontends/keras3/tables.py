@@ -91,6 +91,7 @@ class Points:
 def write_table(
     b: Writer,
     x: Tensor,
+    *,
     points: Points | None,
     real: RealFunction,
     numbers: Numbers | None,

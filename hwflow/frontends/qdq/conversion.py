@@ -255,7 +255,9 @@ class _Walk:
         first = next(n for n in self.model.ir.graph if port in n.inputs)
         users = list(port.uses())
         one, zero = np.ones((), np.float32), np.zeros((), np.int64)
-        whole = self._write.steps(first, port, [QuantStep(one, zero, bits, signed)])
+        whole = self._write.steps(
+            first, port, [QuantStep(scale=one, zero=zero, bits=bits, signed=signed)]
+        )
         for user in users:
             user.node.replace_input_with(user.idx, whole)
         port.type = ir.TensorType(ir.DataType.FLOAT)

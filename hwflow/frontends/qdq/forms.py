@@ -28,7 +28,7 @@ from hwflow.frontends.qdq.parameters import F32, Affine, LinearError, Whole
 from hwflow.ir.qonnx.quantizer import MAX_BIT_WIDTH
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class QuantStep:
     """A ``Quant`` in the chain that computes ``QuantizeLinear``.
 
@@ -109,7 +109,11 @@ def formats(affine: Affine, bottom: Whole, top: Whole) -> list[QuantStep]:
             if signed and bits == 1:
                 continue  # QONNX: -1 and +1
             least = -(2 ** (bits - 1)) + narrow if signed else 0
-            found.append(QuantStep(affine.scale, least - bottom, bits, signed, narrow))
+            found.append(
+                QuantStep(
+                    scale=affine.scale, zero=least - bottom, bits=bits, signed=signed, narrow=narrow
+                )
+            )
     found.sort(key=lambda f: (np.any(f.zero), np.any(f.zero != affine.zero), f.narrow))
     return found
 
@@ -119,4 +123,9 @@ def _covering(scale: F32, bottom: Whole, top: Whole) -> QuantStep:
     least, most = int(bottom.min()), int(top.max())
     signed = least < 0
     reach = max(most, -least - 1) if signed else most
-    return QuantStep(scale, np.zeros((), np.int64), max(reach.bit_length() + signed, 2), signed)
+    return QuantStep(
+        scale=scale,
+        zero=np.zeros((), np.int64),
+        bits=max(reach.bit_length() + signed, 2),
+        signed=signed,
+    )

@@ -166,7 +166,7 @@ def read_affine(node: ir.Node, rank: int | None, shape: tuple[int, ...] | None) 
         if zero.size != scale.size:
             found = f"{scale.size} scales, {zero.size} zero points"
             raise LinearError("HW275", "scales and zero points do not fit together", found)
-    return _spread(node, scale, zero, dtype, rank, shape)
+    return _spread(node, scale, zero, dtype=dtype, rank=rank, shape=shape)
 
 
 def _declared(node: ir.Node) -> ir.DataType | None:
@@ -257,6 +257,7 @@ def _spread(
     node: ir.Node,
     scale: F32,
     zero: Whole,
+    *,
     dtype: ir.DataType | None,
     rank: int | None,
     shape: tuple[int, ...] | None,

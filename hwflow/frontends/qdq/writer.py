@@ -115,7 +115,9 @@ class Writer:
             x = self.insert(before, "Sub", [x, self.constant(affine.zero, f"{stem}_zero_point")])
         x = self.insert(before, "Mul", [x, self.constant(affine.scale, f"{stem}_scale")])
         bits, signed = INTEGERS[dtype]
-        return self._quant(before, x, QuantStep(affine.scale, affine.zero, bits, signed))
+        return self._quant(
+            before, x, QuantStep(scale=affine.scale, zero=affine.zero, bits=bits, signed=signed)
+        )
 
     def weights(self, before: ir.Node, stored: Stored, affine: Affine) -> ir.Value:
         """Return the value of constant integers.
@@ -135,8 +137,14 @@ class Writer:
         zero = np.zeros((), np.int64)
         coarse = (affine.scale.astype(np.float64) * 2**PART_BITS).astype(np.float32)
         parts = [
-            self._part(before, (whole - low) >> PART_BITS, [QuantStep(coarse, zero, 18, True)]),
-            self._part(before, low, [QuantStep(affine.scale, zero, PART_BITS, True)]),
+            self._part(
+                before,
+                (whole - low) >> PART_BITS,
+                [QuantStep(scale=coarse, zero=zero, bits=18, signed=True)],
+            ),
+            self._part(
+                before, low, [QuantStep(scale=affine.scale, zero=zero, bits=PART_BITS, signed=True)]
+            ),
         ]
         return self.insert(before, "Add", parts)
 

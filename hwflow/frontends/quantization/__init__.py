@@ -105,7 +105,14 @@ def quantize(
     before = prepare(model)
     calibration, held_out, labels = split(before, data)
     progress("load", 1.0)
-    return _quantized(before, calibration, held_out, labels, settings, progress)
+    return _quantized(
+        before,
+        calibration=calibration,
+        held_out=held_out,
+        labels=labels,
+        settings=settings,
+        progress=progress,
+    )
 
 
 def _example(data: Any) -> Any:
@@ -115,6 +122,7 @@ def _example(data: Any) -> Any:
 
 def _quantized(
     before: QonnxModel,
+    *,
     calibration: Mapping[str, Array],
     held_out: Mapping[str, Array],
     labels: Array | None,
@@ -137,7 +145,14 @@ def _quantized(
         raise CompileError(found)
     progress("measure", 0.0)
     cost = Cost(
-        _layer_costs(before, after, held_out, settings, bits, compensated),
+        _layer_costs(
+            before,
+            after,
+            data=held_out,
+            settings=settings,
+            input_bits=bits,
+            compensated=compensated,
+        ),
         output_costs(reference, after, held_out, labels),
         len(next(iter(calibration.values()))),
         len(next(iter(held_out.values()))),
@@ -163,7 +178,12 @@ def _worked_out(
     progress("calibrate", 1.0)
     bits = _input_bits(after)
     compensated = quantize_weights(
-        before, after, parts[0], settings, bits, lambda done: progress("weights", done)
+        before,
+        after,
+        parts[0],
+        settings=settings,
+        input_bits=bits,
+        progress=lambda done: progress("weights", done),
     )
     return after, bits, compensated
 
@@ -238,7 +258,7 @@ def _input_bits(model: QonnxModel) -> dict[str, int]:
 
 
 def _layer_costs(
-    before: QonnxModel, after: QonnxModel, data: Mapping[str, Array], settings: Settings,
+    before: QonnxModel, after: QonnxModel, *, data: Mapping[str, Array], settings: Settings,
     input_bits: Mapping[str, int], compensated: frozenset[str],
 ) -> tuple[LayerCost, ...]:  # fmt: skip
     """Return what each layer lost."""

@@ -17,7 +17,7 @@ from hwflow.ir.qonnx.model import QonnxModel
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerCost:
     """One layer with weights.
 

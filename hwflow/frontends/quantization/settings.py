@@ -18,7 +18,7 @@ MIN_BITS, MAX_BITS = 2, 16
 """One bit has no symmetric integer beside zero; beyond 16 float32 itself rounds the products."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to quantise.
 

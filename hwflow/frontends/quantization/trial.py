@@ -20,7 +20,7 @@ def refusals(model: QonnxModel) -> tuple[Diagnostic, ...]:
     """
     found: tuple[Diagnostic, ...] = ()
     for io_type in ("io_parallel", "io_stream"):
-        context = Context(Config(), Target(io_type=io_type), source=model.source)
+        context = Context(config=Config(), target=Target(io_type=io_type), source=model.source)
         try:
             run_pipeline(clone(model), context)
         except CompileError as error:

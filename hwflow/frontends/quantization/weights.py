@@ -39,6 +39,7 @@ def quantize_weights(
     before: QonnxModel,
     after: QonnxModel,
     data: Mapping[str, Array],
+    *,
     settings: Settings,
     input_bits: Mapping[str, int],
     progress: Callable[[float], None],
@@ -67,7 +68,7 @@ def quantize_weights(
         quantizer = _round(layer, form, settings, mse=settings.method == "mse" or narrow)
         if narrow:
             compensated.add(name)
-            _compensate(originals[name], layer, quantizer, form, settings, data)
+            _compensate(originals[name], layer, quantizer, form=form, settings=settings, data=data)
         elif settings.bias_correction:
             _correct_bias(originals[name], layer, data)
         progress((i + 1) / len(layers))
@@ -116,7 +117,7 @@ def _moments(original: Layer, layer: Layer, data: Mapping[str, Array]) -> list[M
 
 
 def _compensate(
-    original: Layer, layer: Layer, quantizer: ir.Node, form: Format, settings: Settings,
+    original: Layer, layer: Layer, quantizer: ir.Node, *, form: Format, settings: Settings,
     data: Mapping[str, Array],
 ) -> None:  # fmt: skip
     """Choose integers, scales and bias by the layer's results on the data."""

@@ -78,7 +78,7 @@ def mul(writer: Writer) -> None:
     bounds = limits(writer, y, int(writer.operator.option(0, "b")))
     total = writer.node("Mul", factors)
     zero, pair = np.zeros(1, np.int64), quantize_multiplier(real)
-    requantized(writer, total, zero, [pair], bounds, writer.result())
+    requantized(writer, total, bias=zero, multipliers=[pair], bounds=bounds, to=writer.result())
 
 
 def _tabulated(writer: Writer, results: Integers, bounds: Limits) -> None:

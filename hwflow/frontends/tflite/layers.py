@@ -39,6 +39,7 @@ def limits(writer: Writer, y: Activation, fused: int) -> Limits:
 def requantized(
     writer: Writer,
     total: str,
+    *,
     bias: npt.NDArray[np.int64],
     multipliers: Sequence[tuple[int, int]],
     bounds: Limits,
@@ -133,7 +134,9 @@ def _convolution(
     kernel, strides = weight.shape[2:], (stride_h, stride_w)
     dilations = (dilation_h, dilation_w)
     shape = writer.tensor(writer.operand(0)).shape
-    pads = window_pads(writer, shape, kernel, strides, padding, dilations)
+    pads = window_pads(
+        writer, shape, kernel=kernel, strides=strides, padding=padding, dilations=dilations
+    )
     x = writer.turned(writer.value(writer.operand(0)), NHWC_TO_NCHW)
     total = writer.node(
         "Conv",
@@ -148,12 +151,13 @@ def _convolution(
     bounds = limits(writer, writer.activation(result), fused)
     bias = _bias(writer, weight.shape[0])
     multipliers = [quantize_multiplier(f) for f in _factors(writer)]
-    requantized(writer, total, bias, multipliers, bounds, result)
+    requantized(writer, total, bias=bias, multipliers=multipliers, bounds=bounds, to=result)
 
 
 def window_pads(
     writer: Writer,
     shape: Sequence[int],
+    *,
     kernel: Sequence[int],
     strides: Sequence[int],
     padding: int,

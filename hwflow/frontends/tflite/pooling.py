@@ -41,7 +41,12 @@ def _window(writer: Writer) -> tuple[tuple[int, int], tuple[int, int], list[int]
     )
     kernel, strides = (height, width), (stride_h, stride_w)
     shape = writer.tensor(writer.operand(0)).shape
-    return kernel, strides, window_pads(writer, shape, kernel, strides, padding), fused
+    return (
+        kernel,
+        strides,
+        window_pads(writer, shape, kernel=kernel, strides=strides, padding=padding),
+        fused,
+    )
 
 
 def max_pool_2d(writer: Writer) -> None:
@@ -122,5 +127,7 @@ def mean(writer: Writer) -> None:
     multiplier, shift = quantize_multiplier(x.scale / y.scale)
     grown = min(count.bit_length() - 1, 32, 31 + shift)
     pair = ((multiplier << max(grown, 0)) // count, shift - grown)
-    scaled = requantized(writer, total, np.zeros(1, np.int64), [pair], (y.lo, y.hi))
+    scaled = requantized(
+        writer, total, bias=np.zeros(1, np.int64), multipliers=[pair], bounds=(y.lo, y.hi)
+    )
     writer.shaped(scaled, writer.tensor(writer.result()).shape, writer.result())

@@ -80,12 +80,12 @@ class Writer:
     source: str
     operator: Operator | None = None
     port: str = ""
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    names: dict[int, str] = field(default_factory=dict)
-    reals: dict[int, str] = field(default_factory=dict)
-    integers_at: dict[int, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
+    nodes: list[onnx.NodeProto] = field(init=False, default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(init=False, default_factory=dict)
+    names: dict[int, str] = field(init=False, default_factory=dict)
+    reals: dict[int, str] = field(init=False, default_factory=dict)
+    integers_at: dict[int, str] = field(init=False, default_factory=dict)
+    used: set[str] = field(init=False, default_factory=set)
 
     @property
     def label(self) -> str:

@@ -147,7 +147,7 @@ def _pieces(table: _Table, lo: RawArray, hi: RawArray) -> _Pieces | None:
         for turn in FUNCTIONS[function.name].turns(function.parameters):
             if any(_turning(f) for f in _functions(function.x)) or _mixes(function.x):
                 return None
-            near = _crossing(table, function.x, turn, lo, hi, row)
+            near = _crossing(table, function.x, level=turn, lo=lo, hi=hi, row=row)
             # float64 may be off by an input or two: those become pieces of their own
             bounds += [np.clip(near + k, lo, hi + 1) for k in (-1, 0, 1, 2)]
     if _mixes(table.tree):
@@ -160,7 +160,7 @@ def _pieces(table: _Table, lo: RawArray, hi: RawArray) -> _Pieces | None:
 
 
 def _crossing(
-    table: _Table, tree: Expression, level: float, lo: RawArray, hi: RawArray, row: RawArray
+    table: _Table, tree: Expression, *, level: float, lo: RawArray, hi: RawArray, row: RawArray
 ) -> RawArray:
     """Return about where a monotone tree passes a level, for each row."""
     rises = table.real(tree, hi, row) >= table.real(tree, lo, row)

@@ -133,12 +133,12 @@ def cast_pieces(
     side = np.arange(6 * len(goals)) % 3
     wrap = np.repeat(np.array(wraps, bool), 6)
     return Pieces(
-        cells,
-        tuple(kinds),
-        (rounding, sides),
-        (side == BELOW) & ~wrap,
-        (side == ABOVE) & ~wrap,
-        (side != INSIDE) & wrap,
+        cells=cells,
+        kinds=tuple(kinds),
+        goals=(rounding, sides),
+        low=(side == BELOW) & ~wrap,
+        high=(side == ABOVE) & ~wrap,
+        wrapped=(side != INSIDE) & wrap,
     )
 
 

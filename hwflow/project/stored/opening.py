@@ -81,7 +81,14 @@ def open_project(
         changed = (MARKER,)
     if trust:
         design = _as_it_lies(folder, design, recorded, changed)
-    return StoredProject(folder, design, len(recorded), changed, refused, trust)
+    return StoredProject(
+        folder=folder,
+        design=design,
+        files=len(recorded),
+        recorded=changed,
+        plugins=refused,
+        trusted=trust,
+    )
 
 
 def _recorded(folder: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ MOST = 5
 """Edited files that an error names."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StoredProject:
     """A project in a folder.
 

@@ -27,9 +27,9 @@ def collect(
     target: Target,
     project: Project,
     layers: Mapping[str, FixedArray],
+    *,
     source: str,
     samples: int = SAMPLES,
-    *,
     made_up: int = 0,
 ) -> Vectors:
     """Return the vectors of a simulation.
@@ -67,7 +67,9 @@ def simulated_vectors(
     found = simulate(graph, _first(data.inputs, samples), keep=ports.__contains__)
     kept = min(samples, found.samples)
     made = 0 if data.seed is None else kept
-    return collect(graph, target, project, found.layers, data.source, samples, made_up=made)
+    return collect(
+        graph, target, project, found.layers, source=data.source, samples=samples, made_up=made
+    )
 
 
 def covering_vectors(
@@ -88,7 +90,9 @@ def covering_vectors(
     given = None if data is None else entered(graph, data.inputs)
     found = chosen(graph, given, None, samples)
     told = found.described("" if data is None else data.source)
-    return collect(graph, target, project, found.layers, told, samples, made_up=found.made)
+    return collect(
+        graph, target, project, found.layers, source=told, samples=samples, made_up=found.made
+    )
 
 
 def _first(inputs: Mapping[str, npt.NDArray[Any]], samples: int) -> Mapping[str, npt.NDArray[Any]]:
@@ -117,5 +121,7 @@ def simulation_files(
     run = {p.value: layers[p.value].raw for p in graph.inputs}
     found = chosen(graph, None if made_up else run, run if made_up else None, SAMPLES)
     told = found.described("" if made_up else verification.data)
-    ports = collect(graph, target, project, found.layers, told, SAMPLES, made_up=found.made)
+    ports = collect(
+        graph, target, project, found.layers, source=told, samples=SAMPLES, made_up=found.made
+    )
     return files | placed(ports)

@@ -22,7 +22,7 @@ from hwflow.simulate.coverage.step import Step
 F64 = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counters:
     """What happened to one layer's values over the data.
 
@@ -55,12 +55,12 @@ class Counters:
     def __add__(self, other: Counters) -> Counters:
         """Add the counts of another batch."""
         return Counters(
-            self.elements + other.elements,
-            self.saturated_low + other.saturated_low,
-            self.saturated_high + other.saturated_high,
-            self.wrapped + other.wrapped,
-            self.near_ties + other.near_ties,
-            (
+            elements=self.elements + other.elements,
+            saturated_low=self.saturated_low + other.saturated_low,
+            saturated_high=self.saturated_high + other.saturated_high,
+            wrapped=self.wrapped + other.wrapped,
+            near_ties=self.near_ties + other.near_ties,
+            observed=(
                 min(self.observed[0], other.observed[0]),
                 max(self.observed[1], other.observed[1]),
             ),
@@ -89,7 +89,14 @@ def count_step(step: Step) -> Counters:
     dropped = full.dtype.fractional - to.fractional
     if dropped > 0:
         ties = near_ties(np.ldexp(full.raw.astype(np.float64), -dropped), to)
-    return Counters(step.value.raw.size, below, above, wrapped, ties, real_ends(step.value))
+    return Counters(
+        elements=step.value.raw.size,
+        saturated_low=below,
+        saturated_high=above,
+        wrapped=wrapped,
+        near_ties=ties,
+        observed=real_ends(step.value),
+    )
 
 
 def _count_cells(step: Step, pieces: Pieces) -> tuple[int, int, int]:
@@ -132,7 +139,14 @@ def count_port(real: F64, value: FixedArray, found: PortCounts, *, wraps: bool) 
     to = value.dtype
     low, high, wrapped = (0, 0, found.outside) if wraps else (found.low, found.high, 0)
     ties = near_ties(np.ldexp(real, to.fractional), to)
-    return Counters(value.raw.size, low, high, wrapped, ties, real_ends(value))
+    return Counters(
+        elements=value.raw.size,
+        saturated_low=low,
+        saturated_high=high,
+        wrapped=wrapped,
+        near_ties=ties,
+        observed=real_ends(value),
+    )
 
 
 def near_ties(scaled: F64, to: FixedType) -> int:

@@ -13,7 +13,7 @@ from hwflow.ir.graph import Node
 from hwflow.ir.pieces import Pieces
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
     """A layer, its operands and results; batch first, channels last.
 

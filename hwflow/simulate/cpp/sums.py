@@ -54,7 +54,7 @@ class _Value:
 _ZERO = _Value(0, 0, 0)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Table:
     """What the statements do, as rows of whole numbers.
 

@@ -24,7 +24,7 @@ _FINEST = 1074
 """Fractional bits of the smallest double."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A type for a port, and what it rests on.
 
@@ -82,7 +82,14 @@ def propose(parts: Iterable[Array]) -> Proposal | None:
     dtype = exact or _covering_type(low, high)
     if dtype is None:
         return None
-    return Proposal(_port(dtype), exact is not None, samples, low, high, whole)
+    return Proposal(
+        dtype=_port(dtype),
+        exact=exact is not None,
+        samples=samples,
+        low=low,
+        high=high,
+        whole=whole,
+    )
 
 
 def _short_type(dtype: np.dtype[Any]) -> FixedType | None:

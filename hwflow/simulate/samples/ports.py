@@ -15,7 +15,7 @@ from hwflow.ops.shared.port_data import channels_last, original_shape, real_valu
 F64 = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PortRange:
     """The levels of one port, channels last.
 
@@ -58,7 +58,15 @@ def port_range(graph: Graph, port: Port) -> PortRange:
     host, dtype = quantizer is not None, tensor.dtype
     whole = not host and dtype.fractional <= 0 and dtype.overflow is Overflow.WRAP
     bipolar = quantizer is not None and quantizer.bipolar
-    return PortRange(port, lo, hi, _nearest_to_zero(port, lo, hi), bipolar, host, whole)
+    return PortRange(
+        port=port,
+        lo=lo,
+        hi=hi,
+        zero=_nearest_to_zero(port, lo, hi),
+        bipolar=bipolar,
+        host=host,
+        whole=whole,
+    )
 
 
 def _nearest_to_zero(port: Port, lo: RawArray, hi: RawArray) -> RawArray:

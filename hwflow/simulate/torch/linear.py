@@ -95,16 +95,18 @@ def make_conv(call: Call) -> Run:
         if begin != end:
             x = padded(x, pads)
         if rank == 2:
-            return convolve(x, weight, bias, strides, inside, groups)
+            return convolve(x, weight, bias, strides=strides, pads=inside, groups=groups)
         x, weight = x.unsqueeze(2), weight.unsqueeze(2)
-        return convolve(x, weight, bias, (1, *strides), (0, *inside), groups).squeeze(2)
+        return convolve(
+            x, weight, bias, strides=(1, *strides), pads=(0, *inside), groups=groups
+        ).squeeze(2)
 
     return run
 
 
 def convolve(
     x: Tensor, weight: Tensor, bias: Tensor | None,
-    strides: Sequence[int], pads: Sequence[int], groups: int,
+    *, strides: Sequence[int], pads: Sequence[int], groups: int,
 ) -> Tensor:  # fmt: skip
     """Return a convolution over two axes, with as many new elements on both sides of an axis.
 
@@ -113,12 +115,12 @@ def convolve(
     if x.device.type == "cpu":
         x = x.contiguous(memory_format=torch.channels_last)
         return torch.conv2d(x, weight, bias, strides, pads, 1, groups)
-    return convolve_windows(x, weight, bias, strides, pads, groups)
+    return convolve_windows(x, weight, bias, strides=strides, pads=pads, groups=groups)
 
 
 def convolve_windows(
     x: Tensor, weight: Tensor, bias: Tensor | None,
-    strides: Sequence[int], pads: Sequence[int], groups: int,
+    *, strides: Sequence[int], pads: Sequence[int], groups: int,
 ) -> Tensor:  # fmt: skip
     """Return the same without any library for convolutions."""
     x = padded(x, [*pads, *pads]).contiguous(memory_format=torch.channels_last)

@@ -99,5 +99,7 @@ def keeps_full_precision(device: Any) -> bool:
             return False
     x, weight = a.reshape(16, 8, 8, 8), b.ravel()[: 8 * 72].reshape(8, 8, 3, 3)
     expected = torch.conv2d(x.double(), weight.double())
-    y = convolve(x.to(device, dtype), weight.to(device, dtype), None, (1, 1), (0, 0), 1)
+    y = convolve(
+        x.to(device, dtype), weight.to(device, dtype), None, strides=(1, 1), pads=(0, 0), groups=1
+    )
     return bool(torch.equal(y.cpu().double(), expected))

@@ -115,7 +115,13 @@ def _check_golden(cls: type[Op], cases: Sequence[Case], samples: int, seed: int)
             operands = [mantissas(rng, x, samples) for x in case.inputs]
             exact = case.op.exact(*case.inputs)
             found = partial(_run_golden, case, function, exact.dtype.step)
-            part = compare(case, operands, partial(_exact_values, case), found, exact.dtype.step)
+            part = compare(
+                case,
+                operands,
+                expected=partial(_exact_values, case),
+                found=found,
+                step=exact.dtype.step,
+            )
         parts.append((samples * exact.size, *part))
     return total("ONNX function == Python", parts, skipped=skipped)
 
@@ -165,7 +171,14 @@ def _compare_cpp(
         known = graph.types[case.name]
         expected = partial(_cast_values, case, known.dtype)
         found = partial(compiled.run_case, case.name)
-        part = compare(case, operands, expected, found, known.dtype.step, layers[case.name])
+        part = compare(
+            case,
+            operands,
+            expected=expected,
+            found=found,
+            step=known.dtype.step,
+            other=layers[case.name],
+        )
         yield samples * known.size, *part
 
 

@@ -128,4 +128,4 @@ def _outside(case: Case, operands: Sequence[RawArray]) -> tuple[int, Difference 
     def expected(batch: Sequence[RawArray]) -> FloatArray:
         return np.clip(found(batch), known.lo * known.dtype.step, known.hi * known.dtype.step)
 
-    return compare(case, operands, expected, found, known.dtype.step)
+    return compare(case, operands, expected=expected, found=found, step=known.dtype.step)

@@ -13,7 +13,7 @@ from hwflow.testing.operators.cases import Case
 from hwflow.testing.operators.shrinking import shrink
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Difference:
     """The first place where two computations of an operator differ.
 
@@ -38,7 +38,7 @@ class Difference:
     alone: bool = True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
     """One comparison over all examples.
 
@@ -97,6 +97,7 @@ Computation = Callable[[Sequence[RawArray]], FloatArray]
 def compare(
     case: Case,
     operands: Sequence[RawArray],
+    *,
     expected: Computation,
     found: Computation,
     step: float,
@@ -157,13 +158,13 @@ def total(
 ) -> Outcome:
     """Return the outcome over several examples."""
     return Outcome(
-        name,
-        len(parts),
-        sum(values for values, _, _ in parts),
-        sum(mismatches for _, mismatches, _ in parts),
-        tuple(problems),
-        skipped or {},
-        next((first for _, _, first in parts if first is not None), None),
+        name=name,
+        examples=len(parts),
+        values=sum(values for values, _, _ in parts),
+        mismatches=sum(mismatches for _, mismatches, _ in parts),
+        problems=tuple(problems),
+        skipped=skipped or {},
+        first=next((first for _, _, first in parts if first is not None), None),
     )
 
 
