@@ -8,8 +8,9 @@ layer can have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from hwflow.core.config import Config
 from hwflow.core.errors import Diagnostic, did_you_mean
@@ -141,7 +142,7 @@ def _problems(node: Node, key: str, value: Any, config: Config) -> Iterator[Diag
         )
         return
     if not _suits(node, key, value):
-        wanted = _field_type(node, key)
+        kinds = _kinds(node, key)
         bound = ', or a bound on it such as "<=8"' if key == "reuse_factor" else ""
         number = f"a positive integer{bound}"
         yield Diagnostic(
@@ -149,13 +150,15 @@ def _problems(node: Node, key: str, value: Any, config: Config) -> Iterator[Diag
             title="illegal setting",
             where=where,
             found=f"{key} = {value!r}",
-            supported=number if "int" in wanted else wanted.removesuffix(" | None"),
+            supported=number if int in kinds else " | ".join(kind.__name__ for kind in kinds),
             help="see docs/settings.md for every setting and its legal values",
         )
 
 
-def _field_type(node: Node, key: str) -> str:
-    return {f.name: str(f.type) for f in fields(node.op)}[key]
+def _kinds(node: Node, key: str) -> tuple[type, ...]:
+    """Return the types of values that a setting takes."""
+    hint = get_type_hints(type(node.op))[key]
+    return tuple(kind for kind in get_args(hint) or (hint,) if kind is not NoneType)
 
 
 def _suits(node: Node, key: str, value: Any) -> bool:
@@ -166,5 +169,4 @@ def _suits(node: Node, key: str, value: Any) -> bool:
         except ValueError:
             return False
         return True
-    kind = type(value).__name__
-    return kind in _field_type(node, key) and not (isinstance(value, int) and value < 1)
+    return type(value) in _kinds(node, key) and not (isinstance(value, int) and value < 1)

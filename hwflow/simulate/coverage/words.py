@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -63,7 +63,7 @@ def _goals(found: Coverage | LayerCoverage) -> dict[str, Any]:
     parts = {kind.value: found.of(kind) for kind in Kind}
     return {
         "share": float(found.share),
-        "kinds": {name: vars(part) for name, part in parts.items() if part.possible},
+        "kinds": {name: asdict(part) for name, part in parts.items() if part.possible},
     }
 
 
@@ -124,7 +124,7 @@ def counters_dict(counters: Mapping[str, Counters]) -> list[dict[str, Any]]:
 def ports_dict(counts: Mapping[str, PortCounts]) -> dict[str, Any]:
     """Return what data was beyond the ends of ports as plain data, for JSON."""
     return {
-        name: {**vars(found), "observed": list(found.observed)} for name, found in counts.items()
+        name: {**asdict(found), "observed": list(found.observed)} for name, found in counts.items()
     }
 
 
