@@ -40,9 +40,13 @@ def verified(net: Graph, inputs: Mapping[str, Any], lossless: dict[str, int]) ->
     """Return a verification on data, with values of some layers unlike the model's."""
     labels = np.arange(len(inputs["image"])) % 3
     return Verification(
-        agreement(net, {}), agreement(net, lossless), (error(),), full_simulation(net, inputs),
-        "images.npz", data_sha256=data_digest(Data(inputs, labels, "")),
-    )  # fmt: skip
+        faithful=agreement(net, {}),
+        lossless=agreement(net, lossless),
+        errors=(error(),),
+        simulation=full_simulation(net, inputs),
+        data="images.npz",
+        data_sha256=data_digest(Data(inputs, labels, "")),
+    )
 
 
 def sample(
@@ -67,9 +71,16 @@ def sample(
     shown = {"hwflow": "1.2.3", "numpy": "2.0", **(versions or {})}
     report = replace(report, versions=tuple(Version(*item) for item in shown.items()))
     build = Build(
-        net, target, device, config or make_config({}), load(dense()), Provenance("ab" * 32),
-        report, found, files or {"graph.txt": b"graph", "report.json": b"0.25 s"},
-        frozenset({"report.json"}),
-    )  # fmt: skip
+        graph=net,
+        target=target,
+        board=device,
+        config=config or make_config({}),
+        model=load(dense()),
+        provenance=Provenance("ab" * 32),
+        report=report,
+        verification=found,
+        files=files or {"graph.txt": b"graph", "report.json": b"0.25 s"},
+        measured=frozenset({"report.json"}),
+    )
     made = manifest(build)
     return made.model_copy(update={"versions": shown})  # of this machine's Python and compiler none

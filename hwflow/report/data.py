@@ -52,7 +52,7 @@ PACKAGES = ("hls4ml", "numpy", "onnx", "onnx-ir", "onnxruntime")
 """Libraries whose version can change a result."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """What a report is about.
 
@@ -133,7 +133,15 @@ def _port(graph: Graph, port: Port) -> PortData:
     op = graph.by_name[port.value].op
     quantizer = op.quantizer if isinstance(op, Input) else None
     rule = "" if quantizer is None else quantizer.formula
-    return PortData(printable(port.name), port.value, shape, str(value.dtype), scale, offset, rule)
+    return PortData(
+        name=printable(port.name),
+        layer=port.value,
+        shape=shape,
+        type=str(value.dtype),
+        scale=scale,
+        offset=offset,
+        quantizer=rule,
+    )
 
 
 def _input(graph: Graph, port: Port, verification: Verification | None) -> PortData:

@@ -40,7 +40,7 @@ class Edge:
     lane: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A part of the network that is drawn in one piece.
 
@@ -128,7 +128,15 @@ def _column(
             edges.append(Edge(a, b, spots[a].lane))
         else:
             edges.append(Edge(a, b, len(lanes) + _claim(thin, ranks[a] + 1, ranks[b] - 1)))
-    return Column(spots, tuple(edges), count, len(lanes), len(thin), comes_from, goes_to)
+    return Column(
+        spots=spots,
+        edges=tuple(edges),
+        ranks=count,
+        lanes=len(lanes),
+        thin_lanes=len(thin),
+        comes_from=comes_from,
+        goes_to=goes_to,
+    )
 
 
 def _chains(ranks: Mapping[str, int], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class OutputDistance:
     step: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputErrorData:
     """Distance of one output of the hardware from the quantised model executed in float32.
 
@@ -59,7 +59,7 @@ class OutputErrorData:
     edges: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputLossData:
     """What one output lost.
 
@@ -98,7 +98,7 @@ class OutputLossData:
     edges: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerLossData:
     """What one layer lost, the losses of the layers before it included.
 

@@ -29,7 +29,7 @@ class EnteredData:
     observed: Range
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CountersData:
     """What happened to a layer's values over the data.
 
@@ -119,13 +119,13 @@ def counters_data(counters: Counters | None) -> CountersData | None:
     if counters is None or counters.elements == 0:
         return None
     return CountersData(
-        counters.elements,
-        counters.saturated,
-        counters.saturated_low,
-        counters.saturated_high,
-        counters.wrapped,
-        counters.near_ties,
-        Range(*counters.observed),
+        elements=counters.elements,
+        saturated=counters.saturated,
+        saturated_low=counters.saturated_low,
+        saturated_high=counters.saturated_high,
+        wrapped=counters.wrapped,
+        near_ties=counters.near_ties,
+        observed=Range(*counters.observed),
     )
 
 

@@ -106,7 +106,7 @@ class BoardData:
     memory: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConstantData:
     """Weights, biases or other constants of a layer.
 
@@ -127,7 +127,7 @@ class ConstantData:
     elements: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RequantizerData:
     """How a layer computes its function from integers to integers, and why that is right.
 
@@ -150,7 +150,7 @@ class RequantizerData:
     points: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CostData:
     """Estimated resources and timing; csynth and post-synthesis figures are never mixed.
 

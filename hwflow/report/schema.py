@@ -27,7 +27,7 @@ from hwflow.report.parts import (
 from hwflow.report.statements import ReportedAgreement, ReportedMatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PortData:
     """A graph input or output as seen from outside.
 
@@ -53,7 +53,7 @@ class PortData:
     entered: EnteredData | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerData:
     """One layer of the hardware graph.
 
@@ -138,7 +138,7 @@ class EstimateData:
     fits: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WarningData:
     """One warning: a diagnostic's parts, each empty where not set.
 
@@ -159,7 +159,7 @@ class WarningData:
     help: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything that a report says.
 

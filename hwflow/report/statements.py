@@ -31,7 +31,7 @@ class MatchData:
     float32_differs: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerdictData:
     """What the hardware is to the trained model.
 
@@ -54,7 +54,7 @@ class VerdictData:
     apart: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StatementData:
     """One of the two statements about the design.
 

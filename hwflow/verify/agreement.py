@@ -38,7 +38,7 @@ class LayerMatch:
     float32_differs: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Divergence:
     """The first place where two computations differ.
 
@@ -82,7 +82,7 @@ class Float32Match:
     unquantized_differs: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """The outcome of comparing two computations layer by layer.
 

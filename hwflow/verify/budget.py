@@ -41,7 +41,7 @@ class WorstSample:
     max_abs: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputLoss:
     """What one output of the model lost.
 
@@ -67,7 +67,7 @@ class OutputLoss:
     changed_samples: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerLoss:
     """What one layer lost, the losses of the layers before it included.
 
@@ -195,8 +195,12 @@ def layer_losses(
             distance.add(real[name].reshape(quantised[name].shape), quantised[name])
             found.append(
                 LayerLoss(
-                    layer, origin, distance.elements, distance.sqnr_db, distance.max_abs,
-                    distance.mean_abs,
+                    layer=layer,
+                    origin=origin,
+                    elements=distance.elements,
+                    sqnr_db=distance.sqnr_db,
+                    max_abs=distance.max_abs,
+                    mean_abs=distance.mean_abs,
                 )
-            )  # fmt: skip
+            )
     return tuple(found)

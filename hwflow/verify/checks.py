@@ -28,7 +28,7 @@ WORST = 3
 """Layers that a check of coverage names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One statement that a design must meet.
 
@@ -84,11 +84,19 @@ def saturation_check(found: Saturation, limit: Fraction) -> Check:
 def agreement_check(name: str, agreement: Agreement | None) -> Check:
     """Return whether two computations agree in every bit, and where they first do not."""
     if agreement is None:
-        return Check(name, HARDWARE, "not run", "0 differ", passed=False)
+        return Check(name=name, about=HARDWARE, value="not run", limit="0 differ", passed=False)
     detail = "" if agreement.first is None else first_difference(agreement.first)
     figures = (agreement.mismatches, 0)
     value = f"{agreement.counted} differ"
-    return Check(name, HARDWARE, value, "0 differ", agreement.holds, detail, figures)
+    return Check(
+        name=name,
+        about=HARDWARE,
+        value=value,
+        limit="0 differ",
+        passed=agreement.holds,
+        detail=detail,
+        figures=figures,
+    )
 
 
 def exact_check(agreement: Agreement) -> Check:
@@ -99,9 +107,14 @@ def exact_check(agreement: Agreement) -> Check:
     details = [first_difference(agreement.first)] if wrong and agreement.first else []
     details += verdict.reasons()
     return Check(
-        "exact", HARDWARE, str(verdict), str(State.LOSSLESS), verdict.state is State.LOSSLESS,
-        "; ".join(details), (agreement.mismatches, 0),
-    )  # fmt: skip
+        name="exact",
+        about=HARDWARE,
+        value=str(verdict),
+        limit=str(State.LOSSLESS),
+        passed=verdict.state is State.LOSSLESS,
+        detail="; ".join(details),
+        figures=(agreement.mismatches, 0),
+    )
 
 
 def files_check(files: int, changed: Sequence[str]) -> Check:
@@ -113,7 +126,15 @@ def files_check(files: int, changed: Sequence[str]) -> Check:
     """
     shown = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
     value = f"{len(changed):,} of {files:,} changed"
-    return Check("files", PROJECT, value, "0 changed", not changed, shown, (len(changed), 0))
+    return Check(
+        name="files",
+        about=PROJECT,
+        value=value,
+        limit="0 changed",
+        passed=not changed,
+        detail=shown,
+        figures=(len(changed), 0),
+    )
 
 
 def check_name(what: str, error: OutputError, all_errors: Sequence[OutputError]) -> str:
@@ -143,7 +164,15 @@ def share_check(
     passed = share >= limit if at_least else share <= limit
     sign = "≥" if at_least else "≤"
     value, asked = exact_percent(share), f"{sign} {exact_percent(limit)}"
-    return Check(name, about, value, asked, passed, detail, (float(share), float(limit)))
+    return Check(
+        name=name,
+        about=about,
+        value=value,
+        limit=asked,
+        passed=passed,
+        detail=detail,
+        figures=(float(share), float(limit)),
+    )
 
 
 def exact_percent(share: Fraction) -> str:
@@ -168,13 +197,13 @@ def cost_check(setting: str, found: Estimate, amount: Amount, of: str, *, unit: 
     value, low, high = (f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in ends)
     interval = f"estimated, {low} to {high}{unit}" if low != high else "estimated"
     return Check(
-        setting.removeprefix("max_").removesuffix("_us"),
-        COST,
-        f"{value}{unit} {of}".strip() if amount.percent else f"{value}{unit}",
-        f"≤ {float(bound):,.10g}{unit}",
-        Fraction(found.value) <= bound,
-        interval if amount.percent or not of else f"{interval}; {of}",
-        (found.value, float(bound)),
+        name=setting.removeprefix("max_").removesuffix("_us"),
+        about=COST,
+        value=f"{value}{unit} {of}".strip() if amount.percent else f"{value}{unit}",
+        limit=f"≤ {float(bound):,.10g}{unit}",
+        passed=Fraction(found.value) <= bound,
+        detail=interval if amount.percent or not of else f"{interval}; {of}",
+        figures=(found.value, float(bound)),
     )
 
 

@@ -52,7 +52,9 @@ def check_faithful(
     agreement = compare(pairs, simulation.samples, _cpp_cause(graph), type_step(graph))
     if agreement.first is None or reproducer is None:
         return agreement
-    saved = _save_reproducer(graph, agreement.first, arrays, simulation, found, reproducer)
+    saved = _save_reproducer(
+        graph, agreement.first, inputs=arrays, simulation=simulation, found=found, path=reproducer
+    )
     return replace(agreement, first=replace(agreement.first, reproducer=saved))
 
 
@@ -80,7 +82,7 @@ def compare(
             index = tuple(int(i) for i in np.argwhere(differs)[0])
             ends = float(expected[index]), float(found[index])
             first = divergence(node, index, *ends, step=step(node), cause=cause(node, *ends))
-    return Agreement(first is None, samples, tuple(layers), first)
+    return Agreement(holds=first is None, samples=samples, layers=tuple(layers), first=first)
 
 
 def divergence(
@@ -134,6 +136,7 @@ def _cpp_cause(graph: Graph) -> Cause:
 def _save_reproducer(
     graph: Graph,
     first: Divergence,
+    *,
     inputs: Mapping[str, FloatArray],
     simulation: Simulation,
     found: Mapping[str, FloatArray],

@@ -64,7 +64,7 @@ NOT_RUN = ModelCheck(None, (), None, "the model cannot be run")
 """Outcome for a model with an operator that nobody defines; a warning says which."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ModelChecker:
     """Compares one simulation with the models behind it.
 

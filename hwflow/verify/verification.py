@@ -39,7 +39,7 @@ class Statement:
     reason: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Verification:
     """Everything that was found out with data.
 

@@ -111,11 +111,11 @@ def agreement(net: Graph, differing: dict[str, int], found: float = 0.5) -> Agre
         for n in net.nodes[1:]
     )
     if not differing:
-        return Agreement(True, SAMPLES, layers)
+        return Agreement(holds=True, samples=SAMPLES, layers=layers)
     node = net.by_name[next(iter(differing))]
     step = net.types[node.name].dtype.step
     first = divergence(node, (3, 1), 0.25, found, step=step, cause="rounding differs")
-    return Agreement(False, SAMPLES, layers, first)
+    return Agreement(holds=False, samples=SAMPLES, layers=layers, first=first)
 
 
 def error() -> OutputError:
@@ -134,11 +134,32 @@ def error() -> OutputError:
 
 def budget() -> Budget:
     """Return what quantisation cost the same network."""
-    loss = OutputLoss(error(), 0.0125, True, 0.9, (WorstSample(7, 0.5), WorstSample(3, 0.25)), 1,
-                      (7,))  # fmt: skip
+    loss = OutputLoss(
+        error=error(),
+        kl_divergence=0.0125,
+        softmaxed=True,
+        hardware_agreement=0.9,
+        worst=(WorstSample(7, 0.5), WorstSample(3, 0.25)),
+        changed=1,
+        changed_samples=(7,),
+    )
     layers = (
-        LayerLoss("fc1", "block.fc1", 80, 28.5, 0.25, 0.03125),
-        LayerLoss("fc2", "block.fc2", 80, float("inf"), 0.0, 0.0),
+        LayerLoss(
+            layer="fc1",
+            origin="block.fc1",
+            elements=80,
+            sqnr_db=28.5,
+            max_abs=0.25,
+            mean_abs=0.03125,
+        ),
+        LayerLoss(
+            layer="fc2",
+            origin="block.fc2",
+            elements=80,
+            sqnr_db=float("inf"),
+            max_abs=0.0,
+            mean_abs=0.0,
+        ),
     )
     return Budget("the network of the same file without quantisers", SAMPLES, (loss,), layers)
 
@@ -156,11 +177,11 @@ def report(
     net = graph(origin)
     meter = Meter(Goals.of(net))
     verification = Verification(
-        agreement(net, faithful or {}),
-        lossless_agreement(net, lossless or {}),
-        (error(),),
-        full_simulation(net, simulation_input(), see=meter.see),
-        "images.npz, 20 samples",
+        faithful=agreement(net, faithful or {}),
+        lossless=lossless_agreement(net, lossless or {}),
+        errors=(error(),),
+        simulation=full_simulation(net, simulation_input(), see=meter.see),
+        data="images.npz, 20 samples",
         budget=budget(),
         golden=agreement(net, golden or {}),
         coverage=meter.coverage,

@@ -117,7 +117,7 @@ def test_an_html_report_keeps_its_form() -> None:
 
 
 def junit_of_checks(text: str) -> str:
-    check = Check(text, text, text, text, passed=False, detail=text)
+    check = Check(name=text, about=text, value=text, limit=text, passed=False, detail=text)
     return to_junit(text, [check], 1.0, {"design": text})
 
 

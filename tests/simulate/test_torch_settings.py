@@ -62,7 +62,7 @@ def test_convolutions_are_exact_up_to_24_bits(
     monkeypatch.setattr(linear, "WINDOW_ELEMENTS", 3 * channels * 9 * 64)  # several parts
     a, b = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (x, weight))
     with full_precision():
-        found = function(a, b, None, strides, pads, groups).cpu().numpy()
+        found = function(a, b, None, strides=strides, pads=pads, groups=groups).cpu().numpy()
     expected = direct(x, weight, strides, pads, groups)
     assert np.abs(expected).max() > 2**23
     np.testing.assert_array_equal(found, expected)

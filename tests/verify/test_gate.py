@@ -43,9 +43,15 @@ REACHED = Coverage(
 def verification(differing: dict[str, int] | None = None, **changes: Any) -> Verification:
     net = graph()
     made = Verification(
-        agreement(net, differing or {}), lossless_agreement(net, {"head": 1}), (error(),),
-        full_simulation(net, simulation_input()), "images.npz", {}, budget(), coverage=REACHED,
-    )  # fmt: skip
+        faithful=agreement(net, differing or {}),
+        lossless=lossless_agreement(net, {"head": 1}),
+        errors=(error(),),
+        simulation=full_simulation(net, simulation_input()),
+        data="images.npz",
+        seconds={},
+        budget=budget(),
+        coverage=REACHED,
+    )
     return replace(made, **changes)
 
 
@@ -191,7 +197,14 @@ def test_junit_has_what_its_readers_need() -> None:
 
 
 def test_junit_holds_any_name() -> None:
-    bad = Check(HOSTILE + "\x00\x1b\ud800", "a", "<&>", "]]>", passed=False, detail="\x08")
+    bad = Check(
+        name=HOSTILE + "\x00\x1b\ud800",
+        about="a",
+        value="<&>",
+        limit="]]>",
+        passed=False,
+        detail="\x08",
+    )
     root = ET.fromstring(to_junit(HOSTILE + "\x00", [bad], 0.0, {"design": HOSTILE}))
     case = root[0].find("testcase")
     assert case is not None
@@ -235,7 +248,9 @@ def test_markdown_is_as_before(golden: Golden) -> None:
 
 
 def test_markdown_holds_any_name() -> None:
-    bad = Check(HOSTILE, HOSTILE, HOSTILE, HOSTILE, passed=False, detail=HOSTILE)
+    bad = Check(
+        name=HOSTILE, about=HOSTILE, value=HOSTILE, limit=HOSTILE, passed=False, detail=HOSTILE
+    )
     text = gate_markdown(HOSTILE, HOSTILE, [bad], verification(data=HOSTILE))
     assert "<script" not in text.replace("\\<script", "")
     rows = [line for line in text.splitlines() if line.startswith("|")]

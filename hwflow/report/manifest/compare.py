@@ -55,7 +55,7 @@ class Change:
         return {**asdict(self), "percent": self.percent}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """What differs between two builds.
 
@@ -134,9 +134,14 @@ def compare(before: StoredBuild, after: StoredBuild) -> Comparison:
     changes += _edited(before.edited, after.edited)
     other = tuple(c.name for c in changes if c.section == "layers" and c.what == BITS)
     return Comparison(
-        before.source, after.source, tuple(changes), len(new.layers), same_data,
-        _data(old, new), other,
-    )  # fmt: skip
+        before=before.source,
+        after=after.source,
+        changes=tuple(changes),
+        layers=len(new.layers),
+        same_data=same_data,
+        data=_data(old, new),
+        other_bits=other,
+    )
 
 
 def _data(old: Manifest, new: Manifest) -> str:

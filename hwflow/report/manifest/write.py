@@ -45,7 +45,7 @@ PLAIN = 80
 """Longest text of a parameter that is given as it is, and not as a digest."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Build:
     """What a manifest is made from.
 

@@ -174,11 +174,13 @@ class Evidence:
         known = [n for n in ends if n.source is not None and n.source.name in self.model]
         bounds = [self._output_bound(node) for node in ends]
         return Verdict(
-            State.NOT_LOSSLESS if wrong else state,
-            found,
-            max((float(self.difference(n, self.model).max(initial=0.0)) for n in known), default=0),
-            None if not found or None in bounds else max(b for b in bounds if b is not None),
-            self.fed is not None,
+            state=State.NOT_LOSSLESS if wrong else state,
+            because=found,
+            at_most=max(
+                (float(self.difference(n, self.model).max(initial=0.0)) for n in known), default=0
+            ),
+            bound=None if not found or None in bounds else max(b for b in bounds if b is not None),
+            apart=self.fed is not None,
         )
 
     def _output_bound(self, node: Node) -> float | None:
@@ -197,10 +199,10 @@ class Evidence:
             node = self.suspects.graph.by_name[name]
             alone = node in seen and self.suspects.own[name] == {name}
             yield Approximation(
-                name,
-                node.origin,
-                reason.why,
-                sum(int((part != 0).sum()) for part in parts),
-                max((float(part.max(initial=0.0)) for part in parts), default=0.0),
-                self._bound(node) if alone else None,
+                layer=name,
+                origin=node.origin,
+                why=reason.why,
+                differs=sum(int((part != 0).sum()) for part in parts),
+                largest=max((float(part.max(initial=0.0)) for part in parts), default=0.0),
+                bound=self._bound(node) if alone else None,
             )

@@ -20,7 +20,7 @@ class State(StrEnum):
     """Something differs that no such layer explains."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Approximation:
     """A layer that is approximate by nature or by rounded constants.
 
@@ -48,7 +48,7 @@ class Approximation:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What the hardware is to the trained model, on the data.
 

@@ -10,7 +10,7 @@ from hwflow.verify.verdict.state import Verdict
 from hwflow.verify.words.numbers import count, percent, plural, real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What a comparison is to show.
 
@@ -42,17 +42,29 @@ class Claim:
 
 
 FAITHFUL = Claim(
-    "faithful", "simulation == C++", "simulation", "C++", "simulation",
-    "between simulation and C++",
-)  # fmt: skip
+    name="faithful",
+    meaning="simulation == C++",
+    expected="simulation",
+    found="C++",
+    reference="simulation",
+    differs="between simulation and C++",
+)
 GOLDEN = Claim(
-    "golden", "simulation == golden model", "simulation", "golden model", "simulation",
-    "between simulation and golden model",
-)  # fmt: skip
+    name="golden",
+    meaning="simulation == golden model",
+    expected="simulation",
+    found="golden model",
+    reference="simulation",
+    differs="between simulation and golden model",
+)
 LOSSLESS = Claim(
-    "lossless", "hardware == trained model", "model", "hardware", "trained model",
-    "from the trained model",
-)  # fmt: skip
+    name="lossless",
+    meaning="hardware == trained model",
+    expected="model",
+    found="hardware",
+    reference="trained model",
+    differs="from the trained model",
+)
 """The two statements about a design; what the golden model shows belongs to the first."""
 
 

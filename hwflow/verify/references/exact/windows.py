@@ -51,7 +51,9 @@ def windows(
         zip(spatial, kernel, strides, dilations, strict=True)
     ):
         reach = dilation * (width - 1) + 1
-        before, after = _padding(auto, size, reach, stride, pads[axis], pads[rank + axis])
+        before, after = _padding(
+            auto, size=size, reach=reach, stride=stride, before=pads[axis], after=pads[rank + axis]
+        )
         room = size + before + after - reach
         count = room // stride + 1
         if attributes.get("ceil_mode") and room % stride:
@@ -70,7 +72,7 @@ def windows(
 
 
 def _padding(
-    auto: str, size: int, reach: int, stride: int, before: int, after: int
+    auto: str, *, size: int, reach: int, stride: int, before: int, after: int
 ) -> tuple[int, int]:
     """Return the padding before and after along one axis."""
     if auto == "VALID":
