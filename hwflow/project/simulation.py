@@ -110,13 +110,7 @@ def simulate_path(
         CompileError: what ``compile``, ``open_project``, ``open_source`` and ``open_engine`` find;
             HW552 and HW568, the results cannot be written; HW556, options are given for a project.
     """
-    if is_project(path):
-        refuse_options(path, options, "--data, --plugin, and how to simulate")
-        project = open_project(path, plugins, trust=trust)
-        project.refuse_plugins()
-        design = project.design
-    else:
-        design = compile_model(path, plugins=plugins, trust=trust, data=data, **options)
+    design = _design(path, data, plugins=plugins, trust=trust, **options)
     with closing(open_source(data, design.graph)) as source:
         found = open_engine(design.graph, engine, device=device, threads=threads, layers=layers)
         size = batch or batch_size(found, design.graph, source.samples)
@@ -139,6 +133,18 @@ def simulate_path(
         ports=counts,
         fallback=engine is None and found.name == "numpy",
     )
+
+
+def _design(
+    path: Path, data: Any, *, plugins: Sequence[str | Path], trust: bool, **options: Any
+) -> Design:
+    """Return a model compiled, or a project as it lies in its folder."""
+    if not is_project(path):
+        return compile_model(path, plugins=plugins, trust=trust, data=data, **options)
+    refuse_options(path, options, "--data, --plugin, and how to simulate")
+    project = open_project(path, plugins, trust=trust)
+    project.refuse_plugins()
+    return project.design
 
 
 def _run(

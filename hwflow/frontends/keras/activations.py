@@ -8,7 +8,8 @@ from typing import Any
 
 from hwflow.frontends.keras.arguments import check_quantizer
 from hwflow.frontends.keras.quantizers import QUANTIZERS, sigmoid_of_qkeras
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.tensor import Tensor
+from hwflow.frontends.keras.writer import Writer
 from hwflow.ir.op import RefusedError
 
 Step = Callable[[Writer, Tensor], Tensor]

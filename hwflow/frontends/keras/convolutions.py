@@ -13,8 +13,9 @@ import numpy as np
 
 from hwflow.frontends.keras.activations import activate
 from hwflow.frontends.keras.layers import Convert, Layer, check_last_axis, quantizer_of
+from hwflow.frontends.keras.tensor import FloatArray, Tensor
 from hwflow.frontends.keras.weights import write_weight
-from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 
 
 @dataclass(frozen=True)

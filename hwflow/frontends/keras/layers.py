@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from hwflow.frontends.keras.activations import activate, softmax
+from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.weights import evaluate, write_weight
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 
 Layer = Any
 """A Keras layer; Keras comes without types."""

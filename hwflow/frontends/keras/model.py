@@ -11,8 +11,9 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.tfmot import refuse_model
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, printable

@@ -10,8 +10,9 @@ import numpy as np
 from hwflow.frontends.keras.activations import activate
 from hwflow.frontends.keras.convolutions import Window, check_layout
 from hwflow.frontends.keras.layers import Convert, Layer, quantizer_of
+from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.weights import evaluate
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 
 
 def _pool(op: str) -> Convert:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.frontends.keras.layers import Convert, Layer
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.tensor import Tensor
+from hwflow.frontends.keras.writer import Writer
 
 SMALLEST_DEVIATION = np.float32(1e-7)
 """``keras.config.epsilon()``: ``Normalization`` divides by no less."""

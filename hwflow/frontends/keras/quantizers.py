@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
+from hwflow.frontends.keras.tensor import FloatArray, Tensor
+from hwflow.frontends.keras.writer import Writer
 from hwflow.ir.op import RefusedError
 
 Quantizer = Any

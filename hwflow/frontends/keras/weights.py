@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.frontends.keras.writer import FloatArray, Writer
+from hwflow.frontends.keras.tensor import FloatArray
+from hwflow.frontends.keras.writer import Writer
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import printable
 

@@ -1,8 +1,4 @@
-"""Writes the ONNX graph of a Keras model: values with their layout, nodes with layer names.
-
-Keras keeps channels last, ONNX's spatial operators want them second. Each value knows its layout;
-a transpose is written where the two meet. These name axes only: no hardware comes of them.
-"""
+"""Writes the ONNX graph of a Keras model: nodes with layer names, constants, transposes."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hwflow.core.errors import Diagnostic
+from hwflow.frontends.keras.tensor import FloatArray, Tensor
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.fixed_quant import DOMAIN as FIXED_DOMAIN
 from hwflow.ir.qonnx.fixed_quant import OP as FIXED_QUANT
@@ -27,9 +24,6 @@ from hwflow.ir.qonnx.table import function as table_function
 OPSET = 20
 """Version of the operators that are written; ``HardSwish`` needs 14, ``Mish`` 18, ``Gelu`` 20."""
 
-FloatArray = npt.NDArray[np.floating[Any]]
-
-
 INTEGERS = {
     "bool": TensorProto.BOOL,
     "int8": TensorProto.INT8,
@@ -38,37 +32,6 @@ INTEGERS = {
     "uint16": TensorProto.UINT16,
 }
 """Element types of inputs that say which numbers can occur."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A value of the graph.
-
-    Attributes:
-        name: its name in the ONNX graph.
-        shape: its shape in Keras, without the batch.
-        channels_first: whether the ONNX value has the last axis of ``shape`` first.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    channels_first: bool = False
-
-    def axis(self, axis: int) -> int:
-        """Return the ONNX axis, batch counted, of a Keras axis, batch counted."""
-        rank = len(self.shape) + 1
-        axis %= rank
-        if not self.channels_first or axis == 0:
-            return axis
-        return 1 if axis == rank - 1 else axis + 1
-
-    def per_channel(self, values: npt.ArrayLike) -> FloatArray:
-        """Return an array that broadcasts against Keras' last axes, laid out for this value."""
-        array = np.asarray(values, np.float32)
-        if not self.channels_first or array.size == 1:
-            return array.reshape(()) if array.size == 1 else array
-        array = array.reshape((1,) * (len(self.shape) - array.ndim) + array.shape)
-        return np.moveaxis(array, -1, 0)
 
 
 @dataclass(eq=False)
@@ -209,21 +172,21 @@ class Writer:
         self, label: str, values: FloatArray, scale: FloatArray, bits: int, *, signed: bool
     ) -> str:
         """Return the name of a constant with a ``Quant`` behind it that changes none of it."""
-        return self._quant(
-            self.constant(label, values),
-            scale=scale,
-            bits=bits,
-            signed=signed,
-            narrow=False,
-            rounding="ROUND",
-        )
+        return self._quant(self.constant(label, values), scale=scale, bits=bits, signed=signed)
 
     def bipolar(self, name: str, scale: npt.ArrayLike) -> str:
         """Append a ``BipolarQuant`` and return the name of its result."""
         return self.node("BipolarQuant", [name, self.constant("scale", scale)], domain=QONNX_DOMAIN)
 
     def _quant(
-        self, name: str, *, scale: FloatArray, bits: int, signed: bool, narrow: bool, rounding: str
+        self,
+        name: str,
+        *,
+        scale: FloatArray,
+        bits: int,
+        signed: bool,
+        narrow: bool = False,
+        rounding: str = "ROUND",
     ) -> str:
         operands = [
             name,

@@ -23,7 +23,8 @@ from hwflow.frontends.keras.model import (
 )
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.tensor import Tensor
+from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
 from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
 from hwflow.frontends.keras3.layer import FileLayer

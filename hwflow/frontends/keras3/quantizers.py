@@ -15,8 +15,9 @@ import numpy as np
 
 from hwflow.fixed import Overflow, Rounding
 from hwflow.frontends.keras.arguments import check_hgq_quantizer
+from hwflow.frontends.keras.tensor import FloatArray, Tensor
 from hwflow.frontends.keras.weights import OnGrid
-from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.archive import Group
 from hwflow.frontends.keras3.layer import named
 from hwflow.ir.qonnx.fixed_quant import Formats

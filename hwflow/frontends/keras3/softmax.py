@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.weights import write_on_grid
-from hwflow.frontends.keras.writer import Tensor, Writer
+from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.layer import FileLayer
 from hwflow.frontends.keras3.quantizers import FixedQuantizer, read_quantizer
 from hwflow.frontends.keras3.tables import Points, RealFunction, write_table

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from hwflow.core.errors import Diagnostic
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.fixed.doubles import quantize_values
-from hwflow.frontends.keras.writer import FloatArray, Tensor, Writer
+from hwflow.frontends.keras.tensor import FloatArray, Tensor
+from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.quantizers import FixedQuantizer
 from hwflow.ir.qonnx.fixed_quant import Formats
 from hwflow.ir.qonnx.model import printable

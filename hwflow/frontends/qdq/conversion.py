@@ -255,9 +255,8 @@ class _Walk:
         first = next(n for n in self.model.ir.graph if port in n.inputs)
         users = list(port.uses())
         one, zero = np.ones((), np.float32), np.zeros((), np.int64)
-        whole = self._write.steps(
-            first, port, [QuantStep(scale=one, zero=zero, bits=bits, signed=signed)]
-        )
+        step = QuantStep(scale=one, zero=zero, bits=bits, signed=signed)
+        whole = self._write.steps(first, port, [step])
         for user in users:
             user.node.replace_input_with(user.idx, whole)
         port.type = ir.TensorType(ir.DataType.FLOAT)
