@@ -49,7 +49,7 @@ class Gate:
     limits: VerifySettings
     verification: Verification
     estimate: EstimateReport
-    _unknown: list[Diagnostic] = field(default_factory=list)
+    _unknown: list[Diagnostic] = field(init=False, default_factory=list)
 
     def checks(self) -> tuple[Check, ...]:
         """Return all checks: every bit, and each limit that is set.

@@ -72,7 +72,7 @@ class _Table:
     constants: dict[int, int] = field(default_factory=dict)
     rows: list[tuple[int, ...]] = field(default_factory=list)
     outputs: list[tuple[int, _Value]] = field(default_factory=list)
-    _variables: dict[str, _Value] = field(default_factory=dict)
+    _variables: dict[str, _Value] = field(init=False, default_factory=dict)
 
     def read(self, statement: str) -> None:
         """Take one statement.
