@@ -224,9 +224,9 @@ def test_inexact_arithmetic_is_found(device: str, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # of torch, on mkldnn.flags itself
 @pytest.mark.skipif(not torch.backends.nnpack.is_available(), reason="torch without NNPACK")
 def test_winograd_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def by_nnpack(x: Any, weight: Any, bias: Any, *more: Any) -> Any:
+    def by_nnpack(x: Any, weight: Any, bias: Any, *, strides: Any, pads: Any, groups: int) -> Any:
         with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=True):
-            return torch.conv2d(x.contiguous(), weight, bias, *more[:2], 1, more[2])
+            return torch.conv2d(x.contiguous(), weight, bias, strides, pads, 1, groups)
 
     monkeypatch.setattr(linear, "convolve", by_nnpack)
     assert not keeps_full_precision.__wrapped__(torch.device("cpu"))
