@@ -21,7 +21,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.port_data import original_shape
 from hwflow.report.losses import OutputDistance, printable_budget, printable_error
-from hwflow.report.observed import counters_data, coverage_data, entered_data, saturation_data
+from hwflow.report.observed import counters_data, entered_data
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
@@ -94,8 +94,8 @@ def report_data(subject: Subject) -> ReportData:
         inputs=tuple(_input(graph, port, found) for port in graph.inputs),
         outputs=tuple(_port(graph, port) for port in graph.outputs),
         layers=tuple(_layers(graph, subject.estimate, found)),
-        coverage=coverage_data(found.coverage if found else None),
-        saturation=saturation_data(found.saturation if found else None),
+        coverage=found.coverage if found else None,
+        saturation=found.saturation if found else None,
         faithful=printable_agreement(found.faithful if found else None),
         golden=printable_agreement(found.golden if found else None),
         no_golden=one_line(found.no_golden) if found else "",
@@ -176,7 +176,7 @@ def _layers(
             type_range=Range(dtype.raw_min * step, dtype.raw_max * step),
             proven_range=Range(lo * step, hi * step),
             counters=counters_data(counters.get(node.name)),
-            coverage=coverage_data(reached.get(node.name)),
+            coverage=reached.get(node.name),
             faithful=faithful.get(node.name),
             lossless=lossless.get(node.name),
             cost=_cost(costs[node.name]),

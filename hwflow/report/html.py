@@ -15,11 +15,13 @@ from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
 from hwflow.report import notes, words
 from hwflow.report.network import draw_network
+from hwflow.report.observed import reached
 from hwflow.report.schema import LayerData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
+from hwflow.simulate.coverage.words import coverage_text
 from hwflow.verify.agreement import Divergence
 from hwflow.verify.words import distances, numbers
-from hwflow.verify.words.statements import FAITHFUL, GOLDEN, LOSSLESS, first_element
+from hwflow.verify.words.statements import LOSSLESS, first_element
 
 
 def to_html(data: ReportData) -> str:
@@ -49,6 +51,8 @@ def _environment() -> Environment:
         "shape": words.shape,
         "plural": numbers.plural,
         "breakable": _breakable,
+        "reached": reached,
+        "coverage_text": coverage_text,
     }
     environment.globals |= {
         "draw_range": _range,
@@ -91,14 +95,9 @@ class Note:
 
 def _divergences(data: ReportData) -> Iterator[Note]:
     """Yield a note about each statement that does not hold."""
-    for claim, agreement, tone in (
-        (FAITHFUL, data.faithful, "bad"),
-        (GOLDEN, data.golden, "bad"),
-        (LOSSLESS, data.lossless, "warn"),
-    ):
-        if agreement is not None and agreement.first is not None:
-            where = first_element(claim, agreement.first)
-            yield Note(claim.contradiction, tone, agreement.first, where)
+    for claim, first in words.divergences(data):
+        tone = "warn" if claim is LOSSLESS else "bad"
+        yield Note(claim.contradiction, tone, first, first_element(claim, first))
 
 
 def _range(layer: LayerData) -> Markup:

@@ -11,6 +11,7 @@ from hwflow.report.schema import LayerData, ReportData, WarningData
 from hwflow.report.words import (
     DASH,
     RESOURCE_NAMES,
+    divergences,
     ends,
     headlines,
     key_figures,
@@ -18,10 +19,9 @@ from hwflow.report.words import (
     requantized,
     use,
 )
-from hwflow.verify.agreement import Agreement
 from hwflow.verify.words.distances import Facts, error_facts, loss_facts, sqnr
 from hwflow.verify.words.numbers import count, percent
-from hwflow.verify.words.statements import FAITHFUL, GOLDEN, LOSSLESS, Claim, first_element
+from hwflow.verify.words.statements import first_element
 
 WORST = 5
 """How many layers and warnings are shown; the HTML report has all."""
@@ -99,21 +99,13 @@ def _head(data: ReportData) -> Iterator[str]:
     )
     if data.saturation is not None:
         yield ""
-        yield f"Saturated: {plain(data.saturation.text)}"
+        yield f"Saturated: {plain(str(data.saturation))}"
 
 
 def _divergences(data: ReportData) -> Iterator[str]:
-    yield from _divergence(FAITHFUL, data.faithful)
-    yield from _divergence(GOLDEN, data.golden)
-    yield from _divergence(LOSSLESS, data.lossless)
-
-
-def _divergence(claim: Claim, agreement: Agreement | None) -> Iterator[str]:
-    first = None if agreement is None else agreement.first
-    if first is None:
-        return
-    yield f"- **{claim.first_differ}** in {plain(first.origin)} ({plain(first.layer)}),"
-    yield f"  {plain(first_element(claim, first))}. Probable cause: {plain(first.cause)}."
+    for claim, first in divergences(data):
+        yield f"- **{claim.first_differ}** in {plain(first.origin)} ({plain(first.layer)}),"
+        yield f"  {plain(first_element(claim, first))}. Probable cause: {plain(first.cause)}."
 
 
 def _worst_layers(data: ReportData) -> Iterator[str]:
@@ -160,7 +152,7 @@ def _counts(layer: LayerData) -> Iterator[str]:
     found = layer.counters
     yield DASH if found is None else count(found.saturated_low)
     yield DASH if found is None else count(found.saturated_high)
-    yield DASH if layer.coverage is None else percent(layer.coverage.share)
+    yield DASH if layer.coverage is None else percent(float(layer.coverage.share))
 
 
 def _errors(data: ReportData) -> Iterator[str]:

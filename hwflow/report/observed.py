@@ -1,8 +1,14 @@
-"""The parts of a report that say what data reached, and what it clipped."""
+"""The parts of a report that say what data reached, and what it clipped.
+
+A report holds coverage and saturation themselves; its JSON holds the forms below, with the words.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import InstanceOf, PlainSerializer
 
 from hwflow.ir.pieces import Kind
 from hwflow.report.parts import Range
@@ -97,19 +103,17 @@ class SaturationData:
     text: str
 
 
-def coverage_data(found: Coverage | LayerCoverage | None) -> CoverageData | None:
-    """Return what a report says about what was reached, or None where nobody found out."""
-    if found is None:
-        return None
+def reached(found: Coverage | LayerCoverage) -> tuple[ReachedData, ...]:
+    """Return what was reached of each kind that has goals."""
     parts = [(kind.value, found.of(kind)) for kind in Kind]
-    kinds = tuple(ReachedData(name, p.reached, p.possible) for name, p in parts if p.possible)
-    return CoverageData(round(float(found.share), 6), coverage_text(found), kinds)
+    return tuple(ReachedData(name, p.reached, p.possible) for name, p in parts if p.possible)
 
 
-def saturation_data(found: Saturation | None) -> SaturationData | None:
-    """Return what a report says about the layer that clips most."""
-    if found is None:
-        return None
+def _coverage_data(found: Coverage | LayerCoverage) -> CoverageData:
+    return CoverageData(round(float(found.share), 6), coverage_text(found), reached(found))
+
+
+def _saturation_data(found: Saturation) -> SaturationData:
     share = round(found.counters.saturated_share, 6)
     return SaturationData(found.layer, share, str(found))
 
@@ -134,3 +138,19 @@ def entered_data(found: PortCounts | None) -> EnteredData | None:
     if found is None or found.elements == 0:
         return None
     return EnteredData(found.elements, found.low, found.high, Range(*found.observed))
+
+
+ReportedCoverage = Annotated[
+    InstanceOf[Coverage], PlainSerializer(_coverage_data, return_type=CoverageData)
+]  # fmt: skip
+"""What the data reached of all layers, of which JSON has ``CoverageData``."""
+
+ReportedLayerCoverage = Annotated[
+    InstanceOf[LayerCoverage], PlainSerializer(_coverage_data, return_type=CoverageData)
+]  # fmt: skip
+"""The same of one layer."""
+
+ReportedSaturation = Annotated[
+    InstanceOf[Saturation], PlainSerializer(_saturation_data, return_type=SaturationData)
+]  # fmt: skip
+"""The layer that clips most, of which JSON has ``SaturationData``."""

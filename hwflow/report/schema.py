@@ -1,9 +1,9 @@
 """The report as plain data: what the HTML, the Markdown and the JSON are all made from.
 
 Every field is a string, a number, a truth value, None, or a tuple of such records. What was found
-out with data is in the records of ``hwflow.verify`` themselves; ``statements`` and ``losses`` say
-what JSON has of those. ``docs/report.md`` describes the JSON for readers, ``schema.json`` beside
-this file is the same for programs.
+out with data is in the records of ``hwflow.verify`` and ``hwflow.simulate.coverage`` themselves;
+``statements``, ``losses`` and ``observed`` say what JSON has of those. ``docs/report.md`` describes
+the JSON for readers, ``schema.json`` beside this file is the same for programs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwflow.report.losses import ReportedBudget, ReportedDistance
-from hwflow.report.observed import CountersData, CoverageData, EnteredData, SaturationData
+from hwflow.report.observed import (
+    CountersData,
+    EnteredData,
+    ReportedCoverage,
+    ReportedLayerCoverage,
+    ReportedSaturation,
+)
 from hwflow.report.parts import (
     BoardData,
     ConstantData,
@@ -94,7 +100,7 @@ class LayerData:
     type_range: Range
     proven_range: Range
     counters: CountersData | None
-    coverage: CoverageData | None
+    coverage: ReportedLayerCoverage | None
     faithful: ReportedMatch | None
     lossless: ReportedMatch | None
     cost: CostData
@@ -198,8 +204,8 @@ class ReportData:
     inputs: tuple[PortData, ...]
     outputs: tuple[PortData, ...]
     layers: tuple[LayerData, ...]
-    coverage: CoverageData | None
-    saturation: SaturationData | None
+    coverage: ReportedCoverage | None
+    saturation: ReportedSaturation | None
     faithful: ReportedAgreement | None
     golden: ReportedAgreement | None
     no_golden: str

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hwflow.core.distance import OutputError
 from hwflow.report.parts import Interval, Range
 from hwflow.report.schema import EstimateData, LayerData, PortData, ReportData, UtilisationData
-from hwflow.verify.agreement import Agreement
+from hwflow.simulate.coverage.words import coverage_text, kinds_text
+from hwflow.simulate.coverage.words import percent as coverage_percent
+from hwflow.verify.agreement import Agreement, Divergence
 from hwflow.verify.words.numbers import count, percent, plural, real
-from hwflow.verify.words.statements import cpp_sentence, golden_sentence, lossless_sentences
+from hwflow.verify.words.statements import (
+    FAITHFUL,
+    GOLDEN,
+    LOSSLESS,
+    Claim,
+    cpp_sentence,
+    golden_sentence,
+    lossless_sentences,
+)
 
 DASH, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 """Typographer's signs: what stands between two ends, and in shapes."""
@@ -110,16 +120,26 @@ def headlines(data: ReportData) -> tuple[Headline, Headline, Headline]:
 
 
 def _faithful(data: ReportData) -> Headline:
-    agreement, golden = data.faithful, data.golden
-    texts = [cpp_sentence(agreement), golden_sentence(golden, data.no_golden)]
-    if (agreement and not agreement.holds) or (golden and not golden.holds):
+    cpp, golden = data.faithful, data.golden
+    texts = [cpp_sentence(cpp), golden_sentence(golden, data.no_golden)]
+    if cpp is not None and not cpp.holds:
         answer, tone = "No", "bad"
-        texts.sort(key=lambda text: " differ " not in text)
-    elif agreement is None:
+    elif golden is not None and not golden.holds:
+        answer, tone = "No", "bad"
+        texts.reverse()  # what is wrong comes first
+    elif cpp is None:
         answer, tone = "Not checked", "unknown"
     else:
         answer, tone = "Yes", "good"
     return Headline("Faithful", answer, tone, " ".join(filter(None, texts)))
+
+
+def divergences(data: ReportData) -> Iterator[tuple[Claim, Divergence]]:
+    """Yield each statement that does not hold, with the first difference."""
+    statements = ((FAITHFUL, data.faithful), (GOLDEN, data.golden), (LOSSLESS, data.lossless))
+    for claim, agreement in statements:
+        if agreement is not None and agreement.first is not None:
+            yield claim, agreement.first
 
 
 def _lossless(agreement: Agreement | None) -> Headline:
@@ -165,7 +185,8 @@ def key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
             figures.append(KeyFigure("Same class", agreement, "as the quantised model"))
             break
     if data.coverage is not None:
-        share, _, kinds = data.coverage.text.partition(": ")
+        kinds = kinds_text(data.coverage)
+        share = coverage_percent(data.coverage.share) if kinds else coverage_text(data.coverage)
         figures.append(KeyFigure("Coverage", share, kinds))
     return tuple(figures)
 
