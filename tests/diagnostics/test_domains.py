@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,61 @@ def test_hw219_a_constant_output_is_one_finding_and_removing_it_helps(op: str) -
     proto.graph.output.append(helper.make_tensor_value_info("k", 1, None))
     one = refusal(proto)
     assert (one.code, one.where.split(",")[0]) == ("HW219", "output 'k'")
-    assert one.help == "remove this output from the model"
+    assert one.help.startswith("remove this output from the model")
     assert hwflow.compile(plain).graph.outputs
+
+
+def quant_tensor(*constants: str) -> onnx.ModelProto:
+    """A quantised value, and constants as outputs, as a QuantTensor is exported."""
+    b = Builder(np.random.default_rng(0))
+    proto = model(b, b.node("Relu", [b.quant("x", 5, 0.07, signed=True)]), (1, 4), (1, 4))
+    for name in constants:
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(np.float32([[0.07]]), name))
+        proto.graph.output.append(helper.make_tensor_value_info(name, 1, (1, 1)))
+    return proto
+
+
+def two_outputs(extra: str) -> onnx.ModelProto:
+    """A value, and as another output itself, a sum of it, that quantised, or the port."""
+    b = Builder(np.random.default_rng(0))
+    second = b.quant("x", 5, 0.07, signed=True)
+    last = b.node("Relu", [second])
+    if extra == "itself":
+        second = b.node("Identity", [last])
+    elif extra != "port":
+        second = b.node("Add", [last, b.constant([0.5, 0.25, 0.75, 1.0])])
+    if extra == "quantised":
+        second = b.quant(second, 5, 0.11, signed=True)
+    proto = model(b, last, (1, 4), (1, 4))
+    proto.graph.output.append(helper.make_tensor_value_info(second, 1, (1, 4)))
+    return proto
+
+
+def test_hw219_constants_of_a_quant_tensor_are_one_finding() -> None:
+    one = refusal(quant_tensor("scale", "zero_point", "bits"))
+    assert one.code == "HW219"
+    assert one.where.startswith("outputs 'scale', 'zero_point', 'bits', in ")
+    assert one.found == "3 constants"
+    assert "return_quant_tensor=False" in one.help
+    assert hwflow.compile(quant_tensor()).graph.outputs
+
+
+@pytest.mark.parametrize(
+    ("extra", "found"),
+    [
+        ("itself", "the value of output 'v2'"),
+        ("port", "an input"),
+        ("moved", "a function of the value of output 'v2', without a quantiser"),
+    ],
+)
+def test_hw219_says_what_an_output_is(extra: str, found: str) -> None:
+    one = refusal(two_outputs(extra))
+    assert (one.code, re.sub(r"'v\d+'", "'v2'", one.found)) == ("HW219", found)
+    helped = two_outputs("quantised") if extra == "moved" else quant_tensor()
+    design = hwflow.compile(helped)
+    assert len(design.graph.outputs) == len(helped.graph.output)
+    data = np.linspace(-2, 2, 40).reshape(10, 4)
+    assert design.verify(data, cpp=False).lossless.holds  # type: ignore[union-attr]
 
 
 def summed(bits: int, tables: Tables) -> onnx.ModelProto:

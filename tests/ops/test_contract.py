@@ -95,7 +95,8 @@ def test_all_examples_compute_the_same_in_cpp(target: Target, cases: list[Case])
 @pytest.mark.cpp
 @pytest.mark.parametrize("target", TARGETS[:2], ids=lambda t: t.io_type)
 def test_random_instances_compute_the_same_in_cpp(target: Target) -> None:
-    assert mismatches(random_cases(1, 1, target), target) == []
+    """Half of the operators in each io_type."""
+    assert mismatches(random_cases(1, 1, target)[target.streams :: 2], target) == []
 
 
 @pytest.mark.cpp

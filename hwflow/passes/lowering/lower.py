@@ -18,7 +18,7 @@ from hwflow.ir.graph import Graph, Port
 from hwflow.ir.grid import UNIT
 from hwflow.ir.names import Namer, graph_name
 from hwflow.ir.op import Layout, RefusedError
-from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name
+from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name, printable
 from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
@@ -154,19 +154,15 @@ def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:
 
 def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
     ports: list[Port] = []
+    constant: list[onnx_ir.Value] = []
     for value in walk.model.ir.graph.outputs:
         held = walk.values.get(value.name or "")
-        taken = {p.value for p in ports} | set(inputs)
-        if held is None or held[0] in taken:
-            walk.findings.append(
-                Diagnostic(
-                    code="HW219",
-                    title="output that no operator computes",
-                    where=f"output {value.name!r}, in {walk.model.source}",
-                    found="a constant, an input, or a value that another output already carries",
-                    help="remove this output from the model",
-                )
-            )
+        if held is None:
+            constant.append(value)
+            continue
+        other = next((p.name for p in ports if p.value == held[0]), None)
+        if other is not None or held[0] in inputs:
+            walk.findings.append(_no_layer(walk, value, other))
             continue
         grid = walk.grid(value.name or "")
         if grid is None or len(walk.deferred.get(value.name or "", _PLAIN).sources) > 1:
@@ -175,7 +171,37 @@ def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
         ports.append(Port(held[0], value.name or "", held[1], grid))
         if not grid.plain:
             walk.replace_node(held[0], source=ports[-1])
+    if constant:
+        walk.findings.append(_constant_outputs(walk, constant))
     return ports
+
+
+def _no_layer(walk: Walk, value: onnx_ir.Value, other: str | None) -> Diagnostic:
+    """Return the finding about an output that is an input, or has the value of another output."""
+    name = value.name or ""
+    changed = other is not None and walk.deferred.get(name) is not walk.deferred.get(other)
+    held = "an input" if other is None else f"the value of output {printable(other)!r}"
+    return Diagnostic(
+        code="HW219",
+        title="output that no operator computes",
+        where=f"output {printable(name)!r}, in {walk.model.source}",
+        found=f"a function of {held}, without a quantiser" if changed else held,
+        help="remove this output from the model" + ", or put a quantiser at it" * changed,
+    )
+
+
+def _constant_outputs(walk: Walk, values: Sequence[onnx_ir.Value]) -> Diagnostic:
+    """Return the finding about outputs that are constants, as those of a QuantTensor are."""
+    names = ", ".join(repr(printable(v.name or "")) for v in values)
+    one = len(values) == 1
+    return Diagnostic(
+        code="HW219",
+        title="output that no operator computes" if one else "outputs that no operator computes",
+        where=f"output{'' if one else 's'} {names}, in {walk.model.source}",
+        found="a constant" if one else f"{len(values)} constants",
+        help=f"remove {'this output' if one else 'these outputs'} from the model; of a "
+        "QuantTensor (Brevitas), give the value alone: return_quant_tensor=False",
+    )
 
 
 _PLAIN = Deferred(("",), Source())
