@@ -31,6 +31,11 @@ def rationals(values: npt.ArrayLike) -> Rationals:
     return exact
 
 
+def is_power_of_two(x: Fraction) -> bool:
+    """Return whether a number is a positive power of two."""
+    return x.numerator.bit_count() == 1 == x.denominator.bit_count() and x > 0
+
+
 ONE: Rationals = rationals(1)
 ZERO: Rationals = rationals(0)
 

@@ -58,6 +58,7 @@ class OnnxNode:
         output_shape: shape of the ONNX output, batch axis included.
         opset: version of the operator's domain.
         result: position of the result that is wanted, where a node has several.
+        requantized: whether the quantiser behind it takes in any scale and offset of the result.
     """
 
     op_type: str
@@ -67,6 +68,7 @@ class OnnxNode:
     output_shape: tuple[int, ...]
     opset: int = 20
     result: int = 0
+    requantized: bool = False
 
     @property
     def activations(self) -> tuple[TensorType, ...]:

@@ -20,6 +20,7 @@ from hwflow.ir.facts import Facts
 from hwflow.ir.hls_layer import HlsLayer, Target
 from hwflow.ir.onnx_node import Constant, Layout, OnnxNode, RefusedError
 from hwflow.ir.pieces import Pieces
+from hwflow.ir.scaled import Operand, Scaled, Way, keeps_scale
 from hwflow.ir.tensor import TensorType
 
 __all__ = [
@@ -106,6 +107,27 @@ class Op(Facts, ABC):
             RefusedError: the node cannot be computed exactly; says why and what to do.
         """
         raise node.refuse("operator is not created from ONNX")
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return what becomes of scales, where integers of the operands stand for real numbers.
+
+        By default, a homogeneous operator keeps scales, and one that is approximate by nature takes
+        the real number, rounded; any other operator takes no scale.
+
+        Args:
+            node: with its constants.
+            operands: its activations, in order.
+
+        Returns:
+            None where the operands must be quantised first, with other scales.
+
+        Raises:
+            RefusedError: as ``from_onnx``.
+        """
+        if cls.homogeneous:
+            return keeps_scale(cls, node, *operands)
+        return Way.ROUNDED if cls.approximate else None
 
     @classmethod
     def onnx_shape(cls, attributes: Mapping[str, Any], *shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from hwflow.ir.grid import ONE
 from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.real.expression import Expression
+from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.functions import line, the_constant
@@ -50,3 +51,9 @@ class Add(_SignedSum):
             return [affine(node, x, np.array(1.0), constant.values)]
         require_two(node)
         return [cls()]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) == 1:
+            return Way.FUNCTION
+        return Total(cls.from_onnx(node), (1, 1))

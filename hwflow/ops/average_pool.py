@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,8 +14,10 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, ov
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
 from hwflow.ops.shared.division import (
@@ -78,6 +81,25 @@ class AveragePool(_Pool):
                 total=total,
             )
         ]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return the rule of sums and means: those of values on a line are on a line."""
+        chain, x = list(cls.from_onnx(node)), operands[0]
+        grid = x.grid
+        if grid is None or not (x.one_for_all or (len(chain) == 1 and x.by_channel)):
+            return None
+        held, count, terms = x.type, 1, 1
+        for place, op in enumerate(chain):
+            if isinstance(op, AveragePool):
+                counts, present = op.divisors(held.shape), op.window(held.shape).counts()
+                terms = int(present.flat[0])
+                even = np.all(present == (terms if op.total else counts))
+                if len(np.unique(counts)) > 1 or (np.any(grid.offset) and not even):
+                    return None
+                chain[place], count = replace(op, total=True), int(counts.flat[0])
+            held = chain[place].infer(held)
+        return OnIntegers(chain, Grid(grid.scale / count, grid.offset * Fraction(terms, count)))
 
     def divisors(self, shape: tuple[int, ...]) -> RawArray:
         """Return the number of elements that each window's mean is over, shape ``out``."""

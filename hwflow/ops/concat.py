@@ -14,9 +14,12 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
+from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.merge import on_common_grid, written_on_common_grid
+from hwflow.ops.shared.scales import same_scale
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,26 @@ class Concat(Op):
                 "concatenation along the batch", found="axis = 0", supported="other axes"
             )
         return [cls(axis=node.axes.index(axis))] if len(node.inputs) > 1 else []
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return the rule of joined values: those of several scales have one for each channel."""
+        same = same_scale(cls, node, *operands)
+        if same is not None:
+            return same
+        chain = cls.from_onnx(node)
+        grids, sizes = [x.grid for x in operands], [x.type.channels for x in operands]
+        known = [g for g in grids if g is not None]
+        axis = int(node.attributes.get("axis", 1)) % len(node.output_shape)
+        if len(known) < len(node.inputs) or not node.axes or node.axes[-1] != axis:
+            return None
+        if not all(x.by_channel for x in operands):
+            return None
+        scale, offset = (
+            np.concatenate([np.broadcast_to(p, n) for p, n in zip(parts, sizes, strict=True)])
+            for parts in ([g.scale for g in known], [g.offset for g in known])
+        )
+        return OnIntegers(chain, Grid(scale, offset))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         bounds, fractional = on_common_grid(*inputs)

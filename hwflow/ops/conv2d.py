@@ -10,12 +10,14 @@ import numpy as np
 
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import Constant, Example, OnnxNode, Op
+from hwflow.ir.scaled import Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.conv1d import Conv1D
 from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
 from hwflow.ops.shared.conv import _Convolution, expand_weight
+from hwflow.ops.shared.whole_weights import on_whole_weights
 from hwflow.ops.shared.window import window_from_onnx
 
 
@@ -52,6 +54,13 @@ class Conv2D(_Convolution):
             depthwise = DepthwiseConv1D if rank == 1 else DepthwiseConv2D
             return [depthwise(weight=FixedArray(diagonal.copy(), exact.dtype), **common)]
         return [(Conv1D if rank == 1 else cls)(weight=exact, groups=groups, **common)]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) > 1:
+            return None
+        groups = int(node.attributes.get("group", 1))
+        return on_whole_weights(cls, node, operands[0], axis=0, groups=groups)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -16,10 +16,12 @@ from hwflow.ir.body.values import Carrier, Result, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.scaled import Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
 from hwflow.ops.shared.matvec import keeps_products, multiply_accumulate
 from hwflow.ops.shared.products import GoldenSum, _Products
+from hwflow.ops.shared.whole_weights import on_whole_weights
 from hwflow.ops.shared.xnor import xnor_layer
 
 
@@ -82,6 +84,14 @@ class Dense(_Products):
         offset = bias_values(node, matrix.shape[1]) * float(attributes.get("beta", 1.0))
         quantized = Constant(matrix, weight.quantized)
         return [cls(weight=weight_constant(node, quantized), bias=bias_constant(node, offset))]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        weight = node.constant(1)
+        if len(operands) > 1 or weight is None or isinstance(node.inputs[0], Constant):
+            return None
+        axis = 0 if node.attributes.get("transB", 0) else weight.values.ndim - 1
+        return on_whole_weights(cls, node, operands[0], axis=axis)
 
     @property
     def matrix(self) -> RawArray:

@@ -21,6 +21,7 @@ from hwflow.ir.real import functions
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.functions import Parameters
 from hwflow.ir.real.table import Tabulated
+from hwflow.ir.scaled import Operand, Scaled, keeps_scale
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.tables import (
     F64,
@@ -119,6 +120,12 @@ class Lookup(Op):
                 help="keep the input within the function's domain by a quantiser or Clip",
             )
         return [op]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if node.op_type == "Abs":
+            return keeps_scale(cls, node, *operands)
+        return super().scaled(node, *operands)
 
     def values(self, x: FixedType) -> F64:
         """Return the function at every bit pattern; not finite outside the function's domain.

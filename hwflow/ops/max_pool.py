@@ -13,7 +13,12 @@ from hwflow.ir.body.values import Carrier, Result, Span, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression, substituted
+from hwflow.ir.real.nodes import Linear, Source
+from hwflow.ir.real.tabulation import rises
+from hwflow.ir.scaled import OnIntegers, Operand, Prepared, Scaled
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.pool import _Pool, pool_window, reduction
 from hwflow.ops.shared.sliding import padded, taps
 
@@ -33,6 +38,19 @@ class MaxPool(_Pool):
         window, _ = pool_window(node)
         pads = tuple(zip(window.begin, window.end, strict=True))
         return [cls(kernel=window.kernel, strides=window.strides, pads=pads)]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return the rule of a maximum, which goes through functions that rise."""
+        chain, x = cls.from_onnx(node), operands[0]
+        if x.meaning is None or not (x.one_for_all or (len(chain) == 1 and x.by_channel)):
+            return None
+        if rises(x.meaning):
+            return OnIntegers(chain, x.meaning)
+        turned = _turned_up(x.meaning, x.type.channels)
+        if turned is None:
+            return None
+        return OnIntegers(chain, turned[1], {0: Prepared(turned[0], "Sign", of_operand=True)})
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs
@@ -85,3 +103,30 @@ class MaxPool(_Pool):
         yield Example("line", line_op, (line,))
         yield Example("global", cls.over_all((5, 7), squeeze=False), (signed,))
         yield Example("global_line", cls.over_all((9,), squeeze=True), (line,))
+
+
+def _turned_up(tree: Expression, channels: int) -> tuple[Op, Expression] | None:
+    """Return what negates falling channels, and the function that then rises."""
+    first = _first_line(tree)
+    if first is None or first.scale.size not in (1, channels):
+        return None
+    signs = np.where(first.scale > 0, 1, -1).astype(np.int64)
+    line = Linear(Source(), abs(first.scale), first.offset)
+    upright = substituted(tree, lambda part: line if part is first else None)
+    if not rises(upright):
+        return None
+    op = ScaleBias(
+        scale=FixedArray(signs if signs.size > 1 else signs.reshape(()), FixedType(2, 2)),
+        bias=FixedArray.exactly(0.0),
+    )
+    return op, upright
+
+
+def _first_line(tree: Expression) -> Linear | None:
+    while tree.operands:
+        if isinstance(tree, Linear) and isinstance(tree.x, Source):
+            return tree
+        if len(tree.operands) > 1:
+            return None
+        (tree,) = tree.operands
+    return None

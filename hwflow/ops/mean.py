@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from hwflow.ir.body.values import Result, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
+from hwflow.ir.scaled import Operand, Scaled, Total
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
 from hwflow.ops.shared.division import (
@@ -23,6 +25,7 @@ from hwflow.ops.shared.division import (
     write_division,
 )
 from hwflow.ops.shared.several import _Several, example_types, require_one_shape
+from hwflow.ops.sum import Sum
 
 EXTRA_BITS = 10
 """Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
@@ -49,6 +52,12 @@ class Mean(_Several):
             return []
         require_one_shape(node)
         return [cls()]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) < len(node.inputs):
+            return None
+        return Total(Sum.from_onnx(node), (1,) * len(operands), Fraction(1, len(operands)))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         lo, hi, fractional = self.total(*inputs)

@@ -13,10 +13,11 @@ from hwflow.fixed import FixedArray
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.grid import ZERO
+from hwflow.ir.grid import ZERO, Grid
 from hwflow.ir.op import OnnxNode, Op, Target
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Function, Product
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.constants import is_short
@@ -90,6 +91,15 @@ class Mul(_Merge):
             return [affine(node, x, factor, np.array(0.0))]
         require_two(node)
         return [cls()]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) == 1:
+            return None if node.op_type == "Pow" else Way.FUNCTION
+        grids = [g for x in operands if (g := x.grid) is not None and g.scale.size == 1]
+        if node.op_type != "Mul" or len(grids) < 2 or any(np.any(g.offset) for g in grids):
+            return None
+        return OnIntegers(cls.from_onnx(node), Grid(grids[0].scale * grids[1].scale, ZERO))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         a, b = inputs

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from hwflow.fixed import FixedType, RawArray
+from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.move import FILL, _Move, flat_index
+from hwflow.ops.shared.move import FILL, _Move, flat_index, moved
 
 Mode = Literal["constant", "reflect", "edge", "wrap"]
 MODES: tuple[Mode, ...] = ("constant", "reflect", "edge", "wrap")
 """ONNX's names, which numpy shares."""
+
+MOST_STEPS = 2**16
+"""What a padding may be at most, in steps of a scale, and in how many parts of one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +65,18 @@ class Pad(_Move):
             return []
         pads = tuple((before[a], after[a]) for a in node.axes)
         return [cls(pads=pads, mode=mode, value=float(value))]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        chain, x = cls.from_onnx(node), operands[0]
+        pads = [op for op in chain if isinstance(op, Pad) and op.mode == "constant"]
+        if not pads or x.meaning is None:
+            return super().scaled(node, *operands)
+        filled = _filled(x.grid, pads[0])
+        if filled is None:
+            return None
+        near = replace(filled, mode="edge")  # what stands around takes the scale of its neighbour
+        return OnIntegers([filled], moved(x.meaning, [near], x.type.shape))
 
     @property
     def fill(self) -> float:
@@ -120,3 +138,20 @@ def _pads(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...]]:
     for i, axis in enumerate(axes):
         before[axis], after[axis] = pads[i], pads[len(axes) + i]
     return tuple(before), tuple(after)
+
+
+def _filled(grid: Grid | None, pad: Pad) -> Pad | None:
+    """Return the padding with the integer that stands for its value, where there is one.
+
+    Zero is zero on any scale; another value asks for one scale, of which it is a multiple.
+    """
+    if grid is None or (not pad.value and not np.any(grid.offset)):
+        return None if grid is None else pad
+    if grid.scale.size > 1 or grid.offset.size > 1:
+        return None
+    offset, scale = (Fraction(part.ravel()[0]) for part in (grid.offset, grid.scale))
+    steps = (Fraction(pad.value) - offset) / scale
+    if steps.denominator & (steps.denominator - 1) or abs(steps) >= MOST_STEPS:
+        return None
+    fits = steps.denominator <= MOST_STEPS
+    return replace(pad, value=float(steps)) if fits else None

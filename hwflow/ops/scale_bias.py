@@ -19,6 +19,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.real.expression import Expression
+from hwflow.ir.scaled import Operand, Scaled, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import along_channel, to_hardware
 from hwflow.ops.shared.functions import line
@@ -109,6 +110,10 @@ class ScaleBias(Op):
             lost = float(np.spacing(np.abs(beta.values) + np.abs(mean.values * scale)).max())
             op = replace(op, rounded=(op.rounded[0], op.rounded[1] + 4 * lost))
         return [op]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        return Way.FUNCTION
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs

@@ -10,6 +10,7 @@ from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
+from hwflow.ir.scaled import Operand, Scaled, Total
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.add import Add
 from hwflow.ops.shared.several import _Several, example_types, require_one_shape
@@ -31,6 +32,12 @@ class Sum(_Several):
             return Add.from_onnx(node)
         require_one_shape(node)
         return [cls()]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) < len(node.inputs):
+            return None
+        return Total(cls.from_onnx(node), (1,) * len(operands))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         return TensorType.exactly(inputs[0].shape, *self.total(*inputs))

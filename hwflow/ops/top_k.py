@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.op import Example, OnnxNode, Op
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.ranking import _Ranking, along_last
 
@@ -46,6 +47,14 @@ class TopK(_Ranking):
             indices=node.result == INDICES,
         )
         return along_last(node, op)
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return the rule of the best values, which keep their scale; their places need none."""
+        grid = operands[0].one_grid
+        if node.result == INDICES:
+            return super().scaled(node, *operands)
+        return None if grid is None else OnIntegers(cls.from_onnx(node), grid)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

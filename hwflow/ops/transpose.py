@@ -14,6 +14,7 @@ from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.body.values import Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, Layout, OnnxNode, Op
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.move import _Move, flat_index
 
@@ -44,6 +45,11 @@ class Transpose(_Move):
                 found=f"perm = {perm}", supported="permutations that keep axis 0 first",
             )  # fmt: skip
         return [cls(perm=tuple(p - 1 for p in perm[1:]))]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        (x,) = operands
+        return OnIntegers(cls.from_onnx(node), x.meaning) if x.meaning else None
 
     def sources(self, shape: tuple[int, ...]) -> RawArray:
         return flat_index(shape).transpose(self.perm)

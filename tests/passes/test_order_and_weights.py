@@ -11,7 +11,7 @@ from hwflow.ir.grid import Grid, rationals
 from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
 from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.tensor import TensorType
-from hwflow.passes.lowering.order import NoOrderError, in_order
+from hwflow.ops.shared.order import NoOrderError, in_order
 from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights
 
 X = TensorType.full((3,), FixedType(4, 2))

@@ -15,6 +15,7 @@ from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.scaled import Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.clip import Clip, read_bound
 from hwflow.ops.shared.merge import (
@@ -25,6 +26,7 @@ from hwflow.ops.shared.merge import (
     require_two,
     written_on_common_grid,
 )
+from hwflow.ops.shared.scales import same_scale
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +68,10 @@ class _Extreme(Op):
             )
         limit = read_bound(node, index, "min" if cls.lower_bound else "max")
         return [] if limit is None else [Clip(lo=limit) if cls.lower_bound else Clip(hi=limit)]
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        return same_scale(cls, node, *operands)
 
     def exact(self, *inputs: TensorType) -> TensorType:
         a, b = inputs

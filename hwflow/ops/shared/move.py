@@ -14,7 +14,10 @@ from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shi
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import HlsLayer, Op, Target
+from hwflow.ir.grid import Rationals
+from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.real.expression import Expression
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled
 from hwflow.ir.tensor import TensorType
 
 FILL = -1
@@ -27,6 +30,11 @@ class _Move(Op):
 
     hls4ml keeps an array flat with the last axis fastest, so a move is a table of source indices.
     """
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        chain, x = cls.from_onnx(node), operands[0]
+        return OnIntegers(chain, moved(x.meaning, chain, x.type.shape)) if x.meaning else None
 
     @property
     def fill(self) -> float:
@@ -144,3 +152,28 @@ def copy_layer(shape: tuple[int, ...]) -> HlsLayer:
 def flat_index(shape: tuple[int, ...]) -> RawArray:
     """Return the flat index of every element of an array of a shape."""
     return np.arange(prod(shape), dtype=np.int64).reshape(shape)
+
+
+def moved(tree: Expression, chain: Sequence[Op], shape: tuple[int, ...]) -> Expression:
+    """Return a function of elements behind operators that move these: its constants go along.
+
+    Args:
+        tree: the function, of a value of a shape.
+        chain: operators that move elements, one after the other.
+        shape: of the value.
+    """
+    return tree.map(lambda c: _moved_constant(c, chain, shape))
+
+
+def _moved_constant(c: Rationals, chain: Sequence[Op], shape: tuple[int, ...]) -> Rationals:
+    if c.size == 1:
+        return c
+    full = np.broadcast_to(c, shape).ravel()
+    places = FixedArray(np.arange(full.size).reshape(1, *shape), FixedType(32, 32, False))
+    for op in chain:
+        places = op.compute(places)
+    there = full[np.asarray(places.raw[0])]
+    flat = there.reshape(-1, there.shape[-1])
+    if np.all(flat == flat[0]):
+        return np.asarray(flat[0] if np.any(flat[0] != flat[0, 0]) else flat[0, :1])
+    return np.asarray(there)

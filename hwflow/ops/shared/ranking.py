@@ -15,7 +15,9 @@ from hwflow.ir.body.values import Carrier, Result, Span, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.scaled import OnIntegers, Operand, Prepared, Scaled
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.order import NoOrderError, in_order
 from hwflow.ops.transpose import Transpose
 
 COMPARISON = {(True, False): ">=", (True, True): ">", (False, False): "<=", (False, True): "<"}
@@ -44,6 +46,26 @@ class _Ranking(Op):
     indices: bool = True
     last_wins: bool = False
     squeeze: bool = False
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        """Return the rule of places: the best value is where the integer in its order is best."""
+        chain, x = cls.from_onnx(node), operands[0]
+        grid = x.grid
+        if grid is None or not x.by_channel:
+            return None
+        try:
+            ordered = in_order(grid, x.type)
+        except NoOrderError as problem:
+            raise node.refuse(
+                f"{node.op_type} of values with a scale for each channel",
+                code="HW227",
+                found=str(problem),
+                help="quantise the value before it",
+            ) from None
+        if ordered is None:
+            return OnIntegers(chain)
+        return OnIntegers(chain, before={0: Prepared(ordered, "Order")})
 
     def out_shape(self, x: TensorType) -> tuple[int, ...]:
         """Return the shape of the result; hardware has one axis at least."""

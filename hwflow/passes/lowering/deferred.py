@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwflow.fixed import RawArray
-from hwflow.ir.grid import Grid, Rationals, rationals
+from hwflow.ir.grid import Rationals
 from hwflow.ir.real.expression import Expression
-from hwflow.ir.real.nodes import Linear, Source
-from hwflow.ir.tensor import TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +30,3 @@ class Deferred:
     def lone_source(self) -> str | None:
         """The only source, or None where there are several."""
         return self.sources[0] if len(self.sources) == 1 else None
-
-
-def grid_of(tree: Expression, x: TensorType) -> Grid | None:
-    """Return the line that a tree is, in terms of the hardware's value instead of its mantissa."""
-    if not (isinstance(tree, Linear) and isinstance(tree.x, Source)):
-        return None
-    return Grid(tree.scale * rationals(2) ** x.dtype.fractional, tree.offset)
-
-
-def on_grid(grid: Grid, x: TensorType) -> Expression:
-    """Return the real number that a mantissa of ``x`` stands for."""
-    return Linear(Source(), grid.scale / rationals(2) ** x.dtype.fractional, grid.offset)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import onnx_ir
 
 from hwflow.fixed import RawArray
-from hwflow.ir.grid import ONE, UNIT, ZERO, Rationals, rationals
+from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, is_power_of_two, rationals
 from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.qonnx.model import operator_name, origin
 from hwflow.ir.qonnx.nodes import quantizer_of
@@ -26,34 +26,27 @@ from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.real.expression import Expression, all_constants
 from hwflow.ir.real.nodes import Clamp, Product, Rounded, Total
 from hwflow.ir.real.tabulation import TooManyStepsError, tabulate
+from hwflow.ir.scaled import on_grid
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.functions import line
-from hwflow.passes.lowering.deferred import Deferred, on_grid
-from hwflow.passes.lowering.walk import Walk, defer, publish, view_of
+from hwflow.passes.lowering.deferred import Deferred
+from hwflow.passes.lowering.emit import made_of
+from hwflow.passes.lowering.view import view_of
+from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights
 
 
-def deferred_of(walk: Walk, value: onnx_ir.Value) -> Deferred:
-    """Return an activation as a function of what the hardware holds."""
-    name = value.name or ""
-    if name in walk.deferred:
-        return walk.deferred[name]
-    held = walk.values[name][0]
-    return Deferred((held,), on_grid(UNIT, walk.types[held]))
-
-
-def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
-    """Record the result of an elementwise node as a function, without any hardware for it.
+def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
+    """Return the result of an elementwise node as a function, without any hardware for it.
 
     Raises:
         RefusedError: its constants do not fit the activation.
     """
-    view, _ = view_of(walk, node, cls, {})
-    values = [v for v in node.inputs if v is not None and v.name in walk.values]
-    operands = [deferred_of(walk, v) for v in values]
+    view, values = view_of(walk, node, cls), walk.activations(node)
+    operands = [walk.function_of(v) for v in values]
     axes = walk.values[values[0].name or ""][1]
     first = operands[0]
     if len(operands) == 2:
@@ -62,25 +55,25 @@ def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
     else:
         view = replace(view, axes=axes)
         tree = cls.real_function(view, walk.types[first.sources[0]], first.tree)
-    defer(walk, node.outputs[0], replace(first, tree=tree), axes)
+    return Made(node.outputs[0], first.sources[0], axes, replace(first, tree=tree), own=False)
 
 
-def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> None:
+def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
     """Add what computes a quantiser and everything that was deferred before it.
 
     Raises:
         RefusedError: the function has too many steps, or is not defined on the whole range.
     """
-    view, _ = view_of(walk, node, cls, {})
+    view = view_of(walk, node, cls)
     value = node.inputs[0]
     assert value is not None
-    before = deferred_of(walk, value)
+    before = walk.function_of(value)
     axes = walk.values[value.name or ""][1]
     parameters = [c.values for c in (view.constant(i) for i in range(1, len(view.inputs))) if c]
     quantizer = quantizer_of(node.op_type, parameters, view.attributes)
     x = walk.types[before.sources[0]]
     levels = _levels(replace(view, axes=axes), x, before.tree, quantizer)
-    close_levels(walk, node, cls, *levels)
+    return close_levels(walk, node, cls, *levels)
 
 
 def close_levels(
@@ -90,8 +83,8 @@ def close_levels(
     levels: Expression,
     scale: Rationals,
     offset: Rationals,
-) -> str:
-    """Add what computes whole numbers from what was deferred, and return the hardware's value.
+) -> Made:
+    """Add what computes whole numbers from what was deferred; return what the result became.
 
     Args:
         walk: what is known so far.
@@ -104,10 +97,10 @@ def close_levels(
     Raises:
         RefusedError: the function has too many steps, or is not defined on the whole range.
     """
-    view, _ = view_of(walk, node, cls, {})
+    view = view_of(walk, node, cls)
     value = node.inputs[0]
     assert value is not None
-    before = deferred_of(walk, value)
+    before = walk.function_of(value)
     axes = walk.values[value.name or ""][1]
     x = walk.types[before.sources[0]]
     levels, function = _tabulated(view, walk, before, levels)
@@ -122,13 +115,12 @@ def close_levels(
         points=points,
     )
     name = origin(node)
-    held = before.sources[0]
+    made = Made(node.outputs[0], before.sources[0], axes, own=False)
     if not (before.lone_source and x.dtype.fractional == fractional and _is_identity(function)):
         held = walk.add(op, before.sources, walk.namer.label(name, op.kind), name)
-        publish(walk, node.outputs[0], held, cls.layout, axes)
-    tree = on_grid(replace(UNIT, scale=scale, offset=offset), walk.types[held])
-    defer(walk, node.outputs[0], Deferred((held,), tree), axes)
-    return held
+        made = made_of(walk, node.outputs[0], held, cls.layout, axes)
+    tree = on_grid(Grid(scale, offset), walk.types[made.held])
+    return replace(made, axes=axes, deferred=Deferred((made.held,), tree))
 
 
 def _levels(
@@ -236,9 +228,8 @@ def _binary_point(scale: Rationals) -> tuple[int, Rationals]:
     """Return the fractional bits and the rest of a scale: all of it where it is a power of two."""
     if scale.size == 1:
         value = scale.ravel()[0]
-        top, bottom = value.numerator, value.denominator
-        if top > 0 and top & (top - 1) == 0 and bottom & (bottom - 1) == 0:
-            return bottom.bit_length() - top.bit_length(), ONE
+        if is_power_of_two(value):
+            return value.denominator.bit_length() - value.numerator.bit_length(), ONE
     return 0, scale
 
 

@@ -23,6 +23,7 @@ from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.deferred import Deferred
+from hwflow.passes.lowering.emit import emit_all
 from hwflow.passes.lowering.number_casts import check_integers, lower_cast
 from hwflow.passes.lowering.port_types import (
     STAND_IN,
@@ -38,15 +39,13 @@ from hwflow.passes.lowering.port_types import (
 )
 from hwflow.passes.lowering.roundings import only_rounded
 from hwflow.passes.lowering.scales import lower_scaled
-from hwflow.passes.lowering.walk import (
-    Walk,
+from hwflow.passes.lowering.view import (
     channels_last,
-    emit_all,
     identity,
     require_batch_alone,
     shape_of,
-    view_of,
 )
+from hwflow.passes.lowering.walk import Made, Walk
 
 UNQUANTISED = "HW211"
 """Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
@@ -66,7 +65,7 @@ def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph
     """
     walk = Walk(model, dict(constants(model)), Namer())
     inputs = _add_inputs(walk, config, data)
-    refused = [node for node in model.ir.graph if not _lower_node(walk, node)]
+    refused = _lower_all(walk)
     outputs = _outputs(walk, {p.value for p in inputs})
     if walk.findings:
         raise CompileError(_causes(walk, refused))
@@ -121,35 +120,51 @@ def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
     return [v for v in model.ir.graph.inputs if v.name not in model.ir.graph.initializers]
 
 
-def _lower_node(walk: Walk, node: onnx_ir.Node) -> bool:
-    """Add the operators of a node, or a finding; return whether it can be computed."""
+def _lower_all(walk: Walk) -> list[onnx_ir.Node]:
+    """Add the operators of every node, or a finding; return the nodes that are refused."""
+    refused = []
+    for node in walk.model.ir.graph:
+        try:
+            made = _lower_node(walk, node)
+        except (RefusedError, OverflowError) as problem:
+            finding = (
+                _too_wide(problem) if isinstance(problem, OverflowError) else problem.diagnostic
+            )
+            walk.findings.append(replace(finding, where=walk.model.where(node)))
+            made = _stand_ins(walk, node)
+            refused.append(node)
+        for result in made:
+            walk.record(result)
+    return refused
+
+
+def _lower_node(walk: Walk, node: onnx_ir.Node) -> Sequence[Made]:
+    """Add the operators of a node, and return what its results became.
+
+    Raises:
+        RefusedError: it cannot be computed exactly.
+        OverflowError: its results are too wide.
+    """
     cls = by_onnx().get(operator_name(node))
-    try:
-        if operator_name(node) == "Cast":
-            lower_cast(walk, node)
-            return True
-        check_integers(node)
-        if cls is None:
-            raise RefusedError(_unsupported(node))
-        require_batch_alone(walk, node)
-        if not lower_scaled(walk, node, cls):
-            view, inputs = view_of(walk, node, cls, {})
-            emit_all(walk, node, cls, view, inputs)
-    except (RefusedError, OverflowError) as problem:
-        finding = problem.diagnostic if isinstance(problem, RefusedError) else _too_wide(problem)
-        walk.findings.append(replace(finding, where=walk.model.where(node)))
-        _stand_in(walk, node)
-        return False
-    return True
+    if operator_name(node) == "Cast":
+        return [lower_cast(walk, node)]
+    check_integers(node)
+    if cls is None:
+        raise RefusedError(_unsupported(node))
+    require_batch_alone(walk, node)
+    made = lower_scaled(walk, node, cls)
+    return emit_all(walk, node, cls) if made is None else made
 
 
-def _stand_in(walk: Walk, node: onnx_ir.Node) -> None:
-    """Give the results of a refused node some value, so that the nodes after it can be examined."""
+def _stand_ins(walk: Walk, node: onnx_ir.Node) -> list[Made]:
+    """Return some values for the results of a refused node, so that later ones are examined."""
+    made = []
     for result in node.outputs:
         shape = shape_of(result)
         op = Input(shape=shape[1:] or (1,), dtype=STAND_IN, assumed=True)
         name = walk.add(op, (), "refused", "")
-        walk.values[result.name or ""] = name, identity(len(shape))
+        made.append(Made(result, name, identity(len(shape)), own=False))
+    return made
 
 
 def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:

@@ -11,13 +11,12 @@ import numpy as np
 import onnx_ir as ir
 
 from hwflow.core.errors import Diagnostic
-from hwflow.ir.graph import Port
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import operator_name
 from hwflow.ir.tensor import TensorType
 from hwflow.ops import facts_of
 from hwflow.ops.input import Input
-from hwflow.passes.lowering.walk import Walk
+from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.model.tails import REAL_TYPES, cast_target
 
 SIGNIFICANT = {ir.DataType.FLOAT16: 11, ir.DataType.BFLOAT16: 8}
@@ -65,8 +64,8 @@ def check_integers(node: ir.Node) -> None:
     )
 
 
-def lower_cast(walk: Walk, node: ir.Node) -> None:
-    """Record that the result of a ``Cast`` is its operand.
+def lower_cast(walk: Walk, node: ir.Node) -> Made:
+    """Return the result of a ``Cast``, which is its operand.
 
     Raises:
         RefusedError: some number that the operand can be is not one of the type's.
@@ -78,13 +77,9 @@ def lower_cast(walk: Walk, node: ir.Node) -> None:
     target = cast_target(node)
     if target not in REAL_TYPES and (deferred is not None or not _holds(target, walk.types[held])):
         raise _rounds(target, None if deferred is not None else walk.types[held])
-    walk.values[result.name or ""] = held, axes
-    if deferred is not None:
-        walk.deferred[result.name or ""] = deferred
-    if result.is_graph_output() and not isinstance(walk.op(held), Input):
-        grid = walk.grid(result.name or "")
-        if grid is not None:
-            walk.replace_node(held, source=Port(held, result.name or "", axes, grid))
+    leaves = result.is_graph_output() and walk.grid(value.name or "") is not None
+    own = leaves and not isinstance(walk.op(held), Input)
+    return Made(result, held, axes, deferred, own=own)
 
 
 def _holds(target: ir.DataType, x: TensorType) -> bool:

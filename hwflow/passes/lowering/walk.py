@@ -1,8 +1,7 @@
-"""What is known while the ONNX nodes are visited in order, and how operators enter the graph."""
+"""What is known while the ONNX nodes are visited in order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,15 +11,34 @@ from hwflow.core.errors import Diagnostic
 from hwflow.ir.graph import Node, Port
 from hwflow.ir.grid import UNIT, Grid
 from hwflow.ir.names import Namer
-from hwflow.ir.op import Constant, Layout, OnnxNode, Op, RefusedError
-from hwflow.ir.qonnx.model import QonnxModel, attributes, origin
+from hwflow.ir.op import Constant, Op
+from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.ir.qonnx.quantizer import Quantizer
+from hwflow.ir.scaled import grid_of, on_grid
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.input import Input
-from hwflow.ops.transpose import Transpose
-from hwflow.passes.lowering.deferred import Deferred, grid_of
+from hwflow.passes.lowering.deferred import Deferred
 
 Axes = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a result of an ONNX node became.
+
+    Attributes:
+        result: of the node.
+        held: the hardware value that it is, or the first of those that it is a function of.
+        axes: the order of its axes.
+        deferred: the function, where it is one that nothing has computed yet.
+        own: whether the hardware value is computed for this result.
+    """
+
+    result: onnx_ir.Value
+    held: str
+    axes: Axes
+    deferred: Deferred | None = None
+    own: bool = True
 
 
 @dataclass(eq=False)
@@ -81,215 +99,36 @@ class Walk:
             return UNIT
         return grid_of(deferred.tree, self.types[deferred.sources[0]])
 
+    def function_of(self, value: onnx_ir.Value) -> Deferred:
+        """Return an activation as a function of what the hardware holds."""
+        name = value.name or ""
+        if name in self.deferred:
+            return self.deferred[name]
+        held = self.values[name][0]
+        return Deferred((held,), on_grid(UNIT, self.types[held]))
 
-def view_of(
-    walk: Walk, node: onnx_ir.Node, cls: type[Op], changed: Mapping[int, Constant | None]
-) -> tuple[OnnxNode, tuple[str, ...]]:
-    """Return a node as an operator sees it, and the hardware values that it takes.
+    def line_of(self, value: onnx_ir.Value) -> Grid | None:
+        """Return what the one hardware value behind an ONNX value means, or None."""
+        return self.grid(value.name or "") if self.function_of(value).lone_source else None
 
-    Args:
-        walk: transposes are added to it where the operator needs another order of axes.
-        node: the node.
-        cls: the operator that claims it.
-        changed: constants that take the place of operands, by position.
+    def activations(self, node: onnx_ir.Node) -> list[onnx_ir.Value]:
+        """Return the operands of a node that are not constant, in order."""
+        return [v for v in node.inputs if v is not None and v.name in self.values]
 
-    Raises:
-        RefusedError: a result is in use that the operator does not give, or all operands are
-            constant.
-    """
-    axes = operand_axes(walk, node, cls.layout)
-    operands: list[TensorType | Constant | None] = []
-    inputs: list[str] = []
-    for position, value in enumerate(node.inputs):
-        if position in changed:
-            operands.append(changed[position])
-        elif value is None or not value.name:
-            operands.append(None)
-        elif value.name in walk.constants:
-            operands.append(walk.constants[value.name])
-        else:
-            inputs.append(laid_out(walk, value, axes))
-            operands.append(walk.types[inputs[-1]])
-    used = results_in_use(node)
-    opset = walk.model.ir.opset_imports.get(node.domain, 1)
-    shape = shape_of(node.outputs[used[0]])
-    view = OnnxNode(node.op_type, attributes(node), tuple(operands), axes, shape, opset, used[0])
-    if used[-1] >= cls.results:
-        raise view.refuse(
-            "node with several results",
-            found=f"results in use: {', '.join(str(i + 1) for i in used)}",
-            supported="the first result" if cls.results == 1 else f"the first {cls.results}",
-        )
-    if not inputs:
-        raise view.refuse(
-            "operator of another domain than ONNX's on constants alone",
-            code="HW218",
-            help="replace it by its value when the model is exported",
-        )
-    return view, tuple(inputs)
-
-
-def require_batch_alone(walk: Walk, node: onnx_ir.Node) -> None:
-    """Make sure that a node does not broadcast the batch axis of one operand along another's axis.
-
-    ONNX aligns shapes at their last axes, so that a value without axes beside the batch meets the
-    last axis of the others.
-
-    Raises:
-        RefusedError: it does.
-    """
-    ranks = [len(walk.values[v.name][1]) for v in node.inputs if v and v.name in walk.values]
-    if 0 in ranks and any(ranks):
-        raise RefusedError(
-            Diagnostic(
-                code="HW223",
-                title=f"{node.op_type} of values with and without axes beside the batch",
-                found=f"{' and '.join(str(rank) for rank in ranks)} axes beside the batch",
-                supported="as many axes on both sides",
-                help="keep an axis of length 1 in the value that has none (keepdims, unsqueeze)",
-            )
-        )
-
-
-def results_in_use(node: onnx_ir.Node) -> list[int]:
-    """Return the positions of the results that something reads; the first where nothing does."""
-    used = [i for i, o in enumerate(node.outputs) if o.uses() or o.is_graph_output()]
-    return used or [0]
-
-
-def emit_all(
-    walk: Walk, node: onnx_ir.Node, cls: type[Op], view: OnnxNode, inputs: tuple[str, ...]
-) -> None:
-    """Add the operators for every result of a node that is in use."""
-    for which in results_in_use(node):
-        shape = shape_of(node.outputs[which])
-        emit(walk, node, cls, replace(view, result=which, output_shape=shape), inputs)
-
-
-def emit(
-    walk: Walk,
-    node: onnx_ir.Node,
-    cls: type[Op],
-    view: OnnxNode,
-    inputs: tuple[str, ...],
-    chain: Sequence[Op] | None = None,
-) -> str:
-    """Add the operators of a node and return the name of the hardware value of its result."""
-    name, result, axes = origin(node), node.outputs[view.result], view.axes
-    chain = cls.from_onnx(view) if chain is None else chain
-    if cls.layout is Layout.VIEW:
-        _rename_axes(walk, result, inputs[0], axes, chain)
-        return inputs[0]
-    for op in chain[:-1]:
-        inputs = (walk.add(op, inputs, f"{name}_{op.kind.lower()}", name),)
-    for op in chain[-1:]:
-        inputs = (walk.add(op, inputs, walk.namer.label(name, op.kind), name),)
-    if cls.layout is Layout.REDUCED and len(view.output_shape) == len(axes):
-        axes = _without_axis(view)
-    publish(walk, result, inputs[0], cls.layout, axes)
-    return inputs[0]
-
-
-def _rename_axes(
-    walk: Walk, result: onnx_ir.Value, name: str, axes: Axes, chain: Sequence[Op]
-) -> None:
-    """Record that a value is another one with its axes in another order; no hardware is needed."""
-    (transpose,) = chain
-    assert isinstance(transpose, Transpose)
-    turned = tuple(transpose.perm.index(a - 1) + 1 for a in axes)
-    walk.values[result.name or ""] = name, turned
-
-
-def publish(
-    walk: Walk,
-    result: onnx_ir.Value,
-    last: str,
-    layout: Layout,
-    axes: Axes,
-) -> None:
-    """Record which hardware value holds an ONNX value, and that their shapes agree."""
-    shape = shape_of(result)
-    match layout:
-        case Layout.CHANNELS_LAST:
-            axes = channels_last(len(shape))
-        case Layout.ONNX:
-            axes = identity(len(shape))
-    wanted = tuple(shape[a] for a in axes) or (1,)  # hardware has one axis at least
-    found = walk.types[last].shape
-    if found != wanted:
-        raise RefusedError(_other_shape(walk.types[last], wanted))
-    name = result.name or ""
-    walk.values[name] = last, axes
-    walk.replace_node(last, source=Port(last, name, axes))
-
-
-def defer(walk: Walk, result: onnx_ir.Value, deferred: Deferred, axes: Axes) -> None:
-    """Record that an ONNX value is a function of hardware values."""
-    name = result.name or ""
-    walk.values[name] = deferred.sources[0], axes
-    walk.deferred[name] = deferred
-    lone = deferred.lone_source
-    grid = walk.grid(name)
-    if lone is None or grid is None:
-        return
-    node = next(n for n in reversed(walk.nodes) if n.name == lone)
-    if node.source is None or node.source.name == name:
-        walk.replace_node(lone, source=Port(lone, name, axes, grid))
-    if grid.plain:
-        del walk.deferred[name]
-
-
-def _without_axis(node: OnnxNode) -> Axes:
-    """Return the order of axes of a result that lacks the axis which its node works along."""
-    gone = int(node.attributes.get("axis", 0)) % (len(node.axes) + 1)
-    return tuple(a - (a > gone) for a in node.axes if a != gone)
-
-
-def operand_axes(walk: Walk, node: onnx_ir.Node, layout: Layout) -> Axes:
-    """Return the order of axes that the node's activations are brought into."""
-    found = [walk.values[v.name][1] for v in node.inputs if v is not None and v.name in walk.values]
-    rank = max((len(a) for a in found), default=0) + 1
-    if layout is Layout.CHANNELS_LAST:
-        return channels_last(rank)
-    if layout is Layout.VIEW:
-        return found[0] if found else ()
-    if layout is Layout.ONNX or len({len(a) for a in found}) > 1:
-        return identity(rank)
-    return max(found, key=found.count, default=identity(rank))
-
-
-def laid_out(walk: Walk, value: onnx_ir.Value, axes: Axes) -> str:
-    """Return the name of the value with its axes in an order, transposed if need be."""
-    name, current = walk.values[value.name or ""]
-    if len(current) != len(axes):
-        axes = identity(len(current) + 1)
-    if current == axes:
-        return name
-    perm = tuple(current.index(a) for a in axes)
-    label = walk.namer.label(name, "Transpose")
-    return walk.add(Transpose(perm=perm), (name,), label, "")
-
-
-def _other_shape(found: TensorType, wanted: Axes) -> Diagnostic:
-    return Diagnostic(
-        code="HW259",
-        title="operator and model disagree about the shape of a result",
-        found=f"{found.shape} from Op.exact, channels last and without the batch",
-        supported=f"{wanted}, as ONNX, the model's function or Op.onnx_shape says",
-        help="mend exact or onnx_shape of the operator",
-    )
-
-
-def shape_of(value: onnx_ir.Value) -> tuple[int, ...]:
-    """Return a static shape, batch axis included; ``infer_shapes`` has made sure it is one."""
-    return tuple(int(d) for d in value.shape.numpy()) if value.shape is not None else ()
-
-
-def identity(rank: int) -> Axes:
-    """Return ONNX's own order of axes, the batch left out."""
-    return tuple(range(1, rank))
-
-
-def channels_last(rank: int) -> Axes:
-    """Return the order of axes of images: ONNX axis 1 behind the others."""
-    return (*range(2, rank), 1) if rank > 2 else identity(rank)
+    def record(self, made: Made) -> None:
+        """Take note of what a result became."""
+        name, deferred = made.result.name or "", made.deferred
+        self.values[name] = made.held, made.axes
+        if made.own:
+            self.replace_node(made.held, source=Port(made.held, name, made.axes))
+        if deferred is None:
+            return
+        self.deferred[name] = deferred
+        lone, grid = deferred.lone_source, self.grid(name)
+        if lone is None or grid is None:
+            return
+        node = next(n for n in reversed(self.nodes) if n.name == lone)
+        if node.source is None or node.source.name == name:
+            self.replace_node(lone, source=Port(lone, name, made.axes, grid))
+        if grid.plain:
+            del self.deferred[name]

@@ -15,8 +15,10 @@ from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Clamp, Rounded
 from hwflow.ops.fixed_quant import hardware_formats
 from hwflow.ops.shared.functions import line
-from hwflow.passes.lowering.fuse_elementwise import close_levels, deferred_of
-from hwflow.passes.lowering.walk import Walk, emit, view_of
+from hwflow.passes.lowering.emit import emit
+from hwflow.passes.lowering.fuse_elementwise import close_levels
+from hwflow.passes.lowering.view import view_of
+from hwflow.passes.lowering.walk import Made, Walk
 
 HALF = rationals(0.5)
 
@@ -33,23 +35,24 @@ NAMES = {
 ``ceil(x - 1/2)``."""
 
 
-def lower_fixed_quant(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+def lower_fixed_quant(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
     """Lower a ``FixedQuant`` of a value that the hardware does not hold.
 
     Raises:
         RefusedError: the function has too many steps, or is not defined on the whole range.
     """
-    view, _ = view_of(walk, node, cls, {})
+    view = view_of(walk, node, cls)
     value = node.inputs[0]
     assert value is not None
     view = replace(view, axes=walk.values[value.name or ""][1])
     formats = hardware_formats(view)
-    levels = _levels(deferred_of(walk, value).tree, formats)
-    held = close_levels(walk, node, cls, levels, rationals(2) ** -formats.fractional, ZERO)
+    levels = _levels(walk.function_of(value).tree, formats)
+    made = close_levels(walk, node, cls, levels, rationals(2) ** -formats.fractional, ZERO)
     if any(t is not None and t.overflow is Overflow.WRAP for t in formats.types):
-        rounded = replace(view, inputs=(walk.types[held], *view.inputs[1:]))
-        emit(walk, node, cls, rounded, (held,))
-    return True
+        walk.record(made)
+        rounded = replace(view, inputs=(walk.types[made.held], *view.inputs[1:]))
+        return emit(walk, node, cls, rounded, (made.held,), cls.from_onnx(rounded))
+    return made
 
 
 def _levels(tree: Expression, formats: Formats) -> Expression:

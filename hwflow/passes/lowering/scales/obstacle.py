@@ -6,11 +6,12 @@ import numpy as np
 import onnx_ir
 
 from hwflow.core.errors import Diagnostic
+from hwflow.ir.grid import UNIT
 from hwflow.ir.op import Op, RefusedError
 from hwflow.ir.qonnx.model import origin, printable
-from hwflow.passes.lowering.fuse_elementwise import deferred_of
-from hwflow.passes.lowering.scales.common import lone_line
-from hwflow.passes.lowering.walk import Walk, view_of
+from hwflow.ir.scaled import Operand, on_grid
+from hwflow.passes.lowering.view import view_of
+from hwflow.passes.lowering.walk import Walk
 from hwflow.passes.model.tails import is_elementwise
 
 TITLE = "value with a scale that is not a power of two needs a quantiser here"
@@ -24,16 +25,18 @@ def obstacle(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> RefusedError:
     3. Else operands are quantised, each with one scale, and the node itself is the reason.
     """
     try:
-        view, _ = view_of(walk, node, cls, {})
-        cls.from_onnx(view)
-    except RefusedError as plain:
-        return plain
-    return scale_obstacle(walk, node)
+        view = view_of(walk, node, cls)
+        plain = [Operand(x, on_grid(UNIT, x)) for x in view.activations]
+        if not cls.weighted or cls.scaled(view, *plain) is None:
+            cls.from_onnx(view)
+    except RefusedError as refusal:
+        return refusal
+    return _scale_obstacle(walk, node)
 
 
-def scale_obstacle(walk: Walk, node: onnx_ir.Node) -> RefusedError:
+def _scale_obstacle(walk: Walk, node: onnx_ir.Node) -> RefusedError:
     """Return the refusal of a node that could be computed of plain values."""
-    values = [v for v in node.inputs if v is not None and v.name in walk.values]
+    values = walk.activations(node)
     for value in values:
         reason = _reason(walk, value)
         if reason:
@@ -50,9 +53,9 @@ def scale_obstacle(walk: Walk, node: onnx_ir.Node) -> RefusedError:
 
 def _reason(walk: Walk, value: onnx_ir.Value) -> str:
     """Return what keeps an operand from being integers times one scale, or nothing."""
-    if deferred_of(walk, value).lone_source is None:
+    if walk.function_of(value).lone_source is None:
         return "a sum of values with different scales"
-    grid = lone_line(walk, value)
+    grid = walk.line_of(value)
     if grid is None:
         return "a function of quantised values"
     if np.any(grid.offset):
@@ -76,7 +79,7 @@ def _of_the_node(
     walk: Walk, node: onnx_ir.Node, values: list[onnx_ir.Value]
 ) -> tuple[str, str, str]:
     """Return what was found, what is supported, and the help, where operands are quantised."""
-    scales = {float(g.scale.flat[0]) for v in values if (g := lone_line(walk, v)) is not None}
+    scales = {float(g.scale.flat[0]) for v in values if (g := walk.line_of(v)) is not None}
     if len(scales) > 1:
         found = f"operands with scales {' and '.join(f'{s:g}' for s in sorted(scales))}"
         return found, "operands of one scale", "quantise the operands with one and the same scale"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnx_ir
 
 from hwflow.fixed import FixedArray
 from hwflow.ir.graph import Port
-from hwflow.ir.grid import ZERO, Grid, rationals
+from hwflow.ir.grid import ZERO, Grid, is_power_of_two, rationals
 from hwflow.ir.op import Constant, OnnxNode, Op
 from hwflow.ir.qonnx.model import attributes
 from hwflow.ir.qonnx.nodes import quantizer_of, same_quantizer
@@ -17,27 +18,25 @@ from hwflow.ops.cast import Cast
 from hwflow.ops.input import Input
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.broadcast import to_hardware
-from hwflow.passes.lowering.deferred import Deferred, on_grid
+from hwflow.passes.lowering.emit import emit
 from hwflow.passes.lowering.fuse_elementwise import close
-from hwflow.passes.lowering.scales.common import is_power_of_two, lone_line, on_line
-from hwflow.passes.lowering.walk import Walk, defer, emit, shape_of, view_of
+from hwflow.passes.lowering.scales.rules import meaning
+from hwflow.passes.lowering.view import inputs_of, shape_of, view_of
+from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.model.tails import Tail, closes
 
 
-def lower_quantizer(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: bool) -> bool:
-    """Lower a quantiser that needs more than a cast, or say that it does not."""
+def lower_quantizer(walk: Walk, node: onnx_ir.Node, cls: type[Op], *, scaled: bool) -> Made | None:
+    """Lower a quantiser that needs more than a cast; return None where it does not."""
     plain = not scaled and closes(node) is not Tail.HARD
     if node.inputs[0] is None or node.inputs[0].name in walk.constants:
-        return False  # an output of constants, which is refused
+        return None  # an output of constants, which is refused
     if plain and not _is_shifted(walk, node):  # a port rounds to a type, but takes no zero point
         return _scaled_back(walk, node, cls)
-    if _at_port(walk, node):
-        return True
-    if plain:
-        return False
-    if not _as_cast(walk, node, cls):
-        close(walk, node, cls)
-    return True
+    made = _at_port(walk, node)
+    if made is not None or plain:
+        return made
+    return _as_cast(walk, node, cls) or close(walk, node, cls)
 
 
 def _is_shifted(walk: Walk, node: onnx_ir.Node) -> bool:
@@ -46,19 +45,17 @@ def _is_shifted(walk: Walk, node: onnx_ir.Node) -> bool:
     return zero is not None and bool(np.any(walk.constants[zero.name or ""].values))
 
 
-def _at_port(walk: Walk, node: onnx_ir.Node) -> bool:
+def _at_port(walk: Walk, node: onnx_ir.Node) -> Made | None:
     """Let the host quantise an input that nothing but this quantiser reads, where it is one."""
     held = _port_of(walk, node)
     if held is None:
-        return False
+        return None
     grid = _quantized(walk, node, held)
     axes = walk.values[node.inputs[0].name or ""][1]  # type: ignore[union-attr]
-    defer(walk, node.outputs[0], Deferred((held,), on_grid(grid, walk.types[held])), axes)
-    walk.replace_node(held, source=Port(held, node.outputs[0].name or "", axes, grid))
-    return True
+    return meaning(walk, Made(node.outputs[0], held, axes), grid)
 
 
-def _scaled_back(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+def _scaled_back(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made | None:
     """Let the host quantise an input where scales are powers of two but no port's type does it.
 
     Its roundings are CEIL or UP, it has two values, or scales differ between channels. The
@@ -66,18 +63,18 @@ def _scaled_back(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
     """
     held = _port_of(walk, node)
     if held is None:
-        return False
-    view, inputs = view_of(walk, node, cls, {})
+        return None
+    view = view_of(walk, node, cls)
     chain = cls.from_onnx(view)
     if len(chain) == 1 and isinstance(chain[0], Cast):
-        return False
+        return None
     grid = _quantized(walk, node, held)
     result = node.outputs[0].name or ""
     walk.replace_node(held, source=Port(held, result, view.axes, grid))
     scale = FixedArray.exactly(grid.scale.astype(np.float64))
     back = ScaleBias(scale=scale, bias=FixedArray.exactly(np.zeros(())))
-    emit(walk, node, cls, view, inputs, [] if grid.plain else [back])
-    return True
+    inputs = inputs_of(walk, node, view.axes)
+    return emit(walk, node, cls, view, inputs, [] if grid.plain else [back])
 
 
 def _port_of(walk: Walk, node: onnx_ir.Node) -> str | None:
@@ -108,26 +105,27 @@ def _quantized(walk: Walk, node: onnx_ir.Node, held: str) -> Grid:
     return walk.port_grids[held]
 
 
-def _as_cast(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> bool:
+def _as_cast(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made | None:
     """Lower a quantiser whose scale is the value's own, but for a power of two, as a cast."""
     value, scale_value = node.inputs[0], node.inputs[1]
     if value is None or scale_value is None or node.op_type == "Trunc":
-        return False
-    grid = lone_line(walk, value)
+        return None
+    grid = walk.line_of(value)
     scale = rationals(walk.constants[scale_value.name or ""].values)
     if grid is None or grid.scale.size != 1 or scale.size != 1 or np.any(grid.offset):
-        return False
+        return None
     own = grid.scale.ravel()[0]
     zero = node.inputs[2] if len(node.inputs) > 2 else None
     shifted = zero is not None and np.any(walk.constants[zero.name or ""].values)
     if own <= 0 or shifted:
-        return False
+        return None
     ratio = scale.ravel()[0] / own
     if node.op_type == "BipolarQuant":
         own, ratio = scale.ravel()[0], Fraction(1)
     if not is_power_of_two(ratio):
-        return False
-    view, inputs = view_of(walk, node, cls, {1: Constant(np.array(float(ratio)), False)})
-    held = emit(walk, node, cls, view, inputs)
-    on_line(walk, node, held, Grid(rationals(own), ZERO))
-    return True
+        return None
+    view = view_of(walk, node, cls)
+    step = Constant(np.array(float(ratio)), False)
+    view = replace(view, inputs=(view.inputs[0], step, *view.inputs[2:]))
+    made = emit(walk, node, cls, view, inputs_of(walk, node, view.axes), cls.from_onnx(view))
+    return meaning(walk, made, Grid(rationals(own), ZERO))
