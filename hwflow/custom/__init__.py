@@ -17,7 +17,9 @@ from hwflow.estimate.layer import (
 from hwflow.estimate.spread import SIMPLE, make_cost, per_position, side_by_side
 from hwflow.fixed import MAX_RAW_BITS, FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.grid import Grid
 from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Target
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
 
 __all__ = [
@@ -30,15 +32,21 @@ __all__ = [
     "Example",
     "FixedArray",
     "FixedType",
+    "Grid",
     "HlsLayer",
     "Layout",
+    "OnIntegers",
     "OnnxNode",
     "Op",
+    "Operand",
     "Overflow",
     "RawArray",
     "Rounding",
+    "Scaled",
     "Target",
     "TensorType",
+    "Total",
+    "Way",
     "elementwise_cost",
     "free_cost",
     "make_cost",

@@ -12,7 +12,7 @@ import numpy as np
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
-from hwflow.ir.scaled import OnIntegers, Operand, Scaled
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled, grid_of
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.move import FILL, _Move, flat_index, moved
 
@@ -76,7 +76,8 @@ class Pad(_Move):
         if filled is None:
             return None
         near = replace(filled, mode="edge")  # what stands around takes the scale of its neighbour
-        return OnIntegers([filled], moved(x.meaning, [near], x.type.shape))
+        around = moved(x.meaning, [near], x.type.shape)
+        return OnIntegers([filled], grid_of(around, x.type))  # half a step takes a finer type
 
     @property
     def fill(self) -> float:

@@ -249,6 +249,16 @@ EXACT: dict[str, Case] = {
     ),
     "three batch norms added": Case(three_terms),
     "pad": Case(behind(moves("Pad", [0, 0, 1, 1, 0, 0, 1, 1]), scale=PER_CHANNEL), IMAGE),
+    "pad with half a step": Case(
+        lambda b: b.node(
+            "Pad",
+            [
+                quant(b, "x", 0.3),
+                b.constant([0, 1, 0, 1], np.int64),
+                b.constant(np.float32(0.3) / 2),
+            ],
+        )
+    ),
     "zero point": Case(lambda b: quant(b, quant(b, "x", 0.3, zero=3.0), 0.17, zero=-2.0)),
     "zero point per channel": Case(
         lambda b: quant(b, quant(b, "x", [[0.3, 0.1, 0.2, 0.5]], zero=[[0.0, 1, 2, 3]]), 0.17)
