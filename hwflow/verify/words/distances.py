@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 from hwflow.core.distance import OutputError
 from hwflow.verify.budget import LayerLoss, OutputLoss
-from hwflow.verify.words.numbers import percent, plural, real
+from hwflow.verify.words.numbers import percent, plural, real, short
 
 SAMPLES = 5
 """Samples that are named of each kind."""
@@ -22,7 +23,7 @@ def error_parts(error: OutputError, reference: str = "quantised model") -> list[
         error: the figures.
         reference: what it was compared with.
     """
-    parts = [f"max |error| {error.max_abs:.3g}", f"mean {error.mean_abs:.3g}"]
+    parts = [f"max |error| {short(error.max_abs)}", f"mean {short(error.mean_abs)}"]
     parts.append(f"SQNR {error.sqnr_db:.1f} dB" if error.max_abs else "no difference")
     if error.argmax_agreement is not None:
         parts.append(f"same class {error.argmax_agreement:.2%}")
@@ -37,13 +38,13 @@ def loss_parts(loss: OutputLoss) -> list[str]:
     parts = error_parts(loss.error, "float reference")
     if loss.kl_divergence is not None:
         of = "softmax of the logits" if loss.softmaxed else "probabilities"
-        parts.append(f"KL {loss.kl_divergence:.3g} nats ({of})")
+        parts.append(f"KL {short(loss.kl_divergence)} nats ({of})")
     return parts
 
 
 def layer_part(layer: LayerLoss) -> str:
     """Return what a layer lost, without its name."""
-    return f"{layer.sqnr_db:.1f} dB (max {layer.max_abs:.3g})"
+    return f"{layer.sqnr_db:.1f} dB (max {short(layer.max_abs)})"
 
 
 def error_facts(error: OutputError, step: float) -> Facts:
@@ -86,19 +87,24 @@ def loss_facts(loss: OutputLoss) -> Facts:
         changed = f"; {plural(loss.changed, 'sample')} changed: {named}" if named else ""
         facts.append(("Same class", percent(error.argmax_agreement, 2) + changed))
     if loss.worst:
-        facts.append(("Samples with the largest errors", worst_samples(loss)))
+        facts.append(("Samples with the largest errors", worst_samples(loss, real)))
     return tuple(facts)
 
 
-def worst_samples(loss: OutputLoss) -> str:
-    """Return the samples with the largest errors, each with its error."""
-    return ", ".join(f"{w.index} ({w.max_abs:.3g})" for w in loss.worst[:SAMPLES])
+def worst_samples(loss: OutputLoss, number: Callable[[float], str] = short) -> str:
+    """Return the samples with the largest errors, each with its error.
+
+    Args:
+        loss: of an output.
+        number: puts an error into words.
+    """
+    return ", ".join(f"{w.index} ({number(w.max_abs)})" for w in loss.worst[:SAMPLES])
 
 
 def changed_samples(loss: OutputLoss) -> str:
     """Return the first samples whose class changed."""
     named = ", ".join(map(str, loss.changed_samples[:SAMPLES]))
-    return f"{named}, ..." if loss.changed > SAMPLES else named
+    return f"{named}, …" if loss.changed > SAMPLES else named
 
 
 def sqnr(found: OutputError | LayerLoss) -> str:

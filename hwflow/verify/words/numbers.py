@@ -17,6 +17,11 @@ def real(value: float) -> str:
     return text.replace("-", MINUS)
 
 
+def short(value: float) -> str:
+    """Return a number with up to three significant digits, for a line of many figures."""
+    return f"{value:.3g}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share between 0 and 1 in per cent; only nothing is 0 %, and only all is 100 %."""
     text = f"{100 * share:.{digits}f}"
