@@ -1,4 +1,4 @@
-"""Verbs that make models: ensemble, convert, quantize."""
+"""Verbs that make models: ``ensemble``, ``convert`` and ``quantize``."""
 
 from __future__ import annotations
 
