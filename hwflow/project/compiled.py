@@ -61,7 +61,7 @@ class Compiled:
         origin: what it was compiled from.
         seconds: time taken by stage.
         stored: the generated project as it lies in a folder, in the place of a new one.
-        stored_golden: its golden model, likewise.
+        stored_golden: its golden model, in the same case.
     """
 
     graph: Graph

@@ -57,9 +57,9 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
             files or package folders, modules, or ``Op`` subclasses. Files are run.
         weights: the file with the weights of a Keras ``.json``, if not the one beside it.
         trust: let a Keras file, and a settings file, name what runs code of its own.
-        data: as for ``Design.simulate``, or a folder of data files: what the types of inputs are
-            taken from that neither the model nor the settings say; ``Design.config`` then has
-            them. Read only where an input needs it.
+        data: what ``Design.simulate`` takes, or a folder of data files. Types of inputs that
+            neither the model nor the settings say are taken from it; ``Design.config`` then has
+            them. It is read only where an input needs it.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
             ``clock_period_ns``, ``strategy``, ``reuse_factor``.
 

@@ -59,11 +59,11 @@ class Design(Compiled):
         """Run data of any size through the hardware graph, batch by batch, in constant memory.
 
         Args:
-            source: as for ``simulate``; or the path of a folder of data files; or an iterable of
+            source: see ``simulate``; or the path of a folder of data files; or an iterable of
                 arrays or of dicts of arrays by input name (labels as ``y``), batch first.
             engine: ``golden``, ``numpy`` or ``torch``, which give the same bits; None for the
                 golden model, or numpy where there is none.
-            device: of torch: ``cpu``, ``cuda`` or ``cuda:N``.
+            device: device of torch: ``cpu``, ``cuda`` or ``cuda:N``.
             threads: how many compute; 0 for one per core.
             batch: samples of a batch; None for what suits model and engine.
 
@@ -95,7 +95,7 @@ class Design(Compiled):
         """Compare simulation, golden model, C++, trained model and its float reference on data.
 
         Args:
-            data: as for ``simulate``; with labels (``y``) accuracies are given too.
+            data: see ``simulate``; with labels (``y``) accuracies are given too.
             cpp: compile the C++ and compare every layer with it.
             reproducer: where to save the first differing sample.
             float_model: the model before quantisation: what ``load`` takes, or its outputs for the
@@ -117,7 +117,7 @@ class Design(Compiled):
         """Return what enters and leaves the hardware for some samples.
 
         Args:
-            data: as for ``simulate``.
+            data: see ``simulate``.
             samples: how many at most.
             cover: take the fewest found, of data and of made-up samples, that reach the most of
                 every layer, as a build does; otherwise the first of the data.

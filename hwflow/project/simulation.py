@@ -34,12 +34,12 @@ class Simulated:
 
     Attributes:
         design: the model, compiled; or the project, as it lies in its folder.
-        summary: of all samples.
+        summary: summary of all samples.
         engine: the name of what computed.
         device: where.
         workers: how many batches were computed at the same time.
         batch: samples of a batch.
-        seconds: of reading, computing and writing.
+        seconds: seconds of reading, computing and writing.
         data: where the samples come from.
         made_up: whether nobody gave data.
         counters: what numpy counted, by layer; empty with other engines.
@@ -94,17 +94,17 @@ def simulate_path(
 
     Args:
         path: a model file, or a folder that ``Design.write`` wrote.
-        data: as for ``open_source``.
-        engine: as for ``open_engine``.
-        device: likewise.
-        threads: likewise.
+        data: see ``open_source``.
+        engine: see ``open_engine``.
+        device: see ``open_engine``.
+        threads: see ``open_engine``.
         batch: samples computed at once; None for what suits model and engine.
         out: where to write results, ``.npz`` or ``.npy``.
         layers: write the values of every layer, too.
-        plugins: as for ``compile``.
-        trust: as for ``compile``, and as for ``open_project``.
+        plugins: see ``compile``.
+        trust: see ``compile`` and ``open_project``.
         progress: called after every batch.
-        options: of ``compile``; a project has its own.
+        options: options of ``compile``; a project has its own.
 
     Raises:
         CompileError: what ``compile``, ``open_project``, ``open_source`` and ``open_engine`` find;

@@ -31,7 +31,7 @@ def source_files(
     """Return the files that a project keeps, by path.
 
     Args:
-        model: as read, before the passes; it is not changed.
+        model: the model as it was read, before the passes; it is not changed.
         name: name of the design.
         source: how messages call the model.
         config: the settings, overrides included.

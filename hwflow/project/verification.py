@@ -74,14 +74,14 @@ def verify_path(
 
     Args:
         path: a model file, or a folder that ``Design.write`` wrote.
-        data: as for ``Design.verify``.
-        limits: by the names in ``[verify]``; they override the settings.
-        float_model: as for ``Design.verify``.
-        plugins: as for ``compile``.
-        trust: as for ``compile``, and as for ``open_project``.
+        data: see ``Design.verify``.
+        limits: limits by the names in ``[verify]``; they override the settings.
+        float_model: see ``Design.verify``.
+        plugins: see ``compile``.
+        trust: see ``compile`` and ``open_project``.
         reproducer: where to save the first differing sample.
         progress: called as stages go on.
-        options: of ``compile``; a project has its own.
+        options: options of ``compile``; a project has its own.
 
     Raises:
         CompileError: what ``compile``, ``open_project`` and ``Design.verify`` find; HW408, a limit
@@ -101,9 +101,9 @@ class Trial:
     """What a design is tried with and held against.
 
     Attributes:
-        data: as for ``Design.verify``.
-        float_model: likewise.
-        limits: by the names in ``[verify]``; they override the settings.
+        data: see ``Design.verify``.
+        float_model: see ``Design.verify``.
+        limits: limits by the names in ``[verify]``; they override the settings.
         reproducer: where to save the first differing sample, or None.
         progress: called as stages go on.
     """
@@ -194,7 +194,7 @@ def errors_written(path: Path, *, junit: Path | None, summary: Path | None) -> I
     """Write what goes wrong inside for CI, too, in the place of the checks.
 
     Args:
-        path: of the model or the project.
+        path: path of the model or the project.
         junit: where to write JUnit XML.
         summary: where to write Markdown.
 

@@ -46,7 +46,7 @@ class Verifier:
         Args:
             cpp: compile the C++ and compare every layer with it.
             reproducer: where to save the first differing sample.
-            float_model: as for ``Design.verify``.
+            float_model: see ``Design.verify``.
 
         Raises:
             CompileError: the data does not suit the inputs, or the float model the model.

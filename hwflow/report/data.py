@@ -60,9 +60,9 @@ class Subject:
         graph: the hardware graph.
         target: what it was generated for.
         board: what it is compared with, or None.
-        estimate: of the same graph and target.
+        estimate: the estimate of the same graph and target.
         verification: what was found out with data, or None.
-        warnings: of all stages; those of ``estimate`` are added where they are missing.
+        warnings: warnings of all stages; those of ``estimate`` are added where they are missing.
         digests: SHA-256 in hexadecimal by what was hashed.
         seconds: time by stage.
         source: the model file or object, for people.

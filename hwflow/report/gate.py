@@ -22,9 +22,9 @@ def gate_markdown(
     """Return a section in GitHub's Markdown: every check, where one fails, and what was lost.
 
     Args:
-        name: of the design.
+        name: name of the design.
         subject: model and target, in one line.
-        checks: in order.
+        checks: the checks in order.
         verification: what they rest on.
     """
     samples = f"{verification.simulation.samples:,} samples"
@@ -58,7 +58,7 @@ def errors_markdown(name: str, findings: Sequence[Diagnostic]) -> str:
     """Return a section in GitHub's Markdown that says why nothing was checked.
 
     Args:
-        name: of the model or the project.
+        name: name of the model or the project.
         findings: why.
     """
     count = f"{len(findings)} error{'s' * (len(findings) > 1)}"

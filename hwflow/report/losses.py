@@ -71,8 +71,8 @@ class OutputLossData:
         kl_divergence: mean over samples in nats; None for single values and classes.
         softmaxed: the outputs are logits, of which softmax was taken for it.
         argmax_agreement: share of samples with the same class; None where there are no classes.
-        accuracy: of the quantised model; None without labels.
-        reference_accuracy: of the float reference.
+        accuracy: accuracy of the quantised model; None without labels.
+        reference_accuracy: accuracy of the float reference.
         hardware_agreement: share of samples to which the hardware gives the reference's class.
         worst: samples with the largest error, the largest first.
         changed: samples to which the quantised model gives another class.

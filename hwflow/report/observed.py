@@ -24,8 +24,8 @@ class EnteredData:
 
     Attributes:
         elements: numbers that entered.
-        low: of them below what the port holds.
-        high: above it.
+        low: how many of them are below what the port holds.
+        high: how many are above it.
         observed: smallest and largest number that entered.
     """
 
@@ -42,8 +42,8 @@ class CountersData:
     Attributes:
         elements: values that the layer gave.
         saturated: values out of range and clipped, on either side.
-        saturated_low: of these below the range.
-        saturated_high: above it.
+        saturated_low: how many of these are below the range.
+        saturated_high: how many are above it.
         wrapped: values out of range and wrapped around.
         near_ties: values within 1/64 of a step of a rounding boundary.
         observed: smallest and largest result.
@@ -94,7 +94,7 @@ class SaturationData:
 
     Attributes:
         layer: its name; empty where no layer clipped any.
-        share: of its values.
+        share: share of its values that it clipped.
         text: the figures in words.
     """
 

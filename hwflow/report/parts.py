@@ -94,7 +94,7 @@ class BoardData:
     """The board that the design is compared with.
 
     Attributes:
-        name: as printed on the board.
+        name: the name that is printed on the board.
         part: its device.
         family: the device family.
         memory: memory beside the device.
@@ -113,7 +113,7 @@ class ConstantData:
     Attributes:
         name: ``weight``, ``bias``, ...
         type: their fixed-point type.
-        shape: as stored in the project.
+        shape: the shape that the project stores.
         range: smallest and largest value; None where there are no values.
         zeros: how many of the values are 0.
         elements: how many there are.

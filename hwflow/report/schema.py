@@ -40,11 +40,11 @@ class PortData:
     Attributes:
         name: name in the original model.
         layer: the layer that holds the value.
-        shape: in the original order of axes, without the batch axis.
+        shape: shape in the original order of axes, without the batch axis.
         type: fixed-point type of the port.
         scale: what a value of the port is multiplied with to get the model's number: one factor,
             one for each channel, or one for each element, channels last.
-        offset: what is then added, likewise.
+        offset: what is then added, in the same form.
         quantizer: how the host quantises what enters; empty where the port rounds by its type.
         entered: what of the data was beyond its ends; None for outputs and without data.
     """
@@ -64,8 +64,8 @@ class LayerData:
     """One layer of the hardware graph.
 
     Attributes:
-        name: as in the generated C++.
-        origin: as in the framework; equal to ``name`` where nothing else is known.
+        name: name in the generated C++.
+        origin: name in the framework; equal to ``name`` where nothing else is known.
         operator: what it computes.
         inputs: the layers whose results it takes.
         input_shapes: shapes of those, without the batch axis, channels last.
@@ -174,12 +174,12 @@ class ReportData:
         source: the model file or object it was made from.
         data: where the data comes from that it was tried on; empty without data.
         digests: what identifies the model, the settings and the generated project.
-        versions: of the programs that took part.
+        versions: versions of the programs that took part.
         target: what the hardware is generated for.
         board: what it is compared with; None when with nothing.
         inputs: ports that data comes in by.
         outputs: ports that results leave by.
-        layers: in order of computation.
+        layers: the layers in order of computation.
         coverage: what the data reached of all layers; None where that was not found out.
         saturation: the layer that clipped the largest share of its values; None without data.
         faithful: simulation against compiled C++, every layer; None where it was not run.

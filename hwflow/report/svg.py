@@ -92,7 +92,7 @@ def use_bar(percent: Interval, fits: str, label: str) -> Markup:
     """Return a bar of resource use with its interval and the limit at 100 %.
 
     Args:
-        percent: of what the device has.
+        percent: how much of what the device has.
         fits: ``yes``, ``borderline`` or ``no``; chooses the colour.
         label: the same in words.
     """

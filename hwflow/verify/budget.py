@@ -33,7 +33,7 @@ class WorstSample:
     """A sample with a large error.
 
     Attributes:
-        index: in the data.
+        index: its place in the data.
         max_abs: largest absolute difference of its outputs.
     """
 
@@ -128,7 +128,7 @@ def output_loss(
         output: name in the model.
         quantised: the quantised model's values, batch first.
         real: the float reference's, as many for each sample.
-        hardware: the hardware's, likewise.
+        hardware: the hardware's values, in the same form.
         labels: class of each sample, or None.
     """
     whole = quantised.dtype.kind in "iu"

@@ -33,7 +33,7 @@ class Check:
     """One statement that a design must meet.
 
     Attributes:
-        name: in a word, unique among the checks of a design.
+        name: the check in a word, unique among the checks of a design.
         about: one of ``HARDWARE``, ``ACCURACY``, ``DATA``, ``COST``, ``PROJECT``.
         value: what was found, for people.
         limit: what is asked for, for people.
@@ -154,7 +154,7 @@ def share_check(
     """Return whether a share keeps to a limit.
 
     Args:
-        name: of the check.
+        name: name of the check.
         share: what was found.
         limit: what is asked for.
         at_least: the limit is the least share, and not the greatest.
@@ -189,7 +189,7 @@ def cost_check(setting: str, found: Estimate, amount: Amount, of: str, *, unit: 
         found: what is estimated, in ``unit``, or in per cent where the limit is.
         amount: the limit.
         of: what the figure is a part of, in words, or empty.
-        unit: of the figure.
+        unit: unit of the figure.
     """
     factor, unit = (100, " %") if amount.percent else (1, unit)
     bound = amount.value * factor

@@ -35,8 +35,8 @@ def check_faithful(
     Args:
         graph: the hardware graph.
         csim: its project, compiled.
-        data: by input name of the original model.
-        simulation: of the same data, with all layers kept.
+        data: arrays by input name of the original model.
+        simulation: the simulation of the same data, with all layers kept.
         reproducer: where to save the offending sample if there is one.
 
     Raises:
@@ -92,7 +92,7 @@ def divergence(
 
     Args:
         node: the layer.
-        index: of the element.
+        index: index of the element.
         expected: what it should be.
         found: what it is; may be no finite number.
         step: smallest distance between two values of the layer.

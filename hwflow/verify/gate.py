@@ -41,9 +41,9 @@ class Gate:
     """Holds what was found out about a design against limits.
 
     Attributes:
-        limits: to check.
+        limits: the limits to check.
         verification: what was found out with data.
-        estimate: of the same design.
+        estimate: the estimate of the same design.
     """
 
     limits: VerifySettings

@@ -39,8 +39,8 @@ def check_golden(
         graph: the hardware graph.
         content: the file, or None. Data that float32 does not hold needs another one, with the
             same layers and float64 inputs.
-        data: by input name of the original model.
-        simulation: of the same data, with all layers kept.
+        data: arrays by input name of the original model.
+        simulation: the simulation of the same data, with all layers kept.
 
     Raises:
         CompileError: the data does not suit the inputs.
@@ -68,7 +68,7 @@ def _pairs(
 
     Args:
         graph: the hardware graph.
-        simulation: with all layers kept.
+        simulation: a simulation with all layers kept.
         inside: the model's layers that are no outputs, of the first samples.
         leaving: its outputs, of all samples.
     """

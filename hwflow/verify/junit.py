@@ -24,8 +24,8 @@ def to_junit(
     """Return the XML of one run.
 
     Args:
-        name: of the design.
-        checks: in order.
+        name: name of the design.
+        checks: the checks in order.
         seconds: that the run took.
         properties: what the run rests on, for people.
     """
@@ -40,9 +40,9 @@ def errors_junit(name: str, findings: Sequence[Diagnostic], properties: Mapping[
     """Return the XML of a run that came to no checks: an error for each finding.
 
     Args:
-        name: of the model or the project.
+        name: name of the model or the project.
         findings: why nothing was checked.
-        properties: as for ``to_junit``.
+        properties: see ``to_junit``.
     """
     root, suite = _suite(name, properties, tests=len(findings), errors=len(findings))
     for number, finding in enumerate(findings, 1):

@@ -31,7 +31,7 @@ class ModelValues:
             cuts of approximate layers; None where it has none.
         quantized: names of the values that a quantiser gives.
         float32_only: why there are no exact values, or empty.
-        fed: as ``exact``, where the hardware's own values stand at the cuts; None without them.
+        fed: values as in ``exact``, with the hardware's own at the cuts; None without cuts.
     """
 
     float32: Mapping[str, npt.NDArray[Any]]
@@ -47,7 +47,7 @@ class Comparison:
 
     Attributes:
         graph: the hardware graph.
-        simulation: with all layers kept.
+        simulation: a simulation with all layers kept.
         settings: what the user set for layers, by the name or the origin of the layer.
     """
 

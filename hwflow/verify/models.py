@@ -71,7 +71,7 @@ class ModelChecker:
     Attributes:
         graph: the hardware graph.
         given: the data.
-        simulation: of the data, with all layers kept.
+        simulation: the simulation of the data, with all layers kept.
         load: reads the quantised model anew.
         timed: notes how long a stage takes.
         progress: called as stages go on.
@@ -90,7 +90,7 @@ class ModelChecker:
         """Compare the hardware with the quantised model, and that with its float reference.
 
         Args:
-            float_model: as for ``float_values``.
+            float_model: see ``float_values``.
 
         Raises:
             CompileError: the float model cannot be used.
@@ -125,7 +125,7 @@ class ModelChecker:
 
         Args:
             model: shapes known.
-            data: by input.
+            data: arrays by input.
             float32: the model's values for it, as ONNX Runtime computes them.
             values: names of what quantisers give.
         """

@@ -25,8 +25,8 @@ class PortLoss:
     """What one port changed.
 
     Attributes:
-        name: of the input, as the model has it.
-        dtype: of the port.
+        name: name of the input, as the model has it.
+        dtype: type of the port.
         elements: values of the data.
         rounded: those within its range that are none of the type's numbers.
         clipped: those outside of its range.
@@ -53,7 +53,7 @@ def port_losses(graph: Graph, data: Mapping[str, npt.NDArray[Any]]) -> tuple[Por
 
     Args:
         graph: the hardware graph.
-        data: by input name of the model.
+        data: arrays by input name of the model.
 
     Raises:
         CompileError: the data does not suit the inputs.

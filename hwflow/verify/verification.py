@@ -54,7 +54,7 @@ class Verification:
         budget: the quantised model against the float reference; None where it was not compared.
         no_budget: why it was not, or empty.
         data_sha256: digest of inputs and labels.
-        seed: of made-up data; None where the data was given.
+        seed: seed of made-up data; None where the data was given.
         golden: simulation against the golden model; None where there is none.
         no_golden: why there is none, or empty.
         coverage: what the data reached in each layer; None where that was not found out.

@@ -19,7 +19,8 @@ def missing_operand(config: Any) -> tuple[str, str] | None:
     """Return a layer that cannot be called, and the layer whose result it waits for.
 
     Args:
-        config: of a model, as JSON; what is no list of layers in it is for Keras to refuse.
+        config: configuration of a model, as JSON. What is no list of layers in it is for Keras to
+            refuse.
 
     Returns:
         None where all calls can be made, in the model and in those within it.

@@ -42,8 +42,8 @@ class Levels:
         """Return what gives the levels times the scale; nothing where no ``Quant`` does.
 
         Args:
-            scale: of the levels, which are bounded on both sides.
-            rounding: of QONNX.
+            scale: scale of the levels, which are bounded on both sides.
+            rounding: a rounding mode of QONNX.
             odd: an odd number was added before the rounding, so that ties go to odd levels.
             at_port: the first step has to be a ``Quant``.
         """

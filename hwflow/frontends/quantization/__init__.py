@@ -47,7 +47,7 @@ class Quantized:
     """A float model's quantised form.
 
     Attributes:
-        model: at the QONNX level; ``hwflow.compile`` takes it.
+        model: the model at the QONNX level; ``hwflow.compile`` takes it.
         cost: what it lost against the float model, on held-out data.
     """
 

@@ -42,7 +42,7 @@ class Quantization:
 
     Attributes:
         scale: float32, one, or one for each slice along ``axis``.
-        zero_point: int64, likewise.
+        zero_point: int64, of such a shape, too.
         axis: the axis that slices are counted along.
     """
 

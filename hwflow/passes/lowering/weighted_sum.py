@@ -119,7 +119,7 @@ def _prove_row(
         weights: of the operand with few values and of the other: rounded, and exact.
         few: least and greatest value of the one.
         many: of the other.
-        tree: as for ``prove_weights``.
+        tree: see ``prove_weights``.
         row: its number.
     """
     (own_few, true_few), (own_many, true_many) = weights

@@ -111,8 +111,9 @@ def simulation_files(
         graph: the design.
         target: what the project was generated for.
         project: the generated project.
-        verification: of its samples and of made-up ones those are the vectors that reach the
-            most; without it there is only what builds the bench, which then refuses to run.
+        verification: what was verified. The vectors are those of its samples, and of made-up ones,
+            that reach the most. Without it there is only what builds the bench, which then
+            refuses to run.
     """
     files = {f"sim/{name}": content for name, content in build_files(graph).items()}
     if verification is None:

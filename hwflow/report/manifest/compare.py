@@ -62,7 +62,7 @@ class Comparison:
     Attributes:
         before: path of the first.
         after: path of the second.
-        changes: in the order of the manifest; of layers, in order of computation.
+        changes: what differs, in the order of the manifest and, for layers, of computation.
         layers: how many the second build has.
         same_data: both were tried on the same data, so that bits can be compared.
         data: where that data comes from and how much it is, or why bits are not compared.

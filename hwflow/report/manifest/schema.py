@@ -47,8 +47,8 @@ class Target(_Strict):
         backend: hls4ml backend.
         io_type: ``io_parallel`` or ``io_stream``.
         clock_period_ns: requested clock period.
-        strategy: of layers that do not say otherwise.
-        reuse_factor: likewise; a text where it is a bound.
+        strategy: strategy of layers that do not say otherwise.
+        reuse_factor: reuse factor of such layers; a text where it is a bound.
     """
 
     board: Line
@@ -96,7 +96,7 @@ class Data(_Strict):
         source: file name, or how it was made up.
         samples: how many.
         sha256: digest of inputs and labels, whatever the file they came in.
-        seed: of made-up data; None where the data was given.
+        seed: seed of made-up data; None where the data was given.
     """
 
     source: Line
@@ -109,9 +109,9 @@ class Port(_Strict):
     """A graph input or output.
 
     Attributes:
-        name: in the original model.
+        name: name in the original model.
         layer: the layer that holds the value.
-        shape: in the original order of axes, without the batch axis.
+        shape: shape in the original order of axes, without the batch axis.
         quantizer: what the host applies to what enters, as a formula; empty where nothing.
         sha256: digest of scale and offset, of which there can be many, and of the quantiser.
     """
@@ -141,8 +141,8 @@ class Observed(_Strict):
 
     Attributes:
         elements: values that the layer gave.
-        saturated: of them out of range and clipped.
-        wrapped: of them out of range and wrapped around.
+        saturated: how many of them were out of range and clipped.
+        wrapped: how many of them were out of range and wrapped around.
         low: smallest value.
         high: largest value.
         sha256: digest of the mantissas of all values, in order.
@@ -160,15 +160,15 @@ class Layer(_Strict):
     """One layer of the hardware graph.
 
     Attributes:
-        name: as in the generated C++.
-        origin: as in the framework.
+        name: name in the generated C++.
+        origin: name in the framework.
         tensor: the tensor of the model that its value equals; empty where there is none.
         operator: what it computes.
         inputs: the layers whose results it takes.
-        shape: of the result, without the batch axis, channels last.
+        shape: shape of the result, without the batch axis, channels last.
         result_t: type of the result.
         accum_t: type of the accumulator; None where there is none.
-        settings: as resolved, by name.
+        settings: the settings in effect, by name.
         parameters: everything else that the operator is made of: constants as shape, type and
             digest, numbers as they are.
         sha256: digest of operator, parameters, settings, type and proven range.
@@ -176,7 +176,8 @@ class Layer(_Strict):
         cost: estimated.
         observed: what the data did to it; None without data.
         faithful_mismatches: values in which C++ and simulation differ; None where not compared.
-        lossless_mismatches: values in which hardware and model differ; likewise.
+        lossless_mismatches: values in which hardware and model differ; None where not
+            compared.
     """
 
     name: Line
@@ -249,14 +250,14 @@ class Manifest(_Strict):
         name: name of the design, that of the generated top function.
         model: what was built.
         target: what for.
-        settings: with which settings.
+        settings: the settings that it was made with.
         plugins: operators beside hwflow's own that were loaded.
         templates: digests of the templates of hwflow's and plugins' kernels, by file name.
-        versions: of hwflow, libraries, Python and the compiler, by name.
+        versions: versions of hwflow, libraries, Python and the compiler, by name.
         data: what it was tried on; None without data.
         ports: inputs, then outputs.
         graph_sha256: digest of the hardware graph.
-        layers: in order of computation.
+        layers: the layers in order of computation.
         total: estimated cost of the whole.
         fits: ``yes``, ``borderline`` or ``no``.
         results: what was found out with data; None without data.

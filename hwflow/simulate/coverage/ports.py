@@ -32,7 +32,7 @@ class PortLimits:
         name: name of the input in the original model.
         least: the least double that is kept, of a shape that broadcasts to the data in the original
             order of axes.
-        greatest: the greatest one, likewise.
+        greatest: the greatest one, in the same form.
         wraps: whether others wrap around and are not clipped.
         range: least and greatest real number that a value of the port stands for.
     """

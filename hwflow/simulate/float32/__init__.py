@@ -36,8 +36,8 @@ class Reference:
         """Prepare a model.
 
         Args:
-            model: at the QONNX level; after ``infer_shapes`` batches are run at once where that
-                provably gives the same, before it one sample at a time. It is not changed.
+            model: a model at the QONNX level, which is not changed. After ``infer_shapes`` batches
+                are run at once where that provably gives the same, before it one sample at a time.
         """
         self._source = model.source
         self._proto = ir.to_proto(model.ir)

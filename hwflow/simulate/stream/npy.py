@@ -73,7 +73,7 @@ def read_header(file: IO[bytes], where: str, held: int) -> Header:
     """Read the header of an array.
 
     Args:
-        file: at the start of the array.
+        file: a file at the start of the array.
         where: how findings call it.
         held: bytes that it has.
 

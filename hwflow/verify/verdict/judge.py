@@ -38,7 +38,7 @@ class Suspects:
 
     Attributes:
         graph: the hardware graph.
-        names: of values of the model that can be compared; the passes make further ones.
+        names: names of values of the model that can be compared; the passes make further ones.
     """
 
     graph: Graph
@@ -76,7 +76,7 @@ class Suspects:
         """Return the hardware's values at the cuts where they are not the model's own.
 
         Args:
-            simulation: with all layers kept.
+            simulation: a simulation with all layers kept.
             model: the model's values by name.
         """
         found = {}

@@ -14,9 +14,9 @@ def because_of_ports(found: Agreement, behind: Agreement, losses: Sequence[PortL
     """Return a comparison with the ports named that its differences come from.
 
     Args:
-        found: on the data as it was given.
-        behind: on the data as the ports round it; what differs there has another cause.
-        losses: of the ports.
+        found: the verdict on the data as it was given.
+        behind: the verdict on the data as the ports round it; what differs there has another cause.
+        losses: what each port lost.
     """
     verdict, first = found.verdict, found.first
     if verdict is None or first is None or verdict.state is not State.NOT_LOSSLESS:

@@ -15,7 +15,7 @@ class Claim:
     """What a comparison is to show.
 
     Attributes:
-        name: in a word.
+        name: the statement in a word.
         meaning: which two computations give the same numbers.
         expected: whose values the others should be.
         found: whose values are held against them.

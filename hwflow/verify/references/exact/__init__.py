@@ -116,7 +116,7 @@ class ExactReference:
         """Prepare a model.
 
         Args:
-            model: at the QONNX level, after ``infer_shapes``. It is not changed.
+            model: a model at the QONNX level, after ``infer_shapes``. It is not changed.
 
         Raises:
             NoExactReferenceError: it has an operator, or a form of one, without an exact

@@ -39,7 +39,7 @@ def summed(tensor: Leaf, sum_of: Sum, scale: Rationals, factor: Rationals) -> Le
     """Return weighted sums of ``raw * scale + offset``.
 
     Args:
-        tensor: with one scale for all that is added.
+        tensor: a tensor with one scale for all that is added.
         sum_of: what is computed of the integers.
         scale: scale of the operand, as it broadcasts to the result.
         factor: factor of the weights, as it broadcasts to the result.

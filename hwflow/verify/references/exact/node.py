@@ -26,7 +26,7 @@ class View:
     Attributes:
         node: the node itself.
         where: for messages.
-        attributes: as plain Python values.
+        attributes: its attributes as plain Python values.
         constants: the value of each operand that is constant, else None.
         opset: version of the standard operators.
     """
