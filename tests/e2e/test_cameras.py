@@ -226,5 +226,61 @@ def test_tflite_casts_a_port_of_integers() -> None:
     assert np.array_equal(found, expected)
 
 
+def depthwise(keras: Any) -> Any:
+    """Return mean and deviation of each channel as a depthwise convolution of one pixel."""
+    deviation = np.asarray(DEVIATION, np.float32)
+    return keras.layers.DepthwiseConv2D(
+        1,
+        depthwise_initializer=keras.initializers.Constant((1 / deviation).reshape(1, 1, 3, 1)),
+        bias_initializer=keras.initializers.Constant(-np.asarray(MEAN, np.float32) / deviation),
+    )
+
+
+def converted(layers: list[Any], dtype: str, x: Any) -> bytes:
+    """Return what TFLite's converter makes of layers on pixels and a convolution."""
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    first = value = tf.keras.Input((5, 5, 3), dtype=dtype, name="x")
+    for layer in layers:
+        value = layer(value)
+    model = tf.keras.Model(first, tf.keras.layers.Conv2D(2, 3, activation="relu")(value))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row[None].astype(dtype)] for row in x)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return bytes(converter.convert())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("channels", [False, True], ids=["one scale", "per channel"])
+def test_tflites_converter(channels: bool, dtype: str) -> None:
+    keras = pytest.importorskip("tensorflow").keras
+    x = pictures("uint8", (5, 5, 3))
+    layers = [keras.layers.Rescaling(1 / 255), *([depthwise(keras)] if channels else [])]
+    content = converted(layers, dtype, x)
+    expected = next(iter(interpret(content, [x]).values()))[:, 0]
+    design = hwflow.compile(tflite.read_bytes(content, "camera", "camera.tflite"))
+    assert port_of(design) == "ufixed<8,8>"
+    check = design.verify(x, cpp=False)
+    assert check.lossless is not None
+    assert check.lossless.holds
+    assert np.array_equal(next(iter(check.simulation.outputs.values())), expected)
+    assert len(np.unique(expected)) > 50
+
+
+def test_a_normalization_in_tflite_is_refused_with_what_is_read_instead() -> None:
+    keras = pytest.importorskip("tensorflow").keras
+    layer = keras.layers.Normalization(mean=MEAN, variance=[0.05, 0.06, 0.07])
+    x = pictures("uint8", (5, 5, 3))
+    content = converted([keras.layers.Rescaling(1 / 255), layer], "float32", x)
+    with pytest.raises(hwflow.CompileError) as refused:
+        hwflow.compile(tflite.read_bytes(content, "camera", "camera.tflite"))
+    (finding,) = refused.value.diagnostics
+    assert (finding.code, ": SUB" in finding.where) == ("HW293", True)
+    assert "DepthwiseConv2D" in finding.help  # test_tflites_converter applies it
+
+
 def test_every_step_is_tried() -> None:
     assert {step for order in ORDERS for step in order} == set(STEPS)

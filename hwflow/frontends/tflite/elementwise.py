@@ -42,7 +42,12 @@ def add(writer: Writer) -> None:
     y = writer.activation(writer.result())
     shapes = {writer.tensor(i).shape for i in (writer.operand(0), writer.operand(1))}
     if len(shapes) > 1:
-        writer.refuse("a sum of operands of different shapes", found=" and ".join(map(str, shapes)))
+        writer.refuse(
+            "a sum of operands of different shapes",
+            found=" and ".join(map(str, sorted(shapes))),
+            help="write a mean and a deviation of each channel (Normalization) as a "
+            "DepthwiseConv2D of 1 x 1 with a bias, and one for all channels as Rescaling",
+        )
     twice = 2 * max(a.scale, b.scale)
     sign = -1 if writer.operator.kind == "SUB" else 1
     tables = [
