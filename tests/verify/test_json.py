@@ -10,10 +10,12 @@ from hwflow.verify.port_loss import PortLoss
 from hwflow.verify.verdict import Approximation, State, Verdict
 from tests.report.samples import agreement, graph, lossless_agreement, report
 
-TANH = Approximation("act", "act", "a table of tanh", 12, 0.25, None)
+TANH = Approximation(
+    layer="act", origin="act", why="a table of tanh", differs=12, largest=0.25, bound=None
+)
 FOUND = replace(
     lossless_agreement(graph(), {"fc1": 8, "fc2": 20}),
-    verdict=Verdict(State.APPROXIMATE, (TANH,), 0.125, None),
+    verdict=Verdict(state=State.APPROXIMATE, because=(TANH,), at_most=0.125),
     ports=(PortLoss("image", FixedType(6, 2), 120, 3, 1),),
 )
 

@@ -35,9 +35,13 @@ FLOAT32 = "differs from exact arithmetic at 2 of 160 values (first at block.fc1)
 def verification(**changes: Agreement | None) -> Verification:
     net = graph()
     made = Verification(
-        agreement(net, {"fc2": 3}), lossless_agreement(net, {}), (error(),),
-        full_simulation(net, simulation_input()), "images.npz", budget=budget(),
-    )  # fmt: skip
+        faithful=agreement(net, {"fc2": 3}),
+        lossless=lossless_agreement(net, {}),
+        errors=(error(),),
+        simulation=full_simulation(net, simulation_input()),
+        data="images.npz",
+        budget=budget(),
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -84,8 +88,10 @@ def test_what_float32_rounds_is_the_same_everywhere(capsys: pytest.CaptureFixtur
 
 
 def test_a_verdict_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    tanh = Approximation("act", "act", "a table of tanh", 12, 0.25, 0.5)
-    verdict = Verdict(State.APPROXIMATE, (tanh,), 0.125, 0.5)
+    tanh = Approximation(
+        layer="act", origin="act", why="a table of tanh", differs=12, largest=0.25, bound=0.5
+    )
+    verdict = Verdict(state=State.APPROXIMATE, because=(tanh,), at_most=0.125, bound=0.5)
     lossless = replace(lossless_agreement(graph(), {}), verdict=verdict)
     found, made = verification(lossless=lossless), replace(report(), lossless=lossless)
     text = (
