@@ -74,9 +74,11 @@ def _format(design: Design, node: Node, place: int, number: int) -> str:
         return ""
     channel = place % x.channels
     values = np.arange(x.lo[channel], x.hi[channel] + 1)
+    reached = _reachable(design, node.inputs[0], channel)
+    values = values if reached is None else values[np.isin(values, reached)]
     column = FixedArray(values[:, None], x.dtype)
     results = [
-        replace(op, rows=np.array([row])).compute(column).raw for row in (op.rows[place], number)
+        replace(op, rows=np.array([row])).compute(column).values for row in (op.rows[place], number)
     ]
     same = np.array_equal(results[0], results[1])
     return "both formats give the same for every operand that can occur" if same else ""

@@ -23,7 +23,7 @@ F64 = npt.NDArray[np.float64]
 Terms = dict[int, float]
 """A sum of variables times factors, by number of the variable."""
 
-SECONDS = 30.0
+SECONDS = 120.0
 """Time for one program; beyond, nothing is known."""
 
 MARGIN = 1e-4
