@@ -13,7 +13,7 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.qonnx.model import printable
 from hwflow.ops.shared.port_data import real_values
 from hwflow.simulate.numpy import Simulation
-from hwflow.verify.agreement import Agreement, Divergence, Float32Match
+from hwflow.verify.agreement import Agreement, Divergence, Float32Match, LayerMatch
 from hwflow.verify.compare import Cause, compare, divergence
 from hwflow.verify.verdict.judge import Evidence, Suspects
 
@@ -176,8 +176,8 @@ def _with_float32(
     A float32 number agrees with an exact one that rounds to it: levels times scales that are not
     powers of two are rounded once.
     """
-    layers, first = [], ""
-    elements, differing = {True: 0, False: 0}, {True: 0, False: 0}
+    layers: list[LayerMatch] = []
+    levels: list[LayerMatch] = []
     for layer in agreement.layers:
         source = graph.by_name[layer.name].source
         assert source is not None  # only such layers are compared
@@ -185,10 +185,21 @@ def _with_float32(
         float32 = np.asarray(model.float32[source.name]).astype(np.float32)
         differs = int((nearest != float32.reshape(nearest.shape)).sum())
         layers.append(replace(layer, float32_differs=differs))
-        quantized = source.name in model.quantized
-        elements[quantized] += layer.elements
-        differing[quantized] += differs
-        if quantized and differs and not first:
-            first = layer.origin or layer.name
-    match = Float32Match(elements[True], differing[True], first, elements[False], differing[False])
+        if source.name in model.quantized:
+            levels.append(layers[-1])
+    match = Float32Match(
+        elements=_elements(levels),
+        differs=_float32_differs(levels),
+        first=next((n.origin or n.name for n in levels if n.float32_differs), ""),
+        unquantized=_elements(layers) - _elements(levels),
+        unquantized_differs=_float32_differs(layers) - _float32_differs(levels),
+    )
     return replace(agreement, layers=tuple(layers), float32=match)
+
+
+def _elements(layers: Sequence[LayerMatch]) -> int:
+    return sum(layer.elements for layer in layers)
+
+
+def _float32_differs(layers: Sequence[LayerMatch]) -> int:
+    return sum(layer.float32_differs or 0 for layer in layers)

@@ -147,30 +147,32 @@ def _because(verdict: Verdict) -> str:
 
 def judge(agreement: Agreement) -> str:
     """Return what the hardware was compared with, and how float32 execution compares with it."""
-    texts = [f"{_sentence(text)}." for text in judge_lines(agreement)]
+    if agreement.float32_only:
+        return f"{_sentence(_only(agreement))}."
     match = agreement.float32
     if match is None:
-        return " ".join(texts)
+        return ""
     if match.differs:
-        texts = [f"{texts[0][:-1]}; the hardware is held against exact arithmetic."]
+        text = f"{_sentence(_float32(match))}; the hardware is held against exact arithmetic."
     else:
-        texts = ["Float32 execution of the model gives the levels of exact arithmetic, too."]
+        text = "Float32 execution of the model gives the levels of exact arithmetic, too."
     if match.unquantized_differs:
-        texts.append(
-            f"At outputs without a quantiser, {count(match.unquantized_differs)} of "
+        text += (
+            f" At outputs without a quantiser, {count(match.unquantized_differs)} of "
             f"{count(match.unquantized)} float32 values are not the nearest ones."
         )
-    return " ".join(texts)
+    return text
 
 
 def judge_lines(agreement: Agreement) -> list[str]:
     """Return what is to be said about the judge where it is not plain exact arithmetic."""
-    lines = []
-    if agreement.float32_only:
-        lines.append(f"compared against float32 execution only: {agreement.float32_only}")
-    if agreement.float32 is not None and agreement.float32.differs:
-        lines.append(_float32(agreement.float32))
-    return lines
+    lines = [_only(agreement)] if agreement.float32_only else []
+    match = agreement.float32
+    return lines if match is None or not match.differs else [*lines, _float32(match)]
+
+
+def _only(agreement: Agreement) -> str:
+    return f"compared against float32 execution only: {agreement.float32_only}"
 
 
 def _float32(match: Float32Match) -> str:
