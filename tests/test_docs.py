@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import hwflow.ops
 from hwflow.cli.designs import verify
 from hwflow.core.limits import VerifySettings
 from hwflow.core.settings import TargetSettings
 from hwflow.fixed import Overflow, Rounding
 from hwflow.ir.op import Op
+from tests import operator_settings
 from tests.test_architecture import PACKAGE, ROOMS, imported, modules
 
 ROOT = Path(__file__).parents[1]
@@ -25,21 +25,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-def settings_rows() -> dict[str, set[str]]:
-    """Return the settings that the page gives for each operator."""
-    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    rows = re.findall(r"^\| ([A-Z][\w, ]+) \| ((?:`\w+`(?:, )?)+) \|$", text, re.M)
-    return {
-        name: set(re.findall(r"\w+", settings))
-        for names, settings in rows
-        for name in names.split(", ")
-    }
-
-
-def test_settings_of_every_operator() -> None:
-    assert hwflow.ops.by_onnx()
-    known = {name: set(op.settings) for name, op in Op.registry.items() if op.settings}
-    assert settings_rows() == known
+def test_the_table_of_settings_is_up_to_date() -> None:
+    """``python -m tests.operator_settings`` writes it."""
+    assert operator_settings.TABLE.findall(operator_settings.PAGE.read_text("utf-8")) == [
+        operator_settings.table()
+    ]
 
 
 def test_every_limit_is_a_setting_and_an_option() -> None:

@@ -68,6 +68,8 @@ class Op(Facts, ABC):
     Class attributes:
         onnx: names of the ONNX operators that this operator claims: bare for standard and QONNX
             operators, ``domain::name`` for those of other domains and functions of the model.
+        attributes: the attributes that it knows of the nodes of an ONNX operator, by its name; it
+            reads them, or they say nothing about what is computed here. Others are refused.
         layout: the order of axes it needs its operands in.
         settings: names of the fields that a user may set in ``hwflow.toml``.
         approximate: why the result differs from the real function by nature, or empty.
@@ -82,6 +84,7 @@ class Op(Facts, ABC):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ()
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {}
     layout: ClassVar[Layout] = Layout.ELEMENTWISE
     settings: ClassVar[tuple[str, ...]] = ("result_t",)
     approximate: ClassVar[str] = ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, Layout, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.ranking import _Ranking, along_last
+from hwflow.ops.shared.ranking import RANKING_ATTRIBUTES, _Ranking, along_last
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,6 +20,7 @@ class ArgMax(_Ranking):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("ArgMax", "ArgMin")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = dict.fromkeys(onnx, RANKING_ATTRIBUTES)
     layout: ClassVar[Layout] = Layout.REDUCED
 
     @classmethod

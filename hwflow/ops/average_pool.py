@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -28,8 +28,9 @@ from hwflow.ops.shared.division import (
     quotient_too_wide,
     write_division,
 )
-from hwflow.ops.shared.pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, pool_window, reduction
 from hwflow.ops.shared.sliding import window_sums
+from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
 EXTRA_BITS = 10
 """Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
@@ -56,6 +57,11 @@ class AveragePool(_Pool):
         "ReduceSum",
         "hwflow.tflite::WindowSum",
     )
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "AveragePool": (*WINDOW_ATTRIBUTES, "ceil_mode", "count_include_pad"),
+        "ReduceMean": REDUCTION_ATTRIBUTES,
+        "ReduceSum": REDUCTION_ATTRIBUTES,
+    }
     pools: ClassVar[tuple[str, ...]] = ("AveragePool", "GlobalAveragePool")
     takes_integers: ClassVar[bool] = True
     approximate: ClassVar[str] = "the mean over other than a power of two of elements is rounded"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +31,9 @@ class Cast(Op):
     pointwise: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Quant", "Trunc")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = dict.fromkeys(
+        onnx, ("narrow", "rounding_mode", "signed")
+    )
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

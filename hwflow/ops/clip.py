@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -41,6 +41,10 @@ class Clip(Op):
 
     pointwise: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Clip", "HardSigmoid")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Clip": ("max", "min"),
+        "HardSigmoid": ("alpha", "beta"),
+    }
     functions: ClassVar[tuple[str, ...]] = onnx
 
     lo: FixedArray | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -31,6 +31,7 @@ class Concat(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Concat",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Concat": ("axis",)}
     one_scale: ClassVar[bool] = True
     selects: ClassVar[bool] = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
 from hwflow.ops.shared.conv import _Convolution, expand_weight
 from hwflow.ops.shared.whole_weights import on_whole_weights
-from hwflow.ops.shared.window import window_from_onnx
+from hwflow.ops.shared.window import WINDOW_ATTRIBUTES, window_from_onnx
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +26,7 @@ class Conv2D(_Convolution):
     """Convolution over two axes; weights of shape ``(height, width, c_in, c_out)``."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Conv",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Conv": (*WINDOW_ATTRIBUTES, "group")}
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
@@ -40,6 +40,9 @@ class Dense(_Products):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("MatMul", "Gemm")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Gemm": ("alpha", "beta", "transA", "transB")
+    }
     weighted: ClassVar[bool] = True
     takes_integers: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.ONNX

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ class Gather(_Picks):
     """Takes elements by constant indices along one axis, in any order and any number of times."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Gather",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Gather": ("axis",)}
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

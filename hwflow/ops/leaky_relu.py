@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,6 +36,7 @@ class LeakyRelu(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("LeakyRelu", "PRelu")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"LeakyRelu": ("alpha",)}
     functions: ClassVar[tuple[str, ...]] = onnx
     homogeneous: ClassVar[bool] = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -67,6 +67,13 @@ class Lookup(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = (*FUNCTIONS, TABLE)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Celu": ("alpha",),
+        "Elu": ("alpha",),
+        "Gelu": ("approximate",),
+        "Selu": ("alpha", "gamma"),
+        "ThresholdedRelu": ("alpha",),
+    }
     functions: ClassVar[tuple[str, ...]] = tuple(n for n in onnx if n != "ThresholdedRelu")
     wraps: ClassVar[bool] = True
     pointwise: ClassVar[bool] = True

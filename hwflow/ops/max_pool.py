@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -19,8 +19,9 @@ from hwflow.ir.real.tabulation import rises
 from hwflow.ir.scaled import OnIntegers, Operand, Prepared, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import ScaleBias
-from hwflow.ops.shared.pool import _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, pool_window, reduction
 from hwflow.ops.shared.sliding import padded, taps
+from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +29,11 @@ class MaxPool(_Pool):
     """Greatest element of each window; padding never wins."""
 
     onnx: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool", "ReduceMax")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "MaxPool": (*WINDOW_ATTRIBUTES, "ceil_mode", "storage_order"),
+        "ReduceMax": REDUCTION_ATTRIBUTES,
+    }
+    """``storage_order`` is of the indices, a second result that is refused."""
     pools: ClassVar[tuple[str, ...]] = ("MaxPool", "GlobalMaxPool")
     selects: ClassVar[bool] = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Literal
@@ -35,6 +35,7 @@ class Pad(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Pad",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Pad": ("mode", "pads", "value")}
 
     pads: tuple[tuple[int, int], ...]
     mode: Mode = "constant"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -22,6 +22,13 @@ class Reshape(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Flatten": ("axis",),
+        "Reshape": ("allowzero",),
+        "Squeeze": ("axes",),
+        "Unsqueeze": ("axes",),
+    }
+    """``allowzero`` is of axes of no element, which no value has."""
     reorders: ClassVar[bool] = True
     moves: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.ONNX

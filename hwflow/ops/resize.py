@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, prod
@@ -34,6 +34,22 @@ class Resize(_Picks):
     """Takes the nearest element for each of the result, along each axis."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Resize", "Upsample")
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Resize": (
+            "axes",
+            "coordinate_transformation_mode",
+            "keep_aspect_ratio_policy",
+            "mode",
+            "nearest_mode",
+            "antialias",
+            "cubic_coeff_a",
+            "exclude_outside",
+            "extrapolation_value",
+        ),
+        "Upsample": ("mode", "scales"),
+    }
+    """The last four of ``Resize`` are of interpolation, and of places outside, neither of which the
+    nearest element needs."""
 
     @classmethod
     def from_onnx(cls, node: OnnxNode) -> Sequence[Op]:

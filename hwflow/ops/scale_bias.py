@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
@@ -50,6 +50,10 @@ class ScaleBias(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {
+        "BatchNormalization": ("epsilon", "momentum", "training_mode")
+    }
+    """``momentum`` is of training."""
     functions: ClassVar[tuple[str, ...]] = onnx
     settings: ClassVar[tuple[str, ...]] = ("result_t", "scale_t", "bias_t")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ class Slice(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Slice",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Slice": ("axes", "ends", "starts")}
     moves: ClassVar[bool] = True
     selects: ClassVar[bool] = True
 

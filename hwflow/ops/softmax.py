@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -53,6 +53,7 @@ class Softmax(Op):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Softmax",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Softmax": ("axis",)}
     takes_integers: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "inv_table_size", "table_t")
     approximate: ClassVar[str] = "tables of exp(-x) and of 1/x"

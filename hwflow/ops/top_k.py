@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ class TopK(_Ranking):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("TopK",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"TopK": ("axis", "k", "largest", "sorted")}
     results: ClassVar[int] = 2
 
     @classmethod

@@ -6,7 +6,7 @@ where an operator needs its operand in another order than the hardware has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -28,6 +28,7 @@ class Transpose(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Transpose",)
+    attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Transpose": ("perm",)}
     reorders: ClassVar[bool] = True
     moves: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.VIEW

@@ -8,7 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 import hwflow
 from hwflow.core.errors import CompileError
 from hwflow.frontends.onnx.checks import OLDEST_OPSET
-from hwflow.frontends.onnx.node_attributes import INERT, READ, WITHOUT
+from hwflow.frontends.onnx.node_attributes import known_attributes
+from hwflow.ir.op import Op
 from hwflow.ops import by_onnx
 from hwflow.passes.model.rewrites import REWRITINGS
 
@@ -51,8 +52,13 @@ def test_every_attribute_that_onnx_defines_is_accounted_for(name: str) -> None:
         if schema.since_version >= OLDEST_OPSET
         or schema == onnx.defs.get_schema(name, OLDEST_OPSET)
     }
-    assert defined <= READ.get(name, frozenset()) | INERT.get(name, frozenset())
-    assert (name in READ) != (name in WITHOUT)
+    assert defined <= (known_attributes(name) or frozenset())
+
+
+def test_operators_know_attributes_of_nodes_that_they_claim() -> None:
+    for cls in Op.registry.values():
+        assert cls.attributes.keys() <= set(cls.onnx)
+        assert all(cls.attributes.values())
 
 
 def test_an_attribute_of_a_newer_operator_is_refused_by_name() -> None:

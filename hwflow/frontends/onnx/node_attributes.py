@@ -1,92 +1,46 @@
 """Which attributes of ONNX nodes are read, and the refusal of all others.
 
-The names are those of https://onnx.ai/onnx/operators and of QONNX's quantisers. An attribute that
-is not here, of a newer operator set or of another tool, is refused by its name unless it has the
-default that ONNX gives it; a test walks ONNX's own definitions of all versions.
+Operators say which they know (``Op.attributes``), by the names of
+https://onnx.ai/onnx/operators and of QONNX's quantisers. Any other attribute, of a newer operator
+set or of another tool, is refused by its name unless it has the default that ONNX gives it; a test
+walks ONNX's own definitions of all versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import onnx
 
 from hwflow.core.errors import Diagnostic
+from hwflow.ir.op import Op
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, printable
+from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
-_WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
-_REDUCTION = ("axes", "keepdims", "noop_with_empty_axes")
-_RANKING = ("axis", "keepdims", "select_last_index")
-
-READ: dict[str, frozenset[str]] = {
-    name: frozenset(attributes)
-    for name, attributes in {
-        "ArgMax": _RANKING,
-        "ArgMin": _RANKING,
-        "AveragePool": (*_WINDOW, "ceil_mode", "count_include_pad"),
-        "BatchNormalization": ("epsilon", "training_mode"),
-        "Celu": ("alpha",),
-        "Clip": ("min", "max"),
-        "Concat": ("axis",),
-        "Conv": (*_WINDOW, "group"),
-        "Elu": ("alpha",),
-        "ConvTranspose": (*_WINDOW, "group", "output_padding", "output_shape"),
-        "DepthToSpace": ("blocksize", "mode"),
-        "Flatten": ("axis",),
-        "Gather": ("axis",),
-        "GatherND": ("batch_dims",),
-        "Gelu": ("approximate",),
-        "Gemm": ("alpha", "beta", "transA", "transB"),
-        "HardSigmoid": ("alpha", "beta"),
-        "LeakyRelu": ("alpha",),
-        "MaxPool": (*_WINDOW, "ceil_mode"),
-        "Pad": ("mode", "pads", "value"),
-        "ReduceMax": _REDUCTION,
-        "ReduceMean": _REDUCTION,
-        "ReduceSum": _REDUCTION,
-        "Reshape": (),
-        "Resize": ("axes", "coordinate_transformation_mode", "keep_aspect_ratio_policy", "mode",
-                   "nearest_mode"),
-        "Selu": ("alpha", "gamma"),
-        "Slice": ("axes", "starts", "ends"),
-        "Softmax": ("axis",),
-        "SpaceToDepth": ("blocksize", "mode"),
-        "Split": ("axis", "num_outputs", "split"),
-        "Squeeze": ("axes",),
-        "ThresholdedRelu": ("alpha",),
-        "TopK": ("axis", "k", "largest", "sorted"),
-        "Transpose": ("perm",),
-        "Unsqueeze": ("axes",),
-        "Upsample": ("mode", "scales"),
-        "QuantizeLinear": ("axis", "block_size", "output_dtype"),
-        "DequantizeLinear": ("axis", "block_size", "output_dtype"),
-        "Quant": ("signed", "narrow", "rounding_mode"),
-        "Trunc": ("signed", "narrow", "rounding_mode"),
-        "BipolarQuant": (),
-    }.items()
-}  # fmt: skip
-"""Attributes of operators that have any."""
-
-WITHOUT = frozenset(
-    {
-        "Abs", "Add", "Div", "Erf", "Exp", "Expand", "GlobalAveragePool", "GlobalMaxPool",
-        "HardSwish", "Log",
-        "MatMul", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu",
-        "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh", "Tile",
-    }
-)  # fmt: skip
-"""Operators without attributes."""
-
-INERT = {
-    "BatchNormalization": frozenset({"momentum"}),  # of training
-    "MaxPool": frozenset({"storage_order"}),  # of the indices, a second result that is refused
-    # of interpolation, and of places outside, neither of which the nearest element needs
-    "Resize": frozenset({"antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value"}),
-    "Reshape": frozenset({"allowzero"}),  # of axes of no element, which no value has
-    "QuantizeLinear": frozenset({"saturate"}),  # of float8, which is refused
+OTHERS: dict[str, tuple[str, ...]] = {
+    "ConvTranspose": (*WINDOW_ATTRIBUTES, "group", "output_padding", "output_shape"),
+    "DepthToSpace": ("blocksize", "mode"),
+    "DequantizeLinear": ("axis", "block_size", "output_dtype"),
+    "GatherND": ("batch_dims",),
+    "QuantizeLinear": ("axis", "block_size", "output_dtype", "saturate"),
+    "SpaceToDepth": ("blocksize", "mode"),
+    "Split": ("axis", "num_outputs", "split"),
 }
-"""Attributes that say nothing about what is computed here."""
+"""Attributes of what is written as other operators; ``saturate`` is of float8, which is refused."""
+
+
+@cache
+def known_attributes(name: str) -> frozenset[str] | None:
+    """Return the attributes of a standard or QONNX operator that are read, or say nothing here.
+
+    None for an operator that hwflow does not know.
+    """
+    for cls in Op.registry.values():
+        if name in cls.onnx:
+            return frozenset(cls.attributes.get(name, ()))
+    return frozenset(OTHERS[name]) if name in OTHERS else None
 
 
 def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagnostic]:
@@ -98,9 +52,9 @@ def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagno
         place: place of the node, for messages.
     """
     name = node.op_type
-    if node.domain not in ("", "ai.onnx", QONNX_DOMAIN) or name not in READ.keys() | WITHOUT:
+    known = known_attributes(name)
+    if known is None or node.domain not in ("", "ai.onnx", QONNX_DOMAIN):
         return
-    known = READ.get(name, frozenset()) | INERT.get(name, frozenset())
     for attribute in node.attribute:
         defined = _definition(node, attribute.name, opset)
         if defined is not None and defined.type.value != attribute.type:

@@ -21,6 +21,9 @@ from hwflow.ops.reshape import Reshape
 from hwflow.ops.shared.window import Window, kernel_shape, window_from_onnx
 from hwflow.ops.transpose import Transpose
 
+REDUCTION_ATTRIBUTES = ("axes", "keepdims", "noop_with_empty_axes")
+"""What nodes say that reduce axes."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool(Op):

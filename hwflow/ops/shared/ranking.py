@@ -20,6 +20,9 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.order import NoOrderError, in_order
 from hwflow.ops.transpose import Transpose
 
+RANKING_ATTRIBUTES = ("axis", "keepdims", "select_last_index")
+"""What nodes say that rank along one axis."""
+
 COMPARISON = {(True, False): ">=", (True, True): ">", (False, False): "<=", (False, True): "<"}
 """How a channel compares with a later one that it is preferred to, by largest and last_wins."""
 

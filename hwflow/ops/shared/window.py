@@ -13,6 +13,9 @@ import numpy.typing as npt
 from hwflow.fixed import RawArray
 from hwflow.ir.op import OnnxNode
 
+WINDOW_ATTRIBUTES = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
+"""What nodes say of their window."""
+
 BoolArray = npt.NDArray[np.bool_]
 
 
