@@ -22,10 +22,10 @@ demo-hgq: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_hgq.keras --board pynq-z2 --data examples/digits_hgq.npz -o build/digits_hgq
 
 test: $(VENV)/.full $(VENV)/.hgq lint
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2
 
 test-slow: $(VENV)/.full $(VENV)/.hgq
-	$(BIN)/pytest -n 2 --dist worksteal -m slow
+	$(BIN)/pytest -n 2 -m slow
 
 lint: $(VENV)/.full
 	$(BIN)/ruff check .
