@@ -81,7 +81,7 @@ class MaxPool(_Pool):
         x = padded(body, x, window, x_t.dtype.raw_min)
         if integers_only:  # ONNX defines no such MaxPool
             seen = [tap for _, tap in taps(body, x, window)]
-            y = Tensor(body.node("Max", *seen), (), x.carrier)
+            y = Tensor(name=body.node("Max", *seen), shape=(), carrier=x.carrier)
         else:
             kernel, strides = list(window.kernel), list(window.strides)
             y = body.apply("MaxPool", x, kernel_shape=kernel, strides=strides)

@@ -58,7 +58,9 @@ def _written(op: Op, inputs: Sequence[TensorType], name: str) -> onnx.FunctionPr
     body = Body()
     names = [f"x{i}" for i in range(len(inputs))]
     operands = [
-        body.carried(Tensor(x, t.shape, Carrier.FLOAT64), carrier(Span.of(t).largest))
+        body.carried(
+            Tensor(name=x, shape=t.shape, carrier=Carrier.FLOAT64), carrier(Span.of(t).largest)
+        )
         for x, t in zip(names, inputs, strict=True)
     ]
     found = op.write_golden(body, operands, inputs)

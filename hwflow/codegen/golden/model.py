@@ -107,7 +107,7 @@ class _Builder:
             except (NoGoldenError, OverflowError) as problem:
                 self.findings.append(_no_body(node, str(problem)))
                 shape = self.graph.types[node.name].shape
-                self.values[node.name] = Tensor(node.name, shape)
+                self.values[node.name] = Tensor(name=node.name, shape=shape)
         for port in self.graph.outputs:
             self._output(port)
         if self.findings:

@@ -27,7 +27,7 @@ def arriving(body: Body, port: Port, op: Input, *, zero: int | None, double: boo
         zero: the uint8 value that stands for 0, where the mantissas may come in uint8.
         double: the numbers are in float64 rather than float32.
     """
-    x = Tensor("x0", op.shape, Carrier.FLOAT64 if double else Carrier.FLOAT32)
+    x = Tensor(name="x0", shape=op.shape, carrier=Carrier.FLOAT64 if double else Carrier.FLOAT32)
     if _is_channels_first(port):
         x = replace(x, first=True)
     elif list(port.axes) != list(range(1, len(port.axes) + 1)):

@@ -29,7 +29,7 @@ NUDGE = np.float32(2.0**-22)
 float32, and a quarter of what numbers of 20 bits are apart."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Quantize:
     """What becomes of sums.
 
@@ -80,9 +80,11 @@ def cast_of(span: Span, to: FixedType) -> Quantize | None:
     expected = cast_raw(sums.astype(np.int64), span.fractional, to)
     for rise, nudge, lifted in _ways(to.rounding, drop, signed=signed):
         found = Quantize(
-            np.float32(2.0**drop) * (np.float32(1) - np.float32(nudge)),
-            0 if lifted else zero, zero, added=rise + ((zero << drop) if lifted else 0),
-        )  # fmt: skip
+            step=np.float32(2.0**drop) * (np.float32(1) - np.float32(nudge)),
+            point=0 if lifted else zero,
+            zero=zero,
+            added=rise + ((zero << drop) if lifted else 0),
+        )
         for tried in (found, replace(found, low=low, high=to.raw_max + zero)):
             if tried.gives(sums, expected):
                 return tried
@@ -131,7 +133,7 @@ def step_of(problem: Problem) -> Quantize | None:
     expected = np.tile(problem.level, 2)
     for nudge in (np.float32(0), NUDGE, -NUDGE):
         step, point = np.float32(width) * (1 - nudge), zero + int(offset)
-        found = Quantize(step, point, zero)
+        found = Quantize(step=step, point=point, zero=zero)
         for tried in (found, replace(found, low=least + zero, high=most + zero)):
             if 0 <= point < LEVELS and tried.gives(sums, expected):
                 return tried

@@ -98,5 +98,5 @@ def _write_function(
         copied.output[:] = [names[name] for name in node.output]
         body.nodes.append(copied)
     exact = types[-1]
-    result = Tensor(names[function.output[0]], exact.shape, Carrier.FLOAT64)
+    result = Tensor(name=names[function.output[0]], shape=exact.shape, carrier=Carrier.FLOAT64)
     return Result(result, Span.of(exact))

@@ -48,7 +48,7 @@ class NoGoldenError(Exception):
     """An error that says why no standard operators compute a layer exactly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """A value inside a function.
 

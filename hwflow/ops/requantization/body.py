@@ -83,7 +83,9 @@ def _narrowed(body: Body, n: Tensor, problem: Problem) -> tuple[Tensor, Problem]
         for end in (problem.first, problem.last)
     )
     ends = ((np.zeros_like(size), size),)
-    narrow = Problem(problem.row, first, last, problem.level, None, ends)
+    narrow = Problem(
+        row=problem.row, first=first, last=last, level=problem.level, weights=None, ends=ends
+    )
     return body.carried(n, carrier(int(size.max()))), narrow
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ SEARCHES = 120
 F64 = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """``clip(floor(n * factor + offset), least, most)`` in one arithmetic.
 
@@ -96,7 +97,7 @@ def _lines(problem: Problem) -> Iterator[Line]:
 
 def _slopes(problem: Problem) -> Iterator[Line]:
     """Yield lines without ends."""
-    free = np.array(-np.inf), np.array(np.inf)
+    unlimited = partial(Line, least=np.array(-np.inf), most=np.array(np.inf))
     largest = max(map(abs, problem.range))
     if carrier(largest, "an input") is Carrier.FLOAT32:
         plan = multiply_add_shift.find(problem)
@@ -104,11 +105,12 @@ def _slopes(problem: Problem) -> Iterator[Line]:
             exact = [np.ldexp(a.astype(np.float64), -plan.drop)
                      for a in (plan.multiplier, plan.offset)]  # fmt: skip
             near = [a.astype(np.float32).astype(np.float64) for a in exact]
-            yield Line(near[0], near[1], *free, Carrier.FLOAT32)
-            yield Line(exact[0], exact[1], *free, Carrier.FLOAT64)
+            yield unlimited(factor=near[0], offset=near[1], carrier=Carrier.FLOAT32)
+            yield unlimited(factor=exact[0], offset=exact[1], carrier=Carrier.FLOAT64)
     slope, offset = _fitted(problem, problem.rows)
-    yield Line(slope, offset, *free, Carrier.FLOAT64)
-    yield Line(*spaced(problem), *free, Carrier.FLOAT64, divides=True)
+    yield unlimited(factor=slope, offset=offset, carrier=Carrier.FLOAT64)
+    step, offset = spaced(problem)
+    yield unlimited(factor=step, offset=offset, carrier=Carrier.FLOAT64, divides=True)
 
 
 def spaced(problem: Problem) -> tuple[F64, F64]:

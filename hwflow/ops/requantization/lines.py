@@ -34,7 +34,7 @@ LARGEST_SHIFT = 48
 """Largest shift tried; offsets would no longer be exact as doubles."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Steps:
     """What groups of runs ask of one line each.
 
@@ -94,7 +94,7 @@ class Steps:
         """Return what runs ask; ``clamp`` and ``level`` have a value for each run."""
         n = np.stack([first, last], axis=1).reshape(-1)
         lowest, highest = (np.repeat(bound, 2) for bound in clamp)
-        return cls(n, np.repeat(level, 2), 2 * begin, lowest, highest)
+        return cls(n=n, level=np.repeat(level, 2), begin=2 * begin, lowest=lowest, highest=highest)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ FAR = rationals(2**60)
 """Number beyond every whole number that a quantiser gives."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Cut:
     """Runs cut into cells.
 
@@ -68,12 +68,12 @@ def cut(function: StepFunction, sides: StepFunction | None) -> Cut:
     last = [np.append(at[1:] - 1, end) for at, end in zip(starts, function.hi, strict=True)]
     flat = np.concatenate(starts)
     return Cut(
-        StepFunction(tuple(starts), tuple(numbers), function.hi),
-        np.concatenate(runs),
-        flat,
-        np.concatenate(last),
-        np.repeat(np.arange(len(sizes)), sizes),
-        np.zeros(len(flat), np.int64) if sides is None else np.concatenate(found),
+        cells=StepFunction(tuple(starts), tuple(numbers), function.hi),
+        run=np.concatenate(runs),
+        first=flat,
+        last=np.concatenate(last),
+        row=np.repeat(np.arange(len(sizes)), sizes),
+        side=np.zeros(len(flat), np.int64) if sides is None else np.concatenate(found),
     )
 
 

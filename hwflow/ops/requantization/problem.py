@@ -65,7 +65,7 @@ def weighted(
     return lo.astype(np.int64), hi.astype(np.int64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
     """The runs of all rows one behind the other, cut to the inputs that can occur.
 
@@ -167,7 +167,8 @@ class Problem:
                 f"{function.lo[worst]}..{function.hi[worst]}"
             )
         spread = None if weights is None else tuple(np.broadcast_to(w, (rows,)) for w in weights)
-        return cls(*_cut(function, lo, hi), spread, ends)
+        row, first, last, level = _cut(function, lo, hi)
+        return cls(row=row, first=first, last=last, level=level, weights=spread, ends=ends)
 
 
 def ends_by_row(rows: int, inputs: Sequence[TensorType]) -> Ends:

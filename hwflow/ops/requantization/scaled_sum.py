@@ -87,7 +87,15 @@ def find(problem: Problem) -> Plan | None:
             return None
         found = _at_shift(exact, shift, points, kept)
         if found is not None:
-            return _plan(problem, *found, shift, (lowest, highest), points)
+            factors, offset = found
+            return _plan(
+                problem,
+                factors=factors,
+                offset=offset,
+                shift=shift,
+                clamp=(lowest, highest),
+                points=points,
+            )
     return None
 
 
@@ -186,6 +194,7 @@ def _ends_of_runs(first: RawArray, last: RawArray, weight: int) -> tuple[RawArra
 
 def _plan(
     problem: Problem,
+    *,
     factors: RawArray,
     offset: RawArray,
     shift: int,

@@ -158,7 +158,7 @@ class _Convolution(_Products):
     def write_sums(self, body: Body, x: Tensor, weight: str, bias: str, groups: int = 1) -> Tensor:
         window = self.window(x.shape)
         name = convolved(body, x, window, weight, bias, groups=groups)
-        return Tensor(name, (*window.out, len(self.bias.raw)), first=True)
+        return Tensor(name=name, shape=(*window.out, len(self.bias.raw)), first=True)
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs

@@ -66,7 +66,7 @@ def convolved_by_taps(
         term = body.node(product, seen, factor)
         total = body.node("Add", total, term) if total else term
     total = body.node("Add", total, body.constant(bias, x.carrier.dtype, "bias"))
-    return Tensor(total, (*window.out, len(bias)), x.carrier)
+    return Tensor(name=total, shape=(*window.out, len(bias)), carrier=x.carrier)
 
 
 def window_sums(body: Body, x: Tensor, window: Window) -> Tensor:
@@ -81,7 +81,7 @@ def window_sums(body: Body, x: Tensor, window: Window) -> Tensor:
         total = ""
         for _, seen in taps(body, padded(body, body.channels_last(x), window, 0), window):
             total = body.node("Add", total, seen) if total else seen
-        return Tensor(total, shape, x.carrier)
+        return Tensor(name=total, shape=shape, carrier=x.carrier)
     x = body.channels_first(x)
     ones = body.constant(np.ones((channels, 1, *window.kernel)), np.float32, "ones")
     return replace(x, name=convolved(body, x, window, ones, groups=channels), shape=shape)

@@ -100,12 +100,15 @@ def prove_weights(
         own = (int(weights[i][row]) for i in order)
         true = (exact[i][row] for i in order)
         pairs = tuple(zip(own, true, strict=True))
-        points += _prove_row(function.starts[row][1:], pairs, few, many, tree, row)
+        points += _prove_row(
+            function.starts[row][1:], weights=pairs, few=few, many=many, tree=tree, row=row
+        )
     return points
 
 
 def _prove_row(
     steps: RawArray,
+    *,
     weights: tuple[tuple[int, Fraction], ...],
     few: tuple[int, int],
     many: tuple[int, int],

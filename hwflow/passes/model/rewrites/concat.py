@@ -66,17 +66,21 @@ def _joined(
         if fill is None:
             joined.append(part)
             for width, value in reversed(waiting):
-                joined[-1] = _padded(write, joined[-1], part, axis, (width, 0), value)
+                joined[-1] = _padded(
+                    write, joined[-1], part, axis=axis, width=(width, 0), value=value
+                )
             waiting = []
         elif size and joined:
-            joined[-1] = _padded(write, joined[-1], parts[0], axis, (0, size), fill)
+            joined[-1] = _padded(
+                write, joined[-1], parts[0], axis=axis, width=(0, size), value=fill
+            )
         elif size:
             waiting.append((size, fill))
     return joined
 
 
 def _padded(
-    write: Rewriter, x: ir.Value, like: ir.Value, axis: int, width: tuple[int, int], value: float
+    write: Rewriter, x: ir.Value, like: ir.Value, *, axis: int, width: tuple[int, int], value: float
 ) -> ir.Value:
     rank = len(dims(like))
     pads = [0] * (2 * rank)
