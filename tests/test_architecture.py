@@ -1,9 +1,15 @@
 """The house: modules import from lower layers only, and heavy libraries stay where they belong."""
 
 import ast
+import itertools
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,9 +40,14 @@ def modules() -> list[Path]:
     return sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__main__.py")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imported(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("hwflow"):
             parts = node.module.split(".")
             names = [parts[1]] if len(parts) > 1 else [a.name for a in node.names]
@@ -61,6 +72,88 @@ def test_the_top_level_has_rooms_only() -> None:
     assert entries == {*ROOMS, "__init__.py", "__main__.py", "py.typed"}
 
 
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Return what every module imports, late imports included, by module."""
+    trees = {name_of(path): tree_of(path) for path in modules()}
+    graph: dict[str, set[str]] = {name: set() for name in trees}
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= {i if i in trees else node.module for i in inner} & trees.keys()
+            elif isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & trees.keys()
+    graph["hwflow"] = set()  # the public API names everything, lazily
+    return graph
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    sorter = TopologicalSorter(import_graph())
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        pytest.fail(f"imports in a circle: {' <- '.join(error.args[1])}")
+
+
+def test_what_finds_circles_finds_late_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "hwflow"
+    (package / "core").mkdir(parents=True)
+    (package / "core" / "a.py").write_text("import hwflow.core.b\n")
+    (package / "core" / "b.py").write_text("def f():\n    from hwflow.core import a\n")
+    monkeypatch.setattr(f"{__name__}.PACKAGE", package)
+    assert import_graph() == {
+        "hwflow": set(), "hwflow.core.a": {"hwflow.core.b"}, "hwflow.core.b": {"hwflow.core.a"}
+    }  # fmt: skip
+    with pytest.raises(pytest.fail.Exception, match="in a circle"):
+        test_no_module_imports_itself_through_others()
+
+
+MOST_LINES = 300
+"""Lines of a file."""
+
+MOST_FUNCTION_LINES = 60
+"""Lines of a function, its documentation included."""
+
+MOST_COMPLEXITY = 12
+"""McCabe's complexity of a function, which ruff holds."""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def test_files_are_short() -> None:
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in modules()}
+    assert not {name: length for name, length in lengths.items() if length > MOST_LINES}
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{name_of(path)}.{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for path in modules()
+        for function in functions(path)
+    }
+    assert not {name: length for name, length in lengths.items() if length > MOST_FUNCTION_LINES}
+
+
+def test_no_function_is_let_off_the_limit_of_complexity() -> None:
+    lint = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "C90" in lint["select"]
+    assert lint["mccabe"]["max-complexity"] <= MOST_COMPLEXITY
+    let_off = [*lint["ignore"], *itertools.chain(*lint["per-file-ignores"].values())]
+    assert not [code for code in let_off if code.startswith("C")]
+    assert not [path for path in modules() if re.search("noqa(?!:)|noqa:.*C90", path.read_text())]
+
+
 @pytest.mark.parametrize(
     ("maker", "place"),
     [("InferenceSession", "core/inference.py"), ("Environment", "core/templates.py")],
@@ -69,7 +162,7 @@ def test_sessions_and_template_environments_are_made_in_one_place(maker: str, pl
     made = {
         str(path.relative_to(PACKAGE))
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == maker
     }
     assert made == {place}
