@@ -77,12 +77,20 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all inside it but what only type checkers read."""
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        if not (isinstance(inner, ast.If) and ast.unparse(inner.test) == "TYPE_CHECKING"):
+            yield from run_nodes(inner)
+
+
 def import_graph() -> dict[str, set[str]]:
-    """Return what every module imports, late imports included, by module."""
+    """Return what every module imports when it runs, late imports included, by module."""
     trees = {name_of(path): tree_of(path) for path in modules()}
     graph: dict[str, set[str]] = {name: set() for name in trees}
     for name, tree in trees.items():
-        for node in ast.walk(tree):
+        for node in run_nodes(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
                 graph[name] |= {i if i in trees else node.module for i in inner} & trees.keys()
@@ -125,6 +133,10 @@ MOST_COMPLEXITY = 12
 """McCabe's complexity of a function, which ruff holds."""
 
 
+MOST_POSITIONAL = 5
+"""Arguments that a function or a constructor takes by position."""
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef):
@@ -152,6 +164,34 @@ def test_no_function_is_let_off_the_limit_of_complexity() -> None:
     let_off = [*lint["ignore"], *itertools.chain(*lint["per-file-ignores"].values())]
     assert not [code for code in let_off if code.startswith("C")]
     assert not [path for path in modules() if re.search("noqa(?!:)|noqa:.*C90", path.read_text())]
+
+
+def positional(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the functions of a module, and its dataclasses, with what they take by position."""
+    for function in functions(path):
+        names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+        yield function.name, len(names) - (names[:1] in (["self"], ["cls"]))
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ClassDef):
+            made = [ast.unparse(d) for d in node.decorator_list if "dataclass" in ast.unparse(d)]
+            fields = [f for f in node.body if isinstance(f, ast.AnnAssign)]
+            taken = [
+                f
+                for f in fields
+                if "ClassVar" not in ast.unparse(f.annotation)
+                and "init=False" not in ast.unparse(f)
+            ]
+            if made and "kw_only=True" not in made[0]:
+                yield node.name, len(taken)
+
+
+def test_many_arguments_are_given_by_name() -> None:
+    assert not [
+        f"{name_of(path)}.{name}"
+        for path in modules()
+        for name, taken in positional(path)
+        if taken > MOST_POSITIONAL
+    ]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class Constant:
     quantized: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OnnxNode:
     """An ONNX node as an operator sees it when it decides how to become hardware.
 

@@ -32,7 +32,14 @@ def onnx_node(
     )
     shape = next(i.shape for i in operands if isinstance(i, TensorType))
     order = axes or tuple(range(1, len(shape) + 1))
-    return OnnxNode(op_type, attributes, operands, order, (1, *shape), opset)
+    return OnnxNode(
+        op_type=op_type,
+        attributes=attributes,
+        inputs=operands,
+        axes=order,
+        output_shape=(1, *shape),
+        opset=opset,
+    )
 
 
 def convert(node: OnnxNode) -> Sequence[Op]:

@@ -74,12 +74,12 @@ class Node:
             k: tuple(v) if isinstance(v, list) else v for k, v in self.attributes.items()
         }
         return OnnxNode(
-            self.op_type,
-            attributes,
-            (TensorType.full(hardware, self.dtype), *constants),
-            self.axes,
-            tuple(d.dim_value for d in inferred),
-            self.opset,
+            op_type=self.op_type,
+            attributes=attributes,
+            inputs=(TensorType.full(hardware, self.dtype), *constants),
+            axes=self.axes,
+            output_shape=tuple(d.dim_value for d in inferred),
+            opset=self.opset,
         )
 
     def ops(self) -> Sequence[Op]:

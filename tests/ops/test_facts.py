@@ -106,7 +106,12 @@ def test_lines_are_what_numpy_says(
     line = bool(np.allclose(np.diff(values, 2), 0)) and None in operands and any(operands)
     assert line is expected
     cls = facts_of(ir.node(name, []))
-    assert cls.is_line(OnnxNode(name, {}, constants, (), ())) is expected
+    assert (
+        cls.is_line(
+            OnnxNode(op_type=name, attributes={}, inputs=constants, axes=(), output_shape=())
+        )
+        is expected
+    )
 
 
 def test_nodes_without_hardware_have_the_facts_of_what_they_become() -> None:

@@ -32,7 +32,7 @@ def emit_all(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> list[Made]:
     inputs, made = inputs_of(walk, node, view.axes), []
     for which in results_in_use(node):
         one = replace(view, result=which, output_shape=shape_of(node.outputs[which]))
-        made.append(emit(walk, node, cls, one, inputs, cls.from_onnx(one)))
+        made.append(emit(walk, node, cls, one, inputs=inputs, chain=cls.from_onnx(one)))
     return made
 
 
@@ -41,6 +41,7 @@ def emit(
     node: onnx_ir.Node,
     cls: type[Op],
     view: OnnxNode,
+    *,
     inputs: tuple[str, ...],
     chain: Sequence[Op],
 ) -> Made:

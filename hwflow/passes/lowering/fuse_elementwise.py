@@ -72,8 +72,8 @@ def close(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
     parameters = [c.values for c in (view.constant(i) for i in range(1, len(view.inputs))) if c]
     quantizer = quantizer_of(node.op_type, parameters, view.attributes)
     x = walk.types[before.sources[0]]
-    levels = _levels(replace(view, axes=axes), x, before.tree, quantizer)
-    return close_levels(walk, node, cls, *levels)
+    levels, scale, offset = _levels(replace(view, axes=axes), x, before.tree, quantizer)
+    return close_levels(walk, node, cls, levels, scale=scale, offset=offset)
 
 
 def close_levels(
@@ -81,6 +81,7 @@ def close_levels(
     node: onnx_ir.Node,
     cls: type[Op],
     levels: Expression,
+    *,
     scale: Rationals,
     offset: Rationals,
 ) -> Made:

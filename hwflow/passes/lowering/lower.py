@@ -18,7 +18,7 @@ from hwflow.ir.graph import Graph, Port
 from hwflow.ir.grid import UNIT
 from hwflow.ir.names import Namer, graph_name
 from hwflow.ir.op import Layout, RefusedError
-from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name, printable
+from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name
 from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
@@ -36,6 +36,15 @@ from hwflow.passes.lowering.port_types import (
     known_type,
     no_data,
     unknown_type,
+)
+from hwflow.passes.lowering.refusals import (
+    ALTERNATIVES,
+    WRITTEN,
+    constant_outputs,
+    no_layer,
+    not_quantised,
+    too_wide,
+    unsupported,
 )
 from hwflow.passes.lowering.roundings import only_rounded
 from hwflow.passes.lowering.scales import lower_scaled
@@ -63,7 +72,7 @@ def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph
         CompileError: carries a finding for every node that cannot be computed exactly, and for
             every input whose type nothing says.
     """
-    walk = Walk(model, dict(constants(model)), Namer())
+    walk = Walk(model=model, constants=dict(constants(model)), namer=Namer())
     inputs = _add_inputs(walk, config, data)
     refused = _lower_all(walk)
     outputs = _outputs(walk, {p.value for p in inputs})
@@ -81,7 +90,7 @@ def _causes(walk: Walk, refused: Sequence[onnx_ir.Node]) -> list[Diagnostic]:
         walk: with every finding.
         refused: the nodes that cannot be computed.
     """
-    roundings = {n for n in refused if ALTERNATIVES.get(operator_name(n)) == _WRITTEN}
+    roundings = {n for n in refused if ALTERNATIVES.get(operator_name(n)) == WRITTEN}
     ports = [
         unknown_type(v.name or "x", walk.model.source, UNREAD)
         for v in _data_inputs(walk.model)
@@ -128,7 +137,7 @@ def _lower_all(walk: Walk) -> list[onnx_ir.Node]:
             made = _lower_node(walk, node)
         except (RefusedError, OverflowError) as problem:
             finding = (
-                _too_wide(problem) if isinstance(problem, OverflowError) else problem.diagnostic
+                too_wide(problem) if isinstance(problem, OverflowError) else problem.diagnostic
             )
             walk.findings.append(replace(finding, where=walk.model.where(node)))
             made = _stand_ins(walk, node)
@@ -150,7 +159,7 @@ def _lower_node(walk: Walk, node: onnx_ir.Node) -> Sequence[Made]:
         return [lower_cast(walk, node)]
     check_integers(node)
     if cls is None:
-        raise RefusedError(_unsupported(node))
+        raise RefusedError(unsupported(node))
     require_batch_alone(walk, node)
     made = lower_scaled(walk, node, cls)
     return emit_all(walk, node, cls) if made is None else made
@@ -177,113 +186,21 @@ def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
             continue
         other = next((p.name for p in ports if p.value == held[0]), None)
         if other is not None or held[0] in inputs:
-            walk.findings.append(_no_layer(walk, value, other))
+            walk.findings.append(no_layer(walk, value, other))
             continue
         grid = walk.grid(value.name or "")
         if grid is None or len(walk.deferred.get(value.name or "", _PLAIN).sources) > 1:
-            walk.findings.append(_not_quantised(walk, value))
+            walk.findings.append(not_quantised(walk, value))
             continue
         ports.append(Port(held[0], value.name or "", held[1], grid))
         if not grid.plain:
             walk.replace_node(held[0], source=ports[-1])
     if constant:
-        walk.findings.append(_constant_outputs(walk, constant))
+        walk.findings.append(constant_outputs(walk, constant))
     return ports
 
 
-def _no_layer(walk: Walk, value: onnx_ir.Value, other: str | None) -> Diagnostic:
-    """Return the finding about an output that is an input, or has the value of another output."""
-    name = value.name or ""
-    changed = other is not None and walk.deferred.get(name) is not walk.deferred.get(other)
-    held = "an input" if other is None else f"the value of output {printable(other)!r}"
-    return Diagnostic(
-        code="HW219",
-        title="output that no operator computes",
-        where=f"output {printable(name)!r}, in {walk.model.source}",
-        found=f"a function of {held}, without a quantiser" if changed else held,
-        help="remove this output from the model" + ", or put a quantiser at it" * changed,
-    )
-
-
-def _constant_outputs(walk: Walk, values: Sequence[onnx_ir.Value]) -> Diagnostic:
-    """Return the finding about outputs that are constants, as those of a QuantTensor are."""
-    names = ", ".join(repr(printable(v.name or "")) for v in values)
-    one = len(values) == 1
-    return Diagnostic(
-        code="HW219",
-        title="output that no operator computes" if one else "outputs that no operator computes",
-        where=f"output{'' if one else 's'} {names}, in {walk.model.source}",
-        found="a constant" if one else f"{len(values)} constants",
-        help=f"remove {'this output' if one else 'these outputs'} from the model; of a "
-        "QuantTensor (Brevitas), give the value alone: return_quant_tensor=False",
-    )
-
-
 _PLAIN = Deferred(("",), Source())
-
-
-def _not_quantised(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
-    return Diagnostic(
-        code="HW213",
-        title="output of values with scales that are not powers of two needs a quantiser",
-        where=f"output {value.name!r}, in {walk.model.source}",
-        found="a sum of values with different scales, or a function of them",
-        supported="outputs that are integers times a scale, plus an offset",
-        help="put a quantiser at this output",
-    )
-
-
-def _unsupported(node: onnx_ir.Node) -> Diagnostic:
-    known = sorted(by_onnx())
-    domain = f", domain {node.domain!r}" if node.domain not in ("", "ai.onnx") else ""
-    return Diagnostic(
-        code="HW201",
-        title="operator not supported",
-        found=f"ONNX operator {node.op_type}{domain}",
-        supported=f"{len(known)} operators, listed by `hwflow ops`",
-        help=ALTERNATIVES.get(node.op_type)
-        or "replace it in the model, or give an operator that claims it, with --plugin "
-        "(docs/custom-layers.md)",
-    )
-
-
-_WRITTEN = (
-    "write the quantiser as QuantizeLinear and DequantizeLinear, as Quant (Brevitas), or as "
-    "x / s, Round, Clip to whole bounds, times the same constant s"
-)
-_NORMALISED = "retrain with BatchNorm, whose statistics are constants"
-
-ALTERNATIVES = {
-    "Gelu": "retrain with Relu, or with Sigmoid or Tanh (tables)",
-    "Erf": "retrain with Relu instead of Gelu",
-    "HardSwish": "retrain with Relu or HardSigmoid",
-    "Elu": "retrain with Relu or LeakyRelu",
-    "LayerNormalization": _NORMALISED,
-    "InstanceNormalization": _NORMALISED,
-    "GroupNormalization": _NORMALISED,
-    "MeanVarianceNormalization": _NORMALISED,
-    "LpNormalization": _NORMALISED,
-    "RMSNormalization": _NORMALISED,
-    "LSTM": "unroll the network into Linear layers; recurrent layers are not supported",
-    "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
-    "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
-    "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
-    "Round": _WRITTEN,
-    "Floor": _WRITTEN,
-    "Ceil": _WRITTEN,
-    "Dropout": "export the model in evaluation mode (model.eval())",
-}
-"""What to use instead of operators that people often meet."""
-
-
-def _too_wide(problem: OverflowError) -> Diagnostic:
-    return Diagnostic(
-        code="HW301",
-        title="result too wide to be computed exactly",
-        found=str(problem),
-        supported="sums and products of at most 62 bits",
-        help="quantise the activation before this layer, its weights or its bias",
-    )
 
 
 def _wants_channels_last(value: onnx_ir.Value) -> bool:

@@ -36,7 +36,15 @@ def view_of(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> OnnxNode:
     used = results_in_use(node)
     opset = walk.model.ir.opset_imports.get(node.domain, 1)
     shape = shape_of(node.outputs[used[0]])
-    view = OnnxNode(node.op_type, attributes(node), tuple(operands), axes, shape, opset, used[0])
+    view = OnnxNode(
+        op_type=node.op_type,
+        attributes=attributes(node),
+        inputs=tuple(operands),
+        axes=axes,
+        output_shape=shape,
+        opset=opset,
+        result=used[0],
+    )
     if used[-1] >= cls.results:
         raise view.refuse(
             "node with several results",

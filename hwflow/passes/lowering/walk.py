@@ -41,7 +41,7 @@ class Made:
     own: bool = True
 
 
-@dataclass(eq=False)
+@dataclass(kw_only=True, eq=False)
 class Walk:
     """What is known so far.
 

@@ -157,4 +157,10 @@ def _is_hard(node: ir.Node) -> bool:
 def _with_constants(node: ir.Node) -> OnnxNode:
     """Return a node as an operator sees it, with nothing but its constants."""
     constants = tuple(None if v is None else constant_of(v) for v in node.inputs)
-    return OnnxNode(node.op_type, attributes(node), constants, (), ())
+    return OnnxNode(
+        op_type=node.op_type,
+        attributes=attributes(node),
+        inputs=constants,
+        axes=(),
+        output_shape=(),
+    )

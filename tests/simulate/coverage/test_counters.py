@@ -237,7 +237,13 @@ def test_an_accumulator_counts_sums_that_wrap() -> None:
 def tflite(op_type: str, types: list[FixedType], constants: list[object], **attributes: int) -> Op:
     operands = [TensorType.full((2,), t) for t in types]
     known = [Constant(np.asarray(c, np.float64), quantized=True) for c in constants]
-    node = OnnxNode(op_type, attributes, (*operands, *known), (1,), (1, 2))
+    node = OnnxNode(
+        op_type=op_type,
+        attributes=attributes,
+        inputs=(*operands, *known),
+        axes=(1,),
+        output_shape=(1, 2),
+    )
     (op,) = Requantize.from_onnx(node)
     return op
 

@@ -47,11 +47,13 @@ def lower_fixed_quant(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
     view = replace(view, axes=walk.values[value.name or ""][1])
     formats = hardware_formats(view)
     levels = _levels(walk.function_of(value).tree, formats)
-    made = close_levels(walk, node, cls, levels, rationals(2) ** -formats.fractional, ZERO)
+    made = close_levels(
+        walk, node, cls, levels, scale=rationals(2) ** -formats.fractional, offset=ZERO
+    )
     if any(t is not None and t.overflow is Overflow.WRAP for t in formats.types):
         walk.record(made)
         rounded = replace(view, inputs=(walk.types[made.held], *view.inputs[1:]))
-        return emit(walk, node, cls, rounded, (made.held,), cls.from_onnx(rounded))
+        return emit(walk, node, cls, rounded, inputs=(made.held,), chain=cls.from_onnx(rounded))
     return made
 
 

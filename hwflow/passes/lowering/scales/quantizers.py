@@ -74,7 +74,7 @@ def _scaled_back(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made | None:
     scale = FixedArray.exactly(grid.scale.astype(np.float64))
     back = ScaleBias(scale=scale, bias=FixedArray.exactly(np.zeros(())))
     inputs = inputs_of(walk, node, view.axes)
-    return emit(walk, node, cls, view, inputs, [] if grid.plain else [back])
+    return emit(walk, node, cls, view, inputs=inputs, chain=[] if grid.plain else [back])
 
 
 def _port_of(walk: Walk, node: onnx_ir.Node) -> str | None:
@@ -99,7 +99,13 @@ def _quantized(walk: Walk, node: onnx_ir.Node, held: str) -> Grid:
     if isinstance(port, Input) and port.quantizer is None:
         walk.types[held] = walk.quantize_port(held, quantizer)
     axes = walk.values[node.inputs[0].name or ""][1]  # type: ignore[union-attr]
-    view = OnnxNode(node.op_type, {}, (), axes, shape_of(node.outputs[0]))
+    view = OnnxNode(
+        op_type=node.op_type,
+        attributes={},
+        inputs=(),
+        axes=axes,
+        output_shape=shape_of(node.outputs[0]),
+    )
     scale = rationals(to_hardware(view, walk.types[held], quantizer.scale))
     walk.port_grids[held] = Grid(scale, ZERO)
     return walk.port_grids[held]
@@ -127,5 +133,7 @@ def _as_cast(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made | None:
     view = view_of(walk, node, cls)
     step = Constant(np.array(float(ratio)), False)
     view = replace(view, inputs=(view.inputs[0], step, *view.inputs[2:]))
-    made = emit(walk, node, cls, view, inputs_of(walk, node, view.axes), cls.from_onnx(view))
+    made = emit(
+        walk, node, cls, view, inputs=inputs_of(walk, node, view.axes), chain=cls.from_onnx(view)
+    )
     return meaning(walk, made, Grid(rationals(own), ZERO))

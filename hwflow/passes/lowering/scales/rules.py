@@ -66,7 +66,7 @@ def on_integers(
         held, named = inputs[position], origin(node)
         label = walk.namer.label(held if first.of_operand else named, first.purpose)
         inputs[position] = walk.add(first.op, (held,), label, "" if first.of_operand else named)
-    made = emit(walk, node, cls, view, tuple(inputs), found.chain)
+    made = emit(walk, node, cls, view, inputs=tuple(inputs), chain=found.chain)
     return meaning(walk, made, found.meaning)
 
 

@@ -48,7 +48,7 @@ def add_up(
     if max(abs(f) for f in factors) >= 2**MAX_FACTOR_BITS:
         return None
     inputs = _aligned(walk, node, inputs_of(walk, node, view.axes), grids, unit)
-    made = emit(walk, node, cls, view, inputs, total.chain)
+    made = emit(walk, node, cls, view, inputs=inputs, chain=total.chain)
     offset = sum((sign * g.offset for sign, g in zip(total.signs, grids, strict=True)), ZERO)
     line = on_grid(Grid(unit * total.share, offset * total.share), walk.types[made.held])
     return Made(made.result, made.held, made.axes, Deferred((made.held,), line))

@@ -1,0 +1,108 @@
+"""What lowering refuses, said so that the user can act: nodes, and outputs of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir
+
+from hwflow.core.errors import Diagnostic
+from hwflow.ir.qonnx.model import printable
+from hwflow.ops import by_onnx
+from hwflow.passes.lowering.walk import Walk
+
+WRITTEN = (
+    "write the quantiser as QuantizeLinear and DequantizeLinear, as Quant (Brevitas), or as "
+    "x / s, Round, Clip to whole bounds, times the same constant s"
+)
+"""What to use instead of a rounding that is written as an operator of its own."""
+
+_NORMALISED = "retrain with BatchNorm, whose statistics are constants"
+
+ALTERNATIVES = {
+    "Gelu": "retrain with Relu, or with Sigmoid or Tanh (tables)",
+    "Erf": "retrain with Relu instead of Gelu",
+    "HardSwish": "retrain with Relu or HardSigmoid",
+    "Elu": "retrain with Relu or LeakyRelu",
+    "LayerNormalization": _NORMALISED,
+    "InstanceNormalization": _NORMALISED,
+    "GroupNormalization": _NORMALISED,
+    "MeanVarianceNormalization": _NORMALISED,
+    "LpNormalization": _NORMALISED,
+    "RMSNormalization": _NORMALISED,
+    "LSTM": "unroll the network into Linear layers; recurrent layers are not supported",
+    "GRU": "unroll the network into Linear layers; recurrent layers are not supported",
+    "RNN": "unroll the network into Linear layers; recurrent layers are not supported",
+    "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
+    "Round": WRITTEN,
+    "Floor": WRITTEN,
+    "Ceil": WRITTEN,
+    "Dropout": "export the model in evaluation mode (model.eval())",
+}
+"""What to use instead of operators that people often meet."""
+
+
+def no_layer(walk: Walk, value: onnx_ir.Value, other: str | None) -> Diagnostic:
+    """Return the finding about an output that is an input, or has the value of another output."""
+    name = value.name or ""
+    changed = other is not None and walk.deferred.get(name) is not walk.deferred.get(other)
+    held = "an input" if other is None else f"the value of output {printable(other)!r}"
+    return Diagnostic(
+        code="HW219",
+        title="output that no operator computes",
+        where=f"output {printable(name)!r}, in {walk.model.source}",
+        found=f"a function of {held}, without a quantiser" if changed else held,
+        help="remove this output from the model" + ", or put a quantiser at it" * changed,
+    )
+
+
+def constant_outputs(walk: Walk, values: Sequence[onnx_ir.Value]) -> Diagnostic:
+    """Return the finding about outputs that are constants, as those of a QuantTensor are."""
+    names = ", ".join(repr(printable(v.name or "")) for v in values)
+    one = len(values) == 1
+    return Diagnostic(
+        code="HW219",
+        title="output that no operator computes" if one else "outputs that no operator computes",
+        where=f"output{'' if one else 's'} {names}, in {walk.model.source}",
+        found="a constant" if one else f"{len(values)} constants",
+        help=f"remove {'this output' if one else 'these outputs'} from the model; of a "
+        "QuantTensor (Brevitas), give the value alone: return_quant_tensor=False",
+    )
+
+
+def not_quantised(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
+    """Return the finding about an output whose scale is no power of two and that no grid has."""
+    return Diagnostic(
+        code="HW213",
+        title="output of values with scales that are not powers of two needs a quantiser",
+        where=f"output {value.name!r}, in {walk.model.source}",
+        found="a sum of values with different scales, or a function of them",
+        supported="outputs that are integers times a scale, plus an offset",
+        help="put a quantiser at this output",
+    )
+
+
+def unsupported(node: onnx_ir.Node) -> Diagnostic:
+    """Return the finding about a node that no operator claims."""
+    known = sorted(by_onnx())
+    domain = f", domain {node.domain!r}" if node.domain not in ("", "ai.onnx") else ""
+    return Diagnostic(
+        code="HW201",
+        title="operator not supported",
+        found=f"ONNX operator {node.op_type}{domain}",
+        supported=f"{len(known)} operators, listed by `hwflow ops`",
+        help=ALTERNATIVES.get(node.op_type)
+        or "replace it in the model, or give an operator that claims it, with --plugin "
+        "(docs/custom-layers.md)",
+    )
+
+
+def too_wide(problem: OverflowError) -> Diagnostic:
+    """Return the finding about a node whose result could pass 62 bits."""
+    return Diagnostic(
+        code="HW301",
+        title="result too wide to be computed exactly",
+        found=str(problem),
+        supported="sums and products of at most 62 bits",
+        help="quantise the activation before this layer, its weights or its bias",
+    )
