@@ -1,7 +1,7 @@
 """Every environment variable that hwflow reads, declared and documented once.
 
 ``HWFLOW_CACHE``  folder for compiled simulations; default ``$XDG_CACHE_HOME/hwflow``.
-``HWFLOW_DUMP``   folder; the model after each pass that changed it is written there as text.
+``HWFLOW_DUMP``   folder; gets what each pass changed: the model as ONNX, then the graph as text.
 ``HWFLOW_DEBUG``  1 stages and times, 2 passes and why one did nothing, 3 the graph after each pass.
 ``HWFLOW_CXX_TIMEOUT``  seconds that one compilation of C++ may take; default 300.
 ``HWFLOW_CXX_MEMORY``   megabytes that one compilation of C++ may take; default 3000.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwflow.ir.grid import Grid, rationals
-from hwflow.ir.onnx_node import OnnxNode
+from hwflow.ir.onnx_node import OnnxNode, RefusedError
 from hwflow.ir.real.expression import Expression, all_constants
 from hwflow.ir.real.nodes import Linear, Source
 from hwflow.ir.tensor import TensorType
@@ -124,6 +124,20 @@ class Way(Enum):
 
 Scaled = OnIntegers | Total | Way
 """What ``Op.scaled`` says."""
+
+
+NEEDS_QUANTIZER = "value with a scale that is not a power of two needs a quantiser here"
+"""Title of HW213, about a node of scaled values."""
+
+
+def scale_refused(node: OnnxNode, **parts: str) -> RefusedError:
+    """Return the refusal (HW213) of a node whose operand is quantised, with one scale.
+
+    Args:
+        node: the node.
+        parts: found, supported and help of the finding.
+    """
+    return node.refuse(NEEDS_QUANTIZER, code="HW213", **parts)
 
 
 def grid_of(tree: Expression, x: TensorType) -> Grid | None:

@@ -17,7 +17,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
 from hwflow.ir.pieces import Pieces
-from hwflow.ir.scaled import OnIntegers, Operand, Scaled
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled, scale_refused
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
 from hwflow.ops.shared.division import (
@@ -101,8 +101,18 @@ class AveragePool(_Pool):
                 counts, present = op.divisors(held.shape), op.window(held.shape).counts()
                 terms = int(present.flat[0])
                 even = np.all(present == (terms if op.total else counts))
-                if len(np.unique(counts)) > 1 or (np.any(grid.offset) and not even):
+                uneven = len(np.unique(counts)) > 1
+                if np.any(grid.offset) and (uneven or not even):
                     return None
+                if uneven and not x.one_for_all:
+                    return None
+                if uneven:
+                    raise scale_refused(
+                        node,
+                        found="means over different numbers of elements, at the border",
+                        supported="means over windows of one size",
+                        help="set count_include_pad=True, ceil_mode=False",
+                    )
                 chain[place], count = replace(op, total=True), int(counts.flat[0])
             held = chain[place].infer(held)
         return OnIntegers(chain, Grid(grid.scale / count, grid.offset * Fraction(terms, count)))

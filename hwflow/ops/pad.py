@@ -12,7 +12,7 @@ import numpy as np
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
-from hwflow.ir.scaled import OnIntegers, Operand, Scaled, grid_of
+from hwflow.ir.scaled import OnIntegers, Operand, Scaled, grid_of, scale_refused
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.move import FILL, _Move, flat_index, moved
 
@@ -75,7 +75,15 @@ class Pad(_Move):
             return super().scaled(node, *operands)
         filled = _filled(x.grid, pads[0])
         if filled is None:
-            return None
+            if x.grid is None or x.grid.scale.size > 1 or np.any(x.grid.offset):
+                return None
+            raise scale_refused(
+                node,
+                found="padding with a value between two steps of the scale "
+                f"{float(x.grid.scale[0]):g}",
+                supported="0, and whole multiples of the scale",
+                help="pad with 0, or with a multiple of the scale",
+            )
         near = replace(filled, mode="edge")  # what stands around takes the scale of its neighbour
         around = moved(x.meaning, [near], x.type.shape)
         return OnIntegers([filled], grid_of(around, x.type))  # half a step takes a finer type

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import onnx_ir
+
 from hwflow.core import environment
 from hwflow.core.config import Config
 from hwflow.core.errors import Diagnostic
@@ -143,7 +145,7 @@ def run_pipeline(
             the context instead.
     """
     state: Any = model
-    dump = environment.dump_dir()
+    dump = _Dump(environment.dump_dir(), model)
     for number, step in enumerate(pipeline, 1):
         before = state
         started = time.perf_counter()
@@ -156,15 +158,32 @@ def run_pipeline(
         if environment.level() >= 1:
             seconds = time.perf_counter() - started
             print(f"{step.name}: {seconds * 1e3:.1f} ms", file=sys.stderr)  # noqa: T201
-        if isinstance(state, Graph) and state is not before:
-            _show(state, number, step.name, dump)
+        dump.write(number, step.name, state)
+        if environment.level() >= 3 and isinstance(state, Graph) and state is not before:
+            print(print_graph(state), file=sys.stderr)  # noqa: T201
     assert isinstance(state, Graph)
     return state
 
 
-def _show(graph: Graph, number: int, name: str, dump: Path | None) -> None:
-    if dump is not None:
-        dump.mkdir(parents=True, exist_ok=True)
-        (dump / f"{number:02}-{name}.txt").write_text(print_graph(graph), "utf-8")
-    if environment.level() >= 3:
-        print(print_graph(graph), file=sys.stderr)  # noqa: T201
+class _Dump:
+    """The folder that gets the model or graph after each pass that changed it, if there is one."""
+
+    def __init__(self, folder: Path | None, model: QonnxModel) -> None:
+        self._folder = folder
+        self._last = b"" if folder is None else _content(model)
+
+    def write(self, number: int, name: str, state: QonnxModel | Graph) -> None:
+        """Write what a pass gave, unless it is what stood there before."""
+        if self._folder is None or (content := _content(state)) == self._last:
+            return
+        self._last = content
+        self._folder.mkdir(parents=True, exist_ok=True)
+        suffix = "txt" if isinstance(state, Graph) else "onnx"
+        (self._folder / f"{number:02}-{name}.{suffix}").write_bytes(content)
+
+
+def _content(state: QonnxModel | Graph) -> bytes:
+    """Return a graph as text, or a model as an ONNX file."""
+    if isinstance(state, Graph):
+        return print_graph(state).encode("utf-8")
+    return bytes(onnx_ir.to_proto(state.ir).SerializeToString(deterministic=True))

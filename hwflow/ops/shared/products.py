@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,11 @@ class _Products(Op):
     reuse_factor: int
     product: str | None
     input_exponent: int | None
+
+    def with_bias(self, bias: FixedArray) -> Self:
+        """Return the layer with another bias."""
+        changed: dict[str, Any] = {"bias": bias}
+        return replace(self, **changed)
 
     @property
     @abstractmethod

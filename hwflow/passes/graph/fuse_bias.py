@@ -14,18 +14,11 @@ from hwflow.core.environment import explain
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ir.rewrites import merge_into_input
-from hwflow.ops.conv1d import Conv1D
-from hwflow.ops.conv2d import Conv2D
-from hwflow.ops.dense import Dense
-from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
-from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.scale_bias import ScaleBias
+from hwflow.ops.shared.products import _Products
 
 Rounded = tuple[float, float] | None
 """Largest distances of constants from the real ones, as in ``ScaleBias.rounded``."""
-
-WITH_BIAS = (Dense, Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D)
-"""Operators that accumulate and add one bias per output channel."""
 
 
 def fuse_bias(graph: Graph) -> Graph:
@@ -35,7 +28,7 @@ def fuse_bias(graph: Graph) -> Graph:
 
 def _fused(producer: Node, node: Node) -> Op | None:
     op, adder = producer.op, node.op
-    if not isinstance(op, (*WITH_BIAS, ScaleBias)) or not isinstance(adder, ScaleBias):
+    if not isinstance(op, (_Products, ScaleBias)) or not isinstance(adder, ScaleBias):
         return None
     if not (adder.scale.values == 1.0).all():
         return None
@@ -52,12 +45,10 @@ def _fused(producer: Node, node: Node) -> Op | None:
     except OverflowError:
         explain("fuse_bias", f"{node.name}: the sum of both biases needs more than 62 bits")
         return None
-    fused = replace(op, bias=total, result_t=adder.result_t)
-    return (
-        replace(fused, rounded=_added(fused.rounded, rounded))
-        if isinstance(fused, ScaleBias)
-        else fused
-    )
+    if isinstance(op, ScaleBias):
+        off = _added(op.rounded, rounded)
+        return replace(op, bias=total, result_t=adder.result_t, rounded=off)
+    return replace(op.with_bias(total), result_t=adder.result_t)
 
 
 def _added(a: Rounded, b: Rounded) -> Rounded:

@@ -11,14 +11,12 @@ Unquantised float32 biases (Brevitas' default) shrink from about 30 fractional b
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hwflow.core.environment import explain
 from hwflow.fixed import FixedArray, FixedType, Rounding
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
 from hwflow.ops.relu import Relu
-from hwflow.passes.graph.fuse_bias import WITH_BIAS
+from hwflow.ops.shared.products import _Products
 
 
 def narrow_biases(graph: Graph) -> Graph:
@@ -26,7 +24,7 @@ def narrow_biases(graph: Graph) -> Graph:
     changed: dict[str, Op] = {}
     for node in graph.nodes:
         op = node.op
-        if not isinstance(op, WITH_BIAS) or op.accum_t is not None:
+        if not isinstance(op, _Products) or op.accum_t is not None:
             continue
         (x,) = graph.input_types(node)
         grid = x.dtype.fractional + op.weight.dtype.fractional
@@ -36,7 +34,7 @@ def narrow_biases(graph: Graph) -> Graph:
         if rounding is None or not _on_grid(rounding, grid):
             explain("narrow_biases", f"{node.name}: no rounding behind it that is coarse enough")
             continue
-        changed[node.name] = replace(op, bias=_narrowed(op.bias, grid))
+        changed[node.name] = op.with_bias(_narrowed(op.bias, grid))
     return graph.replace_ops(changed) if changed else graph
 
 

@@ -106,14 +106,12 @@ def close_levels(
     x = walk.types[before.sources[0]]
     levels, function = _tabulated(view, walk, before, levels)
     fractional, scale = _binary_point(scale)
-    weights = tuple(_rows(w, x, function.rows) for w in before.weights)
-    points = tuple(walk.types[name].dtype.fractional for name in before.sources)
     op = Requantize(
         function=function,
-        weights=weights or None,
+        weights=tuple(_rows(w, x, function.rows) for w in before.weights) or None,
         fractional=fractional,
         tree=levels,
-        points=points,
+        points=tuple(walk.types[name].dtype.fractional for name in before.sources),
     )
     name = origin(node)
     made = Made(node.outputs[0], before.sources[0], axes, own=False)

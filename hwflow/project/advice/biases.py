@@ -15,7 +15,7 @@ from hwflow.fixed import FixedArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op, Target
-from hwflow.passes.graph.fuse_bias import WITH_BIAS
+from hwflow.ops.shared.products import _Products
 
 WORTH = 1.5
 """A layer that is so many times larger because of its bias is worth a warning."""
@@ -47,7 +47,7 @@ class WideBias:
 def wide_bias(graph: Graph, node: Node, target: Target) -> WideBias | None:
     """Return what the bias of a layer costs; None where it is no finer than the products."""
     op = node.op
-    if not isinstance(op, WITH_BIAS) or op.accum_t is not None:
+    if not isinstance(op, _Products) or op.accum_t is not None:
         return None
     (x,) = graph.input_types(node)
     grid = x.dtype.fractional + op.weight.dtype.fractional
@@ -55,7 +55,7 @@ def wide_bias(graph: Graph, node: Node, target: Target) -> WideBias | None:
     if finer <= 0:
         return None
     rounded = (op.bias.raw + (1 << (finer - 1))) >> finer
-    other: Op = replace(op, bias=FixedArray.narrowest(rounded, grid))
+    other: Op = op.with_bias(FixedArray.narrowest(rounded, grid))
     widths = (op.exact(x).dtype.width, other.exact(x).dtype.width)
     costs = (node_cost(graph, node, target), node_cost(graph, replace(node, op=other), target))
     return WideBias(node, grid, widths, costs)
@@ -82,5 +82,5 @@ def wide_biases(graph: Graph, target: Target) -> Iterator[Diagnostic]:
 
 
 def _bits(node: Node) -> str:
-    assert isinstance(node.op, WITH_BIAS)
+    assert isinstance(node.op, _Products)
     return f"a bias with {node.op.bias.dtype.fractional} fractional bits, which nothing rounds"

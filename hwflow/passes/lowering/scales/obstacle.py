@@ -9,12 +9,10 @@ from hwflow.core.errors import Diagnostic
 from hwflow.ir.grid import UNIT
 from hwflow.ir.op import Op, RefusedError
 from hwflow.ir.qonnx.model import origin, printable
-from hwflow.ir.scaled import Operand, on_grid
+from hwflow.ir.scaled import NEEDS_QUANTIZER, Operand, on_grid
 from hwflow.passes.lowering.view import view_of
 from hwflow.passes.lowering.walk import Walk
 from hwflow.passes.model.tails import is_elementwise
-
-TITLE = "value with a scale that is not a power of two needs a quantiser here"
 
 
 def obstacle(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> RefusedError:
@@ -83,18 +81,6 @@ def _of_the_node(
     if len(scales) > 1:
         found = f"operands with scales {' and '.join(f'{s:g}' for s in sorted(scales))}"
         return found, "operands of one scale", "quantise the operands with one and the same scale"
-    if node.op_type == "Pad":
-        return (
-            f"padding with a value between two steps of the scale {scales.pop():g}",
-            "0, and whole multiples of the scale",
-            "pad with 0, or with a multiple of the scale",
-        )
-    if node.op_type == "AveragePool":
-        return (
-            "means over different numbers of elements, at the border",
-            "means over windows of one size",
-            "set count_include_pad=True, ceil_mode=False",
-        )
     return (
         f"{node.op_type} of values with a scale",
         "operators that move, compare, scale or add values",
@@ -104,5 +90,7 @@ def _of_the_node(
 
 def _refused(node: onnx_ir.Node, found: str, supported: str, help_: str) -> RefusedError:
     return RefusedError(
-        Diagnostic(code="HW213", title=TITLE, found=found, supported=supported, help=help_)
+        Diagnostic(
+            code="HW213", title=NEEDS_QUANTIZER, found=found, supported=supported, help=help_
+        )
     )
