@@ -20,6 +20,7 @@ class Facts:
         moves: every element of its result is a different element of its one input.
         reorders: it moves all elements of its input.
         functions: those of ``onnx`` that make a real function of one operand, element by element.
+        pairs: those of them that two functions of one value may be the operands of.
         pools: those of ``onnx`` that reduce windows along the spatial axes, channel by channel.
         homogeneous: it works element by element, and ``f(s x)`` is ``s f(x)`` for every s > 0.
         weighted: it sums products with constant weights.
@@ -35,6 +36,7 @@ class Facts:
     moves: ClassVar[bool] = False
     reorders: ClassVar[bool] = False
     functions: ClassVar[tuple[str, ...]] = ()
+    pairs: ClassVar[tuple[str, ...]] = ()
     pools: ClassVar[tuple[str, ...]] = ()
     homogeneous: ClassVar[bool] = False
     weighted: ClassVar[bool] = False
@@ -45,20 +47,20 @@ class Facts:
     wraps: ClassVar[bool] = False
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
-        """Return the real function that a node of ``functions`` makes of another one.
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        """Return the real function that a node of ``functions`` makes of others.
 
         By default that is the function of its name in ``hwflow.ir.real.functions``.
 
         Args:
             node: the ONNX node with its constants.
-            x: the integers that ``tree`` is a function of.
-            tree: the operand.
+            x: the integers that the trees are functions of.
+            trees: its operand, or both operands of ``pairs``.
 
         Raises:
             RefusedError: the node's constants are not finite, or do not suit the operand.
         """
-        return Function(tree, node.op_type, parameters(node.op_type, node.attributes))
+        return Function(trees[0], node.op_type, parameters(node.op_type, node.attributes))
 
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:

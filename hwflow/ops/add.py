@@ -10,6 +10,7 @@ import numpy as np
 
 from hwflow.ir.grid import ONE
 from hwflow.ir.op import OnnxNode, Op
+from hwflow.ir.real import nodes
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
@@ -27,6 +28,7 @@ class Add(_SignedSum):
     sign: ClassVar[str] = "+"
     factor: ClassVar[int] = 1
     functions: ClassVar[tuple[str, ...]] = onnx
+    pairs: ClassVar[tuple[str, ...]] = ("Add",)
     aligned: ClassVar[bool] = True
     wraps: ClassVar[bool] = True
 
@@ -39,7 +41,10 @@ class Add(_SignedSum):
         return node.constant(0) is not None or node.constant(1) is not None
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        if len(trees) == 2:
+            return nodes.Total(*trees)
+        (tree,) = trees
         return line(tree, ONE, the_constant(node, x))
 
     @classmethod

@@ -57,7 +57,8 @@ class Clip(Op):
         return node.op_type == "Clip" and all(b is None or is_short(b.values) for b in bounds)
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        (tree,) = trees
         if node.op_type == "HardSigmoid":
             defaults = {"alpha": np.float32(0.2), "beta": 0.5}
             slope, start = (

@@ -50,9 +50,10 @@ class LeakyRelu(Op):
         return slope is not None and is_short(slope.values)
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        (tree,) = trees
         if node.op_type == "LeakyRelu":
-            return super().real_function(node, x, tree)
+            return super().real_function(node, x, *trees)
         slope = constant_operand(node, x, 1)
         assert slope is not None
         return Slopes(tree, slope)

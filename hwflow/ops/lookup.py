@@ -85,9 +85,10 @@ class Lookup(Op):
     table_t: FixedType | None = None
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        (tree,) = trees
         if node.op_type in FUNCTIONS:
-            return super().real_function(node, x, tree)
+            return super().real_function(node, x, *trees)
         values = node.constant(1)
         first, step = (float(node.attributes.get(name, 0.0)) for name in ("first", "step"))
         if values is None or not np.isfinite(values.values).all() or step <= 0:

@@ -39,6 +39,7 @@ class Mul(_Merge):
     kernel: ClassVar[str] = "multiply"
     sign: ClassVar[str] = "*"
     functions: ClassVar[tuple[str, ...]] = onnx
+    pairs: ClassVar[tuple[str, ...]] = ("Mul",)
     wraps: ClassVar[bool] = True
 
     @classmethod
@@ -56,7 +57,10 @@ class Mul(_Merge):
         return node.op_type != "Pow" and constant is not None
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        if len(trees) == 2:
+            return Product(*trees)
+        (tree,) = trees
         if node.op_type == "Pow":
             return _power(node, tree)
         constant = the_constant(node, x)

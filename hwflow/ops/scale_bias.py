@@ -68,7 +68,8 @@ class ScaleBias(Op):
         return True
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        (tree,) = trees
         constants = [node.constant(i) for i in range(1, 5)]
         if node.attributes.get("training_mode", 0):
             raise node.refuse(
@@ -117,7 +118,7 @@ class ScaleBias(Op):
 
     @classmethod
     def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
-        return Way.FUNCTION
+        return Way.FUNCTION if len(operands) == 1 else None
 
     def exact(self, *inputs: TensorType) -> TensorType:
         (x,) = inputs

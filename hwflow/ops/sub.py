@@ -39,7 +39,8 @@ class Sub(_SignedSum):
         return True
 
     @classmethod
-    def real_function(cls, node: OnnxNode, x: TensorType, tree: Expression) -> Expression:
+    def real_function(cls, node: OnnxNode, x: TensorType, *trees: Expression) -> Expression:
+        (tree,) = trees
         if node.op_type == "Neg":
             return line(tree, -ONE, ZERO)
         if node.constant(1) is None:

@@ -74,6 +74,7 @@ def test_facts_go_together() -> None:
         assert cls.selects or not cls.moves
         assert cls.moves or not cls.reorders
         assert set(cls.functions) <= set(cls.onnx)
+        assert set(cls.pairs) <= set(cls.functions)
         assert set(cls.pools) <= set(cls.onnx)
 
 

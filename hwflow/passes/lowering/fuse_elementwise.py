@@ -20,11 +20,11 @@ import onnx_ir
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import ONE, ZERO, Grid, Rationals, is_power_of_two, rationals
 from hwflow.ir.op import OnnxNode, Op
-from hwflow.ir.qonnx.model import operator_name, origin
+from hwflow.ir.qonnx.model import origin
 from hwflow.ir.qonnx.nodes import quantizer_of
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.real.expression import Expression, all_constants
-from hwflow.ir.real.nodes import Clamp, Product, Rounded, Total
+from hwflow.ir.real.nodes import Clamp, Rounded
 from hwflow.ir.real.tabulation import TooManyStepsError, tabulate
 from hwflow.ir.scaled import on_grid
 from hwflow.ir.step_function import StepFunction
@@ -49,12 +49,8 @@ def extend(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Made:
     operands = [walk.function_of(v) for v in values]
     axes = walk.values[values[0].name or ""][1]
     first = operands[0]
-    if len(operands) == 2:
-        mix = Total if operator_name(node) == "Add" else Product
-        tree: Expression = mix(first.tree, operands[1].tree)
-    else:
-        view = replace(view, axes=axes)
-        tree = cls.real_function(view, walk.types[first.sources[0]], first.tree)
+    x = walk.types[first.sources[0]]
+    tree = cls.real_function(replace(view, axes=axes), x, *(o.tree for o in operands))
     return Made(node.outputs[0], first.sources[0], axes, replace(first, tree=tree), own=False)
 
 

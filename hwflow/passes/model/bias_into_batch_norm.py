@@ -10,6 +10,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.model import QonnxModel, add_constant, constant_of, operator_name
+from hwflow.ops import facts_of
 from hwflow.passes.model.tails import Tail, closes
 
 BIAS = 2
@@ -30,7 +31,7 @@ def bias_into_batch_norm(model: QonnxModel) -> QonnxModel:
 def _move(model: QonnxModel, norm: ir.Node) -> None:
     value = norm.inputs[0]
     producer = value.producer() if value is not None else None
-    if value is None or producer is None or operator_name(producer) not in ("Conv", "Gemm"):
+    if value is None or producer is None or not facts_of(producer).weighted:
         return
     if len(value.consumers()) > 1 or value.is_graph_output() or len(producer.inputs) <= BIAS:
         return

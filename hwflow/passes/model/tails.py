@@ -111,13 +111,13 @@ def _is_crossed(node: ir.Node, *, bent: bool) -> bool:
 
 def is_elementwise(node: ir.Node) -> bool:
     """Return whether a node is a real function of one value, constants aside."""
-    name = operator_name(node)
+    name, facts = operator_name(node), facts_of(node)
     if name in KEPT:
         return name == "Identity" or cast_target(node) in REAL_TYPES
-    if name not in facts_of(node).functions:
+    if name not in facts.functions:
         return False
     values = [v for v in node.inputs if v is not None and v.name and constant_of(v) is None]
-    if len(values) == 2 and name in ("Add", "Mul"):
+    if len(values) == 2 and name in facts.pairs:
         return root(values[0]) is root(values[1])
     return len(values) == 1
 
