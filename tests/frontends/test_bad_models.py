@@ -76,6 +76,12 @@ def recursive_function() -> onnx.ModelProto:
     return proto
 
 
+def text_in_no_encoding() -> onnx.ModelProto:
+    proto = relu()
+    proto.graph.node[0].doc_string = "docs!"
+    return onnx.ModelProto.FromString(proto.SerializeToString().replace(b"docs!", b"docs\xff"))
+
+
 def weights_of_open_shape() -> onnx.ModelProto:
     """Weights that are declared with an open axis, with a scale for another number of channels."""
     proto = model(
@@ -130,6 +136,8 @@ CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
     "domain": ("HW012", lambda: model([node("Fused", ["x"], "y", "com.evil")]), "com.evil::Fused"),
     "old opset": ("HW013", lambda: relu(opset=6), "opset 6"),
     "new opset": ("HW013", lambda: relu(opset=999), "opset 999"),
+    "text in no encoding": ("HW002", text_in_no_encoding, "not UTF-8"),
+    "no opset at all": ("HW013", lambda: relu(opset=-(2**62)), "opset -4611686018427387904"),
     "two opsets": ("HW013", two_opsets, "13, 9"),
     "open axis": ("HW014", lambda: relu(shape=("N", "L")), "[N, L]"),
     "no shape": ("HW014", lambda: relu(shape=None), "no shape"),

@@ -206,3 +206,19 @@ def test_names_of_results_stay() -> None:
     design = hwflow.compile(model)
     assert {n.source.name for n in design.graph.nodes if n.source} >= {"y0", "y1"}
     assert [n.origin for n in design.graph.nodes if n.op.kind == "Slice"] == ["node", "node"]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"alpha": 0.5, "beta": 2.0, "transB": 1}])
+def test_a_gemm_that_adds_a_computed_value(attributes: dict[str, Any]) -> None:
+    b = Builder(np.random.default_rng(0))
+    x, weights = b.quant("x", 6, 1.0, signed=True), np.arange(16.0).reshape(4, 4) - 8
+    constant = b.constant(weights, np.float32)
+    b.nodes.append(helper.make_node("Relu", [x], ["more"], name="more"))
+    b.nodes.append(helper.make_node("Gemm", [x, constant, "more"], ["y0"], name="n", **attributes))
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        b.nodes, "added", [info("x", TensorProto.FLOAT, (1, 4))],
+        [info("y0", TensorProto.FLOAT, None)], b.tensors,
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 19), helper.make_opsetid(DOMAIN, 1)]
+    agrees(helper.make_model(graph, opset_imports=opsets, ir_version=9), (1, 4))

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 import onnx
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from hwflow.core.errors import Diagnostic
 from hwflow.frontends.onnx.node_attributes import check_known
@@ -48,7 +50,7 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
     where = f"in {source}"
     if not all(isinstance(text, str) for text in _texts(proto)):  # protobuf then gives bytes
         title = "not an ONNX model, or a damaged one"
-        return [Diagnostic(code="HW002", title=title, where=where, found="names are not UTF-8")]
+        return [Diagnostic(code="HW002", title=title, where=where, found="texts are not UTF-8")]
     inputs = graph_inputs(graph)
     empty = [
         part
@@ -75,22 +77,15 @@ def check(proto: onnx.ModelProto, source: str) -> list[Diagnostic]:
     ]
 
 
-def _texts(proto: onnx.ModelProto) -> Iterator[str | bytes]:
-    """Yield all texts of a model that anything here or later reads."""
-    graph = proto.graph
-    yield graph.name
-    yield from (o.domain for o in proto.opset_import)
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        yield value.name
-        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
-    for tensor in (*graph.initializer, *(t.values for t in graph.sparse_initializer)):
-        yield tensor.name
-        yield from (text for e in tensor.external_data for text in (e.key, e.value))
-    for owner in (graph, *proto.functions):
-        for node in owner.node:
-            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
-            yield from (attribute.name for attribute in node.attribute)
-            yield from (text for p in node.metadata_props for text in (p.key, p.value))
+def _texts(message: Message) -> Iterator[str | bytes]:
+    """Yield every text in a message, and in those within it; bytes where it is not UTF-8."""
+    for field, value in message.ListFields():
+        several = [value] if isinstance(value, (str, bytes, Message)) else value
+        if field.type == FieldDescriptor.TYPE_STRING:
+            yield from several
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in several:
+                yield from _texts(part)
 
 
 def graph_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
@@ -196,10 +191,16 @@ def _check_operators(
             )
 
 
+def _opset(proto: onnx.ModelProto) -> int:
+    """Return the version of the standard operators, or the nearest one that can be looked up."""
+    found = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
+    newest: int = onnx.defs.onnx_opset_version()
+    return int(min(max([*found, OLDEST_OPSET]), newest))
+
+
 def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
     """Yield standard operators with more or fewer inputs than ONNX gives them."""
-    versions = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
-    opset = min(max(versions, default=OLDEST_OPSET), onnx.defs.onnx_opset_version())
+    opset = _opset(proto)
     for node in proto.graph.node:
         if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
             continue
@@ -220,11 +221,11 @@ def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
 
 def _check_known_attributes(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
     """Yield attributes of nodes that nothing reads; see ``check_known``."""
-    versions = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
+    opset = _opset(proto)
     for owner in (proto.graph, *proto.functions):
         for node in owner.node:
             place = f"{node_label(node)}, {where}"
-            yield from check_known(node, max(versions, default=OLDEST_OPSET), place)
+            yield from check_known(node, opset, place)
 
 
 def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:

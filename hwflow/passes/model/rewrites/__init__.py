@@ -19,6 +19,7 @@ from hwflow.passes.model.rewrites.conv_transpose import to_conv
 from hwflow.passes.model.rewrites.depth import to_moves
 from hwflow.passes.model.rewrites.gather import to_one_axis
 from hwflow.passes.model.rewrites.gather_nd import to_gather
+from hwflow.passes.model.rewrites.gemm import to_product_and_sum
 from hwflow.passes.model.rewrites.left_product import to_right
 from hwflow.passes.model.rewrites.products import to_products
 from hwflow.passes.model.rewrites.split import to_slices
@@ -32,6 +33,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "DepthToSpace": (to_moves,),
     "Gather": (to_one_axis,),
     "GatherND": (to_gather,),
+    "Gemm": (to_product_and_sum,),
     "Max": (to_clip,),
     "MatMul": (to_right, to_products),
     "Min": (to_clip,),
