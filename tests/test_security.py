@@ -18,7 +18,7 @@ from hwflow.codegen.project import MARKER, Project
 from hwflow.core import toolchain
 from hwflow.core.errors import CompileError
 from hwflow.project.stored import open_project
-from hwflow.project.verification import Verified, verify_path
+from hwflow.project.verification import CheckedDesign, verify_path
 from hwflow.testing.assertions import assert_faithful
 from tests.cli.command import dense
 from tests.cli.command import hwflow as command
@@ -257,7 +257,7 @@ def test_plugins_of_a_settings_file_are_not_run_unasked(
 @pytest.mark.cpp
 def test_a_trusted_edit_is_compiled_and_compared(project: Path) -> None:
     replace("hls/firmware/defines.h", "AP_SAT", "AP_WRAP")(project)
-    found: Verified = verify_path(project, DATA, trust=True)
+    found: CheckedDesign = verify_path(project, DATA, trust=True)
     outcome = {c.name: (c.passed, c.detail) for c in found.checks}
     assert "defines.h, line" in outcome["files"][1]
     assert outcome["faithful"][0] is False

@@ -30,7 +30,7 @@ def _run(arguments: list[str] | None) -> None:
         if not isinstance(error, HwflowError):
             sys.excepthook(type(error), error, error.__traceback__)
             sys.exit(BUG)
-        from hwflow.cli.show import design as show
+        from hwflow.cli.show.design import print_error
 
-        show.error(error, json="--json" in (arguments or sys.argv))
+        print_error(error, json="--json" in (arguments or sys.argv))
         sys.exit(2)

@@ -46,8 +46,8 @@ def build(
     Exit status: 0 when every bit agrees, 1 when verification fails, 2 on errors in the input.
     """
     from hwflow.cli import terminal
-    from hwflow.cli.show import design as show
-    from hwflow.cli.show import verification as show_verify
+    from hwflow.cli.show.design import print_build
+    from hwflow.cli.show.verification import exit_status
     from hwflow.codegen.project import check_folder
 
     folder = out or Path("build") / model.stem
@@ -64,8 +64,8 @@ def build(
         progress("write", 0.0)
         design.write(folder, verification)
         progress("write", 1.0)
-    show.build(design, verification, folder, json=json)
-    raise typer.Exit(show_verify.status(verification))
+    print_build(design, verification, folder, json=json)
+    raise typer.Exit(exit_status(verification))
 
 
 @app.command(epilog="Example: hwflow inspect model.onnx --json")
@@ -81,9 +81,9 @@ def inspect(
     json: JsonOption = False,
 ) -> None:
     """Show the hardware layers with their types, or everything that is not supported."""
-    from hwflow.cli.show import design as show
+    from hwflow.cli.show.design import print_layers
 
-    show.inspect(
+    print_layers(
         compile_design(
             model, reading=reading, config=config, data=data, board=board, **target.settings
         ),
@@ -116,7 +116,7 @@ def simulate(
 ) -> None:
     """Run data of any size through the hardware, bit for bit, in constant memory."""
     from hwflow.cli import terminal
-    from hwflow.cli.show import simulation as show_simulate
+    from hwflow.cli.show.simulation import print_simulation
     from hwflow.project.simulation import simulate_path
 
     with terminal.sample_progress(quiet=json) as progress:
@@ -125,7 +125,7 @@ def simulate(
             layers=layers, plugins=reading.plugins, progress=progress,
             config=config, weights=reading.weights, trust=reading.trust,
         )  # fmt: skip
-    show_simulate.simulated(found, out, json=json)
+    print_simulation(found, out, json=json)
 
 
 @app.command(
@@ -155,22 +155,22 @@ def verify(
     limit cannot be evaluated.
     """
     from hwflow.cli import terminal
-    from hwflow.cli.show import verification as show_verify
-    from hwflow.project import verification as verified
+    from hwflow.cli.show.verification import print_checks
+    from hwflow.project.verification import errors_written, verify_path, write_outcome
 
     with (
-        verified.errors_written(path, junit=junit, summary=summary),
+        errors_written(path, junit=junit, summary=summary),
         terminal.stage_progress(quiet=json) as progress,
     ):
-        found = verified.verify_path(
+        found = verify_path(
             path, data, plugins=reading.plugins, float_model=float_model, progress=progress,
             reproducer=Path(f"{path.stem}-reproducer.npz"),
             limits=asdict(limits),
             config=config, weights=reading.weights, trust=reading.trust, board=board,
             **target.settings,
         )  # fmt: skip
-        verified.write_outcome(found, junit=junit, summary=summary)
-    show_verify.verified(found, json=json)
+        write_outcome(found, junit=junit, summary=summary)
+    print_checks(found, json=json)
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -187,12 +187,12 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate resources and timing per layer, and whether the board holds it."""
-    from hwflow.cli.show import design as show
+    from hwflow.cli.show.design import print_estimate
 
     design = compile_design(
         model, reading=reading, config=config, data=data, board=board, **target.settings
     )
-    show.estimate(design, design.estimate(), json=json)
+    print_estimate(design, design.estimate(), json=json)
 
 
 @app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")
@@ -216,7 +216,7 @@ def vectors(
     json: JsonOption = False,
 ) -> None:
     """Write stimuli and expected results for C++, Python and RTL test benches."""
-    from hwflow.cli.show import vectors as show_vectors
+    from hwflow.cli.show.vectors import print_vectors
     from hwflow.codegen.project import Project, check_folder
 
     check_folder(out)
@@ -230,4 +230,4 @@ def vectors(
     )
     found = design.vectors(data, samples=samples, cover=cover)
     files = found.files(formats.split(","))
-    show_vectors.vectors(found, Project(found.design, files).write(out), json=json)
+    print_vectors(found, Project(found.design, files).write(out), json=json)

@@ -23,12 +23,12 @@ def ensemble(
     json: JsonOption = False,
 ) -> None:
     """Merge networks that share their inputs into one model that votes."""
-    from hwflow.cli.show import design as show
+    from hwflow.cli.show.design import print_model
     from hwflow.frontends.ensemble import ensemble as merge
     from hwflow.frontends.ensemble import save_model
 
     model = merge(models, vote=vote, label=label)
-    show.merged(model, save_model(model, out), json=json)
+    print_model(model, save_model(model, out), json=json)
 
 
 @app.command(epilog="Example: hwflow convert model.onnx -o model.qonnx.onnx")
@@ -41,12 +41,12 @@ def convert(
     json: JsonOption = False,
 ) -> None:
     """Write a model of any format as one QONNX file, names kept."""
-    from hwflow.cli.show import design as show
+    from hwflow.cli.show.design import print_model
     from hwflow.custom.plugins import load_plugins
     from hwflow.frontends.conversion import convert as write
 
     with load_plugins(reading.plugins).active():
-        show.merged(write(model, out, weights=reading.weights, trust=reading.trust), out, json=json)
+        print_model(write(model, out, weights=reading.weights, trust=reading.trust), out, json=json)
 
 
 @app.command(
@@ -89,7 +89,7 @@ def quantize(
 ) -> None:
     """Quantise a float model after training, and measure what it cost."""
     from hwflow.cli import terminal
-    from hwflow.cli.show import quantization as show_quantize
+    from hwflow.cli.show.quantization import print_quantization
     from hwflow.frontends.quantization import quantize as quantize_model
 
     path = out or Path(f"{model.stem}.qonnx.onnx")
@@ -99,4 +99,4 @@ def quantize(
             equalize=equalize, bias_correction=bias_correction, asymmetric=asymmetric,
             progress=progress,
         )  # fmt: skip
-    show_quantize.quantized(found, found.save(path), json=json)
+    print_quantization(found, found.save(path), json=json)

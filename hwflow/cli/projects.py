@@ -23,9 +23,9 @@ def diff(
 
     Exit status: 0 when they are identical, 1 when not, 2 on errors in the input.
     """
-    from hwflow.cli.show import diff as show_diff
+    from hwflow.cli.show.diff import print_comparison
     from hwflow.report.manifest.compare import compare_paths
 
     found = compare_paths(before, after)
-    show_diff.comparison(found, json=json)
+    print_comparison(found, json=json)
     raise typer.Exit(0 if found.identical else 1)

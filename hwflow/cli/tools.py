@@ -17,26 +17,26 @@ def boards(
     json: JsonOption = False,
 ) -> None:
     """List the boards, or show one."""
-    from hwflow.cli.show import catalog as show_catalog
+    from hwflow.cli.show.catalog import print_boards
 
-    show_catalog.boards(name, json=json)
+    print_boards(name, json=json)
 
 
 @app.command(epilog="Example: hwflow ops --plugin my_operator.py")
 def ops(plugin: PluginOption = None, json: JsonOption = False) -> None:
     """List the operators, the ONNX operators they take, and their settings."""
-    from hwflow.cli.show import catalog as show_catalog
+    from hwflow.cli.show.catalog import print_operators
     from hwflow.custom.plugins import load_plugins
 
-    show_catalog.operators(load_plugins(plugin or (), installed=False), json=json)
+    print_operators(load_plugins(plugin or (), installed=False), json=json)
 
 
 @app.command(epilog="Example: hwflow doctor")
 def doctor(json: JsonOption = False) -> None:
     """Show what is installed, which tools are found, and their versions."""
-    from hwflow.cli.show import catalog as show_catalog
+    from hwflow.cli.show.catalog import print_environment
 
-    raise typer.Exit(show_catalog.doctor(json=json))
+    raise typer.Exit(print_environment(json=json))
 
 
 @op_app.command("new", epilog="Example: hwflow op new HalfWave --out my_operators")
@@ -46,10 +46,10 @@ def new(
     json: JsonOption = False,
 ) -> None:
     """Write an operator to start from: Python, template and test."""
-    from hwflow.cli.show import operator as show_operator
+    from hwflow.cli.show.operator import print_skeleton
     from hwflow.testing.operators.skeleton import write_skeleton
 
-    show_operator.skeleton(name, write_skeleton(name, out), json=json)
+    print_skeleton(name, write_skeleton(name, out), json=json)
 
 
 @op_app.command(epilog="Example: hwflow op check HalfWave --plugin half_wave.py")
@@ -68,7 +68,7 @@ def check(
     Exit status: 0 when every bit agrees, 1 when not, 2 on errors in the input.
     """
     from hwflow.cli import terminal
-    from hwflow.cli.show import operator as show_operator
+    from hwflow.cli.show.operator import print_check
     from hwflow.custom.plugins import load_plugins
     from hwflow.testing.operators.check import check_operator
 
@@ -82,5 +82,5 @@ def check(
             seed=seed,
             progress=progress,
         )
-    show_operator.check(found, json=json)
+    print_check(found, json=json)
     raise typer.Exit(0 if found.holds else 1)

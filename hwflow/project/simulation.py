@@ -29,7 +29,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Simulated:
+class SimulatedDesign:
     """A design with what it gave.
 
     Attributes:
@@ -89,7 +89,7 @@ def simulate_path(
     trust: bool = False,
     progress: Progress = lambda done, total: None,
     **options: Any,
-) -> Simulated:
+) -> SimulatedDesign:
     """Run a stream of data through a model, or through a project with the model beside it.
 
     Args:
@@ -118,7 +118,7 @@ def simulate_path(
         summary, counts = _run(
             design, found, source, size=size, out=out, layers=layers, progress=progress
         )
-    return Simulated(
+    return SimulatedDesign(
         design=design,
         summary=summary,
         engine=found.name,

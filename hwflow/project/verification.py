@@ -25,7 +25,7 @@ from hwflow.verify.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
-class Verified:
+class CheckedDesign:
     """A design with what was found out about it.
 
     Attributes:
@@ -66,7 +66,7 @@ def verify_path(
     reproducer: Path | None = None,
     progress: Progress = lambda stage, done: None,
     **options: Any,
-) -> Verified:
+) -> CheckedDesign:
     """Verify a model, or the C++ that lies in a project's folder with the model beside it.
 
     Of a project only what hwflow generates is compiled and run, unless it is trusted. Where more
@@ -130,13 +130,13 @@ class Trial:
         return Gate(wanted, verification, design.estimate()).checks()
 
 
-def _verify_model(design: Design, trial: Trial) -> Verified:
+def _verify_model(design: Design, trial: Trial) -> CheckedDesign:
     """Verify a model with the C++ that it compiles to."""
     verification = trial.run(design)
-    return Verified(design, verification, trial.checks(design, verification))
+    return CheckedDesign(design, verification, trial.checks(design, verification))
 
 
-def _verify_project(project: StoredProject, trial: Trial) -> Verified:
+def _verify_project(project: StoredProject, trial: Trial) -> CheckedDesign:
     """Verify a project; its C++ only where that may be run."""
     design, runs = project.judged, project.runs
     with project.explained():
@@ -147,7 +147,9 @@ def _verify_project(project: StoredProject, trial: Trial) -> Verified:
     checks = trial.checks(design, verification)
     if not runs:
         checks = tuple(map(_explained, checks))
-    return Verified(design, verification, (files_check(project.files, project.changed), *checks))
+    return CheckedDesign(
+        design, verification, (files_check(project.files, project.changed), *checks)
+    )
 
 
 def _explained(check: Check) -> Check:
@@ -160,7 +162,7 @@ def _explained(check: Check) -> Check:
 
 
 def write_outcome(
-    found: Verified, *, junit: Path | None = None, summary: Path | None = None
+    found: CheckedDesign, *, junit: Path | None = None, summary: Path | None = None
 ) -> None:
     """Write the checks for CI, each file whole or not at all.
 

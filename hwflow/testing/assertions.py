@@ -25,8 +25,8 @@ def assert_faithful(subject: Any, data: Any = None, **options: Any) -> None:
     So must the golden model where there is one.
 
     Args:
-        subject: a ``Design``, a ``Verification`` or ``Verified``, the folder of a written project,
-            or what ``hwflow.compile`` takes.
+        subject: a ``Design``, a ``CheckedDesign`` or a ``Verification``, the folder of a written
+            project, or what ``hwflow.compile`` takes.
         data: see ``Design.verify``; not with what was verified already.
         options: options of ``hwflow.compile``, for a model.
 
@@ -120,10 +120,10 @@ def _design(subject: Any, options: dict[str, Any], data: Any = None) -> Design:
     from hwflow.project.compiler import compile as compile_model
     from hwflow.project.design import Design
     from hwflow.project.stored import is_project, open_project
-    from hwflow.project.verification import Verified
+    from hwflow.project.verification import CheckedDesign
     from hwflow.verify.checks import files_check
 
-    if isinstance(subject, Verified):
+    if isinstance(subject, CheckedDesign):
         return subject.design
     if isinstance(subject, Design):
         return subject
@@ -138,10 +138,10 @@ def _design(subject: Any, options: dict[str, Any], data: Any = None) -> Design:
 
 def _verification(subject: Any, data: Any, options: dict[str, Any], *, cpp: bool) -> Verification:
     __tracebackhide__ = True
-    from hwflow.project.verification import Verified
+    from hwflow.project.verification import CheckedDesign
     from hwflow.verify.verification import Verification
 
-    known = subject.verification if isinstance(subject, Verified) else subject
+    known = subject.verification if isinstance(subject, CheckedDesign) else subject
     if not isinstance(known, Verification):
         return _design(subject, options, data).verify(data, cpp=cpp)
     if data is not None or options:

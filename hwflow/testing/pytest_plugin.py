@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from hwflow.project.verification import Verified
+    from hwflow.project.verification import CheckedDesign
 
-CACHE = pytest.StashKey[dict[str, "Verified"]]()
+CACHE = pytest.StashKey[dict[str, "CheckedDesign"]]()
 
 
 @pytest.fixture(scope="session")
-def hwflow_verify(request: pytest.FixtureRequest) -> Callable[..., Verified]:
+def hwflow_verify(request: pytest.FixtureRequest) -> Callable[..., CheckedDesign]:
     """Return a function that verifies a model or a project once in a session.
 
     It takes what ``hwflow.project.verification.verify_path`` takes: the path, data, ``limits``,
-    ``float_model`` and options of ``hwflow.compile``, and returns a ``Verified``. Asked again for
-    files of the same content with the same settings, it gives the same object.
+    ``float_model`` and options of ``hwflow.compile``, and returns a ``CheckedDesign``. Asked again
+    for files of the same content with the same settings, it gives the same object.
     """
     known = request.config.stash.setdefault(CACHE, {})
 
-    def verify(path: str | Path, data: Any = None, **options: Any) -> Verified:
+    def verify(path: str | Path, data: Any = None, **options: Any) -> CheckedDesign:
         __tracebackhide__ = True
         from hwflow.core.errors import HwflowError
         from hwflow.project.verification import verify_path

@@ -17,7 +17,7 @@ from hwflow.core.errors import CompileError, ToolError
 from hwflow.core.toml_text import toml_text
 from hwflow.ir.text import print_graph
 from hwflow.project.stored import is_project, open_project
-from hwflow.project.verification import Verified, verify_path
+from hwflow.project.verification import CheckedDesign, verify_path
 from tests.cli.command import dense
 
 ROOT = Path(__file__).parents[2]
@@ -75,11 +75,11 @@ def test_a_board_of_ones_own_is_kept(tmp_path: Path) -> None:
     assert (found.board, found.target.clock_period_ns) == (mine, 7.5)
 
 
-def check(folder: Path, **options: object) -> Verified:
+def check(folder: Path, **options: object) -> CheckedDesign:
     return verify_path(folder, DATA, **options)  # type: ignore[arg-type]
 
 
-def outcome(found: Verified) -> dict[str, bool]:
+def outcome(found: CheckedDesign) -> dict[str, bool]:
     return {c.name: c.passed for c in found.checks}
 
 

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from hwflow.cli.show import verification as show
+from hwflow.cli.show.verification import _statement
 from hwflow.report.gate import gate_markdown
 from hwflow.report.html import to_html
 from hwflow.report.markdown import plain, to_markdown
@@ -47,7 +47,7 @@ def verification(**changes: Agreement | None) -> Verification:
 
 def printed(found: Verification, capsys: pytest.CaptureFixture[str]) -> str:
     for said in found.statements:
-        show._statement(said)
+        _statement(said)
     return capsys.readouterr().out
 
 

@@ -22,7 +22,7 @@ PACKAGES = {
 """Packages by the extra that brings them."""
 
 
-def boards(name: str | None, *, json: bool) -> None:
+def print_boards(name: str | None, *, json: bool) -> None:
     """Print all boards, or one with the source of each figure."""
     from hwflow.core.board import RESOURCES, list_boards, load_board
 
@@ -46,7 +46,7 @@ def boards(name: str | None, *, json: bool) -> None:
     console.print(shown)
 
 
-def operators(plugins: Plugins, *, json: bool) -> None:
+def print_operators(plugins: Plugins, *, json: bool) -> None:
     """Print all operators, those of plugins among them."""
     from hwflow.ops import operators as known
 
@@ -72,7 +72,7 @@ def operators(plugins: Plugins, *, json: bool) -> None:
     console.print(shown)
 
 
-def doctor(*, json: bool) -> int:
+def print_environment(*, json: bool) -> int:
     """Print what is installed; return 0 when the main job can run, else 1."""
     from hwflow.core.toolchain import CXX, TOOLS
 

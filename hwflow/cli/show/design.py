@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hwflow.verify.verification import Verification
 
 
-def error(problem: HwflowError, *, json: bool) -> None:
+def print_error(problem: HwflowError, *, json: bool) -> None:
     """Print a user error: on standard error, or as JSON on standard output."""
     if json:
         print_json({"errors": [d.as_dict() for d in problem.diagnostics]})
@@ -59,7 +59,7 @@ def layer_rows(design: Design) -> list[dict[str, Any]]:
     return rows
 
 
-def inspect(design: Design, *, json: bool) -> None:
+def print_layers(design: Design, *, json: bool) -> None:
     """Print the layers of a design."""
     rows = layer_rows(design)
     if json:
@@ -96,7 +96,7 @@ def _origin(row: dict[str, Any]) -> str:
     return f" ({row['origin']})" if row["origin"] not in ("", row["name"]) else ""
 
 
-def merged(model: QonnxModel, path: Path, *, json: bool) -> None:
+def print_model(model: QonnxModel, path: Path, *, json: bool) -> None:
     """Print which model was written."""
     graph = model.ir.graph
     if json:
@@ -115,7 +115,7 @@ COLUMNS = ("lut", "lut_synth", "ff", "ff_synth", "dsp", "bram_18k", "latency_cyc
 TITLES = ("LUT csynth", "LUT synth", "FF csynth", "FF synth", "DSP", "BRAM18", "latency", "II")
 
 
-def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
+def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
     """Print estimated resources and timing, each with its interval."""
     if json:
         print_json({"model": design.source, **found.to_dict()})
@@ -139,7 +139,7 @@ def estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
     warnings(found.warnings)
 
 
-def requantizers(design: Design) -> None:
+def print_requantizers(design: Design) -> None:
     """Print how each layer requantises, and what proves it, if any does."""
     from hwflow.ops.requantize import Requantize
 
@@ -161,9 +161,9 @@ def requantizers(design: Design) -> None:
         console.print(shown)
 
 
-def build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
+def print_build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
     """Print the outcome of a build."""
-    from hwflow.cli.show import verification as show_verify
+    from hwflow.cli.show.verification import print_verification
     from hwflow.verify.json import verification_dict
 
     estimated = design.estimate()
@@ -180,8 +180,8 @@ def build(design: Design, found: Verification, folder: Path, *, json: bool) -> N
             }
         )
         return
-    show_verify.verification(design, found)
-    requantizers(design)
+    print_verification(design, found)
+    print_requantizers(design)
     total = estimated.total
     console.print(
         f"estimate  LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}, "

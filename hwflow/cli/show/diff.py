@@ -53,7 +53,7 @@ IMPLIED = ("sha256", "observed.low", "observed.high", "observed.elements")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
-def comparison(found: Comparison, *, json: bool) -> None:
+def print_comparison(found: Comparison, *, json: bool) -> None:
     """Print what differs between two builds."""
     if json:
         print_json(found.to_dict())

@@ -15,7 +15,7 @@ SHOWN = 8
 """Problems and skipped examples shown of one comparison; JSON has all."""
 
 
-def skeleton(name: str, files: list[Path], *, json: bool) -> None:
+def print_skeleton(name: str, files: list[Path], *, json: bool) -> None:
     """Print which files were written, and what to do with them."""
     check_it = f"hwflow op check {name} --plugin {files[0]}"
     if json:
@@ -26,7 +26,7 @@ def skeleton(name: str, files: list[Path], *, json: bool) -> None:
     console.print(f"check it with: {escape(check_it)}", soft_wrap=True)
 
 
-def check(found: OpCheck, *, json: bool) -> None:
+def print_check(found: OpCheck, *, json: bool) -> None:
     """Print the outcome of every comparison, and where each first differs."""
     if json:
         print_json(check_dict(found))

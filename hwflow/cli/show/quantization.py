@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hwflow.frontends.quantization import Quantized
 
 
-def quantized(found: Quantized, path: Path, *, json: bool) -> None:
+def print_quantization(found: Quantized, path: Path, *, json: bool) -> None:
     """Print what quantisation cost, per layer and in all."""
     cost = found.cost
     if json:

@@ -20,10 +20,10 @@ from hwflow.simulate.coverage.words import (
 )
 
 if TYPE_CHECKING:
-    from hwflow.project.simulation import Simulated
+    from hwflow.project.simulation import SimulatedDesign
 
 
-def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
+def print_simulation(found: SimulatedDesign, out: Path | None, *, json: bool) -> None:
     """Print what a simulation came to, and what it counted."""
     if json:
         print_json(_as_dict(found, out))
@@ -52,7 +52,7 @@ def simulated(found: Simulated, out: Path | None, *, json: bool) -> None:
         console.print(escape(f"saved     {out}"), soft_wrap=True)
 
 
-def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
+def _as_dict(found: SimulatedDesign, out: Path | None) -> dict[str, Any]:
     outputs = {
         name: {
             "shape": list(output.shape),
@@ -81,7 +81,7 @@ def _as_dict(found: Simulated, out: Path | None) -> dict[str, Any]:
     }
 
 
-def _outputs(found: Simulated) -> Table:
+def _outputs(found: SimulatedDesign) -> Table:
     shown = table(("output", "shape", "range", "accuracy"))
     for name, output in found.summary.outputs.items():
         accuracy = found.summary.accuracy(name)
@@ -94,7 +94,7 @@ def _outputs(found: Simulated) -> Table:
     return shown
 
 
-def _tried(found: Simulated) -> None:
+def _tried(found: SimulatedDesign) -> None:
     """Print what the data reached, and what it clipped; of most engines, at the ports alone."""
     if found.coverage is not None:
         console.print(f"coverage  {coverage_text(found.coverage)}", soft_wrap=True)
@@ -108,7 +108,7 @@ def _tried(found: Simulated) -> None:
     )
 
 
-def _counters(found: Simulated) -> Table:
+def _counters(found: SimulatedDesign) -> Table:
     """Return what happened to the values of layers, and what of each the data reached."""
     sides = (">saturated low", ">high", ">wrapped", ">near ties", ">coverage", ">observed")
     shown = table(("layer", ">values", *sides))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hwflow.project.vectors.record import Vectors
 
 
-def vectors(found: Vectors, folder: Path, *, json: bool) -> None:
+def print_vectors(found: Vectors, folder: Path, *, json: bool) -> None:
     """Print what was written, and how each port is packed."""
     ports = [p.described() for p in found.ports]
     if json:

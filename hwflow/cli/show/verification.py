@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hwflow.project.design import Design
-    from hwflow.project.verification import Verified
+    from hwflow.project.verification import CheckedDesign
     from hwflow.verify.agreement import Agreement
     from hwflow.verify.budget import Budget
     from hwflow.verify.checks import Check
@@ -35,25 +35,25 @@ INDENT = " " * 10
 """What stands before a line that belongs to the one above it."""
 
 
-def status(verification: Verification) -> int:
+def exit_status(verification: Verification) -> int:
     """Return the exit status: 0 when simulation, C++ and golden model agree in every bit."""
     return 0 if verification.bit_exact else 1
 
 
-def verified(found: Verified, *, json: bool) -> None:
+def print_checks(found: CheckedDesign, *, json: bool) -> None:
     """Print both budgets and every check."""
     if json:
         content = {"model": found.design.source, **verification_dict(found.verification)}
         content |= {"passed": found.passed, "checks": [c.to_dict() for c in found.checks]}
         print_json(content)
         return
-    verification(found.design, found.verification)
+    print_verification(found.design, found.verification)
     _checks(found.checks)
     verdict = f"[red]{outcome(found.checks)}[/]"
     console.print(f"[green]all {len(found.checks)} checks pass[/]" if found.passed else verdict)
 
 
-def verification(design: Design, found: Verification) -> None:
+def print_verification(design: Design, found: Verification) -> None:
     """Print the two budgets, each under its heading."""
     warnings((*design.warnings, *design.golden.warnings, *found.findings))
     _data(found)
