@@ -16,6 +16,7 @@ from hwflow.cli.options import (
     BoardOption,
     ConfigOption,
     DataOption,
+    DesignOptions,
     FloatOption,
     JsonOption,
     Model,
@@ -23,7 +24,6 @@ from hwflow.cli.options import (
     ReadingOptions,
     StreamOption,
     TargetOptions,
-    TypeDataOption,
     compile_design,
 )
 
@@ -70,25 +70,11 @@ def build(
 
 @app.command(epilog="Example: hwflow inspect model.onnx --json")
 @with_groups
-def inspect(
-    model: Model,
-    *,
-    board: BoardOption = None,
-    data: TypeDataOption = None,
-    config: ConfigOption = None,
-    target: TargetOptions,
-    reading: ReadingOptions,
-    json: JsonOption = False,
-) -> None:
+def inspect(model: Model, *, options: DesignOptions, json: JsonOption = False) -> None:
     """Show the hardware layers with their types, or everything that is not supported."""
     from hwflow.cli.show.design import print_layers
 
-    print_layers(
-        compile_design(
-            model, reading=reading, config=config, data=data, board=board, **target.settings
-        ),
-        json=json,
-    )
+    print_layers(options.compile(model), json=json)
 
 
 @app.command(epilog="Example: hwflow simulate build/net --data jets.npy --threads 2 -o outputs.npz")
@@ -176,22 +162,11 @@ def verify(
 
 @app.command(epilog="Example: hwflow estimate model.onnx --board zcu104 --json")
 @with_groups
-def estimate(
-    model: Model,
-    *,
-    board: BoardOption = None,
-    data: TypeDataOption = None,
-    config: ConfigOption = None,
-    target: TargetOptions,
-    reading: ReadingOptions,
-    json: JsonOption = False,
-) -> None:
+def estimate(model: Model, *, options: DesignOptions, json: JsonOption = False) -> None:
     """Estimate resources and timing per layer, and whether the board holds it."""
     from hwflow.cli.show.design import print_estimate
 
-    design = compile_design(
-        model, reading=reading, config=config, data=data, board=board, **target.settings
-    )
+    design = options.compile(model)
     print_estimate(design, design.estimate(), json=json)
 
 

@@ -112,6 +112,31 @@ class ReadingOptions:
         return self.plugin or ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class SettingsOptions:
+    """Where settings, the board and the types of inputs come from."""
+
+    board: BoardOption = None
+    data: TypeDataOption = None
+    config: ConfigOption = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions(ReadingOptions, TargetOptions, SettingsOptions):
+    """Everything that a design is compiled with."""
+
+    def compile(self, model: Path) -> Design:
+        """Compile a model."""
+        return compile_design(
+            model,
+            reading=self,
+            config=self.config,
+            data=self.data,
+            board=self.board,
+            **self.settings,
+        )
+
+
 def compile_design(
     model: Path,
     *,
