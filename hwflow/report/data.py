@@ -21,7 +21,7 @@ from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.port_data import original_shape
 from hwflow.report.losses import OutputDistance, printable_budget, printable_error
-from hwflow.report.observed import counters_data, entered_data
+from hwflow.report.observations import counters_data, entered_data
 from hwflow.report.parts import (
     BoardData,
     ConstantData,

@@ -15,7 +15,7 @@ from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
 from hwflow.report import notes, words
 from hwflow.report.network import draw_network
-from hwflow.report.observed import reached
+from hwflow.report.observations import reached
 from hwflow.report.schema import LayerData, ReportData, UtilisationData
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
 from hwflow.simulate.coverage.words import coverage_text

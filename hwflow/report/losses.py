@@ -170,7 +170,7 @@ def output_error_data(found: OutputDistance) -> OutputErrorData:
     )
 
 
-def _quantisation_data(budget: Budget) -> QuantisationData:
+def _quantization_data(budget: Budget) -> QuantisationData:
     return QuantisationData(
         budget.reference,
         budget.samples,
@@ -221,6 +221,6 @@ ReportedDistance = Annotated[
 """The distance of an output, of which JSON has ``OutputErrorData``."""
 
 ReportedBudget = Annotated[
-    InstanceOf[Budget], PlainSerializer(_quantisation_data, return_type=QuantisationData)
+    InstanceOf[Budget], PlainSerializer(_quantization_data, return_type=QuantisationData)
 ]  # fmt: skip
 """What quantisation cost, of which JSON has ``QuantisationData``."""

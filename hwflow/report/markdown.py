@@ -41,7 +41,7 @@ def to_markdown(data: ReportData) -> str:
         _divergences(data),
         _worst_layers(data),
         _errors(data),
-        _quantisation(data),
+        _quantization(data),
         _ports(data),
         _requantizers(data),
         _resources(data),
@@ -164,7 +164,7 @@ def _errors(data: ReportData) -> Iterator[str]:
         yield f"- {plain(distance.error.output)} {DASH} {_listed(facts)}"
 
 
-def _quantisation(data: ReportData) -> Iterator[str]:
+def _quantization(data: ReportData) -> Iterator[str]:
     """Yield what quantisation cost, and the layers that lost most."""
     found = data.quantisation
     if found is None:

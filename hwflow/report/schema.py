@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwflow.report.losses import ReportedBudget, ReportedDistance
-from hwflow.report.observed import (
+from hwflow.report.observations import (
     CountersData,
     EnteredData,
     ReportedCoverage,

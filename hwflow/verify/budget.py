@@ -120,20 +120,20 @@ class Budget:
 
 
 def output_loss(
-    output: str, quantised: Array, real: Array, hardware: Array, labels: Array | None
+    output: str, quantized: Array, real: Array, hardware: Array, labels: Array | None
 ) -> OutputLoss:
     """Return what an output lost.
 
     Args:
         output: name in the model.
-        quantised: the quantised model's values, batch first.
+        quantized: the quantised model's values, batch first.
         real: the float reference's, as many for each sample.
         hardware: the hardware's values, in the same form.
         labels: class of each sample, or None.
     """
-    whole = quantised.dtype.kind in "iu"
-    real = np.asarray(real).reshape(quantised.shape)
-    ours = np.asarray(quantised, np.float64)
+    whole = quantized.dtype.kind in "iu"
+    real = np.asarray(real).reshape(quantized.shape)
+    ours = np.asarray(quantized, np.float64)
     tops = [classes_of(v, whole=whole) for v in (ours, real, hardware.reshape(len(hardware), -1))]
     by_sample = np.abs(ours - real.astype(np.float64)).reshape(len(ours), -1).max(1)
     order = np.argsort(-by_sample, kind="stable")[:WORST]
@@ -178,21 +178,21 @@ def _log_sum_exp(values: Array) -> Array:
 
 def layer_losses(
     values: Sequence[tuple[str, str, str]],
-    quantised: Mapping[str, Array],
+    quantized: Mapping[str, Array],
     real: Mapping[str, Array],
 ) -> tuple[LayerLoss, ...]:
     """Return what the values of quantisers lost, where the float reference has them.
 
     Args:
         values: hardware layer, its framework name and the ONNX value, in order.
-        quantised: the quantised model's values by ONNX name, batch first.
+        quantized: the quantised model's values by ONNX name, batch first.
         real: the float reference's, by the same names.
     """
     found = []
     for layer, origin, name in values:
-        if name in real and real[name].size == quantised[name].size:
+        if name in real and real[name].size == quantized[name].size:
             distance = Distance()
-            distance.add(real[name].reshape(quantised[name].shape), quantised[name])
+            distance.add(real[name].reshape(quantized[name].shape), quantized[name])
             found.append(
                 LayerLoss(
                     layer=layer,

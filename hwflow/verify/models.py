@@ -25,7 +25,7 @@ from hwflow.verify.lossless import Comparison, ModelValues
 from hwflow.verify.port_loss import port_losses
 from hwflow.verify.references.exact import ExactReference, NoExactReferenceError
 from hwflow.verify.references.float_model import FloatValues, check_outputs, float_values
-from hwflow.verify.references.unquantised import NoFloatReferenceError
+from hwflow.verify.references.unquantized import NoFloatReferenceError
 from hwflow.verify.verdict.judge import Suspects
 from hwflow.verify.verdict.ports import because_of_ports
 

@@ -26,7 +26,7 @@ from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.infer_shapes import infer_shapes
 from hwflow.project.design import Design
 from hwflow.simulate.numpy import simulate
-from hwflow.verify.references.unquantised import remove_quantizers
+from hwflow.verify.references.unquantized import remove_quantizers
 from tests.benchmarks.hls4ml_model import Hls4mlModel
 from tests.benchmarks.networks import ROOT, Array, Network, networks
 from tests.benchmarks.table import Row

@@ -56,7 +56,7 @@ from hwflow.passes.lowering.view import (
 )
 from hwflow.passes.lowering.walk import Made, Walk
 
-UNQUANTISED = "HW211"
+UNQUANTIZED = "HW211"
 """Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
 
 
@@ -96,7 +96,7 @@ def _causes(walk: Walk, refused: Sequence[onnx_ir.Node]) -> list[Diagnostic]:
         for v in _data_inputs(walk.model)
         if only_rounded(v, roundings)
     ]
-    every = any(d.code == UNQUANTISED for d in walk.findings)  # then ports are the least of it
+    every = any(d.code == UNQUANTIZED for d in walk.findings)  # then ports are the least of it
     return [d for d in walk.findings if d not in ports and not (every and d.code == UNKNOWN_TYPE)]
 
 

@@ -20,7 +20,7 @@ from hwflow.ir.qonnx.model import QonnxModel, is_quantizer, printable
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.infer_shapes import infer_shapes
 from hwflow.simulate.float32 import Reference
-from hwflow.verify.references.unquantised import NoFloatReferenceError, remove_quantizers
+from hwflow.verify.references.unquantized import NoFloatReferenceError, remove_quantizers
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class FloatValues:
 
 
 def float_values(
-    given: Any, model: QonnxModel, data: Mapping[str, Array], quantised: Sequence[str]
+    given: Any, model: QonnxModel, data: Mapping[str, Array], quantized: Sequence[str]
 ) -> FloatValues:
     """Return the float reference's values.
 
@@ -51,7 +51,7 @@ def float_values(
             itself without its quantisers.
         model: the quantised model, after ``clean_model``; it is not changed.
         data: for each of its inputs, batch first.
-        quantised: values that quantisers give.
+        quantized: values that quantisers give.
 
     Raises:
         CompileError: the float model cannot be read or run; HW407, it does not fit the model.
@@ -59,21 +59,21 @@ def float_values(
     """
     outputs = [value.name or "" for value in model.ir.graph.outputs]
     if given is None:
-        return _run_unquantised(clone(model), data, quantised)
+        return _run_unquantized(clone(model), data, quantized)
     if isinstance(given, (np.ndarray, Mapping)) or _is_data_file(given):
         arrays, source = read_arrays(given)
         return FloatValues(f"outputs in {source}", _given_outputs(arrays, outputs, data, source))
-    return _run_other(given, model, data, quantised)
+    return _run_other(given, model, data, quantized)
 
 
-def _run_unquantised(
-    model: QonnxModel, data: Mapping[str, Array], quantised: Sequence[str]
+def _run_unquantized(
+    model: QonnxModel, data: Mapping[str, Array], quantized: Sequence[str]
 ) -> FloatValues:
     """Return the values of a model without its quantisers, which are taken out of it."""
     outputs = [value.name or "" for value in model.ir.graph.outputs]
     reference = remove_quantizers(model)
     try:
-        values = Reference(infer_shapes(model)).run(data, quantised)
+        values = Reference(infer_shapes(model)).run(data, quantized)
     except CompileError as error:
         raise NoFloatReferenceError(error.diagnostics[0].title) from error
     if not all(_finite(values[name]) for name in outputs):
@@ -114,7 +114,7 @@ def _given_outputs(
 
 
 def _run_other(
-    given: Any, model: QonnxModel, data: Mapping[str, Array], quantised: Sequence[str]
+    given: Any, model: QonnxModel, data: Mapping[str, Array], quantized: Sequence[str]
 ) -> FloatValues:
     """Return the values of another model, matched by name, inputs and outputs else by position."""
     example = tuple(array[:1] for array in data.values())
@@ -124,7 +124,7 @@ def _run_other(
         raise CompileError(findings)
     inputs = _matched(other.ir.graph.inputs, model.ir.graph.inputs)
     outputs = _matched(other.ir.graph.outputs, model.ir.graph.outputs)
-    values = _shared_values(infer_shapes(other), model, quantised)
+    values = _shared_values(infer_shapes(other), model, quantized)
     ran = Reference(other).run({o: data[m] for o, m in inputs.items()}, list(values.values()))
     found = {m: ran[o] for o, m in outputs.items()}
     return FloatValues(other.source, found | {q: ran[name] for q, name in values.items()})
@@ -138,9 +138,9 @@ def _matched(others: Sequence[ir.Value], own: Sequence[ir.Value]) -> dict[str, s
 
 def _unlike(other: QonnxModel, model: QonnxModel) -> Iterator[Diagnostic]:
     """Yield what keeps a model from being a float reference."""
-    quantisers = sum(is_quantizer(node) or is_fixed_quant(node) for node in other.ir.graph)
-    if quantisers:
-        yield _misfit(other.source, f"{quantisers} quantisers", "a float model, without quantisers")
+    quantizers = sum(is_quantizer(node) or is_fixed_quant(node) for node in other.ir.graph)
+    if quantizers:
+        yield _misfit(other.source, f"{quantizers} quantisers", "a float model, without quantisers")
     for kind in ("inputs", "outputs"):
         theirs, own = (list(getattr(m.ir.graph, kind)) for m in (other, model))
         if len(theirs) != len(own):
@@ -149,7 +149,7 @@ def _unlike(other: QonnxModel, model: QonnxModel) -> Iterator[Diagnostic]:
 
 
 def _shared_values(
-    other: QonnxModel, model: QonnxModel, quantised: Sequence[str]
+    other: QonnxModel, model: QonnxModel, quantized: Sequence[str]
 ) -> dict[str, str]:
     """Return the other model's value by the quantised value that it becomes.
 
@@ -165,8 +165,8 @@ def _shared_values(
     found = {}
     for node in model.ir.graph:
         result, source = node.outputs[0].name, node.inputs[0] if node.inputs else None
-        quantises = is_quantizer(node) or is_fixed_quant(node)
-        if quantises and result in quantised and source is not None:
+        quantizes = is_quantizer(node) or is_fixed_quant(node)
+        if quantizes and result in quantized and source is not None:
             name = next((n for n in (source.name, result) if n in theirs), None)
             if name is not None and result is not None:
                 found[result] = name
@@ -174,7 +174,7 @@ def _shared_values(
 
 
 def check_outputs(
-    found: FloatValues, quantised: Mapping[str, Array], outputs: Sequence[str]
+    found: FloatValues, quantized: Mapping[str, Array], outputs: Sequence[str]
 ) -> None:
     """Make sure that the float reference's outputs are finite and as many as the model's.
 
@@ -186,10 +186,10 @@ def check_outputs(
         _misfit(
             source,
             f"output {printable(name)!r} of shape {found.values[name].shape}",
-            str(quantised[name].shape),
+            str(quantized[name].shape),
         )
         for name in outputs
-        if found.values[name].size != quantised[name].size
+        if found.values[name].size != quantized[name].size
     ] or [
         _misfit(source, f"output {printable(name)!r} has NaN or infinity", "numbers")
         for name in outputs

@@ -18,7 +18,7 @@ from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import QonnxModel, attributes, is_quantizer
 from hwflow.ir.qonnx.table import is_table
 from hwflow.verify.references.exact.constants import known_values
-from hwflow.verify.references.exact.decide import rounded
+from hwflow.verify.references.exact.decision import rounded
 from hwflow.verify.references.exact.elementwise import ELEMENTWISE, batch_norm, softmax
 from hwflow.verify.references.exact.linear import conv, gemm, mat_mul
 from hwflow.verify.references.exact.moves import MOVES, concat, move

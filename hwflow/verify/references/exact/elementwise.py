@@ -133,7 +133,7 @@ def _root(value: Fraction) -> Fraction:
 
 def softmax(view: View) -> Step:
     """Return the evaluation of ``Softmax`` in float64: approximate by nature, as hardware is."""
-    from hwflow.verify.references.exact.decide import rounded
+    from hwflow.verify.references.exact.decision import rounded
 
     before_13 = view.opset < 13
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwflow.ir.grid import Rationals
 from hwflow.verify.references.exact.arithmetic import add, multiply, number, table
-from hwflow.verify.references.exact.decide import on_one_grid, settled, without_offset
+from hwflow.verify.references.exact.decision import on_one_grid, settled, without_offset
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.sums import batches, matmul, offset_leaf, weight_integers
 from hwflow.verify.references.exact.values import (

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from hwflow.ir.grid import Rationals
 from hwflow.verify.references.exact.constants import evaluated
-from hwflow.verify.references.exact.decide import settled
+from hwflow.verify.references.exact.decision import settled
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.values import (
     Apply,

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from hwflow.ir.grid import Rationals
-from hwflow.verify.references.exact.decide import on_one_grid, without_offset
+from hwflow.verify.references.exact.decision import on_one_grid, without_offset
 from hwflow.verify.references.exact.functions import MAXIMUM, MINIMUM
 from hwflow.verify.references.exact.linear import every_axis, exact_sum, gathered, summed, whole
 from hwflow.verify.references.exact.node import Operands, Step, View

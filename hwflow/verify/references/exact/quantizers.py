@@ -13,7 +13,7 @@ from hwflow.ir.grid import Rationals, rationals
 from hwflow.ir.qonnx.nodes import quantizer_of
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.verify.references.exact.arithmetic import add, divide, multiply, table
-from hwflow.verify.references.exact.decide import decided
+from hwflow.verify.references.exact.decision import decided
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.values import (
     F64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwflow.verify.references.exact.decide import rounded
+from hwflow.verify.references.exact.decision import rounded
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.values import Tensor, real_input
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.verify.references.exact.arithmetic import add, table
-from hwflow.verify.references.exact.decide import on_one_grid
+from hwflow.verify.references.exact.decision import on_one_grid
 from hwflow.verify.references.exact.linear import convolved, every_axis, summed, whole
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.sums import weight_integers

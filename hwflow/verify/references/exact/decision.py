@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwflow.verify.references.exact.enclose import bounds, enclosure, is_float_exact, points
+from hwflow.verify.references.exact.enclosure import bounds, enclosure, is_float_exact, points
 from hwflow.verify.references.exact.values import (
     F64,
     Leaf,

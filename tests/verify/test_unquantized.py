@@ -12,7 +12,7 @@ from hwflow.core.errors import CompileError
 from hwflow.frontends import load
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.verify.references.float_model import float_values
-from hwflow.verify.references.unquantised import NoFloatReferenceError, remove_quantizers
+from hwflow.verify.references.unquantized import NoFloatReferenceError, remove_quantizers
 from tests.cli.command import dense
 from tests.fixtures import model
 from tests.networks import Builder
