@@ -12,7 +12,6 @@ from hwflow.ir.grid import ONE
 from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.real import nodes
 from hwflow.ir.real.expression import Expression
-from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.functions import line, the_constant
@@ -29,12 +28,6 @@ class Add(_SignedSum):
     factor: ClassVar[int] = 1
     functions: ClassVar[tuple[str, ...]] = onnx
     pairs: ClassVar[tuple[str, ...]] = ("Add",)
-    aligned: ClassVar[bool] = True
-    wraps: ClassVar[bool] = True
-
-    @classmethod
-    def is_plain(cls, node: OnnxNode) -> bool:
-        return True
 
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:
@@ -56,9 +49,3 @@ class Add(_SignedSum):
             return [affine(node, x, np.array(1.0), constant.values)]
         require_two(node)
         return [cls()]
-
-    @classmethod
-    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
-        if len(operands) == 1:
-            return Way.FUNCTION
-        return Total(cls.from_onnx(node), (1, 1))

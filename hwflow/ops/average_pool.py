@@ -28,7 +28,7 @@ from hwflow.ops.shared.division import (
     quotient_too_wide,
     write_division,
 )
-from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, example_maps, pool_window, reduction
 from hwflow.ops.shared.sliding import window_sums
 from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
@@ -262,9 +262,7 @@ class AveragePool(_Pool):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        signed = TensorType.full((5, 7, 2), FixedType(5, 2))
-        unsigned = TensorType.full((6, 5, 3), FixedType(4, 1, signed=False))
-        line = TensorType.full((9, 2), FixedType(5, 2))
+        signed, unsigned, line = example_maps()
         none = ((0, 0), (0, 0))
         one = ((1, 1), (1, 1))
         yield Example("exact", cls(kernel=(2, 2), strides=(2, 2), pads=none), (signed,))

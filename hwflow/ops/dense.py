@@ -43,8 +43,6 @@ class Dense(_Products):
     attributes: ClassVar[Mapping[str, Sequence[str]]] = {
         "Gemm": ("alpha", "beta", "transA", "transB")
     }
-    weighted: ClassVar[bool] = True
-    takes_integers: ClassVar[bool] = True
     layout: ClassVar[Layout] = Layout.ONNX
     settings: ClassVar[tuple[str, ...]] = (
         "result_t", "accum_t", "strategy", "reuse_factor", "product",

@@ -8,13 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.fixed.doubles import quantize_values
-from hwflow.ir.body.values import Result, Tensor
-from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op
 from hwflow.ir.pieces import Pieces
 from hwflow.ir.qonnx.table import NAME as TABLE
 from hwflow.ir.real import functions
@@ -25,13 +21,12 @@ from hwflow.ir.scaled import Operand, Scaled, keeps_scale
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.tables import (
     F64,
+    _Table,
     bits_of,
-    every_value,
     lookup_layer,
     lookup_pieces,
     saturating,
     table_error,
-    write_table,
 )
 
 WIDEST = 12
@@ -57,7 +52,7 @@ DEFAULTS: dict[str, Parameters] = {**functions.DEFAULTS, "ThresholdedRelu": {"al
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lookup(Op):
+class Lookup(_Table):
     """A function by table; every entry holds the true function in float32, rounded once.
 
     Attributes:
@@ -76,7 +71,6 @@ class Lookup(Op):
     }
     functions: ClassVar[tuple[str, ...]] = tuple(n for n in onnx if n != "ThresholdedRelu")
     wraps: ClassVar[bool] = True
-    pointwise: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t")
     approximate: ClassVar[str] = "a table of the function, rounded"
 
@@ -195,19 +189,9 @@ class Lookup(Op):
         (x,) = inputs
         return lookup_pieces(x)
 
-    def write_golden(
-        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
-    ) -> Result:
-        return write_table(body, operands[0], types[0], self.compute(every_value(types[0])))
-
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         return lookup_layer(x, self.table(x.dtype))
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

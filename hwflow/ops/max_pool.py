@@ -19,7 +19,7 @@ from hwflow.ir.real.tabulation import rises
 from hwflow.ir.scaled import OnIntegers, Operand, Prepared, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import ScaleBias
-from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, pool_window, reduction
+from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, example_maps, pool_window, reduction
 from hwflow.ops.shared.sliding import padded, taps
 from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
@@ -94,9 +94,7 @@ class MaxPool(_Pool):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        signed = TensorType.full((5, 7, 2), FixedType(5, 2))
-        unsigned = TensorType.full((6, 5, 3), FixedType(4, 1, signed=False))
-        line = TensorType.full((9, 2), FixedType(5, 2))
+        signed, unsigned, line = example_maps()
         none = ((0, 0), (0, 0))
         yield Example("plain", cls(kernel=(2, 2), strides=(2, 2), pads=none), (signed,))
         pads = ((1, 1), (1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, prod
+from math import ceil, floor
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.picks import MAX_PICKS, _Picks, batch_moved, by_axes
+from hwflow.ops.shared.picks import _Picks, batch_moved, by_axes, require_size
 
 Real = Any
 """A ``Fraction`` or a ``numpy.float32``: coordinates are computed in both."""
@@ -62,11 +62,7 @@ class Resize(_Picks):
         (x, *_), shape = node.activations, node.output_shape
         if shape[0] != 1:
             raise batch_moved(node, "resize", f"{(1, *x.shape)} becomes {shape}")
-        if not 0 < prod(shape) <= MAX_PICKS:
-            raise node.refuse(
-                "a result of this size", code="HW217", found=f"shape {shape}",
-                supported=f"1 to {MAX_PICKS} elements",
-            )  # fmt: skip
+        require_size(node)
         factors = _factors(node)
         policy = node.attributes.get("keep_aspect_ratio_policy", "stretch")
         if policy != "stretch":

@@ -11,7 +11,6 @@ import numpy as np
 from hwflow.ir.grid import ONE, ZERO
 from hwflow.ir.op import OnnxNode, Op
 from hwflow.ir.real.expression import Expression
-from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.functions import line, the_constant
@@ -27,12 +26,6 @@ class Sub(_SignedSum):
     sign: ClassVar[str] = "-"
     factor: ClassVar[int] = -1
     functions: ClassVar[tuple[str, ...]] = onnx
-    aligned: ClassVar[bool] = True
-    wraps: ClassVar[bool] = True
-
-    @classmethod
-    def is_plain(cls, node: OnnxNode) -> bool:
-        return True
 
     @classmethod
     def is_line(cls, node: OnnxNode) -> bool:
@@ -60,9 +53,3 @@ class Sub(_SignedSum):
                 return [affine(node, x, np.array(1.0), -right.values)]
         require_two(node)
         return [cls()]
-
-    @classmethod
-    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
-        if len(operands) == 1:
-            return Way.FUNCTION
-        return Total(cls.from_onnx(node), (1, -1))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 from hwflow.fixed import FixedType
 from hwflow.ir.op import Example, OnnxNode, Op
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.picks import MAX_PICKS, _Picks, batch_moved, by_axes
+from hwflow.ops.shared.picks import _Picks, batch_moved, by_axes, require_size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,11 +30,7 @@ class Tile(_Picks):
         (x, *_), shape = node.activations, node.output_shape
         if len(shape) != len(node.axes) + 1 or shape[0] != 1:
             raise batch_moved(node, "repetition", f"{(1, *x.shape)} becomes {shape}")
-        if not 0 < prod(shape) <= MAX_PICKS:
-            raise node.refuse(
-                "a result of this size", code="HW217", found=f"shape {shape}",
-                supported=f"1 to {MAX_PICKS} elements",
-            )  # fmt: skip
+        require_size(node)
         sizes = dict(zip(node.axes, x.shape, strict=True))
         picked = {
             axis: tuple(i % size for i in range(shape[axis]))

@@ -51,8 +51,6 @@ class _Convolution(_Products):
     """
 
     layout: ClassVar[Layout] = Layout.CHANNELS_LAST
-    weighted: ClassVar[bool] = True
-    takes_integers: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = (
         "result_t", "accum_t", "strategy", "reuse_factor", "parallelization_factor", "product",
     )  # fmt: skip

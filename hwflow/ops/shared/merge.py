@@ -15,6 +15,7 @@ from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
 
 KERNEL_AXES = 4
@@ -134,7 +135,19 @@ class _SignedSum(_Merge):
         factor: 1 or -1.
     """
 
+    aligned: ClassVar[bool] = True
+    wraps: ClassVar[bool] = True
     factor: ClassVar[int]
+
+    @classmethod
+    def is_plain(cls, node: OnnxNode) -> bool:
+        return True
+
+    @classmethod
+    def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
+        if len(operands) == 1:
+            return Way.FUNCTION
+        return Total(cls.from_onnx(node), (1, cls.factor))
 
     def exact(self, *inputs: TensorType) -> TensorType:
         a, b = inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from hwflow.fixed import RawArray
@@ -45,3 +46,17 @@ def batch_moved(node: OnnxNode, what: str, found: str) -> RefusedError:
     return node.refuse(f"{what} along the batch axis", code="HW216", found=found,
         supported="axes from 1 on", help="export with the batch as first axis, and move the others"
     )  # fmt: skip
+
+
+def require_size(node: OnnxNode) -> None:
+    """Check that a node's result is not empty, and no larger than tables of sources may be.
+
+    Raises:
+        RefusedError: it is.
+    """
+    shape = node.output_shape
+    if not 0 < prod(shape) <= MAX_PICKS:
+        raise node.refuse(
+            "a result of this size", code="HW217", found=f"shape {shape}",
+            supported=f"1 to {MAX_PICKS} elements",
+        )  # fmt: skip

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from hwflow.estimate import layer as _cost
+from hwflow.fixed import FixedType
 from hwflow.ir.body.values import Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
@@ -166,3 +167,10 @@ def _reduced_axes(node: OnnxNode) -> tuple[frozenset[int], bool]:
             supported="axes from 1 on",
         )  # fmt: skip
     return axes, keep
+
+
+def example_maps() -> tuple[TensorType, TensorType, TensorType]:
+    """Return operands of examples: a signed map, an unsigned one and a sequence."""
+    signed = TensorType.full((5, 7, 2), FixedType(5, 2))
+    unsigned = TensorType.full((6, 5, 3), FixedType(4, 1, signed=False))
+    return signed, unsigned, TensorType.full((9, 2), FixedType(5, 2))

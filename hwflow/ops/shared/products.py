@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,9 @@ class _Products(Op):
         product: ``multiply`` or ``xnor``; None for the cheaper one.
         input_exponent: every input is proven to be ``+-2**input_exponent``; None where not asked.
     """
+
+    weighted: ClassVar[bool] = True
+    takes_integers: ClassVar[bool] = True
 
     weight: FixedArray
     bias: FixedArray

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -11,20 +11,16 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
-from hwflow.ir.body.values import Result, Tensor
-from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Inexact, Op, Target
+from hwflow.ir.op import Example, HlsLayer, Inexact, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.tables import (
     F32,
     F64,
+    _Table,
     bits_of,
-    every_value,
     lookup_layer,
     lookup_pieces,
     met_by,
@@ -33,7 +29,6 @@ from hwflow.ops.shared.tables import (
     table_index,
     table_place,
     table_points,
-    write_table,
 )
 
 LARGEST_SIZE = 4096
@@ -50,7 +45,7 @@ DIRECT_BITS = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _TableActivation(Op):
+class _TableActivation(_Table):
     """A monotone function by table.
 
     Inputs of few bits get one entry per value, which holds the true function as a float32, as the
@@ -62,7 +57,6 @@ class _TableActivation(Op):
         table_t: type of the entries; None for ``result_t``, so that rounding happens once.
     """
 
-    pointwise: ClassVar[bool] = True
     settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "table_t")
     approximate: ClassVar[str] = "a table of the function, rounded"
     function: ClassVar[str]
@@ -180,11 +174,6 @@ class _TableActivation(Op):
                 help="quantise the value before this layer",
             )
 
-    def write_golden(
-        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
-    ) -> Result:
-        return write_table(body, operands[0], types[0], self.compute(every_value(types[0])))
-
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         table = self.table(x.dtype)
@@ -197,11 +186,6 @@ class _TableActivation(Op):
             },
             types={"table": table.dtype},
         )  # fmt: skip
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        table = self.table(x.dtype)
-        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

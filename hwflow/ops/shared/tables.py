@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-from collections.abc import Callable
-from dataclasses import replace
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
+from hwflow.estimate import layer as _cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.values import NoGoldenError, Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
-from hwflow.ir.op import HlsLayer, Inexact
+from hwflow.ir.cost import Cost
+from hwflow.ir.op import HlsLayer, Inexact, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 
@@ -146,31 +150,32 @@ def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table")
     return replace(index, name=body.node("Gather", table, place), carrier=within)
 
 
-def write_table(body: Body, x: Tensor, x_t: TensorType, entries: FixedArray) -> Result:
-    """Write a table with one entry for each value that an operand can take.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table(Op):
+    """A function of each element by table."""
 
-    Args:
-        body: the body that is written.
-        x: the operand.
-        x_t: its type and range.
-        entries: those of the mantissas from the least on.
-    """
-    raw = entries.raw
-    index = body.apply("Sub", x, body.number(x, x_t.bounds[0], "first"))
-    span = Span(int(raw.min()), int(raw.max()), entries.dtype.fractional)
-    return Result(looked_up(body, index, raw), span)
+    pointwise: ClassVar[bool] = True
 
+    @abstractmethod
+    def table(self, x: FixedType) -> FixedArray:
+        """Return the table for an input of this type."""
 
-def every_value(x: TensorType) -> FixedArray:
-    """Return all mantissas within the range of an operand, shape ``(values,)``.
+    def write_golden(
+        self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]
+    ) -> Result:
+        (x,), (x_t,) = operands, types
+        lo, hi = x_t.bounds
+        if hi - lo >= LONGEST:
+            raise NoGoldenError(f"its table would have more than {LONGEST} entries")
+        found = self.compute(FixedArray(np.arange(lo, hi + 1), x_t.dtype))
+        index = body.apply("Sub", x, body.number(x, lo, "first"))
+        span = Span(int(found.raw.min()), int(found.raw.max()), found.dtype.fractional)
+        return Result(looked_up(body, index, found.raw), span)
 
-    Raises:
-        NoGoldenError: a table in a golden body is not made for so many.
-    """
-    lo, hi = x.bounds
-    if hi - lo >= LONGEST:
-        raise NoGoldenError(f"its table would have more than {LONGEST} entries")
-    return FixedArray(np.arange(lo, hi + 1), x.dtype)
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        table = self.table(x.dtype)
+        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
 
 
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:
