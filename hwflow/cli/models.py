@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -49,10 +50,33 @@ def convert(
         print_model(write(model, out, weights=reading.weights, trust=reading.trust), out, json=json)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions:
+    """How scales are found and errors made up for, by the names that ``quantize`` takes."""
+
+    per_channel: Annotated[
+        bool, typer.Option("--per-channel", help="A weight scale for each output channel.")
+    ] = False
+    scale: Annotated[str, typer.Option("--scale", help="float or pow2.")] = "float"
+    method: Annotated[
+        str, typer.Option("--method", help="Ranges by minmax, percentile, mse or entropy.")
+    ] = "mse"
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Equalise the channels of neighbouring layers.")
+    ] = False
+    bias_correction: Annotated[
+        bool, typer.Option("--bias-correction", help="Of layers wider than 8 bits, too.")
+    ] = False
+    asymmetric: Annotated[
+        bool, typer.Option("--asymmetric", help="Zero points for activations of both signs.")
+    ] = False
+
+
 @app.command(
     epilog="Example: hwflow quantize float.onnx --data calib.npz --bits w=4,a=8,fc.w=6 "
     "--per-channel -o model.qonnx.onnx"
 )
+@with_groups
 def quantize(
     model: Annotated[
         Path,
@@ -68,22 +92,7 @@ def quantize(
     bits: Annotated[
         str, typer.Option("--bits", help="Of weights, activations, single layers.")
     ] = "w=8,a=8",
-    per_channel: Annotated[
-        bool, typer.Option("--per-channel", help="A weight scale for each output channel.")
-    ] = False,
-    scale: Annotated[str, typer.Option("--scale", help="float or pow2.")] = "float",
-    method: Annotated[
-        str, typer.Option("--method", help="Ranges by minmax, percentile, mse or entropy.")
-    ] = "mse",
-    equalize: Annotated[
-        bool, typer.Option("--equalize", help="Equalise the channels of neighbouring layers.")
-    ] = False,
-    bias_correction: Annotated[
-        bool, typer.Option("--bias-correction", help="Of layers wider than 8 bits, too.")
-    ] = False,
-    asymmetric: Annotated[
-        bool, typer.Option("--asymmetric", help="Zero points for activations of both signs.")
-    ] = False,
+    how: MethodOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="QONNX model to write.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -94,9 +103,5 @@ def quantize(
 
     path = out or Path(f"{model.stem}.qonnx.onnx")
     with terminal.stage_progress(quiet=json) as progress:
-        found = quantize_model(
-            model, data, bits, per_channel=per_channel, scale=scale, method=method,
-            equalize=equalize, bias_correction=bias_correction, asymmetric=asymmetric,
-            progress=progress,
-        )  # fmt: skip
+        found = quantize_model(model, data, bits, **asdict(how), progress=progress)
     print_quantization(found, found.save(path), json=json)
