@@ -28,6 +28,7 @@ class Facts:
         one_scale: several operands need one scale.
         aligned: scales of several operands may differ by a power of two, which is a shift.
         ranks: nothing counts about its operand but the order of its values.
+        infinite: those of ``onnx`` for which an infinite constant means that there is no limit.
         wraps: whether its result may wrap around in short integers, as ONNX computes.
     """
 
@@ -44,6 +45,7 @@ class Facts:
     one_scale: ClassVar[bool] = False
     aligned: ClassVar[bool] = False
     ranks: ClassVar[bool] = False
+    infinite: ClassVar[tuple[str, ...]] = ()
     wraps: ClassVar[bool] = False
 
     @classmethod

@@ -41,6 +41,7 @@ class Clip(Op):
 
     pointwise: ClassVar[bool] = True
     onnx: ClassVar[tuple[str, ...]] = ("Clip", "HardSigmoid")
+    infinite: ClassVar[tuple[str, ...]] = ("Clip",)
     attributes: ClassVar[Mapping[str, Sequence[str]]] = {
         "Clip": ("max", "min"),
         "HardSigmoid": ("alpha", "beta"),

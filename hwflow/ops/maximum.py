@@ -15,6 +15,7 @@ class Maximum(_Extreme):
     """The greater of two activations of one shape, exactly; claims ``Max`` with a constant too."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Max",)
+    infinite: ClassVar[tuple[str, ...]] = onnx
     kernel: ClassVar[str] = "maximum"
     choose: ClassVar[Any] = np.maximum
     lower_bound: ClassVar[bool] = True

@@ -15,6 +15,7 @@ class Minimum(_Extreme):
     """The lesser of two activations of one shape, exactly; claims ``Min`` with a constant too."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Min",)
+    infinite: ClassVar[tuple[str, ...]] = onnx
     kernel: ClassVar[str] = "minimum"
     choose: ClassVar[Any] = np.minimum
     lower_bound: ClassVar[bool] = False

@@ -35,6 +35,7 @@ class Pad(_Move):
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Pad",)
+    infinite: ClassVar[tuple[str, ...]] = onnx
     attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Pad": ("mode", "pads", "value")}
 
     pads: tuple[tuple[int, int], ...]

@@ -17,11 +17,11 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from hwflow.core.errors import Diagnostic
 from hwflow.frontends.onnx.node_attributes import check_known
 from hwflow.frontends.onnx.tensor_checks import (
-    INFINITY_ALLOWED,
     NUMERIC,
     check_size,
     check_tensors,
     node_label,
+    takes_infinity,
 )
 from hwflow.frontends.qdq.parameters import CONTRIB_DOMAIN, LINEAR, refused_operators
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, printable
@@ -255,9 +255,9 @@ def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:
 def _is_number(op_type: str, attribute: onnx.AttributeProto) -> bool:
     """Return whether the numbers of an attribute are finite, or no limit where that has a sense."""
     numbers = (attribute.f, *attribute.floats)
-    if op_type in INFINITY_ALLOWED:
-        return not any(math.isnan(n) for n in numbers)
-    return all(math.isfinite(n) for n in numbers)
+    if all(math.isfinite(n) for n in numbers):
+        return True
+    return takes_infinity(op_type) and not any(math.isnan(n) for n in numbers)
 
 
 def _check_inputs(inputs: list[onnx.ValueInfoProto], where: str) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, numpy_helper
 
 from hwflow.core.errors import Diagnostic
 from hwflow.ir.qonnx.model import MAX_AXES, printable, too_many_axes
+from hwflow.ops import operators
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -27,9 +28,6 @@ NUMERIC = frozenset(
     }
 )  # fmt: skip
 """Element types that are read; QONNX keeps small integers in float32."""
-
-INFINITY_ALLOWED = frozenset({"Clip", "Min", "Max", "Pad"})
-"""Operators for which an infinite constant means "no limit"."""
 
 
 def check_tensors(graph: onnx.GraphProto, where: str) -> Iterator[Diagnostic]:
@@ -79,10 +77,15 @@ def check_values(
     bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(0, np.bool_)
     if bad.any():
         users = {n.op_type for n in graph.node if (name or tensor.name) in n.input}
-        if users and users <= INFINITY_ALLOWED:
+        if users and all(takes_infinity(user) for user in users):
             bad = np.isnan(array)
     if bad.any():
         yield _not_finite(array, bad, place)
+
+
+def takes_infinity(op_type: str) -> bool:
+    """Return whether an infinite constant of an ONNX operator means that there is no limit."""
+    return any(op_type in cls.infinite for cls in operators().values())
 
 
 def _not_finite(array: FloatArray, bad: npt.NDArray[np.bool_], place: str) -> Diagnostic:
