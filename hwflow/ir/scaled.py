@@ -30,7 +30,7 @@ class Operand:
     """An activation of an ONNX node whose integers stand for real numbers.
 
     Attributes:
-        type: of the integers, with the axes as the operator sees them.
+        type: type of the integers, with the axes as the operator sees them.
         meaning: the real number as a function of the mantissa, its constants of shape ``(1,)``,
             ``(channels,)`` or that of the value; None for a sum that nothing has computed yet.
     """
@@ -117,9 +117,9 @@ class Way(Enum):
     """How a node of scaled values is computed without a rule for its integers."""
 
     FUNCTION = "function"
-    """As the real function that it is, of which the quantiser behind it makes a table."""
+    """The node is the real function that it is, of which the quantiser behind it makes a table."""
     ROUNDED = "rounded"
-    """Of the real number, rounded to fixed point: what is approximate by nature."""
+    """The node takes the real number, rounded to fixed point: what is approximate by nature."""
 
 
 Scaled = OnIntegers | Total | Way

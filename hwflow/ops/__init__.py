@@ -51,7 +51,7 @@ _CLAIMS = {
     "SpaceToDepth": Op.registry["Transpose"],
     "Split": Op.registry["Slice"],
 }
-"""By ONNX operator the one whose facts hold: what claims it, or is most like what it becomes."""
+"""Operator whose facts hold, by ONNX operator: what claims it, or is most like what it becomes."""
 
 
 def is_built_in(cls: type[Op]) -> bool:

@@ -27,7 +27,7 @@ class Concat(Op):
     """Activations one after the other along an axis, in a type that holds all of them.
 
     Attributes:
-        axis: of the hardware shape, at least 0.
+        axis: axis of the hardware shape, at least 0.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Concat",)

@@ -18,7 +18,7 @@ class Reshape(_Move):
     """Another shape for the same elements; costs nothing in io_parallel.
 
     Attributes:
-        shape: of the result, without the batch axis.
+        shape: shape of the result, without the batch axis.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")

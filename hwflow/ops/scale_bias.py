@@ -41,8 +41,8 @@ class ScaleBias(Op):
     """Factor and offset; exact inside, one cast at the end.
 
     Attributes:
-        scale: shape ``()``, ``(channels,)`` or that of the input.
-        bias: likewise.
+        scale: mantissas, of shape ``()``, ``(channels,)`` or that of the input.
+        bias: mantissas, of one of the same three shapes.
         scale_t: type that the scale is cast to; None keeps it as it is.
         bias_t: type that the bias is cast to; None keeps it as it is.
         rounded: largest distances of scale and bias from the real constants that they stand for;

@@ -19,7 +19,7 @@ DOMAIN = "hwflow.golden"
 
 
 class UnusableTextError(Exception):
-    """Raised where a text is not the body of an ONNX function; says what its parser found."""
+    """An error that says why a text is not the body of an ONNX function."""
 
 
 def function_of(text: str, name: str, operands: int) -> onnx.FunctionProto:

@@ -28,8 +28,8 @@ class Line:
     """``clip(floor(n * factor + offset), least, most)`` in one arithmetic.
 
     Attributes:
-        factor: of each row.
-        offset: of each row.
+        factor: factor of each row.
+        offset: offset of each row.
         least: least result: one, or one for each row.
         most: greatest result: likewise.
         carrier: the arithmetic, a floating-point one.

@@ -43,7 +43,7 @@ class Steps:
         level: wanted result of each.
         begin: index of each group's first input.
         lowest: result at which each input's group is clamped from below; lower ones serve, too.
-        highest: likewise from above.
+        highest: result at which it is clamped from above; higher ones serve, too.
         margin: share of a level by which real lines must keep away from the next one.
     """
 

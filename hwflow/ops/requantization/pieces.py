@@ -89,7 +89,7 @@ def sides_of(tree: Expression | None, lo: RawArray, hi: RawArray) -> StepFunctio
     does not have, or where a ``Clip`` before it changes it. A ``Clip`` from 0 on is a relu.
 
     Args:
-        tree: of a requantiser; None where it is not known.
+        tree: the tree of a requantiser; None where it is not known.
         lo: first input of each row.
         hi: last input of each row.
 

@@ -145,7 +145,7 @@ def reuse_factors(
     """Return the reuse factors of a matrix-vector layer, ascending.
 
     Args:
-        strategy: of the layer.
+        strategy: strategy of the layer.
         n_in: inputs of the matrix.
         n_out: its outputs.
         max_reuse: the most, where a kernel takes fewer than a dense layer does.
@@ -164,8 +164,8 @@ def check_strategy(
     """Yield what is illegal about a matrix-vector layer's strategy and reuse factor.
 
     Args:
-        strategy: of the layer.
-        reuse_factor: of the layer.
+        strategy: strategy of the layer.
+        reuse_factor: reuse factor of the layer.
         legal: the reuse factors that it can have.
         accum_exact: whether its accumulator loses nothing.
     """

@@ -160,7 +160,7 @@ def moved(tree: Expression, chain: Sequence[Op], shape: tuple[int, ...]) -> Expr
     Args:
         tree: the function, of a value of a shape.
         chain: operators that move elements, one after the other.
-        shape: of the value.
+        shape: shape of the value.
     """
     return tree.map(lambda c: _moved_constant(c, chain, shape))
 

@@ -38,7 +38,7 @@ class _Ranking(Op):
         largest: the greatest come first, or the least.
         count: how many are wanted, 1 to the number of channels.
         indices: give the numbers of the channels, or their values.
-        last_wins: of equal values the later channel comes first, or the earlier.
+        last_wins: whether the later of channels with equal values comes first, or the earlier.
         squeeze: drop the last axis; it has length 1 then.
     """
 

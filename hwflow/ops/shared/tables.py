@@ -117,7 +117,7 @@ def met_by(x: TensorType, most: int = MOST_VALUES) -> RawArray | None:
 
     Args:
         x: the operand.
-        most: of different ends of ranges times mantissas that are looked at.
+        most: most ends of different ranges times mantissas that are looked at.
     """
     pairs = np.unique(np.stack([x.lo, x.hi]), axis=1).T.tolist()
     if sum(hi - lo + 1 for lo, hi in pairs) > most:
@@ -142,7 +142,7 @@ def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table")
         body: the body that is written.
         index: from 0 on.
         entries: mantissas.
-        name: of the table.
+        name: name of the table.
     """
     within = carrier(int(np.abs(entries).max(initial=0)), "a table's entry")
     place = body.node("Cast", index.name, to=onnx.TensorProto.INT32)

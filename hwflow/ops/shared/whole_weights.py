@@ -30,10 +30,10 @@ def on_whole_weights(
 
     Args:
         cls: the operator.
-        node: with its weights as second and perhaps a bias as third operand.
+        node: the node, with its weights as second and perhaps a bias as third operand.
         x: its only activation.
-        axis: of the weights, along which the outputs lie.
-        groups: of a convolution; an operand may then have a scale for each.
+        axis: axis of the weights, along which the outputs lie.
+        groups: number of groups of a convolution; an operand may then have a scale for each.
     """
     weight, bias, grid = node.constant(1), node.constant(2), x.grid
     if weight is None or grid is None or np.any(grid.offset):

@@ -38,8 +38,8 @@ def xnor_obstacle(
     Args:
         weight: integers of shape ``(n_in, n_out)``.
         input_exponent: every input is ``+-2**input_exponent``; None where that is not proven.
-        strategy: of the layer.
-        reuse_factor: of the layer.
+        strategy: strategy of the layer.
+        reuse_factor: reuse factor of the layer.
         accum_exact: the accumulator loses nothing of any sum.
         padded: whether zeros are put around the input.
     """

@@ -88,8 +88,8 @@ def close_levels(
         node: the quantiser.
         cls: the operator that claims it.
         levels: the whole numbers, as a function of the sources of the node's operand.
-        scale: of the line from them to the node's results.
-        offset: likewise.
+        scale: scale of the line from them to the node's results.
+        offset: offset of that line.
 
     Raises:
         RefusedError: the function has too many steps, or is not defined on the whole range.

@@ -84,7 +84,7 @@ def unknown_type(name: str, source: str, found: str) -> Diagnostic:
     """Return the finding about an input of real numbers whose type nothing says.
 
     Args:
-        name: of the input.
+        name: name of the input.
         source: how messages call the model.
         found: why nothing says it.
     """

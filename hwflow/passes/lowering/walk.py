@@ -27,7 +27,7 @@ class Made:
     """What a result of an ONNX node became.
 
     Attributes:
-        result: of the node.
+        result: the node's result.
         held: the hardware value that it is, or the first of those that it is a function of.
         axes: the order of its axes.
         deferred: the function, where it is one that nothing has computed yet.
@@ -47,10 +47,10 @@ class Walk:
 
     Attributes:
         model: being lowered.
-        constants: by ONNX name.
+        constants: the constants by ONNX name.
         namer: gives hardware names.
-        nodes: of the hardware graph.
-        types: of the hardware values, by name.
+        nodes: nodes of the hardware graph.
+        types: the types of the hardware values, by name.
         values: for each ONNX value the hardware value, and the order of its axes.
         deferred: the ONNX values that are functions of their hardware value.
         port_grids: what the integers at an input that the host quantises mean, by hardware name.

@@ -39,7 +39,7 @@ def whole_weights(
 
     Args:
         scales: what a mantissa of each operand is worth.
-        types: of the operands.
+        types: types of the operands.
     """
     unit = common_unit(scales)
     largest = [max(abs(b) for b in t.bounds) for t in types]
@@ -81,10 +81,10 @@ def prove_weights(
     """Check that rounded weights give the exact function, and return the number of pairs looked at.
 
     Args:
-        function: of the weighted sum, one row for each element of the other arguments.
+        function: the function of the weighted sum, one row for each element of the other arguments.
         weights: two arrays of shape ``(rows,)``.
-        exact: what they are rounded from, likewise.
-        types: of the operands.
+        exact: what they are rounded from, in the same shapes.
+        types: types of the operands.
         tree: the function, of the sum in units.
 
     Raises:
@@ -119,9 +119,9 @@ def _prove_row(
 
     Args:
         steps: where the function changes.
-        weights: of the operand with few values and of the other: rounded, and exact.
-        few: least and greatest value of the one.
-        many: of the other.
+        weights: weights of the operand with few values and of the other: rounded, and exact.
+        few: least and greatest value of the one with few.
+        many: least and greatest value of the other.
         tree: see ``prove_weights``.
         row: its number.
     """

@@ -95,7 +95,7 @@ def worst_samples(loss: OutputLoss, number: Callable[[float], str] = short) -> s
     """Return the samples with the largest errors, each with its error.
 
     Args:
-        loss: of an output.
+        loss: what an output lost.
         number: puts an error into words.
     """
     return ", ".join(f"{w.index} ({number(w.max_abs)})" for w in loss.worst[:SAMPLES])
