@@ -24,6 +24,7 @@ from hwflow.ops.shared.division import (
     check_width,
     divide_to,
     division_carrier,
+    mean_type,
     quotient_parameters,
     quotient_too_wide,
     write_division,
@@ -31,9 +32,6 @@ from hwflow.ops.shared.division import (
 from hwflow.ops.shared.pool import REDUCTION_ATTRIBUTES, _Pool, example_maps, pool_window, reduction
 from hwflow.ops.shared.sliding import window_sums
 from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
-
-EXTRA_BITS = 10
-"""Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,10 +144,7 @@ class AveragePool(_Pool):
             return None
         if self.result_t is not None:
             return self.result_t
-        fractional = self._fractional(x, divisors) + EXTRA_BITS
-        up = fractional - x.dtype.fractional
-        lo, hi = x.dtype.raw_min << up, x.dtype.raw_max << up
-        return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
+        return mean_type([x.dtype], self._fractional(x, divisors) - x.dtype.fractional)
 
     def _fractional(self, x: TensorType, divisors: RawArray) -> int:
         """Return the fractional bits of a mean over the next power of two of elements."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
-from hwflow.fixed import FixedArray, FixedType, RawArray, Rounding, overflow_raw
+from hwflow.fixed import FixedArray, FixedType, RawArray, overflow_raw
 from hwflow.ir.body.values import Result, Tensor
 from hwflow.ir.body.writer import Body
 from hwflow.ir.op import Example, HlsLayer, Inexact, OnnxNode, Op, Target
@@ -20,15 +20,13 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import quotient_cells, quotient_pieces
 from hwflow.ops.shared.division import (
     divide_to,
+    mean_type,
     quotient_parameters,
     quotient_too_wide,
     write_division,
 )
 from hwflow.ops.shared.several import _Several, example_types, require_one_shape
 from hwflow.ops.sum import Sum
-
-EXTRA_BITS = 10
-"""Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,10 +72,7 @@ class Mean(_Several):
             return None
         if self.result_t is not None:
             return self.result_t
-        fractional = max(t.fractional for t in inputs) + halvings(len(inputs)) + EXTRA_BITS
-        lo = min(t.raw_min << (fractional - t.fractional) for t in inputs)
-        hi = max(t.raw_max << (fractional - t.fractional) for t in inputs)
-        return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
+        return mean_type(inputs, halvings(len(inputs)))
 
     def inexact(self, *inputs: TensorType) -> Inexact | None:
         dtype = self._dtype(*(x.dtype for x in inputs))

@@ -223,6 +223,20 @@ def test_plugins_compute_in_float64() -> None:
     assert "53 bits" in warning.found
 
 
+class Unreadable(Relu):
+    """An operator of a plugin whose golden function does not parse."""
+
+    def golden(self, *inputs: TensorType) -> str:
+        return "y = Relu(x0"
+
+
+def test_a_golden_text_that_does_not_parse_is_a_warning() -> None:
+    found = try_golden_model(graph_of(Unreadable(), TensorType.full((5,), FixedType(6, 2))))
+    (warning,) = found.warnings
+    assert found.content is None
+    assert (warning.code, warning.where) == ("HW257", "Unreadable")
+
+
 def test_what_int64_cannot_hold_has_no_carrier() -> None:
     sizes = (2**24, 2**24 + 1, 2**53, 2**53 + 1, 2**63 - 1)
     found = [carrier(size) for size in sizes]

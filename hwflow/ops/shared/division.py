@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ MAX_RECIPROCAL_BITS = 63
 SPARE_BITS = 3
 """A quotient is not closer to an integer or a half than ``1 / (2 d)`` unless it is one. Two
 rounding errors stay below that while the dividend has three bits less than the significand."""
+
+EXTRA_BITS = 10
+"""Fractional bits beyond those of the sum that a mean gets when no type is asked for."""
 
 ROUND_UP = {
     Rounding.TRN: "false",
@@ -115,6 +120,19 @@ def write_division(
     least = int(np.min(by))
     reached = Span(lo // least - 1, hi // least + 1, to.fractional)
     return cast(body, y, reached, to)
+
+
+def mean_type(values: Sequence[FixedType], halvings: int) -> FixedType:
+    """Return the type of a mean that no other type is asked of, which rounds halves to even.
+
+    Args:
+        values: types of the values that the mean is of.
+        halvings: exponent of the least power of two that is not less than their number.
+    """
+    fractional = max(t.fractional for t in values) + halvings + EXTRA_BITS
+    lo = min(t.raw_min << (fractional - t.fractional) for t in values)
+    hi = max(t.raw_max << (fractional - t.fractional) for t in values)
+    return replace(FixedType.covering(lo, hi, fractional), rounding=Rounding.RND_CONV)
 
 
 def quotient_parameters(sums: FixedType, divisors: RawArray, to: FixedType) -> dict[str, Any]:
