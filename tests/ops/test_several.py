@@ -11,7 +11,8 @@ from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding, cast_raw
 from hwflow.ir.op import RefusedError, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.add import Add
-from hwflow.ops.mean import EXTRA_BITS, Mean
+from hwflow.ops.mean import Mean
+from hwflow.ops.shared.division import EXTRA_BITS
 from hwflow.ops.sum import Sum
 from tests.ops.chain import compute, convert, onnx_node
 
