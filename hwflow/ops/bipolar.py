@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -83,7 +83,7 @@ class Bipolar(Op):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        return _cost.elementwise_cost(x, self.infer(x).dtype, target=target)
+        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

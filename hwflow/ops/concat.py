@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import move_cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -124,7 +124,7 @@ class Concat(Op):
         )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        return _cost.move_cost(self.infer(*inputs), target=target)
+        return move_cost(self.infer(*inputs), target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

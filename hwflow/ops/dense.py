@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import matvec_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Carrier, Result, Tensor
 from hwflow.ir.body.writer import Body
@@ -137,7 +137,7 @@ class Dense(_Products):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        return _cost.matvec_cost(
+        return matvec_cost(
             self.weight.raw,
             x,
             self.exact(x).dtype,

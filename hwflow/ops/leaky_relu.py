@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import scale_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -150,7 +150,7 @@ class LeakyRelu(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         slope = np.broadcast_to(self.slope.raw, x.shape).reshape(-1, x.channels)
-        return _cost.scale_cost(slope[0], x, self.infer(x).dtype, target=target)
+        return scale_cost(slope[0], x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import product_cost
 from hwflow.fixed import FixedArray
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -129,7 +129,7 @@ class Mul(_Merge):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         a, b = inputs
         wide, other = (TensorType.full(common_shape(a, b), t.dtype) for t in inputs)
-        return _cost.product_cost(wide, other, target=target)
+        return product_cost(wide, other, target=target)
 
 
 def _power(node: OnnxNode, tree: Expression) -> Expression:

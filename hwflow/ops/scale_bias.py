@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import scale_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -197,7 +197,7 @@ class ScaleBias(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         scale = np.broadcast_to(self._constants()[0].raw, x.shape).reshape(-1, x.channels)
-        return _cost.scale_cost(scale[0], x, self.infer(x).dtype, target=target)
+        return scale_cost(scale[0], x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

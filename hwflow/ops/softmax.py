@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import softmax_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.casts import cast
@@ -261,7 +261,7 @@ class Softmax(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         size = max(t.shape[0] for t in self._tables(x.dtype, x.channels))
-        return _cost.softmax_cost(x, size, self.table_t.width, target=target)
+        return softmax_cost(x, size, self.table_t.width, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

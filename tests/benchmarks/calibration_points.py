@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import (
+    conv_cost,
+    elementwise_cost,
+    matvec_cost,
+    move_cost,
+    pool_cost,
+    softmax_cost,
+    table_cost,
+)
 from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
@@ -106,7 +114,7 @@ def layer_cost(layer: Layer, mult: Layer | None, target: Target, weights: Any) -
     if kind == "dense_config" and call.startswith("dense"):
         w = matrix(layer, layer["n_in"], layer["n_out"], weights)
         x = TensorType.full((layer["n_in"],), in_t)
-        return None if w is None else _cost.matvec_cost(
+        return None if w is None else matvec_cost(
             w, x, fixed(layer.get("acc")), out_t, target=target, strategy=layer["strategy"],
             reuse_factor=int(layer["reuse_factor"]),
         )  # fmt: skip
@@ -115,10 +123,10 @@ def layer_cost(layer: Layer, mult: Layer | None, target: Target, weights: Any) -
     if kind == "activ_config":
         x = TensorType.full(activation_shape(layer), in_t)
         if "softmax" in call:
-            return _cost.softmax_cost(x, 1024, 18, target=target)
+            return softmax_cost(x, 1024, 18, target=target)
         if "relu" in call and "leaky" not in call:
-            return _cost.elementwise_cost(x, out_t, target=target)
-        return _cost.table_cost(x, 1024, 18, target=target) if call else None
+            return elementwise_cost(x, out_t, target=target)
+        return table_cost(x, 1024, 18, target=target) if call else None
     channels = int(layer.get("n_chan") or layer.get("n_filt") or 1)
     if kind.startswith("pooling"):
         spatial = spatial_of(layer, "in")
@@ -127,9 +135,9 @@ def layer_cost(layer: Layer, mult: Layer | None, target: Target, weights: Any) -
         ]
         wider = in_t if in_t.width >= out_t.width else out_t
         x = TensorType.full((*spatial, channels), wider)
-        return _cost.pool_cost(x, (*spatial_of(layer, "out"), channels), window, target=target)
+        return pool_cost(x, (*spatial_of(layer, "out"), channels), window, target=target)
     if kind.startswith("padding"):
-        return _cost.move_cost(
+        return move_cost(
             TensorType.full((*spatial_of(layer, "out"), channels), in_t), target=target
         )
     return None
@@ -159,7 +167,7 @@ def conv(layer: Layer, mult: Layer, target: Target, weights: Any) -> Cost | None
     settings = {**mult, "data": layer.get("data") or mult.get("data")}
     w = matrix(settings, n_in, int(layer["n_filt"]), weights)
     x = TensorType.full((*spatial, int(layer["n_chan"])), fixed(layer.get("in")))
-    return None if w is None else _cost.conv_cost(
+    return None if w is None else conv_cost(
         w, x, fixed(mult.get("acc")), fixed(layer.get("out")), target=target, kernel=kernel,
         out_positions=prod(spatial_of(layer, "out")), strategy=mult["strategy"],
         reuse_factor=int(mult["reuse_factor"]),

@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.estimate import layer as _cost
 from hwflow.estimate.fabric import resource_cost
+from hwflow.estimate.layer import (
+    conv_cost,
+    elementwise_cost,
+    free_cost,
+    matvec_cost,
+    move_cost,
+    pool_cost,
+    product_cost,
+    scale_cost,
+    softmax_cost,
+    table_cost,
+)
 from hwflow.estimate.products import count_products, csd_digits, fifo_brams
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost, Estimate
@@ -26,7 +37,7 @@ def vector(n: int, dtype: FixedType = FIX16) -> TensorType:
 
 def dense(weight: object, target: Target = VIVADO, **settings: object) -> Cost:
     raw = np.asarray(weight, np.int64)
-    return _cost.matvec_cost(raw, vector(len(raw)), FIX16, FIX16, target=target, **settings)  # type: ignore[arg-type]
+    return matvec_cost(raw, vector(len(raw)), FIX16, FIX16, target=target, **settings)  # type: ignore[arg-type]
 
 
 def naf_weight(q: int) -> int:
@@ -71,9 +82,7 @@ def test_dsp_of_unrolled_constants(weights: object, vivado: int, vitis: int) -> 
 
 
 def test_inputs_wider_than_a_dsp_port_take_two() -> None:
-    wide = _cost.matvec_cost(
-        np.array([[43]]), vector(1, FixedType(20, 6)), FIX16, FIX16, target=VIVADO
-    )
+    wide = matvec_cost(np.array([[43]]), vector(1, FixedType(20, 6)), FIX16, FIX16, target=VIVADO)
     assert wide.dsp.value == 2
 
 
@@ -81,10 +90,10 @@ def test_inputs_that_never_change_cost_nothing() -> None:
     weight = np.array([[43], [85]])
     bound = np.array([0, 100])
     half_dead = TensorType((2,), FIX16, np.zeros(2, np.int64), bound)
-    alone = _cost.matvec_cost(
+    alone = matvec_cost(
         weight[1:], TensorType((1,), FIX16, bound[:1], bound[1:]), FIX16, FIX16, target=VIVADO
     )
-    both = _cost.matvec_cost(weight, half_dead, FIX16, FIX16, target=VIVADO)
+    both = matvec_cost(weight, half_dead, FIX16, FIX16, target=VIVADO)
     assert (both.dsp, both.lut) == (alone.dsp, alone.lut)
 
 
@@ -131,7 +140,7 @@ def test_published_resource_layers(point: tuple[int, ...]) -> None:
 def test_published_streamed_convolution(rf: int, dsp: int, bram: int, latency: int) -> None:
     target = Target("Vivado", "io_stream", "xc7vx690t-ffg1761-2", 3.33)
     weight = np.full((9 * 32, 64), -(2**15))
-    cost = _cost.conv_cost(
+    cost = conv_cost(
         weight, TensorType.full((11, 32), FIX16), FIX16, FIX16, target=target, kernel=(9,),
         out_positions=3, strategy="resource", reuse_factor=rf,
     )  # fmt: skip
@@ -151,7 +160,7 @@ def test_published_fifos() -> None:
 @pytest.mark.parametrize("classes", [5, 10])
 def test_published_softmax_tables(classes: int) -> None:
     # tutorials of hls4ml, Vivado HLS 2019.2 and 2020.1, io_parallel: 4 for 5 classes, 6 for 10
-    cost = _cost.softmax_cost(vector(classes), 1024, 18, target=VIVADO)
+    cost = softmax_cost(vector(classes), 1024, 18, target=VIVADO)
     assert cost.bram_18k.value == {5: 4, 10: 6}[classes]
     assert cost.dsp.value == classes
 
@@ -191,7 +200,7 @@ def test_matrix_products_are_sound(
 ) -> None:
     x = vector(len(weight), FixedType(bits, 3))
     settings = {"target": target, "strategy": strategy, "reuse_factor": rf}
-    cost = _cost.matvec_cost(weight, x, FIX16, FIX16, **settings)
+    cost = matvec_cost(weight, x, FIX16, FIX16, **settings)
     assert_sound(cost)
     if strategy == "distributed_arithmetic":
         assert cost.dsp.high == 0
@@ -229,15 +238,15 @@ def test_other_layers_are_sound(target: Target, side: int, channels: int, bits: 
     scale = np.arange(1, channels + 1)
     out = (1, 1, channels)
     for cost in (
-        _cost.elementwise_cost(x, saturating, target=target),
-        _cost.table_cost(x, 1024, bits, target=target),
-        _cost.softmax_cost(x, 1024, bits, target=target),
-        _cost.pool_cost(x, out, (side, side), target=target),
-        _cost.pool_cost(x, out, (side, side), target=target, average=True),
-        _cost.product_cost(x, x, target=target),
-        _cost.scale_cost(scale, x, saturating, target=target),
-        _cost.move_cost(x, target=target),
-        _cost.free_cost(),
+        elementwise_cost(x, saturating, target=target),
+        table_cost(x, 1024, bits, target=target),
+        softmax_cost(x, 1024, bits, target=target),
+        pool_cost(x, out, (side, side), target=target),
+        pool_cost(x, out, (side, side), target=target, average=True),
+        product_cost(x, x, target=target),
+        scale_cost(scale, x, saturating, target=target),
+        move_cost(x, target=target),
+        free_cost(),
     ):
         assert_sound(cost)
 
@@ -249,18 +258,16 @@ def test_depthwise_counts_only_its_blocks() -> None:
             weight[4 * tap + channel, channel] = 43 + tap
     settings = {"kernel": (3, 3), "out_positions": 16, "groups": 4, "target": STREAM}
     x = TensorType.full((6, 6, 4), FIX16)
-    latency = _cost.conv_cost(weight, x, FIX16, FIX16, **settings)
+    latency = conv_cost(weight, x, FIX16, FIX16, **settings)
     assert latency.dsp.value == sum(naf_weight(43 + tap) >= 3 for tap in range(9)) * 4
-    resource = _cost.conv_cost(
-        weight, x, FIX16, FIX16, **settings, strategy="resource", reuse_factor=9
-    )
+    resource = conv_cost(weight, x, FIX16, FIX16, **settings, strategy="resource", reuse_factor=9)
     assert resource.dsp.value == 4
 
 
 def test_streams_reuse_hardware_and_parallel_copies_it() -> None:
     x = TensorType.full((8, 8, 3), FIX16)
-    stream = _cost.elementwise_cost(x, FIX16, target=STREAM)
-    parallel = _cost.elementwise_cost(x, FIX16, target=VIVADO)
+    stream = elementwise_cost(x, FIX16, target=STREAM)
+    parallel = elementwise_cost(x, FIX16, target=VIVADO)
     assert parallel.lut.value == 64 * stream.lut.value
     assert (parallel.ii.value, stream.ii.value) == (1, 64)
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import conv_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
 from hwflow.ir.body.values import Carrier, Result, Tensor
 from hwflow.ir.body.writer import Body
@@ -203,7 +203,7 @@ class _Convolution(_Products):
         (x,) = inputs
         window = self.window(x.shape)
         padded = TensorType((*window.padded, x.channels), x.dtype, x.lo, x.hi)
-        return _cost.conv_cost(
+        return conv_cost(
             self.matrix, padded, self.exact(x).dtype, self.infer(x).dtype,
             target=target, kernel=self.kernel, out_positions=prod(window.out),
             strategy=self.strategy, reuse_factor=self.reuse_factor, bias=self.bias.raw,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, RawArray
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -110,7 +110,7 @@ class _Extreme(Op):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         wide = max(inputs, key=lambda t: t.dtype.width)
-        return _cost.elementwise_cost(wide, self.infer(*inputs).dtype, target=target)
+        return elementwise_cost(wide, self.infer(*inputs).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -171,7 +171,7 @@ class _SignedSum(_Merge):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         wide = max(inputs, key=lambda t: t.dtype.width)
         operand = TensorType.full(common_shape(*inputs), wide.dtype)
-        return _cost.elementwise_cost(operand, self.infer(*inputs).dtype, target=target)
+        return elementwise_cost(operand, self.infer(*inputs).dtype, target=target)
 
 
 def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import free_cost, move_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -134,8 +134,8 @@ class _Move(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         if np.array_equal(self.sources(x.shape).ravel(), np.arange(x.size)):
-            return _cost.free_cost()
-        return _cost.move_cost(self.infer(x), target=target)
+            return free_cost()
+        return move_cost(self.infer(x), target=target)
 
 
 def view_layer(shape: tuple[int, ...]) -> HlsLayer:

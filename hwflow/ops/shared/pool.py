@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Self
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import pool_cost
 from hwflow.fixed import FixedType
 from hwflow.ir.body.values import Tensor
 from hwflow.ir.body.writer import Body
@@ -84,7 +84,7 @@ class _Pool(Op):
         window = self.window(x.shape)
         padded = TensorType((*window.padded, x.channels), x.dtype, x.lo, x.hi)
         out = (*window.out, x.channels)
-        return _cost.pool_cost(padded, out, window.kernel, target=target, average=average)
+        return pool_cost(padded, out, window.kernel, target=target, average=average)
 
 
 def pool_window(node: OnnxNode) -> tuple[Window, tuple[tuple[int, int], ...]]:

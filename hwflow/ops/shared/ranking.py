@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import pool_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Carrier, Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -155,7 +155,7 @@ class _Ranking(Op):
         (x,) = inputs
         carried = FixedType(x.dtype.width + max((x.channels - 1).bit_length(), 1), 0)
         trees = (prod(x.shape[:-1]), self.count)
-        one = _cost.pool_cost(TensorType.full(trees, carried), trees, (x.channels,), target=target)
+        one = pool_cost(TensorType.full(trees, carried), trees, (x.channels,), target=target)
         if target.streams:
             return one
         return replace(one, latency_cycles=one.latency_cycles.scaled(self.count))

@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import sum_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -85,7 +85,7 @@ class _Several(Op):
         total = TensorType.exactly(inputs[0].shape, lo, hi, fractional)
         to = self.infer(*inputs).dtype
         divides = self.lower(*inputs).attributes["mean"] is not None
-        return _cost.sum_cost(total, to, len(inputs), target=target, divides=divides)
+        return sum_cost(total, to, len(inputs), target=target, divides=divides)
 
 
 def sum_of(terms: Sequence[RawArray]) -> RawArray:

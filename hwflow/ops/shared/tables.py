@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from hwflow.estimate import layer as _cost
+from hwflow.estimate.layer import table_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.values import NoGoldenError, Result, Span, Tensor, carrier
@@ -175,7 +175,7 @@ class _Table(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         table = self.table(x.dtype)
-        return _cost.table_cost(x, table.shape[0], table.dtype.width, target=target)
+        return table_cost(x, table.shape[0], table.dtype.width, target=target)
 
 
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:

@@ -42,7 +42,7 @@ from hwflow.passes.lowering.refusals import (
     WRITTEN,
     constant_outputs,
     no_layer,
-    not_quantised,
+    not_quantized,
     too_wide,
     unsupported,
 )
@@ -190,7 +190,7 @@ def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
             continue
         grid = walk.grid(value.name or "")
         if grid is None or len(walk.deferred.get(value.name or "", _PLAIN).sources) > 1:
-            walk.findings.append(not_quantised(walk, value))
+            walk.findings.append(not_quantized(walk, value))
             continue
         ports.append(Port(held[0], value.name or "", held[1], grid))
         if not grid.plain:

@@ -70,7 +70,7 @@ def constant_outputs(walk: Walk, values: Sequence[onnx_ir.Value]) -> Diagnostic:
     )
 
 
-def not_quantised(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
+def not_quantized(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
     """Return the finding about an output whose scale is no power of two and that no grid has."""
     return Diagnostic(
         code="HW213",

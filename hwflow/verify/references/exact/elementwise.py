@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from hwflow.ir.grid import rationals
-from hwflow.verify.references.exact import functions as f
+from hwflow.verify.references.exact import functions
 from hwflow.verify.references.exact.arithmetic import (
     add,
     divide,
@@ -95,7 +95,7 @@ def power(view: View) -> Step:
     listed = view.constant(1)
     exponent = None if listed is None or listed.size != 1 else float(listed.ravel()[0])
     if exponent == 0.5:
-        return applied(f.SQRT)(view)
+        return applied(functions.SQRT)(view)
     if exponent is None or exponent != int(exponent) or not 1 <= exponent <= _MOST_FACTORS:
         raise view.refused(f"with the exponent {listed}")
 
@@ -127,7 +127,7 @@ def batch_norm(view: View) -> Step:
 
 
 def _root(value: Fraction) -> Fraction:
-    low, high = f.square_root(_ROOT_BITS, value)
+    low, high = functions.square_root(_ROOT_BITS, value)
     return (low + high) / 2
 
 
@@ -166,7 +166,7 @@ def p_relu(view: View) -> Step:
 def _elu(view: View, x: Tensor, alpha: float, factor: float = 1.0) -> Tensor:
     """Return ``x`` above zero and ``alpha * (exp(x) - 1)`` below, both times a factor."""
     zero = number(0)
-    below = multiply(Apply(f.EXPM1, (minimum(x, zero),)), number(alpha))
+    below = multiply(Apply(functions.EXPM1, (minimum(x, zero),)), number(alpha))
     return multiply(add(maximum(x, zero), below), number(factor))
 
 
@@ -178,7 +178,7 @@ def _selu(view: View, x: Tensor) -> Tensor:
 def _celu(view: View, x: Tensor) -> Tensor:
     alpha = view.number("alpha", 1.0)
     zero = number(0)
-    below = Apply(f.EXPM1, (divide(minimum(x, zero), number(alpha)),))
+    below = Apply(functions.EXPM1, (divide(minimum(x, zero), number(alpha)),))
     return add(maximum(x, zero), multiply(below, number(alpha)))
 
 
@@ -189,12 +189,12 @@ def _hard_sigmoid(x: Tensor, alpha: Fraction, beta: Fraction) -> Tensor:
 
 def _gelu(view: View, x: Tensor) -> Tensor:
     tanh = view.attributes.get("approximate", "none") == "tanh"
-    return multiply(x, Apply(f.TANH_GATE if tanh else f.NORMAL, (x,)))
+    return multiply(x, Apply(functions.TANH_GATE if tanh else functions.NORMAL, (x,)))
 
 
 def _swish(view: View, x: Tensor) -> Tensor:
     alpha = number(view.number("alpha", 1.0))
-    return multiply(x, Apply(f.SIGMOID, (multiply(x, alpha),)))
+    return multiply(x, Apply(functions.SIGMOID, (multiply(x, alpha),)))
 
 
 def _abs(x: Tensor) -> Tensor:
@@ -215,47 +215,47 @@ def _hard_swish(view: View, x: Tensor) -> Tensor:
 
 
 def _thresholded(view: View, x: Tensor) -> Tensor:
-    return Apply(f.above(Fraction(view.number("alpha", 1.0))), (x,))
+    return Apply(functions.above(Fraction(view.number("alpha", 1.0))), (x,))
 
 
 ELEMENTWISE: dict[str, Callable[[View], Step]] = {
     "Abs": unary(lambda v, x: _abs(x)),
     "Add": folded(add),
-    "Ceil": applied(f.CEIL),
+    "Ceil": applied(functions.CEIL),
     "Celu": unary(_celu),
     "Clip": clip,
     "Div": folded(divide),
     "Elu": unary(lambda v, x: _elu(v, x, v.number("alpha", 1.0))),
-    "Erf": applied(f.ERF),
-    "Exp": applied(f.EXP),
-    "Floor": applied(f.FLOOR),
+    "Erf": applied(functions.ERF),
+    "Exp": applied(functions.EXP),
+    "Floor": applied(functions.FLOOR),
     "Gelu": unary(_gelu),
     "HardSigmoid": unary(_given_hard_sigmoid),
     "HardSwish": unary(_hard_swish),
     "Identity": unary(lambda v, x: x),
     "LeakyRelu": unary(lambda v, x: _leaky(v, x, number(v.number("alpha", 0.01)))),
-    "Log": applied(f.LOG),
+    "Log": applied(functions.LOG),
     "Max": folded(maximum),
     "Mean": mean,
     "Min": folded(minimum),
-    "Mish": unary(lambda v, x: multiply(x, Apply(f.MISH_GATE, (x,)))),
+    "Mish": unary(lambda v, x: multiply(x, Apply(functions.MISH_GATE, (x,)))),
     "Mul": folded(multiply),
     "Neg": unary(lambda v, x: negate(x)),
     "PRelu": p_relu,
     "Pow": power,
     "Reciprocal": unary(lambda v, x: divide(number(1), x)),
     "Relu": unary(lambda v, x: maximum(x, number(0))),
-    "Round": applied(f.ROUND),
+    "Round": applied(functions.ROUND),
     "Selu": unary(_selu),
-    "Sigmoid": applied(f.SIGMOID),
-    "Sign": applied(f.SIGN),
-    "Softplus": applied(f.SOFTPLUS),
+    "Sigmoid": applied(functions.SIGMOID),
+    "Sign": applied(functions.SIGN),
+    "Softplus": applied(functions.SOFTPLUS),
     "Softsign": unary(lambda v, x: divide(x, _one_plus_abs(x))),
-    "Sqrt": applied(f.SQRT),
+    "Sqrt": applied(functions.SQRT),
     "Sub": folded(subtract),
     "Sum": folded(add),
     "Swish": unary(_swish),
-    "Tanh": applied(f.TANH),
+    "Tanh": applied(functions.TANH),
     "ThresholdedRelu": unary(_thresholded),
 }
 """Builders by operator; ``Leaf`` operands stay integers where the operator allows it."""
