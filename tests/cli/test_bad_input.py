@@ -272,7 +272,7 @@ def test_full_or_read_only_disk(
 ) -> None:
     save(dense())
     monkeypatch.setattr("hwflow.simulate.cpp.build", lambda *a: None)
-    monkeypatch.setattr("hwflow.project.design.check_faithful", lambda *a: None)
+    monkeypatch.setattr("hwflow.project.verifier.check_faithful", lambda *a: None)
     if before:
         assert hwflow(capsys, "build", "model.onnx", "-o", "out").status == 1
         assert Path("out/report.json").exists()
