@@ -11,7 +11,7 @@ from hwflow.ir.graph import Graph, Port
 from hwflow.ir.op import Target
 from hwflow.simulate import cpp
 from hwflow.testing.operators.cases import QUICK_FLAGS
-from hwflow.verify import compare as verify
+from hwflow.verify import comparison
 from hwflow.verify.agreement import Agreement
 
 
@@ -37,4 +37,4 @@ def compare_with_cpp(
 ) -> Agreement:
     """Return how the simulation of a graph agrees with its compiled C++, layer by layer."""
     built = cpp.build(graph, generate(graph, target), target, flags=QUICK_FLAGS)
-    return verify.check_faithful(graph, built, data, verify.full_simulation(graph, data))
+    return comparison.check_faithful(graph, built, data, comparison.full_simulation(graph, data))

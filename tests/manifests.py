@@ -16,9 +16,9 @@ from hwflow.report.data import Subject, report_data
 from hwflow.report.manifest.digests import data_digest
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import Manifest
-from hwflow.report.manifest.write import Build, manifest
+from hwflow.report.manifest.writer import Build, manifest
 from hwflow.report.parts import Version
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.verification import Verification
 from tests.cli.command import dense
 from tests.report.samples import agreement, error, estimate_of, graph, simulation_input

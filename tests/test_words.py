@@ -122,6 +122,8 @@ def renamed_modules(source: str) -> list[str]:
 
 def test_modules_are_called_by_their_names() -> None:
     assert in_package(renamed_modules) == {}
+    tests = sorted(Path(__file__).parent.rglob("*.py"))
+    assert [p for p in tests if renamed_modules(p.read_text("utf-8"))] == []
 
 
 def test_renamed_modules_are_found() -> None:

@@ -24,7 +24,7 @@ def diff(
     Exit status: 0 when they are identical, 1 when not, 2 on errors in the input.
     """
     from hwflow.cli.show.diff import print_comparison
-    from hwflow.report.manifest.compare import compare_paths
+    from hwflow.report.manifest.comparison import compare_paths
 
     found = compare_paths(before, after)
     print_comparison(found, json=json)

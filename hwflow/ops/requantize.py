@@ -24,7 +24,7 @@ from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization.body import write_argument, write_requantized
 from hwflow.ops.requantization.cases import cases
-from hwflow.ops.requantization.choose import FINDERS, cheapest
+from hwflow.ops.requantization.choice import FINDERS, cheapest
 from hwflow.ops.requantization.pieces import cut, reachable, sides_of
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem, Weights, ends_by_row, rows_of, weighted

@@ -8,10 +8,10 @@ from hwflow.codegen.golden.contract import observed_model
 from hwflow.codegen.project import Project
 from hwflow.ir.text import print_graph
 from hwflow.project.source import GOLDEN_FILE, HLS_FOLDER, source_files
-from hwflow.project.vectors.collect import simulation_files
+from hwflow.project.vectors.collection import simulation_files
 from hwflow.report.html import to_html
 from hwflow.report.json import to_json
-from hwflow.report.manifest.write import MANIFEST_FILE, Build, manifest
+from hwflow.report.manifest.writer import MANIFEST_FILE, Build, manifest
 from hwflow.report.markdown import to_markdown
 
 MEASURED = frozenset({"report.html", "report.json"})

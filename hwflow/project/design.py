@@ -13,7 +13,7 @@ from hwflow.estimate.report import EstimateReport
 from hwflow.ir.notebook import html_table
 from hwflow.ir.text import print_graph
 from hwflow.project.compiled import Compiled
-from hwflow.project.vectors.collect import SAMPLES, covering_vectors, simulated_vectors
+from hwflow.project.vectors.collection import SAMPLES, covering_vectors, simulated_vectors
 from hwflow.project.vectors.record import Vectors
 from hwflow.project.verifier import Progress, Verifier
 from hwflow.report.data import ReportData, Subject, report_data
@@ -177,7 +177,7 @@ class Design(Compiled):
             ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
         from hwflow.project.contents import MEASURED, build_files
-        from hwflow.report.manifest.write import Build
+        from hwflow.report.manifest.writer import Build
 
         build = Build(
             graph=self.graph,

@@ -15,7 +15,7 @@ from hwflow.simulate.coverage.goals import Goals
 from hwflow.simulate.coverage.meter import Meter
 from hwflow.simulate.numpy import Simulation
 from hwflow.verify.agreement import Agreement
-from hwflow.verify.compare import check_faithful, full_simulation
+from hwflow.verify.comparison import check_faithful, full_simulation
 from hwflow.verify.golden import check_golden
 from hwflow.verify.verification import Verification
 

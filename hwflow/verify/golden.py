@@ -16,7 +16,7 @@ from hwflow.ops.shared.port_data import channels_last
 from hwflow.simulate.numpy import Simulation
 from hwflow.simulate.onnxruntime import port_feeds
 from hwflow.verify.agreement import Agreement, Divergence
-from hwflow.verify.compare import compare
+from hwflow.verify.comparison import compare
 
 Array = npt.NDArray[Any]
 

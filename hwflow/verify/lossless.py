@@ -14,7 +14,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.ops.shared.port_data import real_values
 from hwflow.simulate.numpy import Simulation
 from hwflow.verify.agreement import Agreement, Divergence, Float32Match, LayerMatch
-from hwflow.verify.compare import Cause, compare, divergence
+from hwflow.verify.comparison import Cause, compare, divergence
 from hwflow.verify.verdict.judge import Evidence, Suspects
 
 NOT_VALUES = ("strategy", "reuse_factor", "implementation", "product")

@@ -21,7 +21,7 @@ from hwflow.ir.op import Target
 from hwflow.ir.real.nodes import Clamp, Linear, Rounded, Source
 from hwflow.ir.real.tabulation import tabulate
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.requantization.choose import cheapest
+from hwflow.ops.requantization.choice import cheapest
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem
 from tests.benchmarks.yosys import lut_cells

@@ -17,9 +17,9 @@ from hwflow.core.errors import CompileError
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ops.relu import Relu
-from hwflow.report.manifest import read
-from hwflow.report.manifest.compare import ABSENT, Change, Comparison, compare
-from hwflow.report.manifest.read import StoredBuild, read_build
+from hwflow.report.manifest import reader
+from hwflow.report.manifest.comparison import ABSENT, Change, Comparison, compare
+from hwflow.report.manifest.reader import StoredBuild, read_build
 from hwflow.report.manifest.schema import Manifest
 from tests.manifests import board, sample
 from tests.report.samples import HOSTILE, graph, simulation_input
@@ -334,7 +334,7 @@ def test_what_is_no_manifest_is_refused(content: bytes, wanted: str, tmp_path: P
     path.write_bytes(content)
     found = codes(path)
     assert set(found) == {wanted}
-    assert len(found) <= read.MOST
+    assert len(found) <= reader.MOST
 
 
 BREAKS: dict[str, tuple[tuple[Any, ...], Any]] = {
@@ -397,7 +397,7 @@ def test_a_manifest_that_is_too_large_is_not_read(
 ) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(sample().to_json(), "utf-8")
-    monkeypatch.setattr(read, "MAX_BYTES", 1000)
+    monkeypatch.setattr(reader, "MAX_BYTES", 1000)
     assert codes(path) == ["HW561"]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hwflow.cli.terminal import progress as progress_module
 from hwflow.cli.terminal import sample_progress, stage_progress
 from hwflow.simulate import cpp
 from tests.cli.command import dense, save
@@ -103,7 +102,7 @@ def test_samples_in_a_pipe_are_counted_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = 0.0
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: seconds)
+    monkeypatch.setattr("hwflow.cli.terminal.progress.time.monotonic", lambda: seconds)
     with sample_progress(quiet=False) as progress:
         for done in range(0, 50_000, 10):
             seconds = done / 1000
@@ -120,8 +119,8 @@ def test_samples_in_a_pipe_are_counted_now_and_then(
 def test_samples_on_a_terminal(total: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     text = io.StringIO()
     screen = Console(file=text, force_terminal=True, width=99)
-    monkeypatch.setattr(progress_module, "errors", screen)
-    monkeypatch.setattr(progress_module, "_moves", lambda: True)
+    monkeypatch.setattr("hwflow.cli.terminal.progress.errors", screen)
+    monkeypatch.setattr("hwflow.cli.terminal.progress._moves", lambda: True)
     with sample_progress(quiet=False) as progress:
         progress(1234, total)
     assert re.search(r"1,234 samples, [\d,]+ a second", text.getvalue())

@@ -16,7 +16,7 @@ import hwflow
 from hwflow.codegen.golden.contract import CONTRACT, observed_model
 from hwflow.codegen.golden.model import golden_model
 from hwflow.ir.qonnx.quantizer import Quantizer
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from tests.floats import float_network
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import hwflow
-from hwflow.core import data as data_module
 from hwflow.core.errors import CompileError
 from hwflow.ir.graph import Graph
 from hwflow.simulate.samples import as_data
@@ -85,7 +84,7 @@ def test_flat_data_is_taken_in_the_same_order() -> None:
 
 def test_large_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "d.npy", ONE)
-    monkeypatch.setattr(data_module, "MAX_BYTES", 10)
+    monkeypatch.setattr("hwflow.core.data.MAX_BYTES", 10)
     with pytest.raises(CompileError, match=r"HW400(.|\n)*more than"):
         as_data(tmp_path / "d.npy", graph())
 

@@ -74,7 +74,7 @@ def _board(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    from hwflow.report.manifest.compare import compare_paths
+    from hwflow.report.manifest.comparison import compare_paths
 
     compare_paths(path, path).to_dict()
 
@@ -82,7 +82,7 @@ def _manifest(path: Path) -> None:
 def _project(path: Path) -> None:
     from hwflow.core.errors import HwflowError
     from hwflow.project.stored import open_project
-    from hwflow.report.manifest.compare import compare_paths
+    from hwflow.report.manifest.comparison import compare_paths
 
     with contextlib.suppress(HwflowError):
         compare_paths(path, path)

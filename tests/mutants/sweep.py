@@ -25,7 +25,7 @@ from hwflow.core.errors import HwflowError
 from hwflow.project.design import Design
 from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
-from hwflow.verify import compare as verify
+from hwflow.verify import comparison
 from tests.mutants.equivalent import why_equivalent
 from tests.mutants.plant import Mutant, parameters, types, values
 
@@ -71,12 +71,12 @@ class Subject:
         self.name = path.name
         self.design: Design = hwflow.compile(path)
         self.data = made_data(self.design.graph).inputs
-        self.simulation = verify.full_simulation(self.design.graph, self.data)
+        self.simulation = comparison.full_simulation(self.design.graph, self.data)
         self.built = self.design.csim
         assert self._agreement(self.built).holds
 
-    def _agreement(self, built: cpp.Csim) -> verify.Agreement:
-        return verify.check_faithful(self.design.graph, built, self.data, self.simulation)
+    def _agreement(self, built: cpp.Csim) -> comparison.Agreement:
+        return comparison.check_faithful(self.design.graph, built, self.data, self.simulation)
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """Return whether the comparison that ``verify`` makes finds a mutant."""

@@ -17,7 +17,7 @@ from hwflow.ir.op import Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import multiply_add_shift, piecewise, scaled_sum
-from hwflow.ops.requantization.choose import FINDERS, cheapest
+from hwflow.ops.requantization.choice import FINDERS, cheapest
 from hwflow.ops.requantization.lines import roundest
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem, weighted

@@ -31,7 +31,7 @@ from hwflow.ops.dense import Dense
 from hwflow.ops.input import Input
 from hwflow.project.design import Design
 from hwflow.project.vectors import formats
-from hwflow.project.vectors.collect import SAMPLES, collect, simulation_files
+from hwflow.project.vectors.collection import SAMPLES, collect, simulation_files
 from hwflow.project.vectors.formats import dat_text, hex_text
 from hwflow.project.vectors.record import Vectors, placed
 from hwflow.simulate.numpy import simulate

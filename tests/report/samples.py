@@ -27,7 +27,7 @@ from hwflow.verify.agreement import (
     LayerMatch,
 )
 from hwflow.verify.budget import Budget, LayerLoss, OutputLoss, WorstSample
-from hwflow.verify.compare import divergence, full_simulation
+from hwflow.verify.comparison import divergence, full_simulation
 from hwflow.verify.verification import Verification
 
 HOSTILE = '</title><script>alert("x")</script>|`[a](//evil)\n\u202e'

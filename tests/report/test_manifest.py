@@ -31,7 +31,7 @@ from hwflow.report.manifest.digests import data_digest, digest, model_digest
 from hwflow.report.manifest.fields import LONGEST_LINE, cut, distinct
 from hwflow.report.manifest.provenance import provenance
 from hwflow.report.manifest.schema import Manifest
-from hwflow.report.manifest.write import MANIFEST_FILE
+from hwflow.report.manifest.writer import MANIFEST_FILE
 from tests.cli.command import dense
 from tests.codegen.test_project import MACHINE
 from tests.manifests import sample

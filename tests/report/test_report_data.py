@@ -23,7 +23,7 @@ from hwflow.report.markdown import to_markdown
 from hwflow.report.parts import Range
 from hwflow.report.schema import LayerData, ReportData
 from hwflow.verify.agreement import Float32Match
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.words.statements import judge
 from tests.report.samples import SAMPLES, agreement, graph, report, simulation_input
 

@@ -20,7 +20,7 @@ from hwflow.simulate.cpp import compiler, program
 from hwflow.simulate.cpp.cache import HEADERS, Shelf
 from hwflow.simulate.samples import mixed_data
 from hwflow.testing.operators.cases import QUICK_FLAGS
-from hwflow.verify import compare as verify
+from hwflow.verify import comparison
 from tests.fixtures import table_network
 
 pytestmark = pytest.mark.cpp
@@ -195,16 +195,16 @@ def test_a_crash_is_an_error_message(design: Design) -> None:
 def test_what_reads_or_writes_behind_an_array_is_noticed(design: Design) -> None:
     """Numbers other than 0 stand behind weights and values, and must be there at the end."""
     data = mixed_data(design.graph, 2).inputs
-    simulation = verify.full_simulation(design.graph, data)
+    simulation = comparison.full_simulation(design.graph, data)
     reads, writes = (
         cpp.build(design.graph, with_text(design, PARAMETERS, right, wrong), design.target)
         for right, wrong in (("n_in = 64;", "n_in = 65;"), ("n_out = 10;", "n_out = 11;"))
     )
-    found = verify.check_faithful(design.graph, reads, data, simulation)
+    found = comparison.check_faithful(design.graph, reads, data, simulation)
     assert found.first is not None
     assert found.first.layer == "fc1"
     with pytest.raises(ToolError) as failure:
-        verify.check_faithful(design.graph, writes, data, simulation)
+        comparison.check_faithful(design.graph, writes, data, simulation)
     assert "a layer writes behind the end of an array" in failure.value.log
 
 
@@ -240,9 +240,9 @@ def test_a_difference_leaves_a_reproducer(design: Design, tmp_path: Path) -> Non
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     built = cpp.build(design.graph, Project(design.project.name, files), design.target)
     data = mixed_data(design.graph, 300).inputs
-    simulation = verify.full_simulation(design.graph, data)
+    simulation = comparison.full_simulation(design.graph, data)
     path = tmp_path / "reproducer.npz"
-    found = verify.check_faithful(design.graph, built, data, simulation, path)
+    found = comparison.check_faithful(design.graph, built, data, simulation, path)
     assert found.first is not None
     assert found.first.layer == "fc2"
     assert found.first.reproducer == str(path)

@@ -14,7 +14,7 @@ from hwflow.ir.pieces import Kind
 from hwflow.report.gate import errors_markdown, gate_markdown
 from hwflow.simulate.coverage.record import Coverage, LayerCoverage, Reached
 from hwflow.verify.checks import Check, files_check
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.gate import Gate
 from hwflow.verify.junit import errors_junit, to_junit
 from hwflow.verify.verification import Verification

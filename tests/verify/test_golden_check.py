@@ -12,7 +12,7 @@ import pytest
 import hwflow
 from hwflow.codegen.golden.model import GoldenModel
 from hwflow.project.design import Design
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.golden import LAYER_SAMPLES, check_golden
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

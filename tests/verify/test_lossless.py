@@ -10,7 +10,7 @@ import pytest
 import hwflow
 from hwflow.ops.shared.port_data import real_values
 from hwflow.project.design import Design
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.lossless import Comparison, ModelValues
 from tests.networks import Builder
 from tests.verify.exact.models import model, signed_quant

@@ -18,7 +18,7 @@ from hwflow.codegen.project import Project
 from hwflow.project.design import Design
 from hwflow.simulate import cpp
 from hwflow.simulate.samples import made_data
-from hwflow.verify import compare as verify
+from hwflow.verify import comparison
 from tests.fixtures import model, table_network
 from tests.mutants.equivalent import why_equivalent
 from tests.mutants.plant import CONSTANT, PARAMETERS, Mutant
@@ -35,7 +35,7 @@ def mlp() -> Design:
     return hwflow.compile(EXAMPLES / "digits_mlp.onnx")
 
 
-def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement:
+def check(design: Design, change: Callable[[str, str], str]) -> comparison.Agreement:
     """Compare the simulation with the C++ of a project some of whose text is changed."""
     files = dict(design.project.files)
     for path, content in design.project.files.items():
@@ -45,8 +45,8 @@ def check(design: Design, change: Callable[[str, str], str]) -> verify.Agreement
     mutant = Project(design.project.name, files)
     built = cpp.build(design.graph, mutant, design.target)
     data = made_data(design.graph).inputs
-    simulation = verify.full_simulation(design.graph, data)
-    return verify.check_faithful(design.graph, built, data, simulation)
+    simulation = comparison.full_simulation(design.graph, data)
+    return comparison.check_faithful(design.graph, built, data, simulation)
 
 
 @pytest.mark.cpp
@@ -194,7 +194,7 @@ def test_channels_that_are_proven_to_be_0_are_0_for_all_inputs() -> None:
         graph = hwflow.compile(model(b, x, (1, 5), (1, 8))).graph
         last = graph.nodes[-1]
         every = 0.5 * np.array(list(product(range(4), repeat=5)), np.float32)
-        (results,) = verify.full_simulation(graph, {"x": every}).outputs.values()
+        (results,) = comparison.full_simulation(graph, {"x": every}).outputs.values()
         for channel in range(8):
             zero = not results[:, channel].any()
             found = never_positive(graph, last, last.op, channel)

@@ -12,7 +12,7 @@ from hwflow.report.markdown import plain, to_markdown
 from hwflow.testing.assertions import assert_exact, assert_faithful, assert_lossless
 from hwflow.verify.agreement import Agreement
 from hwflow.verify.checks import agreement_check
-from hwflow.verify.compare import full_simulation
+from hwflow.verify.comparison import full_simulation
 from hwflow.verify.junit import to_junit
 from hwflow.verify.verdict import Approximation, State, Verdict
 from hwflow.verify.verification import Verification

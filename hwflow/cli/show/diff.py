@@ -13,7 +13,7 @@ from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
-    from hwflow.report.manifest.compare import Change, Comparison
+    from hwflow.report.manifest.comparison import Change, Comparison
 
 MOST = 8
 """Files, templates and the like that are named of each kind; the JSON form has all."""

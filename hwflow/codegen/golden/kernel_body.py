@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.codegen.golden.kernels import Kernel, Multiplying
-from hwflow.codegen.golden.quantize import SIGNED_ZERO, Quantize
+from hwflow.codegen.golden.quantization import SIGNED_ZERO, Quantize
 from hwflow.ir.body.values import Carrier, Tensor
 from hwflow.ir.body.writer import Body
 

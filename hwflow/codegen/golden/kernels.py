@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hwflow.codegen.golden.quantize import LEVELS, SIGNED_ZERO, Quantize, cast_of, step_of
+from hwflow.codegen.golden.quantization import LEVELS, SIGNED_ZERO, Quantize, cast_of, step_of
 from hwflow.fixed import FixedType, Overflow, RawArray
 from hwflow.ir.body.values import FLOAT_BITS, Span
 from hwflow.ir.graph import Graph, Node

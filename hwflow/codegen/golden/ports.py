@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.codegen.golden.quantize import SIGNED_ZERO
+from hwflow.codegen.golden.quantization import SIGNED_ZERO
 from hwflow.fixed import MAX_TYPE_WIDTH, FixedType, Overflow, Rounding
 from hwflow.ir.body import integers
 from hwflow.ir.body.casts import clipped, overflown, rounded

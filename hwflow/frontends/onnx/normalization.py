@@ -8,8 +8,8 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.frontends.onnx.arithmetic import recognize_written
 from hwflow.frontends.onnx.checks import QONNX_DOMAINS, STANDARD_DOMAINS
-from hwflow.frontends.onnx.written import recognize_written
 from hwflow.frontends.qdq.conversion import expand_qdq
 from hwflow.frontends.qdq.parameters import CONTRIB_DOMAIN, LINEAR
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, QUANTIZERS, QonnxModel, operator_name, printable

@@ -33,7 +33,7 @@ from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.functions import line
 from hwflow.passes.lowering.deferred import Deferred
-from hwflow.passes.lowering.emit import made_of
+from hwflow.passes.lowering.emission import made_of
 from hwflow.passes.lowering.view import view_of
 from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.lowering.weighted_sum import UnprovenError, prove_weights

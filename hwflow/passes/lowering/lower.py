@@ -23,7 +23,7 @@ from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.deferred import Deferred
-from hwflow.passes.lowering.emit import emit_all
+from hwflow.passes.lowering.emission import emit_all
 from hwflow.passes.lowering.number_casts import check_integers, lower_cast
 from hwflow.passes.lowering.port_types import (
     STAND_IN,

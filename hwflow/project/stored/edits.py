@@ -17,7 +17,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.project.design import Design
 from hwflow.project.source import GOLDEN_FILE, HLS_FOLDER
 from hwflow.project.stored.reading import UnreadableError, paths_in, read_regular
-from hwflow.project.vectors.collect import simulation_files
+from hwflow.project.vectors.collection import simulation_files
 
 SLACK = 2**20
 """Bytes that an edited file is read further than the generated one is long."""

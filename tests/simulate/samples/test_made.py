@@ -12,7 +12,6 @@ import hwflow
 from hwflow.ir.graph import Graph
 from hwflow.ops.dense import Dense
 from hwflow.ops.requantize import Requantize
-from hwflow.simulate import samples as samples_module
 from hwflow.simulate.numpy import simulate
 from hwflow.simulate.samples import MADE_UP, made_data, mixed_data
 from tests.cli.command import dense
@@ -28,7 +27,7 @@ def test_fewer_samples_are_made_up_for_large_networks(monkeypatch: pytest.Monkey
     net = graph()
     products = sum(n.op.weight.raw.size for n in net.nodes if isinstance(n.op, Dense))
     for budget, most in ((2**30, 512), (100 * products, 100), (products, 8)):
-        monkeypatch.setattr(samples_module, "PRODUCTS", budget)
+        monkeypatch.setattr("hwflow.simulate.samples.PRODUCTS", budget)
         assert min(most, 256) <= len(made_data(net).inputs["x"]) <= most
 
 

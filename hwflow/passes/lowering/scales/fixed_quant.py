@@ -15,7 +15,7 @@ from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Clamp, Rounded
 from hwflow.ops.fixed_quant import hardware_formats
 from hwflow.ops.shared.functions import line
-from hwflow.passes.lowering.emit import emit
+from hwflow.passes.lowering.emission import emit
 from hwflow.passes.lowering.fuse_elementwise import close_levels
 from hwflow.passes.lowering.view import view_of
 from hwflow.passes.lowering.walk import Made, Walk

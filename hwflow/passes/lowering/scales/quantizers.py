@@ -18,7 +18,7 @@ from hwflow.ops.cast import Cast
 from hwflow.ops.input import Input
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.broadcast import to_hardware
-from hwflow.passes.lowering.emit import emit
+from hwflow.passes.lowering.emission import emit
 from hwflow.passes.lowering.fuse_elementwise import close
 from hwflow.passes.lowering.scales.rules import meaning
 from hwflow.passes.lowering.view import inputs_of, shape_of, view_of

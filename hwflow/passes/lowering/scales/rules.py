@@ -14,7 +14,7 @@ from hwflow.ir.real.expression import Expression
 from hwflow.ir.scaled import OnIntegers, Operand, Total, Way, on_grid
 from hwflow.ops.shared.scales import rounded_operand
 from hwflow.passes.lowering.deferred import Deferred
-from hwflow.passes.lowering.emit import emit
+from hwflow.passes.lowering.emission import emit
 from hwflow.passes.lowering.fuse_elementwise import extend
 from hwflow.passes.lowering.scales.sums import add_up
 from hwflow.passes.lowering.view import inputs_of, operands_of, results_in_use, shape_of, view_of

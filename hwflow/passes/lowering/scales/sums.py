@@ -15,7 +15,7 @@ from hwflow.ir.real.nodes import Linear, Source
 from hwflow.ir.scaled import Total, on_grid
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.passes.lowering.deferred import Deferred
-from hwflow.passes.lowering.emit import emit
+from hwflow.passes.lowering.emission import emit
 from hwflow.passes.lowering.view import inputs_of
 from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.lowering.weighted_sum import common_unit, whole_weights

@@ -12,7 +12,7 @@ from hwflow.codegen.project import file_digest
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.report.manifest.fields import cut
 from hwflow.report.manifest.schema import SCHEMA, Manifest
-from hwflow.report.manifest.write import MANIFEST_FILE
+from hwflow.report.manifest.writer import MANIFEST_FILE
 
 MAX_BYTES = 64 * 2**20
 """Largest manifest that is read; a layer takes about 1.5 kB."""

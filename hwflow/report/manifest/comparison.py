@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.report.manifest.read import StoredBuild, read_build
+from hwflow.report.manifest.reader import StoredBuild, read_build
 from hwflow.report.manifest.schema import Layer, Manifest
 
 ABSENT = "absent"
