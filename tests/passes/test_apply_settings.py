@@ -1,6 +1,7 @@
 """The user's settings reach the layers they name, and nothing else."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -13,6 +14,9 @@ from hwflow.ops.relu import Relu
 from hwflow.ops.softmax import Softmax
 from hwflow.passes.graph.apply_settings import apply_settings
 from tests.passes.graphs import dense, graph, source
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def two_layers() -> Graph:
@@ -52,6 +56,24 @@ def test_types() -> None:
     assert applied({"layer": {"fc1": {"result_t": str(to)}}})["fc1"].result_t == to
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scaled(Relu):
+    """An operator whose file imports the type of a field for type checkers alone."""
+
+    settings: ClassVar[tuple[str, ...]] = ("steps",)
+    steps: int | None = None
+    other: "Fraction | None" = None
+
+
+def test_other_annotations_may_name_what_is_not_there() -> None:
+    made = graph(source(), ("s", Scaled(), ["x"]))
+    after, findings = apply_settings(made, make_config({"layer": {"s": {"steps": 3}}}), Target())
+    assert not findings
+    assert after.nodes[-1].op.steps == 3
+    _, findings = apply_settings(made, make_config({"layer": {"s": {"steps": "3"}}}), Target())
+    assert [d.code for d in findings] == ["HW102"]
+
+
 def test_unknown_layers_and_settings_are_named_at_once() -> None:
     found = refused({"layer": {"fc3": {"reuse_factor": 2}, "fc1": {"reuse_facto": 2, "table": 1}}})
     assert [d.code for d in found] == ["HW101", "HW101", "HW101"]
@@ -72,7 +94,7 @@ def test_a_framework_name_that_stands_for_one_layer() -> None:
     nodes = [replace(n, origin="net.fc" if n.name == "fc1" else n.origin) for n in before.nodes]
     config = make_config({"layer": {"net.fc": {"reuse_factor": 3}}})
     after, _ = apply_settings(before.rebuild(nodes), config, Target())
-    assert after.by_name["fc1"].op.reuse_factor == 3  # type: ignore[attr-defined]
+    assert after.by_name["fc1"].op.reuse_factor == 3
 
 
 def test_a_framework_name_that_stands_for_several_layers() -> None:
@@ -91,7 +113,7 @@ def test_what_is_legal_is_taken_beside_findings() -> None:
     after, found = apply_settings(two_layers(), config, Target())
     assert [d.code for d in found] == ["HW101", "HW101", "HW102"]
     assert found[0].where == "[input.y] in the arguments"
-    assert after.by_name["fc1"].op.strategy == "resource"  # type: ignore[attr-defined]
+    assert after.by_name["fc1"].op.strategy == "resource"
 
 
 @pytest.mark.parametrize(

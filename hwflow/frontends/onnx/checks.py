@@ -194,8 +194,7 @@ def _check_operators(
 def _opset(proto: onnx.ModelProto) -> int:
     """Return the version of the standard operators, or the nearest one that can be looked up."""
     found = [o.version for o in proto.opset_import if o.domain in STANDARD_DOMAINS]
-    newest: int = onnx.defs.onnx_opset_version()
-    return int(min(max([*found, OLDEST_OPSET]), newest))
+    return int(min(max([*found, OLDEST_OPSET]), onnx.defs.onnx_opset_version()))
 
 
 def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:

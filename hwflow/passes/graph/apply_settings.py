@@ -7,9 +7,10 @@ layer can have.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 from hwflow.core.config import Config
@@ -156,8 +157,15 @@ def _problems(node: Node, key: str, value: Any, config: Config) -> Iterator[Diag
 
 
 def _kinds(node: Node, key: str) -> tuple[type, ...]:
-    """Return the types of values that a setting takes."""
-    hint = get_type_hints(type(node.op))[key]
+    """Return the types of values that a setting takes.
+
+    Only its own annotation is read: others may name what the operator's file imports for type
+    checkers alone.
+    """
+    owner = next(c for c in type(node.op).__mro__ if key in vars(c).get("__annotations__", {}))
+    names = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
+    alone = SimpleNamespace(__annotations__={key: owner.__annotations__[key]})
+    hint = get_type_hints(alone, names)[key]
     return tuple(kind for kind in get_args(hint) or (hint,) if kind is not NoneType)
 
 
