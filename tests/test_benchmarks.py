@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from hwflow.codegen.golden.model import golden_model
+from hwflow.estimate import estimate
+from hwflow.ir.cost import Estimate
 from tests.benchmarks.bench_build import stages_text
 from tests.benchmarks.bench_csim import with_one_layer_changed
+from tests.benchmarks.bench_estimate import conformal, held_out
 from tests.benchmarks.bench_simulate import (
     against_float,
     design_of,
@@ -18,7 +21,9 @@ from tests.benchmarks.bench_simulate import (
     session,
     streamed,
 )
+from tests.benchmarks.calibration_points import Figure, figures_of, target_of
 from tests.benchmarks.networks import networks
+from tests.benchmarks.report_graphs import GraphOfCalls, UnusableError
 from tests.benchmarks.table import Row, as_json, text
 from tests.benchmarks.timing import peak_megabytes, shortest
 
@@ -96,3 +101,53 @@ def test_the_shortest_of_alternating_calls() -> None:
     assert set(shortest(runs, 2)) == {"a", "b"}
     assert calls == ["a", "b", "a", "b"]
     assert peak_megabytes() > 1
+
+
+TYPE = {"w": 16, "i": 6, "signed": 1, "q": ""}
+POINT = {
+    "id": "a/b:0", "repo": "a/b", "tool": "2019.2", "part": "xcu250-figd2104-2L-e", "clk_ns": 5,
+    "hls": {"dsp": 12, "ii_max": 1, "lat_max": 2, "bram18": 0, "lut": 500, "ff": 90},
+    "layers": {
+        "config2": {"n_in": 4, "n_out": 3, "strategy": "latency", "reuse_factor": 1, "acc": TYPE},
+        "relu_config3": {"n_in": 3},
+    },
+    "calls": [
+        {"fn": "dense", "cfg": "config2", "args": ["x", "y", "w2", "b2"], "types": [TYPE, TYPE]},
+        {"fn": "relu", "cfg": "relu_config3", "args": ["y", "z"], "types": [TYPE, TYPE]},
+    ],
+    "weights": {"w2": {"npz": "w", "type": TYPE}},
+}  # fmt: skip
+
+
+def test_a_public_design_becomes_the_graph_of_its_calls() -> None:
+    weight = np.array([43, 45, 51, 53, 75, 77, 83, 85, 89, 91, 93, 101])
+    calls = GraphOfCalls(POINT, {"w": weight})
+    graph = calls.build()
+    assert [node.op.kind for node in graph.nodes] == ["Input", "Dense", "Relu"]
+    dense = next(node.op for node in graph.nodes if node.op.kind == "Dense")
+    np.testing.assert_array_equal(dense.weight.raw, weight.reshape(4, 3))  # type: ignore[attr-defined]
+    target = target_of(POINT, calls.streams)
+    assert (target.backend, target.io_type, target.tool) == (
+        "Vivado",
+        "io_parallel",
+        "vivado 2019.2",
+    )
+    figures = {f.figure: f for f in figures_of(POINT, estimate(graph, target).total)}
+    assert figures["dsp"].smape == 0
+    assert figures["dsp"].inside
+    assert "lut_synth" not in figures  # there is no report of logic synthesis
+    with pytest.raises(UnusableError, match="not in the repository"):
+        GraphOfCalls(POINT, {}).build()
+
+
+def test_intervals_are_those_of_the_other_repositories() -> None:
+    def figure(repo: str, real: float) -> Figure:
+        return Figure("dsp", repo, repo, real, Estimate(99, 0, 0))
+
+    alike = [figure(repo, real) for repo in "abc" for real in (49, 99, 199)]
+    low, high = conformal(alike)
+    assert 0.5 <= low < 0.6
+    assert 1.7 < high <= 2.0
+    assert held_out(alike) == pytest.approx((100, 100))
+    apart = [*alike, *(figure("d", 999) for _ in range(3))]
+    assert held_out(apart) == pytest.approx((75, 75))

@@ -16,7 +16,7 @@ def _limit(help: str) -> typer.models.OptionInfo:  # noqa: A002 - typer's name
 
 
 def _resource(name: str) -> typer.models.OptionInfo:
-    return _limit(f"{name}: a number, or a share of the board's such as 70%.")
+    return _limit(f"{name}: a number, or a share such as 70%; 70%:high takes the upper end.")
 
 
 MinAccuracy = Annotated[str | None, _limit("Accuracy of the hardware, such as 0.97 or 97%.")]

@@ -25,7 +25,7 @@ RESOURCES = {
 }  # fmt: skip
 """Limits of resources, by the board's name for each."""
 
-_DECIMAL = re.compile(r"(\d{1,15}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?) ?(%?)")
+_DECIMAL = re.compile(r"(\d{1,15}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?) ?(%?)(:high)?")
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,17 @@ class Amount:
         value: the number, a hundredth of it where it is in per cent.
         percent: whether it is a share of what the board has.
         text: what was written.
+        high: whether the upper end of an estimate is held against it, not its best value.
     """
 
     value: Fraction
     percent: bool
     text: str
+    high: bool = False
 
 
 def parse_amount(figure: float | str) -> Amount:
-    """Return a number, or a number of per cent.
+    """Return a number, or a number of per cent; ``:high`` behind it means the upper end.
 
     Raises:
         ValueError: it is neither, or negative.
@@ -54,7 +56,7 @@ def parse_amount(figure: float | str) -> Amount:
     if match is None:
         raise ValueError("a number such as 12000, or a share such as 70%")
     percent = bool(match[2])
-    return Amount(Fraction(match[1]) / (100 if percent else 1), percent, text)
+    return Amount(Fraction(match[1]) / (100 if percent else 1), percent, text, bool(match[3]))
 
 
 def parse_share(figure: float | str) -> Fraction:
@@ -64,7 +66,8 @@ def parse_share(figure: float | str) -> Fraction:
         ValueError: it is not one.
     """
     try:
-        value = parse_amount(figure).value
+        amount = parse_amount(figure)
+        value = Fraction(2) if amount.high else amount.value
     except ValueError:
         value = Fraction(2)
     if value > 1:
@@ -83,7 +86,8 @@ class VerifySettings(BaseModel):
         exact: the verdict must be lossless: no value differs and no layer is approximate.
         min_coverage: share of what data can reach in the layers that it must reach.
         max_saturation: share of its values that a layer may clip.
-        max_lut: look-up tables, post-synthesis-equivalent; a number or per cent of the board's.
+        max_lut: look-up tables, post-synthesis-equivalent; a number or per cent of the board's, for
+            the best value of the estimate, or with ``:high`` for its upper end.
         max_ff: flip-flops, in the same form.
         max_dsp: multiplier blocks, in the same form.
         max_bram: 18 kbit block RAMs, in the same form.

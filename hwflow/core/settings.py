@@ -7,7 +7,14 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from hwflow.core.errors import Diagnostic, did_you_mean
 from hwflow.core.limits import VerifySettings, parse_reuse_factor
@@ -22,9 +29,18 @@ class TargetSettings(BaseModel):
     board: str = "pynq-z2"
     backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
     io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
+    tool: str | None = Field(None, pattern=r"^(vitis|vivado) 20\d\d\.\d$")
     clock_period_ns: float | None = Field(None, ge=0.1, le=1000)
     strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
     reuse_factor: Any = 1
+
+    @field_validator("tool")
+    @classmethod
+    def _runs_the_backend(cls, tool: str | None, info: ValidationInfo) -> str | None:
+        backend = str(info.data.get("backend", "")).lower()
+        if tool and backend and not tool.startswith(f"{backend} "):
+            raise ValueError(f"a version of the tool that backend {info.data['backend']} is for")
+        return tool
 
     @field_validator("reuse_factor")
     @classmethod

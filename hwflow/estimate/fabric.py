@@ -1,4 +1,4 @@
-"""Relations for look-up tables, flip-flops and cycles; ``products`` has those for multipliers.
+"""Relations for look-up tables and streamed cycles; ``products`` has those for multipliers.
 
 The constants are fitted on public csynth reports; ``docs/estimates.md`` names the reports and
 gives the error of each relation on repositories that were left out of the fit. Widths are in bits,
@@ -7,12 +7,10 @@ results are csynth figures for one instance of the hardware.
 
 from __future__ import annotations
 
-from math import ceil, log2
+from math import ceil
 
-from hwflow.estimate.products import Products, dsp_per_multiplier, weight_brams
-from hwflow.estimate.spread import RESOURCE, SELECTED, make_cost
+from hwflow.estimate.products import Products
 from hwflow.fixed import FixedType, Overflow, Rounding
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 
 LUT_PER_ADDER_BIT = 1.35
@@ -30,29 +28,9 @@ MUX_LUT = ((32, 176.0), (64, 296.0), (128, 696.0), (256, 1385.0))
 MUX_OF_TWO_LUT = 41.0
 """LUTs that choose one of two accumulators for a multiplier."""
 
-USABLE_PERIOD = {"Vivado": 0.875, "Vitis": 0.73}
-"""Share of the clock period left after the tool's default uncertainty: 12.5 % (Vivado HLS, UG902)
-and 27 % (Vitis HLS, UG1399)."""
-
-ADDER_NS = {
-    ("Vivado", True): 4.0,
-    ("Vitis", True): 4.5,
-    ("Vivado", False): 0.75,
-    ("Vitis", False): 0.9,
-}
-"""Delay of one level of an adder tree, by backend and whether the part is a 7-series one."""
-
-MULTIPLIER_NS = {True: 9.0, False: 2.0}
-"""Delay of a product by a constant in a DSP, for 7-series parts and for newer ones."""
-
-DSP_STAGE_FF = {True: 90.0, False: 3.0}
-"""Flip-flops around a product in a DSP: 7-series parts pipeline it over three cycles at 5 ns."""
-
-FF_PER_LEVEL = 1.2
-"""Flip-flops per adder bit when every level of the tree is registered."""
-
-FF_PER_SHARED_PRODUCT = 10.0
-"""Flip-flops that hold a product while others use its multiplier (latency strategy, RF > 1)."""
+SHARED_PRODUCT_BITS = 1.1
+"""Flip-flops per accumulator bit of a product that waits while others use its multiplier (latency
+strategy, RF > 1; twelve layers of one repository, 16 to 20 for 16 bits)."""
 
 LUT_PER_PRODUCT_BIT = 1.1
 """LUTs per bit of an array multiplier (width times width) that is not in a DSP."""
@@ -60,17 +38,40 @@ LUT_PER_PRODUCT_BIT = 1.1
 LUT_PER_COMPARED_BIT = 3.5
 """LUTs per bit to compare two values and keep one (pooling)."""
 
-MULTIPLIER_SELECT_LUT = 290.0
-"""LUTs that bring one of few inputs to a multiplier (resource strategy, RF <= n_in)."""
+LUT_PER_COMPARISON = 28.0
+"""LUTs more for every comparison of a streamed pooling (20 layers of six repositories)."""
 
-MANY_INPUTS = 128
-"""Inputs from which their selection no longer costs LUTs for every multiplier."""
+WINDOW_COPIES, WINDOW_PER_CUT = 1.7, 0.9
+"""Flip-flops per bit of a streamed pooling's window, and for every stage that it takes."""
 
-RESOURCE_DSP_FF = 60.0
-"""Flip-flops more per DSP of the resource strategy on 7-series parts (six layers, 56 to 80)."""
+LUT_PER_POINTED_BIT = 58.0
+"""LUTs per bit of an io_parallel convolution's result in Vivado HLS, where it takes several turns:
+52 and 82 (two layers of one repository)."""
 
-STREAM_COPIES = 2.7
-"""Registers per bit of the inputs that a streamed resource layer gathers (eight layers, 1 to 4)."""
+FEW_PARALLEL = "io_parallel convolutions are extrapolated from six layers of two repositories"
+
+FIRST_SLOW_TOOL = "vitis 2022.2"
+"""The version from which Vitis HLS takes three cycles a pixel."""
+
+WINDOW_LUT, LUT_PER_WINDOW_BIT = 550.0, 0.8
+"""LUTs around the product of a streamed convolution (latency strategy), and per bit of its window
+(eleven layers of four repositories)."""
+
+STREAM_LUT, LUT_PER_STREAMED_BIT, STREAM_FF = 100.0, 1.2, 18.0
+"""LUTs and flip-flops of a streamed loop, and LUTs per bit that it passes on (relus of nine
+repositories: 107 and 47 a channel for 16 bits with Vivado HLS, 40 in Vitis HLS)."""
+
+SOFTMAX_LUT = {
+    ("Vivado", True): 270.0,
+    ("Vivado", False): 140.0,
+    ("Vitis", True): 140.0,
+    ("Vitis", False): 91.0,
+}
+"""LUTs per class of a softmax, by back end and whether it streams (22 layers)."""
+
+WIDE_LUT_PER_BIT = 1.25
+"""LUTs per bit times bit of a multiplier with an operand of more than 18 bits, besides its DSP
+blocks: 420 for 28 x 12 and 240 for 24 x 8 in Vivado HLS (eleven layers of one repository)."""
 
 CHAIN_PRODUCTS = 4096
 """Nonzero products from which Vitis HLS adds in a chain of two-term steps, not in a tree.
@@ -79,10 +80,8 @@ Two layers of ArgyKokk/hls4ml_MLP_estimator with 5876 and 6839 took 48 and 192 c
 to 2648 took 3 to 6.
 """
 
-
-def is_7_series(part: str) -> bool:
-    """Return whether the part is of AMD's 7 series (28 nm), which is about three times slower."""
-    return part.lower().startswith(("xc7", "xa7", "xq7"))
+CHAIN_FF = 1.6
+"""Flip-flops per bit of all terms where Vitis HLS adds in a chain (the same two layers)."""
 
 
 def lut_unrolled(products: Products, n_out: int, accum_bits: int) -> float:
@@ -108,42 +107,6 @@ def ff_resource(n_in: int, n_out: int, n: int, reuse_factor: int) -> float:
     """Return the flip-flops of a resource-strategy product: 6 % off on wa-hls4ml-search."""
     late = 2.4 * n_out if reuse_factor > 2 * n_in else 0.0
     return 128.0 + 13.7 * n_out + 10.2 * n / reuse_factor + late
-
-
-def adder_levels(fan_in: int) -> int:
-    """Return the depth of a balanced tree that adds ``fan_in`` terms."""
-    return ceil(log2(fan_in)) if fan_in > 1 else 0
-
-
-def cycles_unrolled(fan_in: int, products: Products, target: Target) -> float:
-    """Return the cycles of an unrolled product: its delay over the usable clock period.
-
-    The delay is one multiplier and the levels of the adder tree, or of the chain.
-    """
-    old = is_7_series(target.part)
-    levels = float(adder_levels(fan_in))
-    if target.backend == "Vitis" and products.n - products.zeros > CHAIN_PRODUCTS:
-        levels = fan_in / 2.0
-    delay = ADDER_NS[target.backend, old] * levels
-    delay += MULTIPLIER_NS[old] if products.dsp_products else 0.0
-    return float(int(delay / (target.clock_period_ns * USABLE_PERIOD[target.backend])))
-
-
-def ff_unrolled(
-    products: Products,
-    *,
-    n_out: int,
-    accum_bits: int,
-    fan_in: int,
-    cycles: float,
-    part: str,
-) -> float:
-    """Return the flip-flops of an unrolled product: the registered share of the adder tree."""
-    if cycles == 0:
-        return 0.0
-    bits = lut_unrolled(products, n_out, accum_bits) / LUT_PER_ADDER_BIT
-    share = min(1.0, FF_PER_LEVEL * cycles / (adder_levels(fan_in) + 1))
-    return bits * share + DSP_STAGE_FF[is_7_series(part)] * products.dsp_products
 
 
 def lut_cast(in_bits: int, out_t: FixedType) -> float:
@@ -183,63 +146,27 @@ def line_buffer_luts(shape: tuple[int, ...], kernel: tuple[int, ...], bits: int)
 
 
 def cycles_per_pixel(
-    strategy: str, reuse_factor: int, n: int, core_ii: float, backend: str
+    strategy: str, reuse_factor: int, n: int, core: tuple[float, float], target: Target
 ) -> float:
     """Return cycles per input pixel of a streamed convolution.
 
-    Latency strategy: 1.0 (Vivado) and 3.0 (Vitis) at RF = 1, else the II of the product and 2.
-    Resource strategy: RF + 4.5 with one multiplier and RF >= 100, else RF + 10 (18 layers of five
-    repositories).
+    Latency strategy at RF = 1: 1.0 (Vivado HLS, Vitis HLS 2022.1), and with later tools 3, or 5
+    where the product takes three stages; else the II of the product and 2, RF at most. Resource
+    strategy: what stands around the product takes 4.5 cycles with one multiplier and RF >= 100,
+    else 9.5 (Vivado, 26 layers of seven repositories) or 5.5 (Vitis, 10 layers of two).
+
+    Args:
+        strategy: see ``matvec_cost``.
+        reuse_factor: products of each multiplier.
+        n: stored weights.
+        core: II and cycles of the product.
+        target: backend and tool.
     """
+    ii, depth = core
     if strategy == "resource" and reuse_factor > 1:
-        return reuse_factor + (4.5 if reuse_factor >= max(n, 100) else 10.0)
+        around = 4.5 if reuse_factor >= max(n, 100) else 9.5
+        return reuse_factor + (5.5 if target.backend == "Vitis" else around)
     if reuse_factor > 1:
-        return core_ii + 2.0
-    return 3.0 if backend == "Vitis" else 1.0
-
-
-def lut_resource_small(n_in: int, n_out: int, multipliers: int, input_bits: int) -> float:
-    """Return the LUTs of a resource-strategy product with one multiplier, or with RF <= n_in.
-
-    One multiplier: 80 an output (seven layers of four repositories). RF <= n_in: 55 a
-    16-bit input for the selection, and per multiplier 290, or 16 where the inputs are many enough
-    to be kept in memory (eleven layers of two repositories, 0.7 to 1.2 of real over estimated).
-    """
-    if multipliers == 1:
-        return 80.0 * n_out + 0.4 * n_in
-    each = MULTIPLIER_SELECT_LUT if n_in <= MANY_INPUTS else 16.0
-    return (55.0 * n_in + each * multipliers) * input_bits / 16.0
-
-
-def resource_cost(
-    *,
-    n_in: int,
-    n_out: int,
-    n: int,
-    input_bits: int,
-    weight_bits: int,
-    reuse_factor: int,
-    part: str,
-) -> Cost:
-    """Return the cost of a resource-strategy product with RF > 1 and ``n`` stored weights.
-
-    II = RF (871 of 871 layers of wa-hls4ml-search), latency RF + 1 or RF + 2 (95 %).
-    """
-    multipliers = ceil(n / reuse_factor)
-    if reuse_factor > n_in and multipliers > 1:
-        luts = lut_resource(n_in, n_out, n, reuse_factor)
-    else:
-        luts = lut_resource_small(n_in, n_out, multipliers, input_bits)
-    blocks = multipliers * dsp_per_multiplier(input_bits, weight_bits)
-    if not blocks:
-        luts += multipliers * LUT_PER_PRODUCT_BIT * input_bits * weight_bits
-    staged = RESOURCE_DSP_FF * blocks if is_7_series(part) else 0.0
-    return make_cost(
-        RESOURCE if reuse_factor > n_in else SELECTED,
-        lut=luts,
-        ff=ff_resource(n_in, n_out, n, reuse_factor) + staged,
-        dsp=float(blocks),
-        bram=float(weight_brams(n_in, n, weight_bits, reuse_factor)),
-        cycles=reuse_factor + 1.5,
-        ii=float(reuse_factor),
-    )
+        return min(ii + 2.0, float(reuse_factor))
+    slow = target.backend == "Vitis" and (not target.tool or target.tool >= FIRST_SLOW_TOOL)
+    return max(2.0 * depth - 1.0, 3.0) if slow else 1.0

@@ -8,18 +8,15 @@ says how good both are. Nothing in this module is called synthesized.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from math import prod
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.products import fifo_brams
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
-from hwflow.estimate.total import total_cost
+from hwflow.estimate.streams import beats_of, with_beats, with_fifo, with_registers
+from hwflow.estimate.total import of_reports, total_cost
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 
 UNROLL_LIMIT = 4096
 """Elements per array and products per layer from which Vivado HLS stops unrolling ("Stop unrolling
@@ -59,27 +56,21 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
 
 def total_of(graph: Graph, costs: Mapping[str, Cost], target: Target) -> Cost:
     """Return the cost of a whole graph from those of its layers, by name."""
-    one_shot = {n.name for n in graph.nodes if all(len(t.shape) == 1 for t in graph.input_types(n))}
-    return total_cost([(n.name, n.inputs) for n in graph.nodes], costs, target, one_shot)
+    one_shot = {
+        n.name: max((beats_of(graph, i) for i in n.inputs), default=1)
+        for n in graph.nodes
+        if all(len(t.shape) == 1 for t in graph.input_types(n))
+    }
+    nodes = [(n.name, n.inputs) for n in graph.nodes]
+    return of_reports(total_cost(nodes, costs, target, one_shot))
 
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
-    """Return the cost of a layer, with the FIFOs of its result where values are streamed."""
+    """Return the cost of a layer, with what holds its result: registers, or FIFOs in streams."""
     cost = node.op.cost(target, *graph.input_types(node))
     if not target.streams:
-        return cost
-    out = graph.types[node.name]
-    readers = len(graph.users[node.name])
-    return with_fifo(cost, out, readers, target.backend)
-
-
-def with_fifo(cost: Cost, out: TensorType, readers: int, backend: str) -> Cost:
-    """Return the cost of a streamed layer with a FIFO to each reader of its result."""
-    positions = prod(out.shape[:-1])
-    if positions == 1 or not readers:
-        return cost
-    blocks = readers * fifo_brams(positions, out.channels, out.dtype.width, backend)
-    return replace(cost, bram_18k=cost.bram_18k + Estimate.spread(blocks, (0.5, 1.5)))
+        return with_registers(cost, graph, node)
+    return with_fifo(with_beats(cost, graph, node), graph, node, target.backend)
 
 
 def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
@@ -100,7 +91,7 @@ _ABSENT = 999.0
 def _fit(used: Estimate, available: int) -> str:
     if used.high <= available:
         return "yes"
-    return "no" if used.low > available else "borderline"
+    return "no" if used.value > available else "borderline"
 
 
 def worst_fit(fits: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 Every function is pure and returns a ``Cost``: csynth figures, what logic synthesis leaves of
 them, cycles and the initiation interval, each with an interval. The relations are in
-``products`` and ``fabric``, the intervals in ``spread``; ``docs/estimates.md`` says how well
-they meet reality.
+``products``, ``fabric``, ``schedule`` and ``resource``, the intervals in ``spread``;
+``docs/estimates.md`` says how well they meet reality.
 
 Shapes are without the batch axis, channels last. With io_stream one position (all its channels)
 passes per step, so hardware grows with the channels and time with the positions.
@@ -18,21 +18,20 @@ import numpy as np
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
-from hwflow.estimate.matvec import gathered, input_bits, product_core, unrolled_cost
+from hwflow.estimate.device import MULTIPLIER_STAGES, fabric_of
+from hwflow.estimate.matvec import input_bits, product_core, unrolled_cost
+from hwflow.estimate.schedule import adder_levels, stages_of
 from hwflow.estimate.spread import (
     POOL,
-    REUSED,
-    SELECTION,
     SIMPLE,
     SOFTMAX,
-    copied,
     make_cost,
     per_position,
     repeated,
     side_by_side,
     with_luts,
 )
-from hwflow.fixed import FixedType, RawArray
+from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
@@ -53,6 +52,7 @@ def matvec_cost(
     strategy: str = "latency",
     reuse_factor: int = 1,
     bias: RawArray | None = None,
+    weight_t: FixedType | None = None,
     positions: int = 1,
     xnor: bool = False,
 ) -> Cost:
@@ -68,80 +68,32 @@ def matvec_cost(
         strategy: ``latency``, ``resource`` or ``distributed_arithmetic``.
         reuse_factor: multiplications per multiplier, at least 1.
         bias: integer constants of shape ``(n_out,)``.
+        weight_t: declared type of the weights; the narrowest integers by default.
         positions: vectors that one instance works through, one after the other.
         xnor: products are XNORs of sign bits (latency strategy).
     """
+    gathers = target.streams and positions == 1
     cost = product_core(
-        weight, x, accum_t.width, target=target, strategy=strategy, reuse_factor=reuse_factor,
-        bias=bias, xnor=xnor,
+        weight, x, accum_t, target=target, strategy=strategy, reuse_factor=reuse_factor,
+        bias=bias, weight_t=weight_t, gathers=float(gathers), xnor=xnor,
     )  # fmt: skip
-    if target.streams and positions == 1:
+    if gathers:
         cost = gathered(cost, weight.shape[0] * x.dtype.width, strategy)
     casts = weight.shape[1] * fabric.lut_narrowing(out_t)
     return repeated(with_luts(cost, casts), positions)
 
 
-def conv_cost(
-    weight: RawArray, x: TensorType, accum_t: FixedType, out_t: FixedType, *, target: Target,
-    kernel: tuple[int, ...], out_positions: int, strategy: str = "latency", reuse_factor: int = 1,
-    bias: RawArray | None = None, parallel: int = 1, groups: int = 1, xnor: bool = False,
-) -> Cost:  # fmt: skip
-    """Return the cost of a convolution: one matrix product, used once per output position.
+def gathered(cost: Cost, bits: int, strategy: str) -> Cost:
+    """Return the cost of a streamed product that waits for its whole input, here one beat of it.
 
-    Args:
-        weight: integer constants of shape ``(prod(kernel) * in_channels, out_channels)``, input
-            channels fastest; grouped and depthwise convolutions give the block matrix with zeros.
-        x: the padded feature map, ``(..., in_channels)``.
-        accum_t: accumulator type.
-        out_t: result type.
-        target: backend, io type, part and clock.
-        kernel: extent along each spatial axis.
-        out_positions: output pixels.
-        strategy: see ``matvec_cost``.
-        reuse_factor: see ``matvec_cost``.
-        bias: integer constants of shape ``(out_channels,)``.
-        parallel: output pixels computed at once (hls4ml's parallelization factor, io_parallel).
-        groups: number of groups; only ``1 / groups`` of the block matrix is stored.
-        xnor: see ``matvec_cost``.
+    It starts anew when it is through: II = latency, which is that of the product, a beat and 1.5
+    cycles (unrolled, 22 layers of seven repositories) or 6 (resource, 21 layers of seven).
     """
-    core = product_core(
-        weight, x, accum_t.width, target=target, strategy=strategy, reuse_factor=reuse_factor,
-        bias=bias, groups=groups, xnor=xnor,
-    )  # fmt: skip
-    core = with_luts(core, weight.shape[1] * fabric.lut_narrowing(out_t))
-    if not target.streams:
-        window_bits = prod(kernel) * x.channels * x.dtype.width
-        return _parallel_conv(core, window_bits, out_positions, parallel)
-    step = fabric.cycles_per_pixel(
-        strategy, reuse_factor, weight.size // groups, core.ii.value, target.backend
-    )
-    return _streamed_conv(core, x, kernel, strategy, step)
-
-
-def _streamed_conv(
-    core: Cost, x: TensorType, kernel: tuple[int, ...], strategy: str, step: float
-) -> Cost:
-    """Return the cost of a product with line buffers and a window, ``step`` cycles a pixel."""
-    width = x.dtype.width
-    cycles = prod(x.shape[:-1]) * step
-    spread = REUSED if strategy != "resource" and core.ii.value > 1 else SIMPLE
-    lines = fabric.line_buffer_luts(x.shape, kernel, width)
-    buffers = make_cost(spread, lut=300.0 + lines, ff=0.0, cycles=cycles, ii=cycles)
-    # a window and the copy that the unrolled product keeps while the next pixel comes in
-    held = prod(kernel) * x.channels * width * (1 if strategy == "resource" else 2)
-    total = gathered(side_by_side(core, buffers), held, strategy)
-    return replace(
-        total, ii=buffers.ii, latency_cycles=buffers.latency_cycles + core.latency_cycles
-    )
-
-
-def _parallel_conv(core: Cost, window_bits: int, positions: int, parallel: int) -> Cost:
-    """Return the cost of ``parallel`` products that take turns over all positions (io_parallel)."""
-    steps = ceil(positions / parallel)
-    luts = window_bits * fabric.lut_select(steps) * parallel
-    selection = make_cost(SELECTION, lut=luts, ff=0.0, cycles=0.0)
-    note = ("io_parallel convolutions are not calibrated",)
-    return replace(repeated(side_by_side(copied(core, parallel), selection), steps), notes=note)
+    resource = strategy == "resource" and cost.ii.value > 1
+    registers = make_cost(SIMPLE, lut=0.0, ff=0.0 if resource else float(bits), cycles=0.0)
+    wait = Estimate.spread(1.0 + (4.5 if resource else 1.5), (0.5, 2.0))
+    busy = cost.latency_cycles + wait
+    return replace(side_by_side(cost, registers), ii=busy, latency_cycles=busy)
 
 
 def scale_cost(scale: RawArray, x: TensorType, out_t: FixedType, *, target: Target) -> Cost:
@@ -155,18 +107,21 @@ def scale_cost(scale: RawArray, x: TensorType, out_t: FixedType, *, target: Targ
     """
     factors = np.broadcast_to(scale, (x.channels,)).astype(np.int64).reshape(-1, 1)
     bits = input_bits(x, x.channels)
-    found = products.count_products(factors, bits, None, target.backend)
+    found = products.count_products(factors, bits, None, target.backend, fabric_of(target).ports)
     found = replace(found, sum_adders=x.channels)
-    cost = unrolled_cost(found, factors, x.dtype.width, target, 1)
+    width = x.dtype.width + int(products.constant_bits(factors).max(initial=1))
+    cost = unrolled_cost(found, factors, bits, width, target, 1)
     return per_position(with_luts(cost, x.channels * fabric.lut_narrowing(out_t)), x, target)
 
 
 def product_cost(a: TensorType, b: TensorType, *, target: Target) -> Cost:
     """Return the cost of an elementwise product of two variable tensors of the same shape."""
-    blocks = products.dsp_per_multiplier(a.dtype.width, b.dtype.width)
+    parts = fabric_of(target)
+    blocks = products.dsp_per_multiplier(a.dtype.width, b.dtype.width, parts.ports)
     in_lut = 0.0 if blocks else fabric.LUT_PER_PRODUCT_BIT * a.dtype.width * b.dtype.width
     channels = a.channels
-    cycles = 3.0 if blocks and fabric.is_7_series(target.part) else 1.0
+    slow = blocks and parts.multiplier_ns > parts.usable_ns
+    cycles = float(MULTIPLIER_STAGES if slow else 1)
     cost = make_cost(
         SIMPLE, lut=(in_lut + 10.0) * channels, ff=channels * a.dtype.width * cycles,
         dsp=float(blocks * channels), cycles=cycles,
@@ -179,9 +134,19 @@ def elementwise_cost(x: TensorType, out_t: FixedType, *, target: Target) -> Cost
 
     Serves relu, clip, Quant as a cast, Add and Sub (``input`` is then the wider operand).
     """
+    parts = fabric_of(target)
+    levels = 1 + (out_t.rounding is not Rounding.TRN) + (out_t.overflow is not Overflow.WRAP)
+    delays = [parts.adder_ns] * levels
     luts = fabric.lut_cast(x.dtype.width, out_t) * x.channels
-    registers = 20.0 + out_t.width * x.channels if target.streams else 0.0
-    return per_position(make_cost(SIMPLE, lut=luts, ff=registers, cycles=0.0), x, target)
+    if target.streams:
+        delays = [parts.fifo_ns, *delays, parts.fifo_ns]
+        luts += fabric.STREAM_LUT + fabric.LUT_PER_STREAMED_BIT * out_t.width * x.channels
+    cycles = stages_of(delays, parts.usable_ns)
+    held = cycles * x.channels * (x.dtype.width + out_t.width) / (2 if target.streams else 1)
+    cost = make_cost(
+        SIMPLE, lut=luts, ff=held + (fabric.STREAM_FF if target.streams else 0.0), cycles=cycles
+    )
+    return per_position(cost, x, target)
 
 
 def sum_cost(
@@ -199,7 +164,8 @@ def sum_cost(
     width, channels = total.dtype.width, total.channels
     per_bit = fabric.LUT_PER_ADDER_BIT * (terms - 1) + (8.0 if divides else 0.0)
     luts = (per_bit * width + fabric.lut_narrowing(out_t)) * channels
-    cycles = float(fabric.adder_levels(terms) - 1)
+    parts = fabric_of(target)
+    cycles = stages_of([parts.adder_ns] * adder_levels(terms), parts.usable_ns)
     cost = make_cost(SIMPLE, lut=luts, ff=width * channels * cycles, cycles=cycles)
     return per_position(cost, total, target)
 
@@ -223,23 +189,32 @@ def softmax_cost(x: TensorType, table_size: int, table_bits: int, *, target: Tar
     """Return the cost of softmax over the last axis, exponential and inverse by table.
 
     DSP: one product per class at II 1. BRAM: Vivado ``ceil(n/2) + 1`` tables, Vitis about
-    ``n + 2``, 2 or 5 when it streams (12 reports, 1024 x 18 tables). Cycles grow with the
-    adder tree: 2 to 8 on UltraScale+, 6 to 20 on 7-series parts.
+    ``n + 2``, at most 8 when it streams (18 reports, 1024 x 18 tables). One after the other: the
+    maximum, a difference, a table, the sum, a table and a product; flip-flops are 13 per class and
+    cycle (9 to 17 in nine layers of six repositories).
     """
-    n = x.channels
-    old = fabric.is_7_series(target.part)
+    n, parts = x.channels, fabric_of(target)
     blocks = products.bram_blocks(table_bits, table_size)
     tables = ceil(n / 2) + 1
     if target.backend == "Vitis":
-        tables = 5 if target.streams else n + 2
-    cycles = (6.0 + 2.0 * fabric.adder_levels(n)) if old else (1.0 + 0.7 * fabric.adder_levels(n))
+        tables = min(n, 8) if target.streams else n + 2
+    tree = adder_levels(n)
+    # comparing and choosing takes twice an adder
+    maximum = [2 * parts.adder_ns] * tree + [parts.adder_ns]
+    total = [parts.table_ns, *[parts.adder_ns] * tree]
+    slow = parts.multiplier_ns > parts.usable_ns
+    product = [parts.usable_ns] * MULTIPLIER_STAGES if slow else [parts.multiplier_ns]
+    last = [parts.table_ns, *product]
+    chains = (maximum, total, last)
+    cycles = sum(stages_of(chain, parts.usable_ns) for chain in chains) + len(chains) - 1.0
     cost = make_cost(
-        SOFTMAX, lut=130.0 * n, ff=(200.0 if old else 50.0) * n,
+        SOFTMAX, lut=fabric.SOFTMAX_LUT[target.backend, target.streams] * n, ff=13.0 * n * cycles,
         dsp=float(n * (1 if table_bits <= products.DSP_WIDTH else 2)),
         bram=float(blocks * tables), cycles=cycles,
     )  # fmt: skip
     if target.streams:
-        cost = replace(cost, ii=Estimate.spread(4.0, (0.5, 5.0)))
+        busy = Estimate.spread(cycles + 2.0, (0.5, 4.0))
+        cost = replace(cost, ii=busy, latency_cycles=busy)
     return repeated(cost, prod(x.shape[:-1]))
 
 
@@ -260,18 +235,26 @@ def pool_cost(
         target: backend, io type, part and clock.
         average: sums and divides instead of comparing.
     """
-    width, channels = x.dtype.width, x.channels
-    operations = max(prod(window) - 1, 1)
-    per_channel = operations * fabric.LUT_PER_COMPARED_BIT * width + (width * 8.0 if average else 0)
+    width, channels, parts = x.dtype.width, x.channels, fabric_of(target)
+    divide = width * 8.0 if average else 0.0
+    whole = window == x.shape[:-1] and target.streams
+    operations = 1 if whole else max(prod(window) - 1, 1)
+    compared = fabric.LUT_PER_COMPARED_BIT * width
+    tree = [2 * parts.adder_ns] * adder_levels(prod(window))
     if not target.streams:
-        luts = per_channel * prod(out_shape)
-        cycles = float(fabric.adder_levels(prod(window)))
-        return make_cost(POOL, lut=luts, ff=width * prod(out_shape), cycles=cycles)
-    lines = fabric.line_buffer_luts(x.shape, window, width)
+        luts = (operations * compared + divide) * prod(out_shape)
+        cycles = stages_of(tree, parts.usable_ns)
+        return make_cost(POOL, lut=luts, ff=width * prod(out_shape) * cycles, cycles=cycles)
+    if whole:  # a stream has one running result for each channel
+        tree, held = tree[:1], width * channels
+    else:
+        held = prod(window) * width * channels
+    cuts = stages_of([parts.fifo_ns, *tree, parts.fifo_ns], parts.usable_ns)
+    lines = 0.0 if whole else fabric.line_buffer_luts(x.shape, window, width)
+    luts = 150.0 + (operations * (compared + fabric.LUT_PER_COMPARISON) + divide) * channels + lines
     steps = float(prod(x.shape[:-1]) + 3)
-    registers = 2 * prod(window) * width * channels
-    luts = 150.0 + per_channel * channels + lines
-    return make_cost(POOL, lut=luts, ff=float(registers), cycles=steps, ii=steps)
+    registers = held * (fabric.WINDOW_COPIES + fabric.WINDOW_PER_CUT * cuts)
+    return make_cost(POOL, lut=luts, ff=registers, cycles=steps, ii=steps)
 
 
 def move_cost(out: TensorType, *, target: Target) -> Cost:

@@ -9,10 +9,13 @@ import numpy as np
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
-from hwflow.estimate.spread import FF_SYNTH, REUSED, SIMPLE, UNROLLED, make_cost
+from hwflow.estimate.device import Fabric, fabric_of
+from hwflow.estimate.resource import Turns, resource_cost
+from hwflow.estimate.schedule import Cut, absorbed, adder_levels, cuts_of, registers
+from hwflow.estimate.spread import REUSED, UNROLLED, make_cost
 from hwflow.estimate.xnor import xnor_core
-from hwflow.fixed import RawArray
-from hwflow.ir.cost import Cost, Estimate
+from hwflow.fixed import FixedType, RawArray
+from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 
@@ -20,13 +23,15 @@ from hwflow.ir.tensor import TensorType
 def product_core(
     weight: RawArray,
     x: TensorType,
-    accum_bits: int,
+    accum_t: FixedType,
     *,
     target: Target,
     strategy: str,
     reuse_factor: int,
     bias: RawArray | None,
+    weight_t: FixedType | None = None,
     groups: int = 1,
+    gathers: float = 0.0,
     xnor: bool = False,
 ) -> Cost:
     """Return the cost of one instance of a constant matrix product.
@@ -34,86 +39,108 @@ def product_core(
     Args:
         weight: integer constants of shape ``(n_in, n_out)``.
         x: the input; its channels repeat when fewer than ``n_in``.
-        accum_bits: width of the accumulator.
+        accum_t: accumulator type.
         target: backend, io type, part and clock.
         strategy: see ``matvec_cost``.
         reuse_factor: multiplications per multiplier.
         bias: integer constants of shape ``(n_out,)``.
+        weight_t: declared type of the weights; the narrowest integers by default.
         groups: blocks on the diagonal; what lies outside of them is not stored.
+        gathers: part of the input's bits that a resource kernel gathers from a stream.
         xnor: products are XNORs of sign bits (latency strategy).
     """
     if xnor:
-        return xnor_core(weight, accum_bits, target)
-    bits = input_bits(x, weight.shape[0])
+        return xnor_core(weight, accum_t.width, target)
     n_in, n_out = weight.shape
+    parts = fabric_of(target)
     if strategy == "resource" and reuse_factor > 1:
-        weight_bits = int(products.constant_bits(weight).max(initial=1))
-        width = int(bits.max(initial=1))
-        stored = weight.size // groups
-        return fabric.resource_cost(
-            n_in=n_in,
-            n_out=n_out,
-            n=stored,
-            input_bits=width,
-            weight_bits=weight_bits,
-            reuse_factor=reuse_factor,
-            part=target.part,
+        stored = weight_t or narrowest(weight)
+        turns = Turns(
+            n_in, n_out, weight.size // groups, x.dtype, stored, accum_t, reuse_factor, gathers
         )
-    found = products.count_products(weight, bits, bias, target.backend)
+        return resource_cost(turns, target, parts)
+    bits = input_bits(x, n_in)
+    found = products.count_products(weight, bits, bias, target.backend, parts.ports)
     if groups > 1:
         absent = found.n - found.n // groups
         found = replace(found, n=found.n - absent, zeros=max(found.zeros - absent, 0))
     if strategy == "distributed_arithmetic":
         found = products.shift_add_only(found, weight.shape[1])
-    return unrolled_cost(found, weight, accum_bits, target, reuse_factor)
+    return unrolled_cost(found, weight, bits, accum_t.width, target, reuse_factor)
+
+
+def narrowest(weight: RawArray) -> FixedType:
+    """Return the narrowest integer type of some weights."""
+    return FixedType.covering(int(weight.min(initial=0)), int(weight.max(initial=0)), 0)
 
 
 def input_bits(x: TensorType, n_in: int) -> RawArray:
-    """Return the bits each input really has, from its range; 0 where it never changes."""
-    largest = np.maximum(np.abs(x.lo), np.abs(x.hi + (x.lo < 0)))
-    bits = np.ceil(np.log2(largest.astype(np.float64) + 1.0)).astype(np.int64) + (x.lo < 0)
-    bits = np.where(x.lo == x.hi, 0, np.minimum(bits, x.dtype.width))
-    return np.resize(bits, n_in)
+    """Return the declared bits of each input; 0 where it is constant.
+
+    HLS tools bind on declared widths: they know that an input is constant, not what range
+    the layers before it leave (74 unrolled layers of thirteen repositories).
+    """
+    return np.resize(np.where(x.lo == x.hi, 0, x.dtype.width), n_in)
 
 
 def unrolled_cost(
     found: products.Products,
     weight: RawArray,
+    bits: RawArray,
     accum_bits: int,
     target: Target,
     reuse_factor: int,
 ) -> Cost:
-    """Return the cost of an unrolled product, or of one that shares multipliers (RF > 1)."""
-    n_out = weight.shape[1]
-    fan_in = int((weight != 0).sum(axis=0).max(initial=0)) + 1
-    depth = fabric.cycles_unrolled(fan_in, found, target)
-    ff = fabric.ff_unrolled(
-        found, n_out=n_out, accum_bits=accum_bits, fan_in=fan_in, cycles=depth, part=target.part
-    )
-    luts = fabric.lut_unrolled(found, n_out, accum_bits)
+    """Return the cost of an unrolled product, or of one that shares multipliers (RF > 1).
+
+    Args:
+        found: what the products consist of.
+        weight: integer constants of shape ``(n_in, n_out)``.
+        bits: declared width of each input, 0 where it is constant.
+        accum_bits: width of the accumulator.
+        target: backend, io type, part and clock.
+        reuse_factor: multiplications per multiplier.
+    """
+    luts = fabric.lut_unrolled(found, weight.shape[1], accum_bits)
+    if target.backend == "Vivado":
+        luts += fabric.WIDE_LUT_PER_BIT * found.wide_bits
+    depth, ff, inside = pipeline(found, weight, bits, accum_bits, target, fabric_of(target))
     if reuse_factor == 1:
-        return make_cost(UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth)
+        return make_cost(
+            UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth, absorbed_ff=inside
+        )
     shared = products.dsp_reused(found, reuse_factor)
     turns = max(ceil(found.multiplications / products.multiplier_limit(found, reuse_factor)), 1)
     cycles = depth + turns - 1
-    ff += fabric.FF_PER_SHARED_PRODUCT * (found.dsp_products - shared)
+    waiting = max(found.multiplications - shared, 0)
+    ff += fabric.SHARED_PRODUCT_BITS * accum_bits * waiting
     ii = min(float(reuse_factor), cycles + 1)
-    return make_cost(REUSED, lut=luts, ff=ff, dsp=shared, cycles=cycles, ii=ii)
-
-
-def gathered(cost: Cost, bits: int, strategy: str) -> Cost:
-    """Return the cost with the registers that gather a streamed input; it arrives in steps.
-
-    A streamed resource layer waits for its input: II = RF + 7 with one step, up to 2 RF with many.
-    """
-    resource = strategy == "resource" and cost.ii.value > 1
-    copies = fabric.STREAM_COPIES if resource else 1.0
-    registers = Estimate.spread(copies * bits, SIMPLE.ff)
-    wait = Estimate(6.0, 0.0, max(6.0, cost.ii.value)) if resource else Estimate()
-    return replace(
-        cost,
-        ff=cost.ff + registers,
-        ff_synth=cost.ff_synth + registers.scaled(FF_SYNTH),
-        ii=cost.ii + wait,
-        latency_cycles=cost.latency_cycles + wait,
+    return make_cost(
+        REUSED, lut=luts, ff=ff, dsp=shared, cycles=cycles, ii=ii, absorbed_ff=min(inside, ff)
     )
+
+
+def pipeline(
+    found: products.Products,
+    weight: RawArray,
+    bits: RawArray,
+    accum_bits: int,
+    target: Target,
+    parts: Fabric,
+) -> tuple[float, float, float]:
+    """Return cycles and flip-flops of an unrolled product, and those that DSP blocks take in."""
+    live = (weight != 0) & (bits[:, None] > 0)
+    terms, n_out = int(live.sum()), weight.shape[1]
+    fan_in = int(live.sum(axis=0).max(initial=0)) + 1
+    multiplies = found.dsp_products > 0
+    shifted = 0 if multiplies else found.shift_levels
+    cuts = cuts_of(parts, multiplies, shifted + adder_levels(fan_in))
+    if found.wide_bits and multiplies and not any(cut.levels == 0 for cut in cuts):
+        cuts = [Cut(0), *cuts]  # several blocks: their products are added in a cycle of their own
+    held = registers(
+        cuts, shifted, input_bits=float(bits.sum()), product_bits=float(found.dsp_bits),
+        term_bits=float(terms * accum_bits), result_bits=float(n_out * accum_bits),
+    )  # fmt: skip
+    if target.backend == "Vitis" and terms > fabric.CHAIN_PRODUCTS:
+        return fan_in / 2.0, fabric.CHAIN_FF * terms * accum_bits, 0.0
+    return float(len(cuts)), held, absorbed(cuts, float(found.dsp_bits))

@@ -8,7 +8,7 @@ own estimate; "post-synthesis" is what logic synthesis leaves of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, log2
+from math import ceil, log, log2
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +16,39 @@ import numpy.typing as npt
 from hwflow.fixed import RawArray
 
 DSP_WIDTH = 18
-"""Bits of the narrower DSP port (B of DSP48E1/E2, UG479 and UG579); wider operands take two."""
+"""Bits of the narrower DSP port (B of DSP48E1/E2, UG479 and UG579)."""
 
-MIN_PRODUCT_BITS = {"Vivado": 21, "Vitis": 20}
-"""Input plus constant width from which a multiplication by a constant goes to a DSP.
+MIN_PRODUCT_BITS = {"Vivado": 21, "Vitis": 18}
+"""Declared input plus constant width from which a product by a constant goes to a DSP.
 
-Read from unrolled single layers, 35 of 35 exact: Vivado HLS <= 2020.1 keeps a 16-bit input times
-+11 and +13 in LUTs, Vitis HLS >= 2022.2 does not.
+Read from 50 unrolled layers of eleven repositories. Vivado HLS keeps a 16-bit input times +11 and
++13 in LUTs, Vitis HLS does not; that it multiplies 12 by 7 bits in a DSP, and 10 by 7 in LUTs,
+rests on one repository.
 """
+
+TERNARY_BITS = 2
+"""Weights of that many bits choose between an input, its negative and 0: hls4ml's products for them
+(``nnet_mult.h``, ``weight_ternary``) have no multiplier; wa-hls4ml-search has none with 2 bits."""
 
 MIN_CSD_DIGITS = 3
 """Constants of at most two signed digits are one addition and stay in LUTs, on both tools."""
 
-MIN_RUNTIME_PRODUCT_BITS = 22
-"""Sum of operand widths from which a multiplier with both operands variable goes to a DSP.
+LONG_CONSTANTS = ((4, 17), (5, 15))
+"""Signed digits of a constant, and product bits, from which Vitis HLS 2022.2 takes a DSP for narrow
+inputs too: 6 by 11 bits (three layers of one repository: 145 of 144, 13 of 13, 128 of 166)."""
 
-16 x 6 does and 16 x 4, 8 x 8 and 7 x 7 do not (987 single dense layers of wa-hls4ml-search,
-Vivado HLS 2020.1, and MLPs of ArgyKokk/hls4ml_MLP_estimator).
+MIN_RUNTIME_PRODUCT_BITS = 22
+"""Sum of declared widths from which a lone multiplier of two variables goes to a DSP.
+
+16 x 6 does and 16 x 4, 8 x 8 and 7 x 7 do not (987 single dense layers of wa-hls4ml-search, Vivado
+HLS 2020.1, and MLPs of ArgyKokk/hls4ml_MLP_estimator).
 """
 
 LUT_MEMORY_BITS = 1024
 """Memories up to this size are made of LUTs (the default of Vivado HLS and Vitis HLS)."""
+
+VITIS_LUT_MEMORY_BITS = 288
+"""The same for Vitis HLS: 288 bits of weights are LUTs, 300 are a block RAM (two repositories)."""
 
 SHARED_ADDERS = 0.55
 """Additions that da4ml leaves of those in the signed digits of a matrix.
@@ -44,6 +56,12 @@ SHARED_ADDERS = 0.55
 da4ml 0.5.2 on seven random matrices, 16 x 16 to 64 x 32, 4 to 8 bits: 0.47 to 0.59, and 0.77 on a
 small one with 75 % zeros.
 """
+
+FIFO_BITS = 512
+"""Bits that a FIFO of Vivado HLS has at most without a block RAM: 64 x 8 has none, 36 x 16 has."""
+
+FIFO_DEPTH = 48
+"""Words that a FIFO of Vitis HLS has at most without one: 36 has none, 128 has."""
 
 BRAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Depth and width that one 18 kbit block RAM can have (UG473 table 1-7, UG573 table 1-5)."""
@@ -89,6 +107,9 @@ class Products:
         shift_add_bits: bits of the adders inside the distinct constants that stay in LUTs.
         sum_adders: additions that form the outputs, the bias included.
         csd: nonzero signed digits of all weights.
+        dsp_bits: widths of the products that go to a DSP, added up.
+        wide_bits: areas (width times width) of those that take several blocks, added up.
+        shift_levels: adders one behind the other inside the constants that stay in LUTs.
     """
 
     n: int
@@ -98,10 +119,34 @@ class Products:
     shift_add_bits: int
     sum_adders: int
     csd: int
+    dsp_bits: int = 0
+    wide_bits: int = 0
+    shift_levels: int = 0
+
+
+def goes_to_dsp(
+    digits: npt.NDArray[np.int64], product_bits: npt.NDArray[np.int64], backend: str
+) -> npt.NDArray[np.bool_]:
+    """Return which products by a constant an HLS tool gives to a DSP, by declared widths.
+
+    Args:
+        digits: nonzero signed digits of the constants.
+        product_bits: declared width of the input and width of the constant, added.
+        backend: ``"Vivado"`` or ``"Vitis"``.
+    """
+    found = (digits >= MIN_CSD_DIGITS) & (product_bits >= MIN_PRODUCT_BITS[backend])
+    if backend == "Vitis":
+        for least, bits in LONG_CONSTANTS:
+            found |= (digits >= least) & (product_bits >= bits)
+    return found
 
 
 def count_products(
-    weight: RawArray, input_bits: RawArray, bias: RawArray | None, backend: str
+    weight: RawArray,
+    input_bits: RawArray,
+    bias: RawArray | None,
+    backend: str,
+    ports: tuple[int, int] = (25, DSP_WIDTH),
 ) -> Products:
     """Return what the products of a constant matrix consist of.
 
@@ -110,29 +155,46 @@ def count_products(
 
     Args:
         weight: integer weights of shape ``(n_in, n_out)``.
-        input_bits: width of each input, shape ``(n_in,)``; 0 where the input is constant.
+        input_bits: declared width of each input, shape ``(n_in,)``; 0 where it is constant.
         bias: integer biases of shape ``(n_out,)``, or None.
         backend: ``"Vivado"`` or ``"Vitis"``.
+        ports: bits of the DSP's two ports, the wider first.
     """
     live = np.where(input_bits[:, None] > 0, weight, 0)
     ordered = np.sort(live, axis=1)
     distinct = first_in_row(live) & (ordered != 0)
     digits, width = csd_digits(ordered), constant_bits(ordered)
-    product = width + input_bits[:, None]
-    multiplied = distinct & (digits >= MIN_CSD_DIGITS)
-    in_dsp = multiplied & (product >= MIN_PRODUCT_BITS[backend])
+    bits = np.broadcast_to(input_bits[:, None], width.shape)
+    product = width + bits
+    in_dsp = distinct & goes_to_dsp(digits, product, backend)
     in_lut = distinct & ~in_dsp
-    blocks = np.where(input_bits[:, None] > DSP_WIDTH, 2, 1)
+    blocks = dsp_tiles(bits, width, ports)
     fan_in = (live != 0).sum(axis=0) + (0 if bias is None else bias != 0)
     return Products(
         n=weight.size,
         zeros=int((live == 0).sum()),
-        multiplications=int(multiplied.sum()),
+        multiplications=int((distinct & (digits >= MIN_CSD_DIGITS)).sum()),
         dsp_products=int((in_dsp * blocks).sum()),
         shift_add_bits=int(((digits - 1) * product)[in_lut].sum()),
         sum_adders=int(np.maximum(fan_in - 1, 0).sum()),
         csd=int(csd_digits(live).sum()),
+        dsp_bits=int((in_dsp * product).sum()),
+        wide_bits=int((in_dsp * (blocks > 1) * bits * width).sum()),
+        shift_levels=shift_levels(int(digits[in_lut].max(initial=1))),
     )
+
+
+def shift_levels(digits: int) -> int:
+    """Return the adder levels inside a constant; HLS tools add three terms at once."""
+    return ceil(log(digits, 3) - 1e-9) if digits > 1 else 0
+
+
+def dsp_tiles(
+    a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], ports: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """Return the DSP blocks that tile products of ``a`` by ``b`` bits."""
+    wide, narrow = np.maximum(a, b), np.minimum(a, b)
+    return np.asarray(-(-wide // ports[0]) * -(-narrow // ports[1]), np.int64)
 
 
 def shift_add_only(products: Products, n_out: int) -> Products:
@@ -145,14 +207,27 @@ def shift_add_only(products: Products, n_out: int) -> Products:
     return replace(products, multiplications=0, dsp_products=0, shift_add_bits=0, sum_adders=adders)
 
 
-def dsp_per_multiplier(input_bits: int, weight_bits: int) -> int:
-    """Return DSP blocks of a multiplier with two variable operands (resource strategy).
+def dsp_per_multiplier(input_bits: int, weight_bits: int, ports: tuple[int, int]) -> int:
+    """Return DSP blocks of a lone multiplier with two variable operands.
 
-    763 of 871 layers of wa-hls4ml-search exact; the misses are off by one at 6-bit weights.
+    763 of 871 layers of wa-hls4ml-search exact; the misses are off by one at 6-bit weights. 24 x 8
+    is one block (four layers), as the wider port says.
     """
-    if input_bits + weight_bits < MIN_RUNTIME_PRODUCT_BITS:
+    if input_bits + weight_bits < MIN_RUNTIME_PRODUCT_BITS or min(input_bits, weight_bits) < 2:
         return 0
-    return ceil(max(input_bits, weight_bits) / DSP_WIDTH) if min(input_bits, weight_bits) > 1 else 0
+    return int(dsp_tiles(np.array(input_bits), np.array(weight_bits), ports))
+
+
+def fused_multipliers(multipliers: int, n_in: int, n_out: int, reuse_factor: int) -> int:
+    """Return how many narrow multipliers a DSP takes together with the addition behind them.
+
+    A product that is added without losing a bit is a multiply-add, which takes a DSP of any width.
+    In a tree one product of each pair is; with an accumulator of its own (RF >= n_in) every product
+    is. 4 x 4, 6 x 6, 8 x 6 and 16 x 4 bits: 13 of 14 layers of three repositories exact.
+    """
+    if reuse_factor >= n_in or multipliers < n_out:
+        return multipliers
+    return n_out * ((multipliers // n_out + 1) // 2)
 
 
 def multiplier_limit(products: Products, reuse_factor: int) -> int:
@@ -180,12 +255,13 @@ def bram_blocks(width: int, depth: int) -> int:
     return ceil(width * depth / 16384)
 
 
-def weight_brams(n_in: int, n: int, weight_bits: int, reuse_factor: int) -> int:
+def weight_brams(n_in: int, n: int, weight_bits: int, reuse_factor: int, backend: str) -> int:
     """Return the block RAMs of a resource layer: weights, and the index ROM where RF > n_in.
 
-    Both relations from wa-hls4ml-search layers (Vivado HLS 2020.1, hls4ml 0.8.1).
+    Both relations from wa-hls4ml-search layers (Vivado HLS 2020.1, hls4ml 0.8.1); Vitis HLS 2024.2
+    puts memories of 300 bits into a block RAM, too (seven layers of one repository).
     """
-    if weight_bits * n <= LUT_MEMORY_BITS:
+    if weight_bits * n <= (LUT_MEMORY_BITS if backend == "Vivado" else VITIS_LUT_MEMORY_BITS):
         return 0
     blocks = bram_blocks(ceil(weight_bits * n / reuse_factor), reuse_factor)
     index_bits = ceil(log2(reuse_factor / n_in)) if reuse_factor > n_in else 0
@@ -197,8 +273,12 @@ def weight_brams(n_in: int, n: int, weight_bits: int, reuse_factor: int) -> int:
 def fifo_brams(depth: int, channels: int, bits: int, backend: str) -> int:
     """Return the block RAMs of the FIFO behind a streamed layer; small ones are shift registers.
 
-    hls4ml makes it as deep as the value has positions. Vivado HLS has one per channel, Vitis HLS
-    packs the channels into one word (six designs, two of them exact).
+    hls4ml makes it as deep as the value has positions. Vivado HLS has one per channel, 18 bits wide
+    at most, from ``FIFO_BITS`` on (28 designs of seven repositories, 24 exact). Vitis HLS packs the
+    channels into one word, and keeps FIFOs of up to ``FIFO_DEPTH`` words in registers (eight
+    designs of four repositories, four within 4).
     """
-    lanes, width = (1, channels * bits) if backend == "Vitis" else (channels, bits)
-    return lanes * bram_blocks(width, depth) if depth * width >= LUT_MEMORY_BITS else 0
+    if backend == "Vitis":
+        return bram_blocks(channels * bits, depth) if depth > FIFO_DEPTH else 0
+    shallow = max(depth, BRAM_SHAPES[1][0])
+    return channels * bram_blocks(bits, shallow) if depth * bits > FIFO_BITS else 0

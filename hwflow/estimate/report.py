@@ -38,7 +38,8 @@ class Utilisation:
         used: post-synthesis-equivalent figure.
         available: what the device has.
         percent: ``used`` in per cent of it, with the interval.
-        fits: ``"yes"``, ``"no"``, or ``"borderline"`` when the interval straddles 100 %.
+        fits: ``"yes"`` where the upper end does, ``"borderline"`` where the best value does and the
+            upper end does not, else ``"no"``.
     """
 
     resource: str

@@ -2,41 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from hwflow.estimate.spread import AREA
+from hwflow.estimate.device import dsp_blocks_of, fabric_of
+from hwflow.estimate.spread import AREA, TOTAL, widened
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
 
 MODULE_CYCLES = {"Vivado": 0.5, "Vitis": 2.0}
-"""Cycles that a submodule adds to its own latency (13 designs in io_parallel)."""
+"""Cycles that a submodule adds to its own latency in a pipeline (19 designs in io_parallel)."""
+
+TIGHT_CYCLES, STREAM_CYCLES = 1.2, 0.5
+"""The same with Vivado HLS where a stage has no more than two adders (four designs), and in
+streams, which Vitis HLS starts a cycle later each."""
+
+
+def module_cycles(target: Target) -> float:
+    """Return the cycles that a submodule adds to its own latency."""
+    parts = fabric_of(target)
+    if target.streams:
+        return STREAM_CYCLES + (target.backend == "Vitis") / 2
+    tight = target.backend == "Vivado" and parts.usable_ns < 3 * parts.adder_ns
+    return TIGHT_CYCLES if tight else MODULE_CYCLES[target.backend]
 
 
 def total_cost(
     nodes: Sequence[tuple[str, Sequence[str]]],
     costs: Mapping[str, Cost],
     target: Target,
-    one_shot: Container[str] = (),
+    one_shot: Mapping[str, int] | None = None,
 ) -> Cost:
     """Return the cost of a whole design.
 
     io_parallel: one pipeline; latency is the longest path, ``MODULE_CYCLES`` more for every
     submodule that has logic. io_stream: layers that work pixel by pixel overlap (dataflow): the
     slowest of them counts in full, the others with what they add before their first output; layers
-    that need their whole input at once count in full. II is the largest in both.
+    that need their whole input at once count in full, less the beats in which it comes. II is the
+    largest in both.
 
     Args:
         nodes: names and inputs, in topological order.
         costs: cost by name.
         target: backend, io type, part and clock.
-        one_shot: names of the layers that take their input in one step.
+        one_shot: in how many beats the layers get their input that wait for all of it.
     """
     area = {f: total_area([getattr(c, f) for c in costs.values()], f in COMMON) for f in AREA}
     ii = Estimate(*(max((getattr(c.ii, e) for c in costs.values()), default=1.0) for e in _ENDS))
-    value, low, high = (_path(nodes, costs, target, one_shot, end) for end in _ENDS)
+    value, low, high = (_path(nodes, costs, target, one_shot or {}, end) for end in _ENDS)
     notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
     latency = Estimate(value, min(low, value), max(high, value))
+    area["lut_synth"] += beyond_device(area["dsp"], target.part)
     return Cost(**area, ii=ii, latency_cycles=latency, notes=notes)
+
+
+def of_reports(total: Cost) -> Cost:
+    """Return the cost of a whole design with the intervals that reports of designs fall into."""
+    wide = {f: widened(f, getattr(total, f)) for f in TOTAL}
+    return Cost(**wide, notes=total.notes)
+
+
+LUT_PER_MISSING_DSP = (40.0, 160.0)
+"""LUTs of a multiplier for which the device has no DSP block: 74 where it multiplies by a constant,
+159 where it does not (two designs of one repository)."""
+
+
+def beyond_device(dsp: Estimate, part: str) -> Estimate:
+    """Return the LUTs of which Vivado builds the multipliers that exceed the part's DSP blocks."""
+    available = dsp_blocks_of(part)
+    missing = max(dsp.value - available, 0.0) if available else 0.0
+    low, high = LUT_PER_MISSING_DSP
+    return Estimate(missing * (low * high) ** 0.5, missing * low, missing * high)
 
 
 COMMON = ("ff", "ff_synth")
@@ -64,7 +99,7 @@ def _path(
     nodes: Sequence[tuple[str, Sequence[str]]],
     costs: Mapping[str, Cost],
     target: Target,
-    one_shot: Container[str],
+    one_shot: Mapping[str, int],
     end: str,
 ) -> float:
     """Return the length of the longest path for one end of the interval."""
@@ -73,11 +108,12 @@ def _path(
     for name, inputs in nodes:
         cost = costs[name]
         step = float(getattr(cost.latency_cycles, end))
-        if target.streams and name not in one_shot:
-            interval = float(getattr(cost.ii, end))
+        if target.streams:
+            waits = one_shot.get(name)
+            interval = float(getattr(cost.ii, end)) if waits is None else waits - 1.0
             step = max(0.0, step - interval)
             slowest = max(slowest, interval)
         if cost.lut.value + cost.dsp.value > 0:
-            step += MODULE_CYCLES[target.backend]
+            step += module_cycles(target)
         done[name] = max((done[i] for i in inputs), default=0.0) + step
     return max(done.values(), default=0.0) + slowest

@@ -13,7 +13,8 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.estimate import fabric as fabric
+from hwflow.estimate.device import fabric_of
+from hwflow.estimate.schedule import adder_levels, cuts_of, registers
 from hwflow.estimate.spread import POPCOUNT, make_cost
 from hwflow.fixed import RawArray
 from hwflow.ir.cost import Cost
@@ -67,11 +68,12 @@ def xnor_core(weight: RawArray, accum_bits: int, target: Target) -> Cost:
     live = weight != 0
     tables = popcount_luts(live) + live.any(axis=0).sum() * accum_bits
     most = int(live.sum(axis=0).max(initial=0))
-    levels = 2 + fabric.adder_levels(ceil(most / GROUP))
-    delay = fabric.ADDER_NS[target.backend, fabric.is_7_series(target.part)] * levels
-    usable = target.clock_period_ns * fabric.USABLE_PERIOD[target.backend]
-    cycles = float(int(delay / usable))
-    registered = min(1.0, fabric.FF_PER_LEVEL * cycles / levels)
+    levels = 2 + adder_levels(ceil(most / GROUP))
+    cuts = cuts_of(fabric_of(target), False, levels)
+    ff = registers(
+        cuts, 2, input_bits=float(len(weight)), product_bits=0.0, term_bits=float(tables),
+        result_bits=float(weight.shape[1] * accum_bits),
+    )  # fmt: skip
     return make_cost(
-        POPCOUNT, lut=tables / POPCOUNT.synth_lut, ff=tables * registered, cycles=cycles, notes=NOTE
+        POPCOUNT, lut=tables / POPCOUNT.synth_lut, ff=ff, cycles=float(len(cuts)), notes=NOTE
     )

@@ -18,12 +18,14 @@ class Target:
         io_type: ``"io_parallel"`` or ``"io_stream"``.
         part: the FPGA part.
         clock_period_ns: requested clock period.
+        tool: HLS tool with its version, ``"vitis 2024.1"``; empty for the newest one.
     """
 
     backend: str = "Vitis"
     io_type: str = "io_parallel"
     part: str = "xc7z020clg400-1"
     clock_period_ns: float = 10.0
+    tool: str = ""
 
     @property
     def streams(self) -> bool:

@@ -145,6 +145,8 @@ class Dense(_Products):
             strategy=self.strategy,
             reuse_factor=self.reuse_factor,
             target=target,
+            bias=self.bias.raw,
+            weight_t=self.weight.dtype,
             positions=prod(x.shape[:-1]),
             xnor=self.product == "xnor",
         )

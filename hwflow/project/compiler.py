@@ -79,6 +79,7 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
                 settings.target.io_type,
                 found.part,
                 settings.target.clock_period_ns or found.clock_period_ns,
+                settings.target.tool or "",
             ),
             findings=findings,
         )

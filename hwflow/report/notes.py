@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwflow.estimate.total import MODULE_CYCLES
+from hwflow.estimate.total import module_cycles
+from hwflow.ir.op import Target
 from hwflow.report.parts import Stage, TargetData
 
 PASS = "pass "
@@ -13,7 +14,8 @@ PASS = "pass "
 
 def latency_note(target: TargetData) -> str:
     """Return why the latency of the whole design is not the sum of its layers'."""
-    more = f"{MODULE_CYCLES[target.backend]:g} cycles"
+    machine = Target(target.backend, target.io_type, target.part, target.clock_period_ns)
+    more = f"{module_cycles(machine):g} cycles"
     calls = f"and {more} for each layer on it that has logic"
     if target.io_type == "io_stream":
         return (

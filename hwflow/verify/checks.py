@@ -182,7 +182,7 @@ def exact_percent(share: Fraction) -> str:
 
 
 def cost_check(setting: str, found: Estimate, amount: Amount, of: str, *, unit: str = "") -> Check:
-    """Return whether the best single figure of an estimate keeps to a limit.
+    """Return whether the best value of an estimate, or its upper end, keeps to a limit.
 
     Args:
         setting: name of the limit in the settings.
@@ -194,16 +194,19 @@ def cost_check(setting: str, found: Estimate, amount: Amount, of: str, *, unit: 
     factor, unit = (100, " %") if amount.percent else (1, unit)
     bound = amount.value * factor
     ends = (found.value, found.low, found.high)
-    value, low, high = (f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in ends)
-    interval = f"estimated, {low} to {high}{unit}" if low != high else "estimated"
+    best, low, high = (f"{v:,.4g}" if v < 1000 else f"{v:,.0f}" for v in ends)
+    held, value, which = found.value, best, "best value"
+    if amount.high:
+        held, value, which = found.high, high, "upper end"
+    interval = f"{which}, estimated {low} to {high}{unit}" if low != high else "estimated"
     return Check(
         name=setting.removeprefix("max_").removesuffix("_us"),
         about=COST,
         value=f"{value}{unit} {of}".strip() if amount.percent else f"{value}{unit}",
         limit=f"≤ {float(bound):,.10g}{unit}",
-        passed=Fraction(found.value) <= bound,
+        passed=Fraction(held) <= bound,
         detail=interval if amount.percent or not of else f"{interval}; {of}",
-        figures=(found.value, float(bound)),
+        figures=(held, float(bound)),
     )
 
 

@@ -1,219 +1,181 @@
-"""Layers of public hls4ml designs, as the estimator's entry points take them."""
+"""Whole designs with public synthesis reports: which of them count, and their figures.
 
-from __future__ import annotations
+Two files hold them, in two forms: ``hls4ml_designs.json`` lists layers in order, the files in
+``public_designs`` the calls of the top function. Both become calls here.
+"""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwflow.estimate.layer import (
-    conv_cost,
-    elementwise_cost,
-    matvec_cost,
-    move_cost,
-    pool_cost,
-    softmax_cost,
-    table_cost,
-)
-from hwflow.fixed import FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
+from tests.benchmarks.report_graphs import Arrays, Point
 
-Layer = Mapping[str, Any]
-FIGURES = {
-    "lut": "lut",
+CSYNTH = {
+    "dsp": "dsp", "ii": "ii_max", "latency_cycles": "lat_max", "bram_18k": "bram18", "lut": "lut",
     "ff": "ff",
-    "dsp": "dsp",
-    "bram_18k": "bram18",
-    "latency_cycles": "lat_max",
-    "ii": "ii_max",
-}
+}  # fmt: skip
+"""Columns of C synthesis, by the estimate's names."""
+
+SYNTHESIS = {"lut_synth": "lut", "ff_synth": "ff"}
+"""Columns of logic synthesis, likewise."""
+
+FLAGS = (
+    "modified hls4ml templates", "do not use", "mislabelled", "same figures as another",
+    "do not reproduce",
+)  # fmt: skip
+"""Notes in ``hls4ml_designs.json`` on designs whose figures are not those of their sources."""
+
 UNROLLED_CONV = "conv2dRolled"
-"""A design of an hls4ml of 2020 that unrolled convolutions over all positions; no longer made."""
-UNUSABLE = (
-    "modified hls4ml templates",
-    "do not use",
-    "mislabelled",
-    "same figures as another",
-)
+"""A streamed convolution unrolled over all positions, as hls4ml made them in 2020."""
+
+SAME_AUTHOR = {"axiotisk/Vitis_Accel_Projects": "alex-yang-upenn/accelerator_wrapper"}
+"""Repositories with what looks like the same network count as one."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """One figure of one report beside its estimate."""
+class Figure:
+    """A figure of a report beside its estimate."""
 
-    family: str
     figure: str
     repo: str
+    design: str
     real: float
     estimate: Estimate
-    name: str
 
     @property
     def inside(self) -> bool:
-        """Whether the report falls in the shipped interval."""
+        """Whether the report falls in the interval."""
         return self.estimate.low - 0.5 <= self.real <= self.estimate.high + 0.5
 
     @property
-    def ratio(self) -> float:
-        """Real over estimated; 1 where both are next to nothing."""
-        return (self.real + 0.5) / (self.estimate.value + 0.5)
+    def smape(self) -> float:
+        """Symmetric error in per cent, 200 |a - b| / (a + b)."""
+        total = self.real + self.estimate.value
+        return 200.0 * abs(self.real - self.estimate.value) / total if total else 0.0
 
 
-def fixed(text: Mapping[str, Any] | None, default: int = 16) -> FixedType:
-    """Return a type of the design file."""
-    if not text:
-        return FixedType(default, default)
-    modes = str(text.get("q", "")).replace("AP_", "").strip(",").split(",")
-    rounding = Rounding(modes[0]) if modes[0] else Rounding.TRN
-    overflow = Overflow(modes[1]) if len(modes) > 1 else Overflow.WRAP
-    return FixedType(min(text["w"], 60), text["i"], bool(text["signed"]), rounding, overflow)
+def figures_of(point: Point, cost: Cost) -> Iterator[Figure]:
+    """Yield the figures that the reports of a design give, beside the estimate."""
+    repo = SAME_AUTHOR.get(point["repo"], point["repo"])
+    for report, columns in (("hls", CSYNTH), ("vsynth", SYNTHESIS)):
+        for figure, column in columns.items():
+            real = (point.get(report) or {}).get(column)
+            if real is not None:
+                yield Figure(figure, repo, point["id"], float(real), getattr(cost, figure))
 
 
-def target_of(design: Layer) -> Target:
+def target_of(point: Point, streams: bool) -> Target:
     """Return the target of a design; Vivado HLS became Vitis HLS with version 2020.2."""
-    old = str(design["tool"]) < "2020.2"
-    io_type = design["yml"].get("IOType") or next(
-        (layer["io_type"] for layer in design["layers"] if layer.get("io_type")),
-        "io_parallel",
-    )
-    return Target("Vivado" if old else "Vitis", io_type, design["part"], float(design["clk_ns"]))
-
-
-def matrix(layer: Layer, n_in: int, n_out: int, weights: Mapping[str, RawArray]) -> RawArray | None:
-    """Return the integer weights, ``(n_in, n_out)``; made up where only their width matters."""
-    names = [name for name in layer.get("data") or {} if name.startswith("w")]
-    strategy, reuse = layer.get("strategy"), int(layer.get("reuse_factor") or 1)
-    if names:
-        raw = weights[layer["data"][names[0]].replace("/", "__")].astype(np.int64)
-        if raw.size == n_in * n_out:
-            shaped = (
-                raw.reshape(n_out, n_in).T if strategy == "resource" else raw.reshape(n_in, n_out)
-            )
-            return widest(shaped, layer) if strategy == "resource" else shaped
-    if strategy == "resource" and reuse > 1 and "w" in layer:
-        return widest(np.ones((n_in, n_out), np.int64), layer)
-    return None
-
-
-def widest(raw: RawArray, layer: Layer) -> RawArray:
-    """Return the weights with one that needs the declared width."""
-    found = raw.copy()
-    found[0, 0] = -(2 ** (int(layer["w"]["w"]) - 1))
-    return found
-
-
-def layer_cost(layer: Layer, mult: Layer | None, target: Target, weights: Any) -> Cost | None:
-    """Return the estimated cost of one layer of a design, or None where it cannot be told."""
-    kind, call = layer["kind"], str(layer.get("call", ""))
-    in_t, out_t = fixed(layer.get("in")), fixed(layer.get("out"))
-    if kind == "dense_config" and call.startswith("dense"):
-        w = matrix(layer, layer["n_in"], layer["n_out"], weights)
-        x = TensorType.full((layer["n_in"],), in_t)
-        return None if w is None else matvec_cost(
-            w, x, fixed(layer.get("acc")), out_t, target=target, strategy=layer["strategy"],
-            reuse_factor=int(layer["reuse_factor"]),
-        )  # fmt: skip
-    if kind in ("conv1d_config", "conv2d_config") and mult:
-        return conv(layer, mult, target, weights)
-    if kind == "activ_config":
-        x = TensorType.full(activation_shape(layer), in_t)
-        if "softmax" in call:
-            return softmax_cost(x, 1024, 18, target=target)
-        if "relu" in call and "leaky" not in call:
-            return elementwise_cost(x, out_t, target=target)
-        return table_cost(x, 1024, 18, target=target) if call else None
-    channels = int(layer.get("n_chan") or layer.get("n_filt") or 1)
-    if kind.startswith("pooling"):
-        spatial = spatial_of(layer, "in")
-        window = tuple(int(layer.get(k) or 2) for k in ("filt_height", "filt_width"))[
-            -len(spatial) :
-        ]
-        wider = in_t if in_t.width >= out_t.width else out_t
-        x = TensorType.full((*spatial, channels), wider)
-        return pool_cost(x, (*spatial_of(layer, "out"), channels), window, target=target)
-    if kind.startswith("padding"):
-        return move_cost(
-            TensorType.full((*spatial_of(layer, "out"), channels), in_t), target=target
-        )
-    return None
-
-
-def activation_shape(layer: Layer) -> tuple[int, ...]:
-    """Return positions and channels of an activation; ``n_in`` is their product."""
-    channels = int(layer.get("channels") or layer["n_in"])
-    positions = int(layer["n_in"]) // channels
-    return (positions, channels) if positions > 1 else (channels,)
-
-
-def spatial_of(layer: Layer, side: str) -> tuple[int, ...]:
-    """Return height and width, or the length of a one-dimensional layer."""
-    width = int(layer.get(f"{side}_width") or layer.get("n_in" if side == "in" else "n_out") or 1)
-    height = layer.get(f"{side}_height")
-    return (int(height), width) if height else (width,)
-
-
-def conv(layer: Layer, mult: Layer, target: Target, weights: Any) -> Cost | None:
-    """Return the estimated cost of a convolution of a design."""
-    spatial = spatial_of(layer, "in")
-    kernel = tuple(int(layer[k]) for k in ("filt_height", "filt_width") if layer.get(k))[
-        -len(spatial) :
-    ]
-    n_in = prod(kernel) * int(layer["n_chan"])
-    settings = {**mult, "data": layer.get("data") or mult.get("data")}
-    w = matrix(settings, n_in, int(layer["n_filt"]), weights)
-    x = TensorType.full((*spatial, int(layer["n_chan"])), fixed(layer.get("in")))
-    return None if w is None else conv_cost(
-        w, x, fixed(mult.get("acc")), fixed(layer.get("out")), target=target, kernel=kernel,
-        out_positions=prod(spatial_of(layer, "out")), strategy=mult["strategy"],
-        reuse_factor=int(mult["reuse_factor"]),
-        parallel=int(layer.get("parallelization_factor") or 1),
+    backend = "Vivado" if str(point["tool"]) < "2020.2" else "Vitis"
+    return Target(
+        backend, "io_stream" if streams else "io_parallel", point["part"], float(point["clk_ns"]),
+        f"{backend.lower()} {str(point['tool'])[:6]}",
     )  # fmt: skip
 
 
-def family_of(layer: Layer, mult: Layer | None, target: Target) -> str:
-    """Return the family that a layer's interval belongs to."""
-    kind, call = layer["kind"], str(layer.get("call", ""))
-    settings = mult or layer
-    if "conv" in kind or kind == "dense_config":
-        strategy = settings.get("strategy")
-        reuse = int(settings.get("reuse_factor") or 1)
-        core = "resource" if strategy == "resource" and reuse > 1 else (
-            "unrolled" if reuse == 1 else "reused")  # fmt: skip
-        return f"{'conv ' if 'conv' in kind else ''}{core}"
-    if "softmax" in call:
-        return "softmax"
-    return "pool" if kind.startswith("pool") else "simple"
+def designs(folder: Path) -> Iterator[tuple[Point, Arrays, str]]:
+    """Yield every design, its weights, and why it does not count, or an empty text.
+
+    Args:
+        folder: the one that holds ``hls4ml_designs.json`` and ``public_designs``.
+    """
+    seen: list[tuple[Any, ...]] = []
+    for point, arrays, reason in (*public(folder / "public_designs"), *listed(folder)):
+        key = tuple(point["hls"].get(k) for k in ("dsp", "lat_max", "lut", "ff"))
+        if not reason and any(_same(key, other) for other in seen):
+            reason = "the same design as another"
+        if not reason:
+            seen.append(key)
+        yield point, arrays, reason
 
 
-def pairs(design: Layer) -> list[tuple[Layer, Layer | None]]:
-    """Return the layers of a design in order, each convolution with its multiplier's settings."""
-    found: list[tuple[Layer, Layer | None]] = []
-    waiting: Layer | None = None
-    channels = 0
-    for layer in design["layers"]:
-        if layer["kind"] == "dense_config" and not str(layer.get("call", "")).startswith("dense"):
-            waiting = layer
-            continue
-        if "conv" in layer["kind"]:
-            channels = int(layer["n_filt"])
-        elif layer["kind"] == "dense_config":
-            channels = 0
-        elif layer["kind"] == "activ_config" and channels and layer["n_in"] % channels == 0:
-            layer = {**layer, "channels": channels}
-        found.append((layer, waiting if "conv" in layer["kind"] else None))
-    return found
+def _same(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    """Return whether two designs differ by no more than a commit does that changes nothing."""
+    return a[:2] == b[:2] and abs(a[2] - b[2]) <= 0.005 * b[2] and abs(a[3] - b[3]) <= 0.01 * b[3]
 
 
-def usable(design: Layer) -> bool:
-    """Return whether the figures of a design stand for what stock hls4ml makes of its weights."""
-    flags = " ".join(design["flags"])
-    return (
-        not design["bind"]
-        and UNROLLED_CONV not in design["id"]
-        and not any(word in flags for word in UNUSABLE)
+def public(folder: Path) -> Iterator[tuple[Point, Arrays, str]]:
+    """Yield the designs of ``public_designs``, one file a repository."""
+    for file in sorted(folder.glob("*.json")):
+        with np.load(file.with_suffix(".npz")) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        for point in json.loads(file.read_text("utf-8")):
+            yield point, arrays, _public_reason(point)
+
+
+def _public_reason(point: Point) -> str:
+    """Return why the report of a point does not stand for stock hls4ml's sources of it."""
+    hls = point["hls"]
+    if not any(c["fn"].startswith(("dense", "conv")) for c in point["calls"]):
+        return "no layers of hls4ml in the top function"
+    if any((point["not_stock"] or {}).values()):
+        return "changed kernels"
+    if None in (hls["lut"], hls["ff"], hls["dsp"], hls["bram18"]) or hls["lut"] < 200:
+        return "no figures, or next to none"
+    if point["bind"]:
+        return "bind_op or RESOURCE pragmas"
+    known = {m[1] for name in point["layers"] if (m := re.search(r"config(\d+)", name))}
+    ids = (re.search(r"config(\d+)(?:_mult)?_?s?$", name) for name in point["submodules"])
+    mixed = any(m[1] not in known for m in ids if m) or any(
+        _other_type(point, c) for c in point["calls"]
     )
+    return "a report of other sources" if mixed else ""
+
+
+def _other_type(point: Point, call: Mapping[str, Any]) -> bool:
+    """Return whether the report has a layer with a result of another width than its sources."""
+    if not call.get("cfg") or not call.get("types"):
+        return False
+    pattern = r"ap_(u?)fixed_(\d+)_(m?\d+)_\d_\d_\d_(?:\d+u_)?" + re.escape(call["cfg"]) + "_s$"
+    return any(
+        name.startswith(call["fn"].split("_")[0]) and int(m[2]) != call["types"][-1]["w"]
+        for name in point["submodules"]
+        if (m := re.search(pattern, name))
+    )
+
+
+def listed(folder: Path) -> Iterator[tuple[Point, Arrays, str]]:
+    """Yield the designs of ``hls4ml_designs.json``."""
+    with np.load(folder / "hls4ml_designs_weights.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for design in json.loads((folder / "hls4ml_designs.json").read_text("utf-8")):
+        notes = " ".join(design["flags"])
+        reason = next((flag for flag in FLAGS if flag in notes), "")
+        reason = reason or ("bind_op pragmas" if design["bind"] else "")
+        if UNROLLED_CONV in design["id"]:
+            reason = "a convolution unrolled over all positions"
+        yield _with_calls(design), arrays, reason
+
+
+def _with_calls(design: Mapping[str, Any]) -> Point:
+    """Return a design with the calls, layers and weights that its list of layers stands for."""
+    named = (layer["io_type"] for layer in design["layers"] if layer.get("io_type"))
+    streams = (design["yml"].get("IOType") or next(named, "")) == "io_stream"
+    calls: list[dict[str, Any]] = []
+    layers: dict[str, Any] = {}
+    weights: dict[str, Any] = {}
+    mult = ""
+    for layer in design["layers"]:
+        layers[layer["cfg"]] = layer = dict(layer)
+        for name, place in (layer.get("data") or {}).items():
+            text = layer.get("w" if name[0] in "wsd" else "b")
+            weights[name] = {"npz": place.replace("/", "__"), "type": text}
+        if not layer.get("call"):
+            mult = layer["cfg"] if layer["kind"] == "dense_config" else mult
+            continue
+        if "conv" in layer["kind"] and mult:
+            layer["mult_config"], mult = mult, ""
+        types = [{**layer[k], "arr": streams} for k in ("in", "out") if layer.get(k)]
+        args = list(layer["args"])
+        made = [c["args"][1] for c in calls]
+        if calls and args[0] not in (*made, calls[0]["args"][0]):
+            args[0] = made[-1]  # a cast between them is not in the list
+        calls.append({"fn": layer["call"], "types": types, "cfg": layer["cfg"], "args": args})
+    return {**design, "calls": calls, "layers": layers, "weights": weights}

@@ -82,6 +82,18 @@ def test_what_is_legal_is_read_beside_findings() -> None:
     assert read_settings({"target": 3}).target == TargetSettings()
 
 
+def test_a_tool_is_a_version_of_what_the_backend_is_for() -> None:
+    config = make_config({"target": {"tool": "vitis 2024.1"}})
+    assert config.target.tool == "vitis 2024.1"
+    assert make_config(settings_of(config)) == replace(config, source="the arguments")
+    assert "tool" not in settings_of(make_config({}))["target"]
+    for target in ({"tool": "vitis"}, {"tool": "vivado 2020.1"}, {"tool": "Vitis 2024.1"},
+                   {"tool": "vitis 2024.1", "backend": "Vivado"}, {"tool": 2024.1}):  # fmt: skip
+        (finding,) = findings({"target": target})
+        assert finding.code == "HW102"
+        assert "target.tool" in finding.found
+
+
 @pytest.mark.parametrize("text", ["<=8", ">=8", "<= 8", "<=1"])
 def test_a_reuse_factor_can_be_a_bound(text: str) -> None:
     config = make_config({"target": {"reuse_factor": text}, "layer": {"a": {"reuse_factor": text}}})

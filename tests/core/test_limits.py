@@ -31,7 +31,11 @@ def test_amounts_are_numbers_or_per_cent() -> None:
     assert parse_amount("12000").value == 12000
     assert not parse_amount(12000).percent
     amount = parse_amount("70%")
-    assert (amount.value, amount.percent) == (Fraction(7, 10), True)
+    assert (amount.value, amount.percent, amount.high) == (Fraction(7, 10), True, False)
+    upper = parse_amount("70%:high")
+    assert (upper.value, upper.percent, upper.high) == (Fraction(7, 10), True, True)
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        parse_share("70%:high")
 
 
 def test_options_override_settings(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwflow.estimate.fabric import resource_cost
+from hwflow.estimate.convolution import conv_cost
 from hwflow.estimate.layer import (
-    conv_cost,
     elementwise_cost,
     free_cost,
     matvec_cost,
@@ -81,9 +80,45 @@ def test_dsp_of_unrolled_constants(weights: object, vivado: int, vitis: int) -> 
     assert dense(weights, VITIS).dsp.value == vitis
 
 
-def test_inputs_wider_than_a_dsp_port_take_two() -> None:
-    wide = matvec_cost(np.array([[43]]), vector(1, FixedType(20, 6)), FIX16, FIX16, target=VIVADO)
-    assert wide.dsp.value == 2
+# ports of 25 x 18 (DSP48E1, UG479) and 27 x 18 bits (DSP48E2, UG579); Berk-Bilgin/ML-fpga, Vivado
+# HLS 2020.1: inputs of 24 bits take one block on both families, those of 28 take two
+@pytest.mark.parametrize(
+    ("part", "bits", "blocks"),
+    [("xc7z020clg400-1", 25, 1), ("xc7z020clg400-1", 26, 2), ("xcu250-figd2104-2L-e", 24, 1),
+     ("xcu250-figd2104-2L-e", 27, 1), ("xcu250-figd2104-2L-e", 28, 2)],
+)  # fmt: skip
+def test_wide_inputs_take_as_many_blocks_as_the_ports_ask_for(
+    part: str, bits: int, blocks: int
+) -> None:
+    target, x = Target("Vivado", "io_parallel", part, 5.0), vector(4, FixedType(bits, 6))
+    weight = np.array([[43], [45], [51], [53]])
+    settings = {"target": target, "weight_t": FixedType(8, 1)}
+    unrolled = matvec_cost(weight, x, FIX16, FIX16, **settings)
+    shared = matvec_cost(weight, x, FIX16, FIX16, **settings, strategy="resource", reuse_factor=4)
+    assert (unrolled.dsp.value, shared.dsp.value) == (4 * blocks, blocks)
+
+
+# Spehic/Diplomska-hls4ml (Vivado HLS 2020.1) and tsopeter/753-FPGA (Vitis HLS 2024.2): inputs,
+# outputs, bits of inputs and weights, reuse factor, DSP
+FUSED = [
+    (800, 32, 4, 4, 50, 256), (288, 32, 4, 4, 72, 64), (32, 10, 4, 4, 64, 5), (9, 32, 16, 4, 72, 4),
+    (125, 1, 6, 6, 25, 3), (54, 1, 6, 6, 54, 1), (50, 4, 6, 6, 50, 4), (45, 6, 6, 6, 45, 6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", FUSED)
+def test_published_narrow_multipliers_take_a_dsp_with_their_addition(
+    point: tuple[int, ...],
+) -> None:
+    n_in, n_out, bits, weight_bits, rf, dsp = point
+    weight = np.full((n_in, n_out), -(2 ** (weight_bits - 1)))
+    x = vector(n_in, FixedType(bits, 1, bits == 16))
+    settings = {"target": STREAM, "strategy": "resource", "reuse_factor": rf}
+    types = {"weight_t": FixedType(weight_bits, 1)}
+    every_bit = FixedType(30, 6)
+    assert matvec_cost(weight, x, every_bit, FIX16, **settings, **types).dsp.value == dsp
+    cut = FixedType(8, 6)  # a product that loses bits is no multiply-add
+    assert matvec_cost(weight, x, cut, FIX16, **settings, **types).dsp.value == 0
 
 
 def test_inputs_that_never_change_cost_nothing() -> None:
@@ -114,15 +149,8 @@ WA_SEARCH = [
 @pytest.mark.parametrize("point", WA_SEARCH)
 def test_published_resource_layers(point: tuple[int, ...]) -> None:
     n_in, n_out, bits, rf, dsp, bram, lut, ff, latency, ii = point
-    cost = resource_cost(
-        n_in=n_in,
-        n_out=n_out,
-        n=n_in * n_out,
-        input_bits=16,
-        weight_bits=bits,
-        reuse_factor=rf,
-        part=VIVADO.part,
-    )
+    weight = np.full((n_in, n_out), -(2 ** (bits - 1)))
+    cost = dense(weight, strategy="resource", reuse_factor=rf, weight_t=FixedType(bits, 1))
     assert abs(cost.dsp.value - dsp) <= 1
     assert abs(cost.bram_18k.value - bram) <= 1
     assert cost.lut.value == pytest.approx(lut, rel=0.05)
@@ -148,6 +176,24 @@ def test_published_streamed_convolution(rf: int, dsp: int, bram: int, latency: i
     assert cost.bram_18k.value == bram
     assert cost.latency_cycles.low <= latency <= cost.latency_cycles.high
     assert cost.ii.value == pytest.approx(latency, rel=0.1)
+
+
+# RF = 1, 32 x 32 pixels: axiotisk/Vitis_Accel_Projects (Vitis HLS 2022.2) 3 cycles each, tutorials
+# of hls4ml with Vivado HLS one
+@pytest.mark.parametrize(
+    ("backend", "tool", "cycles"),
+    [("Vitis", "", 3), ("Vitis", "vitis 2022.2", 3), ("Vitis", "vitis 2022.1", 1),
+     ("Vivado", "", 1), ("Vivado", "vivado 2020.1", 1)],
+)  # fmt: skip
+def test_the_tools_version_decides_on_cycles_per_pixel(
+    backend: str, tool: str, cycles: int
+) -> None:
+    target = Target(backend, "io_stream", "xcu250-figd2104-2L-e", 5.0, tool)
+    cost = conv_cost(
+        np.full((27, 16), 43), TensorType.full((32, 32, 3), FIX16), FIX16, FIX16, target=target,
+        kernel=(3, 3), out_positions=900,
+    )  # fmt: skip
+    assert cost.ii.value == 1024 * cycles
 
 
 # RishThakkar/PokerML, qat_hls4ml_prj_Suits (Vivado HLS 2019.2): 45 BRAM18, of which softmax 2,
@@ -268,7 +314,9 @@ def test_streams_reuse_hardware_and_parallel_copies_it() -> None:
     x = TensorType.full((8, 8, 3), FIX16)
     stream = elementwise_cost(x, FIX16, target=STREAM)
     parallel = elementwise_cost(x, FIX16, target=VIVADO)
-    assert parallel.lut.value == 64 * stream.lut.value
+    alone = elementwise_cost(vector(3), FIX16, target=VIVADO)
+    assert parallel.lut.value == 64 * alone.lut.value
+    assert alone.lut.value < stream.lut.value < parallel.lut.value  # a stream has a loop besides
     assert (parallel.ii.value, stream.ii.value) == (1, 64)
 
 

@@ -84,6 +84,8 @@ def one(found: Verification, **limits: Any) -> Check:
         ({"max_lut": 499}, False),
         ({"max_lut": "20%"}, True),
         ({"max_lut": "19.9%"}, False),
+        ({"max_lut": "20%:high"}, False),  # 500, at most 1000
+        ({"max_lut": "1000:high"}, True),
         ({"max_dsp": 0}, True),
         ({"max_bram": "0"}, True),
         ({"max_latency_us": 0.045}, True),

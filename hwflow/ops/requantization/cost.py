@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
+from hwflow.estimate.device import fabric_of
+from hwflow.estimate.schedule import adder_levels, cuts_of
 from hwflow.estimate.spread import SIMPLE, make_cost, per_position
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.cost import Cost
@@ -108,8 +110,7 @@ def product_lanes(multiplier: RawArray, lo: RawArray, hi: RawArray, target: Targ
     bits, digits = width(lo, hi), products.csd_digits(multiplier)
     lowest = np.where(multiplier == 0, 1, multiplier & -multiplier)
     constant = products.constant_bits(multiplier // lowest)  # a shift is wires
-    wide = constant + bits >= products.MIN_PRODUCT_BITS[target.backend]
-    in_dsp = wide & (digits >= products.MIN_CSD_DIGITS) & (bits > 0)
+    in_dsp = products.goes_to_dsp(digits, constant + bits, target.backend) & (bits > 0)
     adders = fabric.SHIFT_ADD_WEIGHT * np.maximum(digits - 1, 0) * (constant + bits) * (bits > 0)
     lut = np.where(in_dsp, 0.0, fabric.LUT_PER_ADDER_BIT * adders)
     levels = 1.0 if (digits > 1).any() else 0.0
@@ -208,7 +209,7 @@ def sum_lanes(plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Lanes
         lanes += product_lanes(weight, lo, hi, target)
     bits = width(plan.lo, plan.hi).astype(np.float64)
     adders = fabric.LUT_PER_ADDER_BIT * (len(inputs) - 1) * bits
-    return lanes + Lanes.of(adders, levels=float(fabric.adder_levels(len(inputs))))
+    return lanes + Lanes.of(adders, levels=float(adder_levels(len(inputs))))
 
 
 def total(lanes: Lanes, plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Cost:
@@ -222,11 +223,8 @@ def total(lanes: Lanes, plan: Plan, target: Target, inputs: Sequence[TensorType]
     area = [float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram)]
     copies = x.channels / plan.rows if plan.rows in (1, x.channels) else 1 / prod(x.shape[:-1])
     lut, dsp, bram = (copies * a for a in area)
-    old = fabric.is_7_series(target.part)
-    delay = fabric.ADDER_NS[target.backend, old] * lanes.levels
-    delay += fabric.MULTIPLIER_NS[old] if dsp else 0.0
-    usable = target.clock_period_ns * fabric.USABLE_PERIOD[target.backend]
-    cycles = float(int(delay / usable)) + (1.0 if bram else 0.0)
+    cuts = cuts_of(fabric_of(target), dsp > 0, ceil(lanes.levels))
+    cycles = len(cuts) + (1.0 if bram else 0.0)
     ff = lanes.bits * x.channels * cycles + (20.0 if target.streams else 0.0)
     cost = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
     return per_position(cost, x, target)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
-from hwflow.estimate.layer import conv_cost
+from hwflow.estimate.convolution import conv_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
 from hwflow.ir.body.values import Carrier, Result, Tensor
 from hwflow.ir.body.writer import Body
@@ -207,7 +207,7 @@ class _Convolution(_Products):
             self.matrix, padded, self.exact(x).dtype, self.infer(x).dtype,
             target=target, kernel=self.kernel, out_positions=prod(window.out),
             strategy=self.strategy, reuse_factor=self.reuse_factor, bias=self.bias.raw,
-            parallel=self.parallelization_factor, groups=self._blocks(),
+            weight_t=self.weight.dtype, parallel=self.parallelization_factor, groups=self._blocks(),
             xnor=self.product == "xnor",
         )  # fmt: skip
 

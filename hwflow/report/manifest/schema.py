@@ -47,6 +47,7 @@ class Target(_Strict):
         backend: hls4ml backend.
         io_type: ``io_parallel`` or ``io_stream``.
         clock_period_ns: requested clock period.
+        tool: HLS tool and version that figures are estimated for; None for the newest.
         strategy: strategy of layers that do not say otherwise.
         reuse_factor: reuse factor of such layers; a text where it is a bound.
     """
@@ -57,6 +58,7 @@ class Target(_Strict):
     backend: Line
     io_type: Line
     clock_period_ns: float
+    tool: Line | None = None
     strategy: Line
     reuse_factor: int | Line
 

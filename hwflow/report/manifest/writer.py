@@ -116,6 +116,7 @@ def _target(build: Build) -> schema.Target:
         backend=target.backend,
         io_type=target.io_type,
         clock_period_ns=target.clock_period_ns,
+        tool=target.tool or None,
         strategy=defaults.strategy,
         reuse_factor=defaults.reuse_factor,
     )
