@@ -100,8 +100,8 @@ def _parallel_conv(
     it writes through a pointer (two layers of another).
 
     Args:
-        core: of one product.
-        bits: of a window, of the whole input and of the whole result.
+        core: cost of one product.
+        bits: widths of a window, of the whole input and of the whole result, added up.
         steps: turns.
         parallel: products side by side.
         backend: ``"Vivado"`` or ``"Vitis"``.

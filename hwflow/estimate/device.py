@@ -54,7 +54,7 @@ FASTER = 0.66
 """Delay at 7-series speed grade -3 as a part of that at -1 (DS181, DS183: DSP48E1 and CLB)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fabric:
     """Delays of a part under a tool.
 
@@ -125,12 +125,13 @@ def fabric_of(target: Target) -> Fabric:
     faster = 1.0
     if family == SEVEN_SERIES:
         faster = 1.0 - (1.0 - FASTER) * (speed_grade(target.part) - 1) / 2
+    key = target.backend, family
     return Fabric(
-        family,
-        target.clock_period_ns * USABLE_PERIOD[target.backend],
-        ADDER_NS[target.backend, family] * faster,
-        MULTIPLIER_NS[target.backend, family] * faster,
-        FIFO_NS[family] * faster,
-        TABLE_NS[family] * faster,
-        DSP_PORTS[family],
+        family=family,
+        usable_ns=target.clock_period_ns * USABLE_PERIOD[target.backend],
+        adder_ns=ADDER_NS[key] * faster,
+        multiplier_ns=MULTIPLIER_NS[key] * faster,
+        fifo_ns=FIFO_NS[family] * faster,
+        table_ns=TABLE_NS[family] * faster,
+        ports=DSP_PORTS[family],
     )

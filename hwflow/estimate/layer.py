@@ -110,7 +110,7 @@ def scale_cost(scale: RawArray, x: TensorType, out_t: FixedType, *, target: Targ
     found = products.count_products(factors, bits, None, target.backend, fabric_of(target).ports)
     found = replace(found, sum_adders=x.channels)
     width = x.dtype.width + int(products.constant_bits(factors).max(initial=1))
-    cost = unrolled_cost(found, factors, bits, width, target, 1)
+    cost = unrolled_cost(found, factors, bits, accum_bits=width, target=target, reuse_factor=1)
     return per_position(with_luts(cost, x.channels * fabric.lut_narrowing(out_t)), x, target)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
-from hwflow.estimate.device import Fabric, fabric_of
+from hwflow.estimate.device import fabric_of
 from hwflow.estimate.resource import Turns, resource_cost
 from hwflow.estimate.schedule import Cut, absorbed, adder_levels, cuts_of, registers
 from hwflow.estimate.spread import REUSED, UNROLLED, make_cost
@@ -54,10 +54,11 @@ def product_core(
     n_in, n_out = weight.shape
     parts = fabric_of(target)
     if strategy == "resource" and reuse_factor > 1:
-        stored = weight_t or narrowest(weight)
         turns = Turns(
-            n_in, n_out, weight.size // groups, x.dtype, stored, accum_t, reuse_factor, gathers
-        )
+            n_in=n_in, n_out=n_out, stored=weight.size // groups, x=x.dtype,
+            weight=weight_t or narrowest(weight), accum=accum_t, reuse_factor=reuse_factor,
+            gathers=gathers,
+        )  # fmt: skip
         return resource_cost(turns, target, parts)
     bits = input_bits(x, n_in)
     found = products.count_products(weight, bits, bias, target.backend, parts.ports)
@@ -66,7 +67,9 @@ def product_core(
         found = replace(found, n=found.n - absent, zeros=max(found.zeros - absent, 0))
     if strategy == "distributed_arithmetic":
         found = products.shift_add_only(found, weight.shape[1])
-    return unrolled_cost(found, weight, bits, accum_t.width, target, reuse_factor)
+    return unrolled_cost(
+        found, weight, bits, accum_bits=accum_t.width, target=target, reuse_factor=reuse_factor
+    )
 
 
 def narrowest(weight: RawArray) -> FixedType:
@@ -87,6 +90,7 @@ def unrolled_cost(
     found: products.Products,
     weight: RawArray,
     bits: RawArray,
+    *,
     accum_bits: int,
     target: Target,
     reuse_factor: int,
@@ -104,7 +108,7 @@ def unrolled_cost(
     luts = fabric.lut_unrolled(found, weight.shape[1], accum_bits)
     if target.backend == "Vivado":
         luts += fabric.WIDE_LUT_PER_BIT * found.wide_bits
-    depth, ff, inside = pipeline(found, weight, bits, accum_bits, target, fabric_of(target))
+    depth, ff, inside = pipeline(found, weight, bits, accum_bits=accum_bits, target=target)
     if reuse_factor == 1:
         return make_cost(
             UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth, absorbed_ff=inside
@@ -124,9 +128,9 @@ def pipeline(
     found: products.Products,
     weight: RawArray,
     bits: RawArray,
+    *,
     accum_bits: int,
     target: Target,
-    parts: Fabric,
 ) -> tuple[float, float, float]:
     """Return cycles and flip-flops of an unrolled product, and those that DSP blocks take in."""
     live = (weight != 0) & (bits[:, None] > 0)
@@ -134,7 +138,7 @@ def pipeline(
     fan_in = int(live.sum(axis=0).max(initial=0)) + 1
     multiplies = found.dsp_products > 0
     shifted = 0 if multiplies else found.shift_levels
-    cuts = cuts_of(parts, multiplies, shifted + adder_levels(fan_in))
+    cuts = cuts_of(fabric_of(target), multiplies, shifted + adder_levels(fan_in))
     if found.wide_bits and multiplies and not any(cut.levels == 0 for cut in cuts):
         cuts = [Cut(0), *cuts]  # several blocks: their products are added in a cycle of their own
     held = registers(

@@ -50,7 +50,7 @@ CONTROL_FF, FF_PER_RESULT_BIT, FF_PER_GATHERED_BIT, FF_PER_MULTIPLIER_BIT = 180.
 """Flip-flops of the loop, per result bit, per input bit and per bit of a multiplier's operands."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Turns:
     """A product whose multipliers take turns.
 
