@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from hwflow.cli.limits import LimitOptions
 from hwflow.cli.options import (
     BackendOptions,
     BoardOption,
+    BoardsOptions,
     ConfigOption,
     DataOption,
     DesignOptions,
@@ -24,6 +25,7 @@ from hwflow.cli.options import (
     ReadingOptions,
     StreamOption,
     TargetOptions,
+    board_names,
     compile_design,
 )
 
@@ -49,6 +51,7 @@ def build(
     from hwflow.cli.show.design import print_build
     from hwflow.cli.show.verification import exit_status
     from hwflow.codegen.project import check_folder
+    from hwflow.project.buildable import require_buildable
 
     folder = out or Path("build") / model.stem
     check_folder(folder)
@@ -58,6 +61,7 @@ def build(
             model, reading=reading, config=config, data=data, board=board, **target.settings
         )
         progress("compile", 1.0)
+        require_buildable(design)
         verification = design.verify(
             data, progress=progress, reproducer=folder.with_name(f"{folder.name}-reproducer.npz")
         )
@@ -160,14 +164,28 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
-@app.command(epilog="Example: hwflow estimate model.onnx --board zcu104 --json")
+@app.command(epilog="Example: hwflow estimate model.onnx --board pynq-z2,zcu104,ulx3s-85f")
 @with_groups
-def estimate(model: Model, *, options: DesignOptions, json: JsonOption = False) -> None:
-    """Estimate resources and timing per layer, and whether the board holds it."""
-    from hwflow.cli.show.design import print_estimate
+def estimate(model: Model, *, options: BoardsOptions, json: JsonOption = False) -> None:
+    """Estimate resources and timing per layer, and whether the board holds it.
 
-    design = options.compile(model)
-    print_estimate(design, design.estimate(), json=json)
+    Several boards are compared in one table, each with its part and its clock.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.boards import print_on_boards
+    from hwflow.cli.show.design import print_estimate
+    from hwflow.project.advice.boards import on_boards
+    from hwflow.project.candidates import load_boards
+
+    names = board_names(options.board)
+    several = load_boards(names) if len(names) > 1 else ()
+    design = replace(options, board=names[0] if names else None).compile(model)
+    if not several:
+        print_estimate(design, design.estimate(), json=json)
+        return
+    with terminal.stage_progress(quiet=json) as progress:
+        found = on_boards(design, several, progress)
+    print_on_boards(design, found, json=json)
 
 
 @app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")

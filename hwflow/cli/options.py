@@ -32,6 +32,10 @@ TrustOption = Annotated[
 BoardOption = Annotated[
     str | None, typer.Option("--board", "-b", help="Board profile: a name, or a .toml file.")
 ]
+BoardsOption = Annotated[
+    str | None,
+    typer.Option("--board", "-b", help="Board profile: a name, or a .toml file; several with ','."),
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", "-d", help=".npz with the inputs (by name, or x) and labels (y)."),
@@ -135,6 +139,18 @@ class DesignOptions(ReadingOptions, TargetOptions, SettingsOptions):
             board=self.board,
             **self.settings,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardsOptions(DesignOptions):
+    """Everything that a design for one or several boards is compiled with."""
+
+    board: BoardsOption = None
+
+
+def board_names(given: str | None) -> list[str]:
+    """Return the boards that an option names, with commas between them."""
+    return [name.strip() for name in (given or "").split(",") if name.strip()]
 
 
 def compile_design(

@@ -8,18 +8,58 @@ from typing import Annotated
 import typer
 
 from hwflow.cli.app import app, op_app
-from hwflow.cli.options import JsonOption, PluginOption
+from hwflow.cli.groups import with_groups
+from hwflow.cli.options import (
+    ConfigOption,
+    JsonOption,
+    PluginOption,
+    ReadingOptions,
+    TargetOptions,
+    TypeDataOption,
+    board_names,
+)
 
 
-@app.command(epilog="Example: hwflow boards pynq-z2")
+@app.command(epilog="Example: hwflow boards --fits model.onnx --io-type io_stream")
+@with_groups
 def boards(
-    name: Annotated[str | None, typer.Argument(help="One board, with its sources.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One board, with its sources; several with commas.")
+    ] = None,
+    *,
+    fits: Annotated[
+        Path | None,
+        typer.Option(
+            "--fits",
+            metavar="MODEL",
+            help="List what holds a model or a written project, cheapest first, and what breaks "
+            "first on the others. All options below are about it.",
+        ),
+    ] = None,
+    data: TypeDataOption = None,
+    config: ConfigOption = None,
+    target: TargetOptions,
+    reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
-    """List the boards, or show one."""
-    from hwflow.cli.show.catalog import print_boards
+    """List the boards, show one, or find those that hold a design."""
+    from hwflow.cli import terminal
+    from hwflow.cli.show.boards import print_boards, print_on_boards
 
-    print_boards(name, json=json)
+    names = board_names(name)
+    if fits is None:
+        if any([data, config, reading != ReadingOptions(), target != TargetOptions()]):
+            raise typer.BadParameter("is needed by the other options", param_hint="'--fits'")
+        print_boards(names, json=json)
+        return
+    from hwflow.project.candidates import boards_for
+
+    with terminal.stage_progress(quiet=json) as progress:
+        design, found = boards_for(
+            fits, names, plugins=reading.plugins, trust=reading.trust, progress=progress,
+            config=config, weights=reading.weights, data=data, **target.settings,
+        )  # fmt: skip
+    print_on_boards(design, found, json=json)
 
 
 @app.command(epilog="Example: hwflow ops --plugin my_operator.py")

@@ -7,7 +7,7 @@ by commands that need a board, since pydantic takes time to load.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -18,6 +18,20 @@ from hwflow.core.toml_text import parse_toml
 
 RESOURCES = ("lut", "ff", "dsp", "bram_18k", "uram")
 """Resources of a device, in the order of the report."""
+
+PriceClass = Literal[
+    "under 100", "100 to 400", "400 to 1500", "1500 to 5000", "5000 to 15000", "over 15000"
+]
+"""Classes of prices in US dollars, cheapest first. They are wide: prices differ and change."""
+
+LogicKind = Literal["lut6_dsp48", "lut4_mult18", "lut4_mult16", "alm_mult27"]
+"""Kinds of logic and multiplier blocks, which ``hwflow.estimate.logic`` converts between."""
+
+PRICES: tuple[PriceClass, ...] = get_args(PriceClass)
+"""The classes of prices, cheapest first."""
+
+_USUAL_LOGIC: dict[str, LogicKind] = {"amd": "lut6_dsp48", "intel": "alm_mult27"}
+"""Kinds by vendor, where a profile does not say; LUTs of 4 inputs for all others."""
 
 MAX_PROFILE_BYTES = 100_000
 """A profile is a page of text; anything larger is not one."""
@@ -46,10 +60,12 @@ class Resources(_Strict):
     """What the programmable logic of a device offers.
 
     Attributes:
-        lut: look-up tables, of 6 inputs on AMD devices and of 4 on Lattice and Gowin ones.
+        lut: look-up tables: of 6 inputs on AMD devices, of 4 on most others; ALMs where the logic
+            of the board has them.
         ff: flip-flops.
         dsp: multiplier blocks.
-        bram_18k: 18 kbit block RAMs; a 36 kbit block counts as two.
+        bram_18k: 18 kbit block RAMs; a 36 kbit block counts as two, and smaller blocks as what
+            18 kbit take of them.
         uram: 288 kbit UltraRAMs.
     """
 
@@ -65,8 +81,32 @@ class Resources(_Strict):
         return figure.count
 
 
+class Price(_Strict):
+    """What a board costs.
+
+    Attributes:
+        usd: class in US dollars.
+        source: who asks that, and when.
+    """
+
+    usd: PriceClass
+    source: Line
+
+
+class IdlePower(_Strict):
+    """What a device takes while nothing in it switches.
+
+    Attributes:
+        watts: static power of the device in W, without the rest of the board.
+        source: report or data sheet that says so.
+    """
+
+    watts: float = Field(ge=0.0, le=1000.0)
+    source: Line
+
+
 class Board(_Strict):
-    """A board and its device.
+    """A board and its device. What nobody is sure of is None, and shown as unknown.
 
     Attributes:
         name: the name that is printed on the board.
@@ -77,16 +117,39 @@ class Board(_Strict):
         clock_period_ns: clock period to ask for when the user does not say, in ns.
         memory: memory beside the device.
         notes: anything a user should know.
+        speed_grade: speed grade in the name of the part; None where it has none.
+        logic: kind of logic and multipliers; None for the usual one of the vendor.
+        price: what the board costs.
+        idle_power: what the device takes while nothing switches.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}$")]
     part: Token
-    vendor: Literal["amd", "lattice", "gowin", "intel"]
+    vendor: Literal["amd", "lattice", "gowin", "intel", "microchip"]
     family: Line
     resources: Resources
     clock_period_ns: float = Field(ge=0.1, le=1000.0)
     memory: Line
     notes: str = Field(default="", max_length=2000)
+    speed_grade: Token | None = None
+    logic: LogicKind | None = None
+    price: Price | None = None
+    idle_power: IdlePower | None = None
+
+    @property
+    def logic_kind(self) -> LogicKind:
+        """The kind of logic and multipliers, said or usual."""
+        return self.logic or _USUAL_LOGIC.get(self.vendor, "lut4_mult18")
+
+    @property
+    def buildable(self) -> bool:
+        """Whether Vitis and Vivado have the part, so that a project can be written for it."""
+        return self.vendor == "amd"
+
+    @property
+    def price_rank(self) -> int:
+        """Where its price stands among ``PRICES``; behind all of them where it is not known."""
+        return PRICES.index(self.price.usd) if self.price else len(PRICES)
 
     def __repr__(self) -> str:
         """Return the device and its resources in one line."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.logic import logic_of
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
 from hwflow.estimate.streams import beats_of, with_beats, with_fifo, with_registers
 from hwflow.estimate.total import of_reports, total_cost
@@ -74,14 +75,22 @@ def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
 
 
 def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
-    """Yield the share of each resource that the design would take of a board."""
+    """Yield the share of each resource that the design would take of a board, in its own blocks."""
+    logic = logic_of(board)
     for resource in RESOURCES:
         available = board.resources.count(resource)
-        used = getattr(total, BOARD_COLUMN[resource], Estimate())
+        used = logic.converted(resource, getattr(total, BOARD_COLUMN[resource], Estimate()))
         if available == 0 and used.high == 0:
             continue
         percent = used.scaled(100.0 / available) if available else Estimate(*(_ABSENT,) * 3)
-        yield Utilisation(resource, used, available, percent, _fit(used, available))
+        yield Utilisation(
+            resource=resource,
+            used=used,
+            available=available,
+            percent=percent,
+            fits=_fit(used, available),
+            basis=logic.basis,
+        )
 
 
 _ABSENT = 999.0
@@ -103,13 +112,16 @@ def warn(graph: Graph, target: Target, board: Board | None) -> Iterator[Diagnost
     """Yield what would make synthesis run for hours, or the figures another device's."""
     for node in graph.nodes:
         yield from _warn_node(graph, node, target)
-    if board and board.vendor != "amd":
+    why = logic_of(board).why if board else ""
+    if board and why:
         yield Diagnostic(
             code="HW513",
             severity="warning",
             title="estimates are for AMD devices",
-            found=f"board {board.name}: {board.family}, {board.vendor}",
-            help="take the figures as an order of magnitude; measure with Yosys and nextpnr",
+            where=f"board {board.name}: {board.family}, {board.vendor}",
+            found=f"shares are extrapolated: {why}; cycles are those of AMD's UltraScale",
+            help="take the figures as an order of magnitude; those for boards of AMD, such as "
+            "--board zcu104, rest on reports",
         )
 
 

@@ -29,7 +29,7 @@ class LayerEstimate:
     cost: Cost
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Utilisation:
     """Share of one resource of a board.
 
@@ -40,6 +40,7 @@ class Utilisation:
         percent: ``used`` in per cent of it, with the interval.
         fits: ``"yes"`` where the upper end does, ``"borderline"`` where the best value does and the
             upper end does not, else ``"no"``.
+        basis: ``"estimated"``, or ``"extrapolated"`` for devices that no relation was fitted on.
     """
 
     resource: str
@@ -47,6 +48,18 @@ class Utilisation:
     available: int
     percent: Estimate
     fits: str
+    basis: str = "estimated"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the share as plain data, for JSON."""
+        return {
+            "resource": self.resource,
+            "used": interval_dict(self.used),
+            "available": self.available,
+            "percent": interval_dict(self.percent),
+            "fits": self.fits,
+            "basis": self.basis,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +139,7 @@ class EstimateReport:
             "total": cost_dict(self.total),
             "board": self.board,
             "fits": self.fits,
-            "utilisation": [
-                {
-                    "resource": u.resource,
-                    "used": interval_dict(u.used),
-                    "available": u.available,
-                    "percent": interval_dict(u.percent),
-                    "fits": u.fits,
-                }
-                for u in self.utilisation
-            ],
+            "utilisation": [u.to_dict() for u in self.utilisation],
             "warnings": [w.as_dict() for w in self.warnings],
         }
 

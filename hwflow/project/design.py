@@ -173,12 +173,14 @@ class Design(Compiled):
                 the test vectors.
 
         Raises:
-            CompileError: the folder cannot be used.
+            CompileError: the folder cannot be used; HW504, no back end builds for the board.
             ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
         """
+        from hwflow.project.buildable import require_buildable
         from hwflow.project.contents import MEASURED, build_files
         from hwflow.report.manifest.writer import Build
 
+        require_buildable(self)
         build = Build(
             graph=self.graph,
             target=self.target,

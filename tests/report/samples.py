@@ -88,8 +88,20 @@ def estimate_of(net: Graph, fits: str = "yes") -> EstimateReport:
         latency_ns=total.latency_cycles.scaled(5.0),
         board="PYNQ-Z2",
         utilisation=(
-            Utilisation("lut", used, 53200, used.scaled(100 / 53200), fits),
-            Utilisation("dsp", Estimate(), 220, Estimate(), "yes"),
+            Utilisation(
+                resource="lut",
+                used=used,
+                available=53200,
+                percent=used.scaled(100 / 53200),
+                fits=fits,
+            ),
+            Utilisation(
+                resource="dsp",
+                used=Estimate(),
+                available=220,
+                percent=Estimate(),
+                fits="yes",
+            ),
         ),
         fits=fits,
         warnings=(),

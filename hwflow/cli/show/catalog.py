@@ -1,4 +1,4 @@
-"""What the command line prints about hwflow itself: boards, operators, and what is installed."""
+"""What the command line prints about hwflow itself: operators, and what is installed."""
 
 from __future__ import annotations
 
@@ -20,30 +20,6 @@ PACKAGES = {
     "da": ("da4ml",),
 }
 """Packages by the extra that brings them."""
-
-
-def print_boards(name: str | None, *, json: bool) -> None:
-    """Print all boards, or one with the source of each figure."""
-    from hwflow.core.board import RESOURCES, list_boards, load_board
-
-    chosen = [load_board(name)] if name else list_boards()
-    if json:
-        print_json([board.model_dump() for board in chosen])
-        return
-    if name:
-        board = chosen[0]
-        console.print(f"{board.name}: {board.part}, {board.family}, {board.memory}")
-        for resource in RESOURCES:
-            figure = getattr(board.resources, resource)
-            console.print(f"  {resource:<9} {figure.count:>10,}  {escape(figure.source)}")
-        console.print(f"  clock     {board.clock_period_ns:>8g} ns  {escape(board.notes)}")
-        return
-    figures = (f">{column}" for column in (*RESOURCES, "clock ns"))
-    shown = table(("board", "part", *figures), title=f"{len(chosen)} boards")
-    for board in chosen:
-        counts = (f"{board.resources.count(r):,}" for r in RESOURCES)
-        shown.add_row(board.name, board.part, *counts, f"{board.clock_period_ns:g}")
-    console.print(shown)
 
 
 def print_operators(plugins: Plugins, *, json: bool) -> None:

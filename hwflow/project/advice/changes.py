@@ -8,6 +8,7 @@ from typing import Any
 
 from hwflow.core.board import Board, list_boards
 from hwflow.core.errors import CompileError
+from hwflow.estimate.graph import board_utilisation
 from hwflow.ir.graph import Node
 from hwflow.project.advice.trial import VERDICTS, Settings, Settled, Trial, strategies
 
@@ -165,10 +166,10 @@ def _streamed(settled: Settled) -> Iterator[Change]:
 
 def board_that_fits(settled: Settled, now: Trial) -> tuple[Board, Trial] | None:
     """Return the smallest board that holds the design as it is, with the totals on it."""
-    boards = [b for b in list_boards() if b.vendor == "amd" and b.name != settled.board.name]
+    boards = [b for b in list_boards() if b.buildable and b.name != settled.board.name]
     tried = 0
     for board in sorted(boards, key=lambda b: b.resources.count("lut")):
-        if any(use.used.high > board.resources.count(use.resource) for use in now.utilisation):
+        if any(use.fits != "yes" for use in board_utilisation(now.total, board)):
             continue
         if (tried := tried + 1) > BOARDS:
             break

@@ -111,7 +111,7 @@ def _target(build: Build) -> schema.Target:
     target, defaults = build.target, build.config.target
     return schema.Target(
         board=cut(build.board.name),
-        board_sha256=digests.digest(build.board.model_dump()),
+        board_sha256=digests.digest(build.board.model_dump(exclude_none=True)),
         part=cut(target.part),
         backend=target.backend,
         io_type=target.io_type,
