@@ -83,7 +83,7 @@ def is_7_series(part: str) -> bool:
 
 
 DEVICE = re.compile(
-    r"x[aqc](7z\d+s?|7[ask]\d+t|7vx?\d+t|u\d+[a-z]?|zu\d+[a-z]{2}|[vk]u\d+p?|k\d+|v[a-z]\d+)"
+    r"x[aqc](7z\d+s?|7s\d+|7[ak]\d+t|7vx?\d+t|u\d+[a-z]?|zu\d+[a-z]{2}|[vk]u\d+p?|k\d+|v[a-z]\d+)"
 )
 """The device in a part's name: family and size, without package and speed grade."""
 

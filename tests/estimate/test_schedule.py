@@ -81,6 +81,7 @@ def test_names_of_parts() -> None:
     assert speed_grade("LFE5U-85F") == 1
     parts = ("xc7z020clg400-1", "xc7z020-clg400-1", "xczu7ev-ffvc1156-2-e", "xcu250-figd2104-2L-e")
     assert [device_of(p) for p in parts] == ["xc7z020", "xc7z020", "xczu7ev", "xcu250"]
+    assert device_of("xc7s25csga324-1") == "xc7s25"
     assert dsp_blocks_of("xc7z020-clg400-1") == 220
     assert dsp_blocks_of("xc2s15") is None
 
