@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_words import AMERICAN
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 ROOMS = sorted(p.name for p in (ROOT / "hwflow").iterdir() if (p / "__init__.py").exists())
@@ -58,6 +60,21 @@ def sentences(text: str) -> list[str]:
 def test_sentences_are_short(page: Path) -> None:
     long = [s for s in sentences(page.read_text("utf-8")) if len(s.split()) > LONGEST_SENTENCE]
     assert long == []
+
+
+def american(text: str) -> list[str]:
+    """Return paragraphs with a word that is spelt as identifiers are, outside of code and links."""
+    prose = [p for p in paragraphs(text) if not p.startswith("|")]
+    return [p for p in prose if AMERICAN.search(re.sub(r"`[^`]*`|\]\([^)]*\)|\S+\.md", "", p))]
+
+
+@each_page
+def test_prose_is_spelt_one_way(page: Path) -> None:
+    assert american(page.read_text("utf-8")) == []
+
+
+def test_american_prose_is_found() -> None:
+    assert american("A quantized model.\n\n`quantize` quantises.\n") == ["A quantized model."]
 
 
 def test_a_long_paragraph_is_found() -> None:
