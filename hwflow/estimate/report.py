@@ -50,6 +50,11 @@ class Utilisation:
     fits: str
     basis: str = "estimated"
 
+    @property
+    def answer(self) -> str:
+        """Whether it fits, and that this is extrapolated where it is."""
+        return f"{self.fits}, {self.basis}" if self.basis == "extrapolated" else self.fits
+
     def to_dict(self) -> dict[str, Any]:
         """Return the share as plain data, for JSON."""
         return {
@@ -108,7 +113,7 @@ class EstimateReport:
             figure = f"{use.percent.value:.1f} % ({use.percent.low:.1f}-{use.percent.high:.1f})"
             share, fits = (
                 Cell(figure, share=use.percent.value / 100),
-                Cell(use.fits, FITS[use.fits]),
+                Cell(use.answer, FITS[use.fits]),
             )
             rows.append((f"{use.resource} of {use.available:,}", fits, share))
         caption = f"estimated; latency {self.latency_ns} ns at {self.clock_period_ns:g} ns" + (

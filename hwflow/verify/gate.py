@@ -157,9 +157,11 @@ class Gate:
             amount = self.limits.amount(setting)
             if amount is None:
                 continue
-            used = getattr(self.estimate.total, BOARD_COLUMN[resource], Estimate())
             use = next((u for u in self.estimate.utilisation if u.resource == resource), None)
             if not amount.percent:
+                used = getattr(self.estimate.total, BOARD_COLUMN[resource], Estimate())
+                if use and use.basis == "extrapolated":
+                    used = use.used  # in the blocks of the board
                 yield cost_check(setting, used, amount, f"of {use.available:,}" if use else "")
             elif use is None or not use.available:
                 where = self.estimate.board or "no board"

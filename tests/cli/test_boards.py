@@ -118,3 +118,12 @@ def test_the_design_refuses_too(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match="HW504"):
         design.write(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_shares_of_one_board_say_that_they_are_extrapolated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran = hwflow(capsys, "estimate", "model.onnx", "--board", "ulx3s-85f")
+    assert re.search(r"^lut .*of 83,640: yes, extrapolated$", ran.out, re.M)
+    assert "HW513" in ran.err
+    assert "extrapolated" not in hwflow(capsys, "estimate", "model.onnx", "-b", "pynq-z2").out

@@ -257,3 +257,14 @@ def test_markdown_holds_any_name() -> None:
     assert "<script" not in text.replace("\\<script", "")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(row.count("|") - row.count("\\|") in (6, 9) for row in rows)
+
+
+@pytest.mark.parametrize(("limit", "passed"), [(800, True), (799, False)])
+def test_a_number_of_blocks_is_of_the_board_s_own(limit: int, passed: bool) -> None:
+    found = estimate_of(graph(), "yes")
+    lut, *others = found.utilisation
+    lut = replace(lut, used=found.total.lut_synth.scaled(1.6), basis="extrapolated")
+    converted = replace(found, utilisation=(lut, *others))
+    assert found.total.lut_synth.value == 500
+    check = Gate(VerifySettings(max_lut=limit), verification(), converted).checks()[-1]
+    assert check.passed is passed

@@ -130,7 +130,7 @@ def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None
     for entry in found.utilisation:
         if entry.available:
             used = f"{entry.percent.value:.1f} % ({entry.percent.low:.1f}-{entry.percent.high:.1f})"
-            console.print(f"{entry.resource:<9} {used} of {entry.available:,}: {entry.fits}")
+            console.print(f"{entry.resource:<9} {used} of {entry.available:,}: {entry.answer}")
     console.print(
         f"latency   {_figure(found.latency_ns)} ns at {found.clock_period_ns:g} ns; "
         f"fits {design.board.name}: [bold]{found.fits}[/]"
