@@ -40,7 +40,7 @@ class CheckedDesign:
 
     def __repr__(self) -> str:
         """Return the checks in a line each."""
-        lines = [f"Verified {self.design.graph.name}: {outcome(self.checks)}"]
+        lines = [f"CheckedDesign {self.design.graph.name}: {outcome(self.checks)}"]
         lines += [f"  {check}" for check in self.checks]
         return "\n".join(lines)
 
