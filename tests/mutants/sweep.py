@@ -1,6 +1,6 @@
 """Plants one wrong constant at a time into generated C++ and asks ``verify`` without data for it.
 
-    python -m tests.mutants.sweep --count 1000
+    python -m tests.mutants.sweep --values 850 --types 100 --parameters 50
 
 prints how many were found, and every survivor with the reason. Each mutant runs as real C++: a
 wrong value is read by the compiled program, a wrong type or parameter is compiled. Mutants that
