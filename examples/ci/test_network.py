@@ -25,7 +25,7 @@ def test_the_hardware_computes_what_was_trained(network):
 
 
 def test_it_fits_the_board(network):
-    assert_fits(network, "pynq-z2")
+    assert_fits(network, "zcu104")
 
 
 def test_the_limits_hold(network):
