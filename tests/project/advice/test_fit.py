@@ -24,7 +24,7 @@ FULL = [
     ("digits_mlp", "Cora Z7-07S"),
     ("digits_cnn", "Cora Z7-07S"),
     ("digits_residual", "Cora Z7-07S"),
-    ("digits_residual", "PYNQ-Z2"),
+    ("digits_residual", "ZUBoard 1CG"),
 ]
 
 
