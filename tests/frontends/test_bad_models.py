@@ -96,6 +96,17 @@ def weights_of_open_shape() -> onnx.ModelProto:
     return proto
 
 
+def more_outputs(proto: onnx.ModelProto) -> onnx.ModelProto:
+    proto.graph.node[0].output.append("more")
+    return proto
+
+
+def attribute_of_no_function() -> onnx.ModelProto:
+    proto = model([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.5)])
+    proto.graph.node[0].attribute[0].ref_attr_name = "slope"
+    return proto
+
+
 CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
     "huge shape": ("HW004", huge, "1048576 x 1048576"),
     "attribute that is no number": (
@@ -162,6 +173,9 @@ CASES: dict[str, tuple[str, Callable[[], onnx.ModelProto], str]] = {
     "width per channel": ("HW022", lambda: quant(bits=[1, 2, 3, 4]), "[1. 2. 3. 4.]"),
     "rounding mode": ("HW023", lambda: quant(rounding_mode="ROUNDD"), "did you mean 'ROUND'?"),
     "zero point": ("HW024", lambda: quant(zero_point=0.5), "[0.5]"),
+    "outputs of quant": ("HW025", lambda: more_outputs(quant()), "number of outputs"),
+    "outputs of relu": ("HW025", lambda: more_outputs(relu()), "number of outputs"),
+    "attribute of no function": ("HW034", attribute_of_no_function, "stands for an attribute"),
     "inputs of quant": (
         "HW025",
         lambda: model([node("Quant", ["x", "s"], "y", QONNX, narrow=0)], [constant("s", 1)]),

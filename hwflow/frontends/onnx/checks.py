@@ -198,24 +198,32 @@ def _opset(proto: onnx.ModelProto) -> int:
 
 
 def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
-    """Yield standard operators with more or fewer inputs than ONNX gives them."""
+    """Yield operators with more or fewer inputs or outputs than ONNX or QONNX gives them."""
     opset = _opset(proto)
     for node in proto.graph.node:
-        if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
-            continue
-        try:
-            schema = onnx.defs.get_schema(node.op_type, opset)
-        except onnx.defs.SchemaError:  # the operator is newer than the opset
-            continue
-        least, most = schema.min_input, schema.max_input
-        if not least <= len(node.input) <= most:
-            yield Diagnostic(
-                code="HW025",
-                title=f"{printable(node.op_type)} has the wrong number of inputs",
-                where=f"{node_label(node)}, {where}",
-                found=str(len(node.input)),
-                supported=f"{least}" if least == most else f"{least} to {most}",
-            )
+        for kind, count, least, most in _counts(node, opset):
+            if not least <= count <= most:
+                yield Diagnostic(
+                    code="HW025",
+                    title=f"{printable(node.op_type)} has the wrong number of {kind}",
+                    where=f"{node_label(node)}, {where}",
+                    found=str(count),
+                    supported=f"{least}" if least == most else f"{least} to {most}",
+                )
+
+
+def _counts(node: onnx.NodeProto, opset: int) -> Iterator[tuple[str, int, int, int]]:
+    """Yield how many inputs and outputs a node has, and the least and most it may have."""
+    if node.domain in QONNX_DOMAINS:
+        yield "outputs", len(node.output), 1, 1  # readers count the inputs of quantisers
+    if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
+        return
+    try:
+        schema = onnx.defs.get_schema(node.op_type, opset)
+    except onnx.defs.SchemaError:  # the operator is newer than the opset
+        return
+    yield "inputs", len(node.input), schema.min_input, schema.max_input
+    yield "outputs", len(node.output), schema.min_output, schema.max_output
 
 
 def _check_known_attributes(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
@@ -241,6 +249,8 @@ def _check_attributes(node: onnx.NodeProto, place: str) -> Iterator[Diagnostic]:
                 text.decode()
         except UnicodeDecodeError:
             problem = "its text is not UTF-8"
+        if attribute.ref_attr_name:
+            problem = "it stands for an attribute of a function, and the node is in none"
         if attribute.type == plain.TENSOR and not attribute.HasField("t"):
             problem = "it has no value"
         if not problem and not _is_number(node.op_type, attribute):

@@ -56,6 +56,8 @@ def check_known(node: onnx.NodeProto, opset: int, place: str) -> Iterator[Diagno
     if known is None or node.domain not in ("", "ai.onnx", QONNX_DOMAIN):
         return
     for attribute in node.attribute:
+        if attribute.ref_attr_name:
+            continue  # its value is that of the call; outside of functions it is refused
         defined = _definition(node, attribute.name, opset)
         if defined is not None and defined.type.value != attribute.type:
             yield _wrong_type(attribute, str(defined.type).rpartition(".")[2], place)

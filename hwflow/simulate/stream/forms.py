@@ -33,8 +33,9 @@ class Form:
     @property
     def stand_in(self) -> Array:
         """An array of this shape that takes no memory and has nothing in it to look at."""
-        numeric = self.dtype.kind in "fiub"
-        return np.broadcast_to(np.zeros((), bool if numeric else self.dtype), self.shape)
+        kind = self.dtype.kind
+        short = {**dict.fromkeys("fiub", "?"), **dict.fromkeys("SUV", f"{kind}1")}
+        return np.broadcast_to(np.zeros((), short.get(kind, self.dtype)), self.shape)
 
 
 def check_forms(graph: Graph, forms: Mapping[str, Form]) -> int:

@@ -17,6 +17,7 @@ from hwflow.core.data import Data
 from hwflow.core.errors import CompileError
 from hwflow.ir.graph import Graph
 from hwflow.simulate.stream import files, forms, npy
+from hwflow.simulate.stream.forms import Form
 from hwflow.simulate.stream.sources import Source, open_source
 from tests.cli.command import dense
 from tests.cli.test_hostile_names import hostile_network
@@ -191,6 +192,7 @@ BAD: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "directory": ("HW400(.|\n)*", lying_directory),
     "damaged": ("HW400(.|\n)*array 'x'", damaged),
     "text": ("HW402", lambda p: np.savez(p, x=np.full((5, 4), "a"))),
+    "long text": ("HW40[03]", zipped({"x.npy": raw_npy((), b"", "<U536870911")})),
     "complex": ("HW402", lambda p: np.savez(p, x=X + 1j)),
     "shape": ("HW403(.|\n)*103, 3", lambda p: np.savez(p, x=X[:, :3])),
     "empty": ("HW403", lambda p: np.savez(p, x=X[:0])),
@@ -289,3 +291,8 @@ def test_samples_are_located(tmp_path: Path) -> None:
 def test_items_that_do_not_fit(items: Any, code: str) -> None:
     with pytest.raises(CompileError, match=code):
         everything(open_source(items, graph()), 1000)
+
+
+@pytest.mark.parametrize("kind", ["<U536870911", "|V2147483647", "|S2147483647"])
+def test_types_of_long_elements_take_no_memory(kind: str) -> None:
+    assert Form((5, 4), np.dtype(kind)).stand_in.itemsize <= 4
