@@ -75,9 +75,7 @@ class Reference:
                 return self._run(feeds, wanted)
             except KeyError:
                 raise
-            except (
-                Exception
-            ):  # ONNX Runtime takes no batch, or not the model: the latter comes again
+            except Exception:  # it takes no batch, or not the model: the latter comes again
                 self.batched, self._sessions = False, {}
                 fix_batch(self._proto, self._fixed)
         return self._run(feeds, wanted)
