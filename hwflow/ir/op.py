@@ -216,10 +216,14 @@ class Op(Facts, ABC):
         """Yield a diagnostic for each reason why this cannot be generated for the target."""
         return iter(())
 
-    def reuse_factors(self, target: Target) -> Sequence[int]:
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         """Return the reuse factors that the layer can have with its strategy, ascending.
 
-        Empty where there is nothing to choose.
+        Empty where there is nothing to choose. No bit of any result depends on which is taken.
+
+        Args:
+            target: what the hardware is generated for.
+            inputs: types of the operands, whose shapes are asked.
         """
         return ()
 

@@ -60,14 +60,14 @@ class _Depthwise(_Convolution):
                 supported=", ".join(supported),
                 help='set strategy = "latency" for this layer',
             )
-        yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target))
+        yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target, x))
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
         yield from self._check_sliding(target, x)
 
     def _slides_flat(self) -> bool:
         return len(self.kernel) == 2 and self.kernel[0] == 1
 
-    def reuse_factors(self, target: Target) -> Sequence[int]:
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         """Return what hls4ml takes and its depthwise kernels compute right.
 
         They step through ``prod(kernel) * channels`` products, reuse factor by reuse factor

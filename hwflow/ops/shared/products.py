@@ -126,7 +126,7 @@ class _Products(Op):
         yield from check_product(self.product, obstacle)
         yield from check_accumulator(self.accum_t, x.dtype, self.weight.dtype, self.bias.dtype)
 
-    def reuse_factors(self, target: Target) -> Sequence[int]:
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         return (1,) if self.product == "xnor" else self._factors(target)
 
     def _factors(self, target: Target) -> Sequence[int]:

@@ -47,7 +47,7 @@ def apply_settings(
         settings = {k: getattr(config.target, k) for k in DEFAULTS if k in node.op.settings} | own
         asked = parse_reuse_factor(settings.get("reuse_factor", 1))
         if isinstance(asked, Bound):
-            legal = _legal(node, settings, target)
+            legal = _legal(graph, node, settings, target)
             taken = asked.taken(legal)
             if taken is None and "reuse_factor" in own:
                 findings.append(_out_of_reach(node, own["reuse_factor"], legal, config))
@@ -77,10 +77,11 @@ def _without_type(
         yield from (replace(problem, where=where) for problem in problems)
 
 
-def _legal(node: Node, settings: Mapping[str, Any], target: Target) -> Sequence[int]:
+def _legal(graph: Graph, node: Node, settings: Mapping[str, Any], target: Target) -> Sequence[int]:
     """Return the reuse factors that a layer can have, ascending; any where it does not say."""
     others = {key: value for key, value in settings.items() if key != "reuse_factor"}
-    return replace(node.op, **others).reuse_factors(target) or range(1, ANY + 1)
+    op = replace(node.op, **others)
+    return op.reuse_factors(target, *graph.input_types(node)) or range(1, ANY + 1)
 
 
 def _out_of_reach(node: Node, bound: str, legal: Sequence[int], config: Config) -> Diagnostic:

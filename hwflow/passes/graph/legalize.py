@@ -31,8 +31,10 @@ def legalize(graph: Graph, target: Target, config: Config) -> Graph:
         CompileError: carries every finding of every layer.
     """
     found = [(node, finding) for node in graph.nodes for finding in _findings(graph, node, target)]
-    common = {code: [n for n, f in found if _of_every_layer(n, f, code, target, config)]
-              for code in OF_TARGET}  # fmt: skip
+    common: dict[str, list[Node]] = {code: [] for code in OF_TARGET}
+    for node, finding in found:
+        if _of_every_layer(graph, node, finding, target, config):
+            common[finding.code].append(node)
     findings = [
         _located(finding, graph, node, config)
         for node, finding in found
@@ -49,14 +51,18 @@ def legalize(graph: Graph, target: Target, config: Config) -> Graph:
 
 
 def _of_every_layer(
-    node: Node, finding: Diagnostic, code: str, target: Target, config: Config
+    graph: Graph, node: Node, finding: Diagnostic, target: Target, config: Config
 ) -> bool:
     """Return whether a finding has a code, and is about the one value of ``[target]``."""
     own = {key for name in (node.name, node.origin) for key in config.layers.get(name, {})}
-    if finding.code != code or OF_TARGET[code] in own:
+    if finding.code not in OF_TARGET or OF_TARGET[finding.code] in own:
         return False
-    number = isinstance(config.target.reuse_factor, int) and bool(node.op.reuse_factors(target))
-    return number or code != "HW104"
+    number = isinstance(config.target.reuse_factor, int) and bool(_legal(graph, node, target))
+    return number or finding.code != "HW104"
+
+
+def _legal(graph: Graph, node: Node, target: Target) -> Sequence[int]:
+    return node.op.reuse_factors(target, *graph.input_types(node))
 
 
 def _named(shown: Sequence[str]) -> str:
@@ -86,11 +92,11 @@ def _without_common_value(
 ) -> Diagnostic:
     """Return the finding about a reuse factor of ``[target]`` that some layers cannot have."""
     asked = config.target.reuse_factor
-    takers = [node.op for node in graph.nodes if getattr(node.op, "reuse_factor", None) == asked]
-    choices = sorted((op.reuse_factors(target) for op in takers), key=len)
+    takers = [node for node in graph.nodes if getattr(node.op, "reuse_factor", None) == asked]
+    choices = sorted((_legal(graph, node, target) for node in takers), key=len)
     others = [frozenset(c) if isinstance(c, list) else c for c in choices[1:]]
     legal = [value for value in choices[0] if all(value in other for other in others)]
-    shown = _named([f"{n.name} ({shown_values(n.op.reuse_factors(target))})" for n in nodes])
+    shown = _named([f"{n.name} ({shown_values(_legal(graph, n, target))})" for n in nodes])
     return Diagnostic(
         code="HW104",
         title="illegal reuse factor",

@@ -121,7 +121,7 @@ def _of_layers(settled: Settled, largest: Sequence[str]) -> Iterator[Change]:
 def _factors(settled: Settled, node: Node, strategy: str) -> list[int]:
     """Return some of a layer's reuse factors: all, or those nearest to powers of two."""
     op = replace(node.op, strategy=strategy)  # type: ignore[call-arg]
-    legal = op.reuse_factors(settled.target)
+    legal = op.reuse_factors(settled.target, *settled.graph.input_types(node))
     if len(legal) <= MOST_FACTORS:
         return list(legal)
     powers = (2**n for n in range(MOST_FACTORS))

@@ -121,12 +121,13 @@ class Settled:
 
     def _cost_with(self, node: Node, strategy: str, reuse_factor: int | str) -> Cost | None:
         op = replace(node.op, strategy=strategy, reuse_factor=1)  # type: ignore[call-arg]
-        asked, legal = parse_reuse_factor(reuse_factor), op.reuse_factors(self.target)
+        inputs = self.graph.input_types(node)
+        asked, legal = parse_reuse_factor(reuse_factor), op.reuse_factors(self.target, *inputs)
         taken = asked if isinstance(asked, int) else asked.taken(legal) or legal[-1]
         key = (node.name, strategy, taken)
         if key not in self._known:
             op = replace(op, reuse_factor=taken)  # type: ignore[call-arg]
-            legal_op = not any(op.check(self.target, *self.graph.input_types(node)))
+            legal_op = not any(op.check(self.target, *inputs))
             changed = replace(node, op=op)
             cost = node_cost(self.graph, changed, self.target) if legal_op else None
             self._known[key] = cost
