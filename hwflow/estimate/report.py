@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.stages import COLUMNS
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.notebook import Cell, html_table
-
-NOTEBOOK = {
-    "lut_synth": "LUT, post-synthesis", "ff_synth": "FF, post-synthesis", "dsp": "DSP blocks",
-    "bram_18k": "BRAM, 18 kbit", "latency_cycles": "latency, cycles", "ii": "II, cycles",
-}  # fmt: skip
-"""Columns of the table in notebooks."""
 
 FITS = {"yes": "good", "borderline": "unsure", "no": "bad"}
 """How answers look."""
@@ -95,20 +90,21 @@ class EstimateReport:
     def __repr__(self) -> str:
         """Return the totals in a few lines."""
         total = self.total
-        area = (
-            f"LUT {total.lut_synth}, FF {total.ff_synth}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
-        )
+        area = f"LUT {total.lut}, FF {total.ff}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
+        left = f"LUT {total.lut_synth}, FF {total.ff_synth}"
         time = f"latency {self.latency_ns} ns, II {total.ii} cycles"
         fits = f"fits {self.board}: {self.fits}" if self.board else "no board"
-        return f"EstimateReport: {len(self.layers)} layers, {fits}\n  {area}\n  {time}"
+        lines = (f"csynth: {area}", f"post-synthesis: {left}", time)
+        head = f"EstimateReport: {len(self.layers)} layers, {fits}"
+        return "\n  ".join((head, *lines))
 
     def _repr_html_(self) -> str:
         """Return the layers and the total with their shares, for notebooks."""
         rows: list[tuple[object, ...]] = []
         for row in self.layers:
-            cells = (self._share(row.cost, column) for column in NOTEBOOK)
+            cells = (self._share(row.cost, column) for column in COLUMNS)
             rows.append((row.name, row.kind, *cells))
-        rows.append(("total", "", *(f"{getattr(self.total, column)}" for column in NOTEBOOK)))
+        rows.append(("total", "", *(f"{getattr(self.total, column)}" for column in COLUMNS)))
         for use in self.utilisation:
             figure = f"{use.percent.value:.1f} % ({use.percent.low:.1f}-{use.percent.high:.1f})"
             share, fits = (
@@ -119,7 +115,7 @@ class EstimateReport:
         caption = f"estimated; latency {self.latency_ns} ns at {self.clock_period_ns:g} ns" + (
             f"; fits {self.board}: {self.fits}" if self.board else ""
         )
-        return html_table(caption, ("layer", "operator", *NOTEBOOK.values()), rows)
+        return html_table(caption, ("layer", "operator", *COLUMNS.values()), rows)
 
     def _share(self, cost: Cost, column: str) -> Cell:
         """Return a figure of a layer over its share of the total."""
@@ -158,12 +154,12 @@ def cost_dict(cost: Cost) -> dict[str, Any]:
     """Return a cost with column names that say what each figure stands for."""
     columns = {
         "lut_csynth_equivalent": cost.lut,
-        "lut_post_synthesis_equivalent": cost.lut_synth,
         "ff_csynth_equivalent": cost.ff,
-        "ff_post_synthesis_equivalent": cost.ff_synth,
         "dsp": cost.dsp,
         "bram_18k": cost.bram_18k,
         "latency_cycles": cost.latency_cycles,
         "ii": cost.ii,
+        "lut_post_synthesis_equivalent": cost.lut_synth,
+        "ff_post_synthesis_equivalent": cost.ff_synth,
     }
     return {k: interval_dict(v) for k, v in columns.items()} | {"notes": list(cost.notes)}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from math import isfinite
 
 from hwflow.core.errors import Diagnostic
+from hwflow.report.parts import CostData
 from hwflow.report.schema import LayerData, ReportData, WarningData
 from hwflow.report.words import (
     DASH,
@@ -228,32 +229,47 @@ def _ports(data: ReportData) -> Iterator[str]:
 
 
 def _resources(data: ReportData) -> Iterator[str]:
-    """Yield the estimated resources, against the board where there is one."""
+    """Yield the estimated figures by stage; shares of the board, where there is one, after them."""
     total = data.estimate.total
-    yield "### Resources (estimated, post-synthesis equivalent)"
+    yield "### Resources and timing (estimated)"
     yield ""
-    if data.estimate.utilisation:
-        rows = (
-            (
-                RESOURCE_NAMES[u.resource],
-                count(u.used.value),
-                ends(u.used),
-                count(u.available),
-                use(u)[0],
-                u.fits,
-            )
-            for u in data.estimate.utilisation
-        )
-        yield from table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), rows)
+    rows = ((name, *stages) for name, stages in _stages(total))
+    head = ("", "C synthesis:", "Interval:", "Logic synthesis:", "Interval:")
+    yield from table(head, rows)
+    if data.board is None or not data.estimate.utilisation:
         return
+    yield ""
+    yield f"### Shares of {plain(data.board.name)} (estimated, after logic synthesis)"
+    yield ""
+    shares = (
+        (
+            RESOURCE_NAMES[u.resource],
+            count(u.used.value),
+            ends(u.used),
+            count(u.available),
+            use(u)[0],
+            u.fits,
+        )
+        for u in data.estimate.utilisation
+    )
+    yield from table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), shares)
+
+
+def _stages(total: CostData) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield name, C synthesis and logic synthesis of each figure."""
+    left = {"LUT": total.lut_post_synthesis_equivalent, "FF": total.ff_post_synthesis_equivalent}
     figures = {
-        "LUT": total.lut_post_synthesis_equivalent,
-        "FF": total.ff_post_synthesis_equivalent,
+        "LUT": total.lut_csynth_equivalent,
+        "FF": total.ff_csynth_equivalent,
         "DSP": total.dsp,
         "BRAM 18k": total.bram_18k,
+        "Latency, cycles": total.latency_cycles,
+        "II, cycles": total.ii,
     }
-    rows_of = ((name, count(f.value), ends(f)) for name, f in figures.items())
-    yield from table(("", "Used:", "Interval:"), rows_of)
+    for name, figure in figures.items():
+        after = left.get(name)
+        rest = ("", "") if after is None else (count(after.value), ends(after))
+        yield name, (count(figure.value), ends(figure), *rest)
 
 
 def _warnings(data: ReportData) -> Iterator[str]:

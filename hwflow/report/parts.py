@@ -156,22 +156,22 @@ class CostData:
 
     Attributes:
         lut_csynth_equivalent: look-up tables as C synthesis would report them.
-        lut_post_synthesis_equivalent: look-up tables that logic synthesis would leave.
         ff_csynth_equivalent: flip-flops as C synthesis would report them.
-        ff_post_synthesis_equivalent: flip-flops that logic synthesis would leave.
         dsp: DSP blocks.
         bram_18k: 18 kbit block RAMs.
         latency_cycles: clock cycles from first input to last output.
         ii: cycles between two inferences.
+        lut_post_synthesis_equivalent: look-up tables that logic synthesis would leave.
+        ff_post_synthesis_equivalent: flip-flops that logic synthesis would leave.
         notes: what the figures rest on.
     """
 
     lut_csynth_equivalent: Interval
-    lut_post_synthesis_equivalent: Interval
     ff_csynth_equivalent: Interval
-    ff_post_synthesis_equivalent: Interval
     dsp: Interval
     bram_18k: Interval
     latency_cycles: Interval
     ii: Interval
+    lut_post_synthesis_equivalent: Interval
+    ff_post_synthesis_equivalent: Interval
     notes: tuple[str, ...]

@@ -82,7 +82,7 @@ def print_on_boards(design: Design, found: Sequence[OnBoard], *, json: bool) -> 
         return
     figures = (f">{column} %" for column in SHARES)
     columns = ("board", "price USD", "fits", "breaks first", *figures, ">latency ns", ">clock ns")
-    title = f"{design.source} on {len(found)} boards, estimated"
+    title = f"{design.source} on {len(found)} boards, estimated after logic synthesis"
     shown = table((*columns, "basis", "build"), title=title)
     for each in found:
         report = each.report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwflow.cli.terminal import console, errors, print_json, table, warnings
 from hwflow.cli.terminal.text import escape
 from hwflow.core.errors import HwflowError
+from hwflow.estimate.stages import COLUMNS, ESTIMATED
 
 if TYPE_CHECKING:
     from hwflow.estimate.report import EstimateReport
@@ -111,17 +112,13 @@ def _figure(figure: Estimate) -> str:
     return f"{figure.value:,.0f} [dim]({figure.low:,.0f}-{figure.high:,.0f})[/]"
 
 
-COLUMNS = ("lut", "lut_synth", "ff", "ff_synth", "dsp", "bram_18k", "latency_cycles", "ii")
-TITLES = ("LUT csynth", "LUT synth", "FF csynth", "FF synth", "DSP", "BRAM18", "latency", "II")
-
-
 def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
     """Print estimated resources and timing, each with its interval."""
     if json:
         print_json({"model": design.source, **found.to_dict()})
         return
-    title = f"{design.source} on {design.board.name}, estimated"
-    shown = table(("layer", *(f">{column}" for column in TITLES)), title=title)
+    title = f"{design.source} on {design.board.name}, {ESTIMATED}"
+    shown = table(("layer", *(f">{column}" for column in COLUMNS.values())), title=title)
     for row in found.layers:
         shown.add_row(escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS))
     shown.add_section()
@@ -163,7 +160,7 @@ def print_requantizers(design: Design) -> None:
 
 def print_build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
     """Print the outcome of a build."""
-    from hwflow.cli.show.verification import print_verification
+    from hwflow.cli.show.verification import INDENT, print_verification
     from hwflow.verify.json import verification_dict
 
     estimated = design.estimate()
@@ -184,9 +181,15 @@ def print_build(design: Design, found: Verification, folder: Path, *, json: bool
     print_requantizers(design)
     total = estimated.total
     console.print(
-        f"estimate  LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}, "
-        f"DSP {_figure(total.dsp)}, BRAM18 {_figure(total.bram_18k)}; "
-        f"latency {_figure(estimated.latency_ns)} ns; fits {design.board.name}: {estimated.fits}"
+        f"estimate  csynth: LUT {_figure(total.lut)}, FF {_figure(total.ff)}, "
+        f"DSP {_figure(total.dsp)}, BRAM18 {_figure(total.bram_18k)}, "
+        f"latency {_figure(estimated.latency_ns)} ns",
+        soft_wrap=True,
+    )
+    console.print(
+        f"{INDENT}post-synthesis: LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}; "
+        f"fits {design.board.name}: {estimated.fits}",
+        soft_wrap=True,
     )
     warnings(estimated.warnings)
     console.print(f"project   {folder}/hls, report {folder}/report.html", soft_wrap=True)

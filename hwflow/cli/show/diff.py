@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
+from hwflow.estimate.stages import COLUMNS
 
 if TYPE_CHECKING:
     from hwflow.report.manifest.comparison import Change, Comparison
@@ -24,14 +25,7 @@ DIGITS = 12
 TITLES = {
     "result_t": "type",
     "accum_t": "accumulator",
-    "lut": "LUT csynth",
-    "lut_synth": "LUT synth",
-    "ff": "FF csynth",
-    "ff_synth": "FF synth",
-    "dsp": "DSP",
-    "bram_18k": "BRAM18",
-    "latency_cycles": "latency",
-    "ii": "II",
+    **COLUMNS,
     "observed.sha256": "bits",
     "observed.saturated": "saturated",
     "observed.wrapped": "wrapped",

@@ -129,13 +129,13 @@ class Cost(_Strict):
     """Estimated figures; areas add up over layers. ``docs/report.md`` says what each stands for."""
 
     lut: float
-    lut_synth: float
     ff: float
-    ff_synth: float
     dsp: float
     bram_18k: float
     latency_cycles: float
     ii: float
+    lut_synth: float
+    ff_synth: float
 
 
 class Observed(_Strict):
