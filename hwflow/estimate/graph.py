@@ -57,13 +57,17 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
 
 def total_of(graph: Graph, costs: Mapping[str, Cost], target: Target) -> Cost:
     """Return the cost of a whole graph from those of its layers, by name."""
-    one_shot = {
+    nodes = [(n.name, n.inputs) for n in graph.nodes]
+    return of_reports(total_cost(nodes, costs, target, one_shot(graph)))
+
+
+def one_shot(graph: Graph) -> dict[str, int]:
+    """Return in how many beats the layers get their input that wait for all of it."""
+    return {
         n.name: max((beats_of(graph, i) for i in n.inputs), default=1)
         for n in graph.nodes
         if all(len(t.shape) == 1 for t in graph.input_types(n))
     }
-    nodes = [(n.name, n.inputs) for n in graph.nodes]
-    return of_reports(total_cost(nodes, costs, target, one_shot))
 
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:

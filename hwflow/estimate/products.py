@@ -8,6 +8,7 @@ own estimate; "post-synthesis" is what logic synthesis leaves of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, log, log2
 
 import numpy as np
@@ -160,6 +161,17 @@ def count_products(
         backend: ``"Vivado"`` or ``"Vitis"``.
         ports: bits of the DSP's two ports, the wider first.
     """
+    arrays = (weight, input_bits) if bias is None else (weight, input_bits, bias)
+    contents = tuple(array.astype(np.int64, copy=False).tobytes() for array in arrays)
+    return _counted(contents, backend, ports)
+
+
+@lru_cache(maxsize=32)
+def _counted(contents: tuple[bytes, ...], backend: str, ports: tuple[int, int]) -> Products:
+    """Return what ``count_products`` does: one layer is asked about with many reuse factors."""
+    flat, input_bits, *biases = (np.frombuffer(content, np.int64) for content in contents)
+    weight = flat.reshape(len(input_bits), -1)
+    bias = biases[0] if biases else None
     live = np.where(input_bits[:, None] > 0, weight, 0)
     ordered = np.sort(live, axis=1)
     distinct = first_in_row(live) & (ordered != 0)

@@ -106,14 +106,29 @@ def _path(
     done: dict[str, float] = {}
     slowest = 0.0
     for name, inputs in nodes:
-        cost = costs[name]
-        step = float(getattr(cost.latency_cycles, end))
-        if target.streams:
-            waits = one_shot.get(name)
-            interval = float(getattr(cost.ii, end)) if waits is None else waits - 1.0
-            step = max(0.0, step - interval)
-            slowest = max(slowest, interval)
-        if cost.lut.value + cost.dsp.value > 0:
-            step += module_cycles(target)
+        step, interval = step_of(costs[name], target, one_shot.get(name), end)
+        slowest = max(slowest, interval)
         done[name] = max((done[i] for i in inputs), default=0.0) + step
     return max(done.values(), default=0.0) + slowest
+
+
+def step_of(
+    cost: Cost, target: Target, waits: int | None = None, end: str = "value"
+) -> tuple[float, float]:
+    """Return what a layer adds to a path, and what of its time overlaps with other layers', cycles.
+
+    The latency of a design is its longest path, and the largest of what overlaps (io_stream).
+
+    Args:
+        cost: the layer's cost.
+        target: backend, io type, part and clock.
+        waits: in how many beats it gets its input, where it waits for all of it.
+        end: which figure of the interval: ``value``, ``low`` or ``high``.
+    """
+    step, interval = float(getattr(cost.latency_cycles, end)), 0.0
+    if target.streams:
+        interval = float(getattr(cost.ii, end)) if waits is None else waits - 1.0
+        step = max(0.0, step - interval)
+    if cost.lut.value + cost.dsp.value > 0:
+        step += module_cycles(target)
+    return step, interval

@@ -227,6 +227,13 @@ class Op(Facts, ABC):
         """
         return ()
 
+    def parallelization_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        """Return the parallelization factors that the layer can have, ascending.
+
+        Empty where there is nothing to choose. No bit of any result depends on which is taken.
+        """
+        return ()
+
     def infer(self, *inputs: TensorType) -> TensorType:
         """Return the type of the result, after the cast to ``result_t``."""
         exact = self.exact(*inputs)

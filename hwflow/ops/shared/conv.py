@@ -167,8 +167,14 @@ class _Convolution(_Products):
         n_in, n_out = self.matrix.shape
         return reuse_factors(self.strategy, n_in, n_out, max_reuse=None if target.streams else n_in)
 
+    def parallelization_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        if target.streams:
+            return (1,)
+        positions = prod(self.window(inputs[0].shape).out)
+        return [d for d in range(1, positions + 1) if positions % d == 0]
+
     def _check_sliding(self, target: Target, x: TensorType) -> Iterator[Diagnostic]:
-        yield from self._check_parallel(target, prod(self.window(x.shape).out))
+        yield from self._check_parallel(self.parallelization_factors(target, x))
         if target.streams and self._slides_flat() and self.strides[0] > 1:
             yield Diagnostic(
                 code="HW115",
@@ -185,10 +191,7 @@ class _Convolution(_Products):
         """
         return len(self.kernel) == 2 and self.kernel[0] == 1 < self.kernel[1]
 
-    def _check_parallel(self, target: Target, positions: int) -> Iterator[Diagnostic]:
-        legal = [d for d in range(1, positions + 1) if positions % d == 0]
-        if target.streams:
-            legal = [1]
+    def _check_parallel(self, legal: Sequence[int]) -> Iterator[Diagnostic]:
         if self.parallelization_factor not in legal:
             closest = nearest(self.parallelization_factor, legal)
             yield Diagnostic(

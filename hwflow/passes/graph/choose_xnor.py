@@ -31,15 +31,31 @@ def choose_xnor(graph: Graph, target: Target) -> Graph:
     sizes = magnitudes(graph)
     chosen: dict[str, Layer] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, Layer) or node.op.product not in (None, "xnor"):
-            continue
-        exponent = _exponent(sizes[node.inputs[0]])
-        if exponent is None:
-            continue
-        layer = replace(node.op, product="xnor", input_exponent=exponent)
-        if node.op.product == "xnor" or _pays(graph, node, layer, target):
+        layer = with_product(graph, node, sizes, target)
+        if layer is not None:
             chosen[node.name] = layer
     return graph.replace_ops(chosen) if chosen else graph
+
+
+def with_product(
+    graph: Graph, node: Node, sizes: Mapping[str, float | None], target: Target
+) -> Layer | None:
+    """Return a layer with XNORs in the place of its products; None where they stay.
+
+    Args:
+        graph: has what the layer reads.
+        node: the layer, with any settings.
+        sizes: ``magnitudes`` of the graph.
+        target: what the hardware is generated for.
+    """
+    if not isinstance(node.op, Layer) or node.op.product not in (None, "xnor"):
+        return None
+    exponent = _exponent(sizes[node.inputs[0]])
+    if exponent is None:
+        return None
+    layer = replace(node.op, product="xnor", input_exponent=exponent)
+    taken = node.op.product == "xnor" or _pays(graph, node, layer, target)
+    return layer if taken else None
 
 
 def magnitudes(graph: Graph) -> Mapping[str, float | None]:
