@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.liveness import is_dataflow, live_cost
 from hwflow.estimate.logic import logic_of
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
-from hwflow.estimate.streams import beats_of, with_beats, with_fifo, with_registers
+from hwflow.estimate.streams import beats_of, with_beats, with_channels, with_fifo, with_registers
 from hwflow.estimate.total import of_reports, total_cost
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
@@ -72,9 +73,12 @@ def one_shot(graph: Graph) -> dict[str, int]:
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
     """Return the cost of a layer, with what holds its result: registers, or FIFOs in streams."""
-    cost = node.op.cost(target, *graph.input_types(node))
     if not target.streams:
+        cost = live_cost(graph, node, target)
+        if is_dataflow(graph):
+            return with_channels(cost, graph, node, target.backend)
         return with_registers(cost, graph, node)
+    cost = node.op.cost(target, *graph.input_types(node))
     return with_fifo(with_beats(cost, graph, node), graph, node, target.backend)
 
 

@@ -15,10 +15,12 @@ from dataclasses import replace
 from math import ceil, prod
 
 import numpy as np
+import numpy.typing as npt
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
 from hwflow.estimate.device import MULTIPLIER_STAGES, fabric_of
+from hwflow.estimate.liveness import live_channels
 from hwflow.estimate.matvec import input_bits, product_core, unrolled_cost
 from hwflow.estimate.schedule import adder_levels, stages_of
 from hwflow.estimate.spread import (
@@ -55,6 +57,7 @@ def matvec_cost(
     weight_t: FixedType | None = None,
     positions: int = 1,
     xnor: bool = False,
+    read: npt.NDArray[np.bool_] | None = None,
 ) -> Cost:
     """Return the cost of a constant matrix times a vector (Dense).
 
@@ -71,16 +74,17 @@ def matvec_cost(
         weight_t: declared type of the weights; the narrowest integers by default.
         positions: vectors that one instance works through, one after the other.
         xnor: products are XNORs of sign bits (latency strategy).
+        read: results that are read by anything, of shape ``(n_out,)``; all by default.
     """
     gathers = target.streams and positions == 1
     cost = product_core(
         weight, x, accum_t, target=target, strategy=strategy, reuse_factor=reuse_factor,
-        bias=bias, weight_t=weight_t, gathers=float(gathers), xnor=xnor,
+        bias=bias, weight_t=weight_t, gathers=float(gathers), xnor=xnor, read=read,
     )  # fmt: skip
     if gathers:
         cost = gathered(cost, weight.shape[0] * x.dtype.width, strategy)
-    casts = weight.shape[1] * fabric.lut_narrowing(out_t)
-    return repeated(with_luts(cost, casts), positions)
+    results = weight.shape[1] if read is None else int(read.sum())
+    return repeated(with_luts(cost, results * fabric.lut_narrowing(out_t)), positions)
 
 
 def gathered(cost: Cost, bits: int, strategy: str) -> Cost:
@@ -137,12 +141,13 @@ def elementwise_cost(x: TensorType, out_t: FixedType, *, target: Target) -> Cost
     parts = fabric_of(target)
     levels = 1 + (out_t.rounding is not Rounding.TRN) + (out_t.overflow is not Overflow.WRAP)
     delays = [parts.adder_ns] * levels
-    luts = fabric.lut_cast(x.dtype.width, out_t) * x.channels
+    channels = live_channels(x, target)
+    luts = fabric.lut_cast(x.dtype.width, out_t) * channels
     if target.streams:
         delays = [parts.fifo_ns, *delays, parts.fifo_ns]
         luts += fabric.STREAM_LUT + fabric.LUT_PER_STREAMED_BIT * out_t.width * x.channels
     cycles = stages_of(delays, parts.usable_ns)
-    held = cycles * x.channels * (x.dtype.width + out_t.width) / (2 if target.streams else 1)
+    held = cycles * channels * (x.dtype.width + out_t.width) / (2 if target.streams else 1)
     cost = make_cost(
         SIMPLE, lut=luts, ff=held + (fabric.STREAM_FF if target.streams else 0.0), cycles=cycles
     )

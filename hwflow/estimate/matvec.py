@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
@@ -33,6 +34,7 @@ def product_core(
     groups: int = 1,
     gathers: float = 0.0,
     xnor: bool = False,
+    read: npt.NDArray[np.bool_] | None = None,
 ) -> Cost:
     """Return the cost of one instance of a constant matrix product.
 
@@ -48,6 +50,7 @@ def product_core(
         groups: blocks on the diagonal; what lies outside of them is not stored.
         gathers: part of the input's bits that a resource kernel gathers from a stream.
         xnor: products are XNORs of sign bits (latency strategy).
+        read: results that are read by anything; all by default.
     """
     if xnor:
         return xnor_core(weight, accum_t.width, target)
@@ -61,7 +64,10 @@ def product_core(
         )  # fmt: skip
         return resource_cost(turns, target, parts)
     bits = input_bits(x, n_in)
+    stored_zeros = int((weight == 0).sum())
+    weight = weight if read is None else np.where(read, weight, 0)
     found = products.count_products(weight, bits, bias, target.backend, parts.ports)
+    found = replace(found, zeros=stored_zeros)
     if groups > 1:
         absent = found.n - found.n // groups
         found = replace(found, n=found.n - absent, zeros=max(found.zeros - absent, 0))
@@ -105,7 +111,10 @@ def unrolled_cost(
         target: backend, io type, part and clock.
         reuse_factor: multiplications per multiplier.
     """
-    luts = fabric.lut_unrolled(found, weight.shape[1], accum_bits)
+    built = weight.shape[1]
+    if not target.streams:
+        built = int(((weight != 0) & (bits[:, None] > 0)).any(axis=0).sum())
+    luts = fabric.lut_unrolled(found, built, accum_bits)
     if target.backend == "Vivado":
         luts += fabric.WIDE_LUT_PER_BIT * found.wide_bits
     depth, ff, inside = pipeline(found, weight, bits, accum_bits=accum_bits, target=target)

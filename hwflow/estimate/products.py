@@ -102,7 +102,7 @@ class Products:
 
     Attributes:
         n: weights, zeros included.
-        zeros: weights that are 0 or meet an input that is always 0.
+        zeros: weights that are 0, which is what hls4ml counts.
         multiplications: distinct (input, signed weight) pairs that are more than one addition.
         dsp_products: DSP blocks that those of them take which go to a DSP.
         shift_add_bits: bits of the adders inside the distinct constants that stay in LUTs.
@@ -184,7 +184,7 @@ def _counted(contents: tuple[bytes, ...], backend: str, ports: tuple[int, int]) 
     fan_in = (live != 0).sum(axis=0) + (0 if bias is None else bias != 0)
     return Products(
         n=weight.size,
-        zeros=int((live == 0).sum()),
+        zeros=int((weight == 0).sum()),
         multiplications=int((distinct & (digits >= MIN_CSD_DIGITS)).sum()),
         dsp_products=int((in_dsp * blocks).sum()),
         shift_add_bits=int(((digits - 1) * product)[in_lut].sum()),

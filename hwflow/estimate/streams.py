@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from hwflow.estimate.liveness import is_dataflow, used_channels
 from hwflow.estimate.products import fifo_brams
 from hwflow.estimate.spread import FF_SYNTH, SIMPLE, copied, make_cost, side_by_side
 from hwflow.ir.cost import Cost, Estimate
@@ -56,6 +57,26 @@ def fifo_cost(depth: int, channels: int, bits: int, backend: str) -> Cost:
     return make_cost(SIMPLE, lut=luts, ff=ff, bram=float(blocks), cycles=0.0)
 
 
+CHANNEL_LUT, CHANNEL_LUT_PER_BIT = 20.0, 0.9
+"""LUTs of the FIFO of two words that carries one value between stages in io_parallel, and per bit
+(three designs of two repositories: 23, 33 and 56 for 12, 12 and 48 bits)."""
+
+CHANNEL_FF = {"Vivado": (6.0, 0.0), "Vitis": (5.0, 2.1)}
+"""Flip-flops of that FIFO, and those per bit (the same designs: 6, and 21 and 31 with Vitis HLS)."""
+
+
+def with_channels(cost: Cost, graph: Graph, node: Node, backend: str) -> Cost:
+    """Return the cost of a stage in io_parallel with what carries its result to the next ones."""
+    out, readers = graph.types[node.name], len(graph.users[node.name])
+    if not readers or node.op.kind in ("Input", "Reshape"):
+        return cost
+    bits, values = out.dtype.width, out.size * readers
+    each, per_bit = CHANNEL_FF[backend]
+    luts = values * (CHANNEL_LUT + CHANNEL_LUT_PER_BIT * bits)
+    held = make_cost(SIMPLE, lut=luts, ff=values * (each + per_bit * bits), cycles=0.0)
+    return side_by_side(cost, held)
+
+
 def with_registers(cost: Cost, graph: Graph, node: Node) -> Cost:
     """Return the cost of a layer in io_parallel with registers for what enters and what it makes.
 
@@ -66,6 +87,9 @@ def with_registers(cost: Cost, graph: Graph, node: Node) -> Cost:
     weight = getattr(node.op, "weight", None)
     if weight is None and node.op.kind != "Input":
         return cost
-    live = (out.lo != out.hi).mean() if out.channels else 0.0
+    built = out.lo != out.hi
+    if not is_dataflow(graph):
+        built = built & used_channels(graph, node.name)
+    live = built.mean() if out.channels else 0.0
     held = Estimate.spread(float(out.size * out.dtype.width * live), SIMPLE.ff)
     return replace(cost, ff=cost.ff + held, ff_synth=cost.ff_synth + held.scaled(FF_SYNTH))

@@ -67,14 +67,18 @@ class TensorType:
         return cls(shape, FixedType.covering(int(lo.min()), int(hi.max()), fractional), lo, hi)
 
     def cast(self, to: FixedType) -> TensorType:
-        """Return the tensor after a cast of every element to ``to``; casts are monotone or wrap."""
-        shift = self.dtype.fractional - to.fractional
-        lo, hi = self.bounds
-        wraps = to.overflow in (Overflow.WRAP, Overflow.SAT_ZERO)
-        if wraps and not _stays(lo, hi, shift, to):
-            return TensorType.full(self.shape, to)
+        """Return the tensor after a cast of every element to ``to``; casts are monotone or wrap.
+
+        A channel that may wrap takes any value of ``to``, unless it is constant.
+        """
         frac = self.dtype.fractional
-        return TensorType(self.shape, to, cast_raw(self.lo, frac, to), cast_raw(self.hi, frac, to))
+        lo, hi = cast_raw(self.lo, frac, to), cast_raw(self.hi, frac, to)
+        wraps = to.overflow in (Overflow.WRAP, Overflow.SAT_ZERO)
+        if wraps and not _stays(*self.bounds, frac - to.fractional, to):
+            pairs = zip(self.lo.tolist(), self.hi.tolist(), strict=True)
+            known = [a == b or _stays(a, b, frac - to.fractional, to) for a, b in pairs]
+            lo, hi = np.where(known, lo, to.raw_min), np.where(known, hi, to.raw_max)
+        return TensorType(self.shape, to, lo, hi)
 
     def __str__(self) -> str:
         """Return e.g. ``[8x8x4] ufixed<6,0> in 0..63``."""

@@ -135,7 +135,10 @@ class Dense(_Products):
             name = body.node("Add", body.node("MatMul", x.name, weight), bias)
         return replace(x, name=name, shape=(*x.shape[:-1], self.weight.shape[1]), inner=())
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def cost(
+        self, target: Target, *inputs: TensorType, read: npt.NDArray[np.bool_] | None = None
+    ) -> Cost:
+        """Return the cost; ``read`` says which results are read by anything, all by default."""
         (x,) = inputs
         return matvec_cost(
             self.weight.raw,
@@ -149,6 +152,7 @@ class Dense(_Products):
             weight_t=self.weight.dtype,
             positions=prod(x.shape[:-1]),
             xnor=self.product == "xnor",
+            read=read,
         )
 
     def lower(self, *inputs: TensorType) -> HlsLayer:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import hwflow.ops  # noqa: F401 - registers the operators
-from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
+from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, overflow_raw
 from hwflow.ir.graph import Graph, Node, Port
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
@@ -43,6 +43,14 @@ def fixed(text: Any, default: FixedType | None = None) -> FixedType:
     return FixedType(
         min(int(text["w"]), 60), int(text["i"]), bool(text["signed"]), rounding, overflow
     )
+
+
+def in_beats(n: int, text: Any) -> tuple[int, ...]:
+    """Return the shape of ``n`` values that a stream carries, positions first."""
+    channels = str(text.get("arr")) if isinstance(text, Mapping) else ""
+    if channels.isdigit() and 0 < int(channels) < n and n % int(channels) == 0:
+        return (n // int(channels), int(channels))
+    return (n,)
 
 
 class GraphOfCalls:
@@ -103,7 +111,8 @@ class GraphOfCalls:
             raise UnusableError("weights of another shape")
         if transposed:
             raw = np.moveaxis(raw.reshape(shape[-1], *shape[:-1]), 0, -1)
-        return FixedArray(raw.reshape(shape), fixed(entry["type"]))
+        dtype = fixed(entry["type"])
+        return FixedArray(overflow_raw(raw.reshape(shape), dtype), dtype)  # as C++ takes them
 
     def _bias(self, name: str, n: int) -> FixedArray:
         try:
@@ -151,7 +160,8 @@ class GraphOfCalls:
         if fn not in (*PLAIN, *TABLES):
             raise UnusableError(f"layer {fn} is not in hwflow")
         known = self.values.get(args[0])
-        shape = self.types[known].shape if known else (int(c["n_in"]),)
+        n = int(c["n_in"])
+        shape = self.types[known].shape if known else in_beats(n, text)
         x = self._value(args[0], shape, text)
         if fn == "normalize":
             n = shape[-1]
@@ -209,12 +219,12 @@ class GraphOfCalls:
             "reuse_factor": int(m.get("reuse_factor") or 1),
             "result_t": result,
         }
-        if deep:
-            return self._add(Op.registry["DepthwiseConv2D"](**common, groups=filters), x)
         if not self.streams:
             positions = prod(int(c[k]) for k in ("out_height", "out_width")[-rank:])
             parts = int(c.get("n_partitions") or 1)
             common["parallelization_factor"] = max(1, positions // max(parts, 1))
+        if deep:
+            return self._add(Op.registry["DepthwiseConv2D"](**common, groups=filters), x)
         return self._add(Op.registry[f"Conv{rank}D"](**common), x)
 
     def _spatial(

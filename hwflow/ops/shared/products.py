@@ -95,7 +95,10 @@ class _Products(Op):
         if keeps_products(self.accum_t, full):
             return full if self.accum_t is None else full.cast(self.accum_t)
         assert self.accum_t is not None
-        return TensorType.full(shape, self.accum_t)
+        full = TensorType.full(shape, self.accum_t)
+        # a sum of no products is the bias
+        empty, alone = ~(self.matrix != 0).any(axis=0), self.bias.cast(self.accum_t).raw
+        return replace(full, lo=np.where(empty, alone, full.lo), hi=np.where(empty, alone, full.hi))
 
     @abstractmethod
     def sums(self, x: FixedArray, accum_t: FixedType | None) -> FixedArray:
