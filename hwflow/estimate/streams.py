@@ -62,7 +62,7 @@ CHANNEL_LUT, CHANNEL_LUT_PER_BIT = 20.0, 0.9
 (three designs of two repositories: 23, 33 and 56 for 12, 12 and 48 bits)."""
 
 CHANNEL_FF = {"Vivado": (6.0, 0.0), "Vitis": (5.0, 2.1)}
-"""Flip-flops of that FIFO, and those per bit (the same designs: 6, and 21 and 31 with Vitis HLS)."""
+"""Flip-flops of that FIFO, and those per bit (the same designs: 6; 21 and 31 with Vitis HLS)."""
 
 
 def with_channels(cost: Cost, graph: Graph, node: Node, backend: str) -> Cost:
