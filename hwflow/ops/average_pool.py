@@ -210,6 +210,8 @@ class AveragePool(_Pool):
             self._division(x, self.infer(x).dtype)
         except OverflowError as problem:
             yield quotient_too_wide(problem)
+        else:
+            yield from super().check(target, x)
 
     def write_golden(
         self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]

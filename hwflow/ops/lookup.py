@@ -71,7 +71,7 @@ class Lookup(_Table):
     }
     functions: ClassVar[tuple[str, ...]] = tuple(n for n in onnx if n != "ThresholdedRelu")
     wraps: ClassVar[bool] = True
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t")
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_t", "reuse_factor")
     approximate: ClassVar[str] = "a table of the function, rounded"
 
     function: str
@@ -191,7 +191,7 @@ class Lookup(_Table):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
-        return lookup_layer(x, self.table(x.dtype))
+        return lookup_layer(x, self.table(x.dtype), self.reuse_factor)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

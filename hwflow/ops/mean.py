@@ -107,6 +107,8 @@ class Mean(_Several):
             self.lower(*inputs)
         except OverflowError as problem:
             yield quotient_too_wide(problem)
+        else:
+            yield from super().check(target, *inputs)
 
     def write_golden(
         self, body: Body, operands: Sequence[Tensor], types: Sequence[TensorType]

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.estimate.layer import product_cost
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -128,8 +129,11 @@ class Mul(_Merge):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         a, b = inputs
-        wide, other = (TensorType.full(common_shape(a, b), t.dtype) for t in inputs)
-        return product_cost(wide, other, target=target)
+        shape, turns = common_shape(a, b), self.reuse_factor
+        some = [one_turn(TensorType.full(shape, t.dtype), turns, target) for t in inputs]
+        cost = product_cost(some[0], some[1], target=target)
+        bits = sum(t.dtype.width for t in inputs)
+        return in_turns(cost, turns, self.infer(a, b), bits, target=target)
 
 
 def _power(node: OnnxNode, tree: Expression) -> Expression:

@@ -29,6 +29,7 @@ from hwflow.ops.requantization.pieces import cut, reachable, sides_of
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem, Weights, ends_by_row, rows_of, weighted
 from hwflow.ops.requantization.tflite import function_of_node
+from hwflow.ops.shared.turns import _InTurns
 
 TFLITE = "hwflow.tflite"
 """Domain of the operators that stand for TFLite's integer arithmetic."""
@@ -41,7 +42,7 @@ MOST_OPERANDS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Requantize(Op):
+class Requantize(_InTurns):
     """``function(n)``, where ``n`` is the operand's mantissa or a weighted sum of mantissas.
 
     Attributes:
@@ -61,7 +62,7 @@ class Requantize(Op):
     onnx: ClassVar[tuple[str, ...]] = tuple(
         f"{TFLITE}::{name}" for name in ("Requantize", "Rescale", "Mean", "Add", "Table", "Whole")
     )
-    settings: ClassVar[tuple[str, ...]] = ("implementation",)
+    settings: ClassVar[tuple[str, ...]] = ("implementation", "reuse_factor")
 
     function: StepFunction
     weights: Weights = None
@@ -181,10 +182,11 @@ class Requantize(Op):
             return self.plan
         problem = self.problem(*inputs)
         names = FINDERS if self.implementation is None else {self.implementation} & {*FINDERS}
-        found = cheapest(problem, target, inputs, names)
+        found = cheapest(problem, target, inputs, names, turns=self.reuse_factor)
         return found[0][1] if found else None
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        yield from super().check(target, *inputs)
         if len(inputs) > MOST_OPERANDS:
             yield Diagnostic(
                 code="HW232", title="requantised sum of too many operands",
@@ -193,7 +195,7 @@ class Requantize(Op):
             )  # fmt: skip
         if self.chosen(target, *inputs) is not None:
             return
-        priced = cheapest(self.problem(*inputs), target, inputs)
+        priced = cheapest(self.problem(*inputs), target, inputs, turns=self.reuse_factor)
         names = ", ".join(f"{plan.implementation} ({price:.0f} LUTs)" for price, plan in priced)
         if self.implementation is None:
             yield Diagnostic(
@@ -226,10 +228,11 @@ class Requantize(Op):
         return Result(y, Span(*problem.levels, self.fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
-        return self._plan(Target(), *inputs).layer(self.exact(*inputs), *inputs)
+        layer = self._plan(Target(), *inputs).layer(self.exact(*inputs), *inputs)
+        return replace(layer, reuse_factor=self.reuse_factor)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        return self._plan(target, *inputs).cost(target, *inputs)
+        return self._plan(target, *inputs).cost(target, *inputs, turns=self.reuse_factor)
 
     def parameters(self) -> dict[str, Any]:
         low, high = self.function.bounds

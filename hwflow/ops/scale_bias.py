@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import isqrt
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.estimate.layer import scale_cost
+from hwflow.estimate.layer import product_cost, scale_cost
+from hwflow.estimate.spread import with_luts
+from hwflow.estimate.turns import channels_of_lanes, in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -22,7 +24,9 @@ from hwflow.ir.real.expression import Expression
 from hwflow.ir.scaled import Operand, Scaled, Way
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import along_channel, to_hardware
+from hwflow.ops.shared.constants import distance, real_constant, square_root
 from hwflow.ops.shared.functions import line
+from hwflow.ops.shared.turns import _InTurns
 
 F64 = npt.NDArray[np.float64]
 
@@ -32,12 +36,9 @@ SCALE_BITS = 32
 BIAS_BITS = 40
 """Widest bias that real numbers are turned into."""
 
-ROOT_BITS = 256
-"""Bits of a batch norm's square root: far beyond what any rounding behind it can tell."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ScaleBias(Op):
+class ScaleBias(_InTurns):
     """Factor and offset; exact inside, one cast at the end.
 
     Attributes:
@@ -55,7 +56,7 @@ class ScaleBias(Op):
     }
     """``momentum`` is of training."""
     functions: ClassVar[tuple[str, ...]] = onnx
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "scale_t", "bias_t")
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "scale_t", "bias_t", "reuse_factor")
 
     scale: FixedArray
     bias: FixedArray
@@ -188,6 +189,14 @@ class ScaleBias(Op):
         full = [
             FixedArray(np.broadcast_to(a.raw, shape).reshape(-1), a.dtype) for a in (scale, bias)
         ]
+        if self.reuse_factor > 1:
+            return HlsLayer(
+                class_name="HwflowKernel",
+                kernel="scale_bias",
+                attributes={"output_shape": list(x.shape), "weight_names": ["scale", "bias"]},
+                weights={"scale": full[0], "bias": full[1]},
+                reuse_factor=self.reuse_factor,
+            )
         return HlsLayer(
             class_name="BatchNormalization",
             attributes={"n_in": x.size, "n_filt": -1 if per_element else x.channels},
@@ -196,8 +205,21 @@ class ScaleBias(Op):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        scale = np.broadcast_to(self._constants()[0].raw, x.shape).reshape(-1, x.channels)
-        return scale_cost(scale[0], x, self.infer(x).dtype, target=target)
+        constants, turns, out = self._constants(), self.reuse_factor, self.infer(x)
+        scale = np.broadcast_to(constants[0].raw, x.shape).reshape(-1, x.channels)
+        if turns == 1:
+            return scale_cost(scale[0], x, out.dtype, target=target)
+        channels, some = channels_of_lanes(x, turns, target), one_turn(x, turns, target)
+        alike = constants[0].raw.ndim < 2 and (scale[0][channels] == scale[0][channels[0]]).all()
+        if alike:
+            cost = scale_cost(scale[0][channels[0]], some, out.dtype, target=target)
+        else:
+            factor = TensorType.full(some.shape, constants[0].dtype)
+            rows = ceil(max(c.raw.size for c in constants) / 64)  # bits in a LUT of six inputs
+            bits = rows * sum(c.dtype.width for c in constants) + out.dtype.width
+            lanes = some.channels
+            cost = with_luts(product_cost(some, factor, target=target), float(lanes * bits))
+        return in_turns(cost, turns, out, x.dtype.width, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -251,32 +273,8 @@ def affine(node: OnnxNode, x: TensorType, scale: F64, bias: F64) -> ScaleBias:
 def nearest_line(scale: F64, bias: F64) -> ScaleBias:
     """Return the layer with constants next to real ones, which says how far off they are."""
     near = real_constant(scale, SCALE_BITS), real_constant(bias, BIAS_BITS)
-    off = tuple(_distance(*pair) for pair in zip((scale, bias), near, strict=True))
+    off = tuple(distance(*pair) for pair in zip((scale, bias), near, strict=True))
     return ScaleBias(scale=near[0], bias=near[1], rounded=(off[0], off[1]) if any(off) else None)
-
-
-def _distance(real: F64, held: FixedArray) -> float:
-    """Return the largest distance of constants from real numbers that float64 rounds."""
-    off = np.abs(real - held.values)
-    return float((off + np.abs(np.spacing(real)) * 4).max()) if off.any() else 0.0
-
-
-def real_constant(values: F64, bits: int) -> FixedArray:
-    """Return finite real numbers in at most ``bits`` bits, exactly where that is possible."""
-    for candidate in (values, values.astype(np.float32).astype(np.float64)):
-        try:
-            exact = FixedArray.exactly(candidate)
-        except OverflowError:
-            continue
-        if exact.dtype.width <= bits:
-            return exact
-    fractional = bits - 2 - int(np.floor(np.log2(np.abs(values).max())))
-    return FixedArray.exactly(narrowest_grid(values, fractional))
-
-
-def narrowest_grid(values: F64, fractional: int) -> F64:
-    """Return real numbers rounded, half to even, to multiples of ``2**-fractional``."""
-    return np.asarray(np.ldexp(np.rint(np.ldexp(values, fractional)), -fractional))
 
 
 def _along(x: TensorType, bounds: RawArray) -> RawArray:
@@ -288,9 +286,3 @@ def _require_products(x: TensorType, scale: RawArray) -> None:
     largest = max(abs(b) for b in x.bounds) * int(np.abs(scale).max(initial=0))
     if largest.bit_length() > 62:
         raise OverflowError("a product could pass 62 bits")
-
-
-def square_root(x: Fraction) -> Fraction:
-    """Return the square root of a positive rational number to ``ROOT_BITS`` bits."""
-    top = x.numerator * x.denominator
-    return Fraction(isqrt(top << 2 * ROOT_BITS), x.denominator << ROOT_BITS)

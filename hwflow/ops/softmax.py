@@ -16,12 +16,13 @@ from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.casts import cast
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
+from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.casts import kept
 from hwflow.ops.shared.tables import exponentials_at, looked_up, met_by, reciprocals_at, saturating
+from hwflow.ops.shared.turns import _InTurns
 from hwflow.ops.transpose import Transpose
 
 EXP_SIZE = 1024
@@ -38,7 +39,7 @@ EXP_SPAN_BITS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Softmax(Op):
+class Softmax(_InTurns):
     """``exp(x - max) / sum(exp(x - max))``, as hls4ml's "stable" implementation computes it.
 
     The difference to the maximum is taken in a type that cannot wrap (hls4ml's default type does,
@@ -55,7 +56,9 @@ class Softmax(Op):
     onnx: ClassVar[tuple[str, ...]] = ("Softmax",)
     attributes: ClassVar[Mapping[str, Sequence[str]]] = {"Softmax": ("axis",)}
     takes_integers: ClassVar[bool] = True
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "inv_table_size", "table_t")
+    settings: ClassVar[tuple[str, ...]] = (
+        "result_t", "table_size", "inv_table_size", "table_t", "reuse_factor",
+    )  # fmt: skip
     approximate: ClassVar[str] = "tables of exp(-x) and of 1/x"
 
     table_size: int = EXP_SIZE
@@ -205,8 +208,13 @@ class Softmax(Op):
         found = Span(-reach, reach, 2 * self.table_t.fractional)
         return Result(y, found) if self.result_t else Result(*cast(body, y, found, self.table_t))
 
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        """Return what hls4ml's streamed kernel divides its products by; the other shares none."""
+        return super().reuse_factors(target, *inputs) if target.streams else (1,)
+
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
+        yield from super().check(target, x)
         if x.channels < 2:
             yield Diagnostic(
                 code="HW222", title="softmax over a single value", found=f"shape {x.shape}",
@@ -256,12 +264,18 @@ class Softmax(Op):
                 "inv_inp": self.inverse_input_t(x.channels),
                 "inp_norm": self.difference_t(x.dtype),
             },
+            reuse_factor=self.reuse_factor,
         )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         size = max(t.shape[0] for t in self._tables(x.dtype, x.channels))
-        return softmax_cost(x, size, self.table_t.width, target=target)
+        cost = softmax_cost(x, size, self.table_t.width, target=target)
+        more = Estimate(*(float(prod(x.shape[:-1]) * (self.reuse_factor - 1)),) * 3)
+        return replace(
+            cost, dsp=cost.dsp.scaled(1 / self.reuse_factor), ii=cost.ii + more,
+            latency_cycles=cost.latency_cycles + more,
+        )  # fmt: skip
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

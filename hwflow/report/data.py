@@ -192,7 +192,7 @@ def _lowered(graph: Graph, node: Node) -> dict[str, Any]:
         "accum_t": None if accum is None else str(accum),
         "constants": tuple(_constant(name, array) for name, array in layer.weights.items()),
         "strategy": layer.strategy if chooses else None,
-        "reuse_factor": layer.reuse_factor if chooses else None,
+        "reuse_factor": layer.reuse_factor if "reuse_factor" in node.op.settings else None,
     }
 
 

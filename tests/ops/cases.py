@@ -10,6 +10,7 @@ from hwflow.ir.graph import Graph
 from hwflow.ir.names import Namer
 from hwflow.ir.op import Op, Target
 from hwflow.ops.input import Input
+from hwflow.ops.shared.turns import _InTurns
 from hwflow.simulate import cpp
 from hwflow.simulate.numpy import simulate
 from hwflow.testing.operators.cases import (
@@ -29,6 +30,19 @@ def example_cases() -> Iterator[Case]:
     for _, cls in sorted(Op.registry.items()):
         if cls is not Input:
             yield from cases_of(cls)
+
+
+def shared_cases(target: Target) -> Iterator[Case]:
+    """Yield every example that can share its hardware, each with another legal reuse factor."""
+    for number, case in enumerate(example_cases()):
+        if not isinstance(case.op, _InTurns):
+            continue
+        legal = [n for n in case.op.reuse_factors(target, *case.inputs) if n > 1]
+        if legal:
+            op = replace(case.op, reuse_factor=legal[number % len(legal)])
+            found = replace(case, op=op)
+            if found.legal(target):
+                yield found
 
 
 def mismatches(cases: Sequence[Case], target: Target, seed: int = 0) -> list[str]:

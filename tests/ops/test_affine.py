@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.op import RefusedError
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.scale_bias import SCALE_BITS, ScaleBias, real_constant
+from hwflow.ops.scale_bias import SCALE_BITS, ScaleBias
+from hwflow.ops.shared.constants import real_constant
 from tests.ops.chain import compute, convert, every_value, onnx_node, reference
 
 DTYPE = FixedType(7, 3)

@@ -16,7 +16,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ops.input import Input
 from hwflow.testing.operators.cases import Case, mantissas
-from tests.ops.cases import SAMPLES, chunks, example_cases, mismatches
+from tests.ops.cases import SAMPLES, chunks, example_cases, mismatches, shared_cases
 from tests.ops.random_ops import random_cases
 
 TARGETS = [
@@ -90,6 +90,31 @@ def test_examples_compute_the_same_in_cpp(target: Target, cases: list[Case]) -> 
 @pytest.mark.parametrize(("target", "cases"), _builds(_legal))
 def test_all_examples_compute_the_same_in_cpp(target: Target, cases: list[Case]) -> None:
     assert mismatches(cases, target) == []
+
+
+def _shared(target: Target) -> list[Case]:
+    """Return one example with shared hardware of every kernel and operator."""
+    found: dict[tuple[str, str, str], Case] = {}
+    for case in shared_cases(target):
+        layer = case.op.lower(*case.inputs)
+        found.setdefault((case.op.kind, layer.kernel, str(len(case.inputs))), case)
+    return list(found.values())
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize("target", TARGETS[:2], ids=lambda t: t.io_type)
+def test_shared_hardware_computes_the_same_in_cpp(target: Target) -> None:
+    cases = _shared(target)
+    assert len({case.op.kind for case in cases}) >= 15
+    assert mismatches(cases, target) == []
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS[:2], ids=lambda t: t.io_type)
+def test_all_shared_hardware_computes_the_same_in_cpp(target: Target) -> None:
+    for chunk in chunks(shared_cases(target), CHUNK):
+        assert mismatches(chunk, target) == []
 
 
 @pytest.mark.cpp

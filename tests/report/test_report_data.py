@@ -133,7 +133,7 @@ def test_constants_and_settings_are_those_of_the_layer() -> None:
     assert found.range == Range(weight.values.min(), weight.values.max())
     assert (found.zeros, found.elements) == (int(np.sum(weight.raw == 0)), weight.raw.size)
     assert (fc2.strategy, fc2.reuse_factor, fc2.accum_t is None) == ("resource", 4, False)
-    assert (add.strategy, add.reuse_factor, add.constants) == (None, None, ())
+    assert (add.strategy, add.reuse_factor, add.constants) == (None, 1, ())
     assert add.input_shapes == ((4,), (4,))
 
 

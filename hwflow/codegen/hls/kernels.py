@@ -27,6 +27,9 @@ from hwflow.ops import is_built_in
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 """Names of kernels: part of a file's name and of a C++ macro."""
 
+TURNS = "_turns"
+"""Template of the header that kernels include whose layers share hardware."""
+
 
 @cache
 def _environment(templates: str) -> Environment:
@@ -122,17 +125,27 @@ def header_name(kernel: str) -> str:
 
 def headers(layers: Iterable[NamedLayer]) -> dict[str, bytes]:
     """Return the headers of all kernels that the layers use, by path in the project."""
-    used = sorted({(named.layer.kernel, named.templates) for named in layers if named.layer.kernel})
-    return {
-        f"firmware/nnet_utils/{header_name(kernel)}": _block(kernel, folder, "header", {}).encode()
-        for kernel, folder in used
-    }
+    files = {}
+    for (kernel, folder), shared in sorted(_used(layers).items()):
+        path = f"firmware/nnet_utils/{header_name(kernel.strip('_'))}"
+        files[path] = _block(kernel, folder, "header", {"shared": shared}).encode()
+    return files
+
+
+def _used(layers: Iterable[NamedLayer]) -> dict[tuple[str, str], bool]:
+    """Return kernels with their folders, and whether some layer of each shares hardware."""
+    used: dict[tuple[str, str], bool] = {}
+    for named in layers:
+        if named.layer.kernel:
+            key = named.layer.kernel, named.templates
+            used[key] = used.get(key, False) or named.layer.reuse_factor > 1
+    return used | {(TURNS, ""): True} if any(used.values()) else used
 
 
 def kernel_templates(layers: Iterable[NamedLayer]) -> set[tuple[str, str]]:
     """Return name and text of the templates of all kernels used, with those that they import."""
     found: set[tuple[str, str]] = set()
-    for kernel, folder in {(n.layer.kernel, n.templates) for n in layers if n.layer.kernel}:
+    for kernel, folder in _used(layers):
         environment = _environment(folder)
         waiting = {f"{kernel}.h.j2"}
         while waiting:

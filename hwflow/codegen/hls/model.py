@@ -138,11 +138,13 @@ def _model_graph(graph: Graph, target: Target) -> Any:
         wanted = "pip install hls4ml==1.3.0"
         raise ToolError("hls4ml", str(error), code="HW607", help=wanted) from error
     kernels.register()
-    layers, configs = [], {}
+    layers, configs, in_turns = [], {}, False
     ports = {p.value for p in graph.inputs}
     for node in graph.nodes:
         for named in layers_of(graph, node, target):
             layers.append(_layer_entry(named, ports))
+            # as with hls4ml's resource strategy: a pipeline around it would unroll the turns
+            in_turns |= bool(named.layer.kernel) and named.layer.reuse_factor > 1
             traced = named.name in graph.types
             config = _layer_config(named.layer, named.result_t, traced=traced)
             configs[str(layers[-1]["name"])] = config
@@ -163,7 +165,11 @@ def _model_graph(graph: Graph, target: Target) -> Any:
             "WriteEmulationConstants": False,
         },
         "HLSConfig": {
-            "Model": {"Precision": {"default": "ap_fixed<16,6>"}, "ReuseFactor": 1},
+            "Model": {
+                "Precision": {"default": "ap_fixed<16,6>"},
+                "ReuseFactor": 1,
+                "PipelineStyle": "dataflow" if in_turns else "auto",
+            },
             "LayerName": configs,
             "Flows": list(_flows()),
         },
@@ -202,6 +208,7 @@ def _layer_entry(named: NamedLayer, ports: Set[str]) -> dict[str, Any]:
         entry[f"{name}_data"] = array.values
     if layer.kernel:
         entry |= {"kernel": layer.kernel, "templates": named.templates}
+        entry["turns"] = layer.reuse_factor
     return entry
 
 

@@ -36,6 +36,8 @@ def cheapest(
     target: Target,
     inputs: Sequence[TensorType],
     names: Iterable[str] = tuple(FINDERS),
+    *,
+    turns: int = 1,
 ) -> list[tuple[float, Plan]]:
     """Return the implementations that serve, cheapest first, each with its figure of cost.
 
@@ -44,13 +46,14 @@ def cheapest(
         target: backend, io type, part and clock, which costs depend on.
         inputs: types of the operands.
         names: implementations to look for; of each name only the cheapest is returned.
+        turns: values that each lane computes.
     """
     best = []
     for name in names:
         found = [
             plan for way in range(len(FINDERS[name])) if (plan := _find(name, way, _Keyed(problem)))
         ]
-        priced = [(cost.figure(plan.cost(target, *inputs)), plan) for plan in found]
+        priced = [(cost.figure(plan.cost(target, *inputs, turns=turns)), plan) for plan in found]
         best += sorted(priced, key=_price)[:1]
     return sorted(best, key=_price)
 

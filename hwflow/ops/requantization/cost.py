@@ -20,12 +20,14 @@ from hwflow.estimate import products as products
 from hwflow.estimate.device import fabric_of
 from hwflow.estimate.schedule import adder_levels, cuts_of
 from hwflow.estimate.spread import SIMPLE, make_cost, per_position
+from hwflow.estimate.turns import in_turns, one_turn, values_of
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 
 if TYPE_CHECKING:
+    from hwflow.ops.requantization.line_plan import LinePlan
     from hwflow.ops.requantization.plan import Plan
 
 F64 = npt.NDArray[np.float64]
@@ -86,6 +88,11 @@ class Lanes:
             self.levels + other.levels,
             max(self.bits, other.bits),
         )
+
+    def of_rows(self, rows: RawArray) -> Lanes:
+        """Return lanes that each compute one row, some of them the same."""
+        areas = (self.lut[rows], self.dsp[rows], self.bram[rows])
+        return Lanes(*areas, self.levels, self.bits)
 
     @classmethod
     def of(
@@ -153,6 +160,20 @@ def adder_lanes(multiplier: RawArray, offset: RawArray, lo: RawArray, hi: RawArr
     return Lanes.of(lut, levels=1.0, bits=float(bits.max()))
 
 
+def chosen_lane(bits: int, rows: int) -> Lanes:
+    """Return one lane's constants of the row that it computes now, as a memory of all rows."""
+    return Lanes.of(np.full(1, float(bits * ceil(rows / ROM_BITS_PER_LUT))))
+
+
+def shared_line(plan: LinePlan, choices: int) -> Lanes:
+    """Return one product and sum with the factor and the offset chosen among those of all rows."""
+    lo, hi = plan.lo.min(keepdims=True), plan.hi.max(keepdims=True)
+    widest = np.abs(plan.multiplier).max(keepdims=True).reshape(1, 1)
+    offset_bits = int(products.constant_bits(plan.offset).max())
+    lanes = chosen_lane(int(products.constant_bits(widest).max()) + offset_bits, choices)
+    return lanes + varying_lanes(widest, lo, hi) + varying_adder_lanes(1, 1, plan.sums)
+
+
 def varying_adder_lanes(rows: int, choices: int, sums: tuple[int, int]) -> Lanes:
     """Return one addition per row of an offset chosen at run time."""
     bits = FixedType.covering(*sums, 0, signed=True).width
@@ -172,7 +193,7 @@ def comparison_lanes(count: int, lo: RawArray, hi: RawArray) -> Lanes:
     return Lanes.of(LUT_PER_COMPARISON_BIT * count * width(lo, hi).astype(np.float64), levels=1.0)
 
 
-def search_lanes(stages: int, result_bits: int, lo: RawArray, hi: RawArray) -> Lanes:
+def search_lanes(stages: int, result_bits: int, lo: RawArray, hi: RawArray, rows: int = 1) -> Lanes:
     """Return a binary search: a comparison per stage, and the memory of its thresholds.
 
     Args:
@@ -180,9 +201,12 @@ def search_lanes(stages: int, result_bits: int, lo: RawArray, hi: RawArray) -> L
         result_bits: width of a listed result; 0 where results follow from the count.
         lo: least input of each row.
         hi: greatest input of each row.
+        rows: rows whose thresholds a lane holds.
     """
     bits = width(lo, hi).astype(np.float64)
-    memory = sum(2**s for s in range(1, stages)) * bits + 2**stages * result_bits
+    first = 1 if rows == 1 else 0  # the first threshold is a constant where there is one row
+    memory = sum(2**s for s in range(first, stages)) * bits + 2**stages * result_bits
+    memory = memory * rows
     lut = stages * LUT_PER_COMPARISON_BIT * bits + memory / ROM_BITS_PER_LUT
     return Lanes.of(lut, levels=float(2 * stages), bits=float(bits.max()))
 
@@ -200,31 +224,67 @@ def table_lanes(rows: int, size: int, result_bits: int) -> Lanes:
 
 
 def sum_lanes(plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Lanes:
-    """Return the weighted sum of the operands; nothing where there is one."""
+    """Return the weighted sum of the operands of each row; nothing where there is one."""
     lanes = Lanes.of(np.zeros(plan.rows))
-    if plan.weights is None:
-        return lanes
-    for weight, x in zip(plan.weights, inputs, strict=True):
+    for weight, x in zip(plan.weights or (), inputs, strict=bool(plan.weights)):
         lo, hi = (np.full(plan.rows, end) for end in x.bounds)
         lanes += product_lanes(weight, lo, hi, target)
-    bits = width(plan.lo, plan.hi).astype(np.float64)
-    adders = fabric.LUT_PER_ADDER_BIT * (len(inputs) - 1) * bits
-    return lanes + Lanes.of(adders, levels=float(adder_levels(len(inputs))))
+    return lanes + _adders(plan, inputs, width(plan.lo, plan.hi)) if plan.weights else lanes
 
 
-def total(lanes: Lanes, plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Cost:
+def shared_sum_lane(plan: Plan, inputs: Sequence[TensorType]) -> Lanes:
+    """Return the weighted sum of the operands of any row, in one lane."""
+    lanes = Lanes.of(np.zeros(1))
+    for weight, x in zip(plan.weights or (), inputs, strict=bool(plan.weights)):
+        lo, hi = (np.full(1, end) for end in x.bounds)
+        widest = np.abs(weight).max(keepdims=True).reshape(1, 1)
+        lanes += chosen_lane(int(products.constant_bits(widest).max()), plan.rows)
+        lanes += varying_lanes(widest, lo, hi)
+    bits = width(plan.lo.min(keepdims=True), plan.hi.max(keepdims=True))
+    return lanes + _adders(plan, inputs, bits) if plan.weights else lanes
+
+
+def _adders(plan: Plan, inputs: Sequence[TensorType], bits: RawArray) -> Lanes:
+    luts = fabric.LUT_PER_ADDER_BIT * (len(inputs) - 1) * bits.astype(np.float64)
+    return Lanes.of(luts, levels=float(adder_levels(len(inputs))))
+
+
+def total(plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int = 1) -> Cost:
     """Return the cost of all lanes of a tensor, and of the sum before them.
 
     Streams have a lane per channel, which takes turns over positions; rows that are elements then
     share lanes, and their constants are memories.
+
+    Args:
+        plan: the implementation.
+        target: backend, io type, part and clock.
+        inputs: types of the operands.
+        turns: values that a lane computes one after the other in io_parallel, or of one position.
     """
-    x = inputs[0]
-    lanes = sum_lanes(plan, target, inputs) + lanes
-    area = [float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram)]
-    copies = x.channels / plan.rows if plan.rows in (1, x.channels) else 1 / prod(x.shape[:-1])
-    lut, dsp, bram = (copies * a for a in area)
+    x = one_turn(inputs[0], turns, target)
+    lanes, copies = _lanes_of(plan, target, inputs, turns)
+    lut, dsp, bram = (copies * float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram))
     cuts = cuts_of(fabric_of(target), dsp > 0, ceil(lanes.levels))
     cycles = len(cuts) + (1.0 if bram else 0.0)
     ff = lanes.bits * x.channels * cycles + (20.0 if target.streams else 0.0)
-    cost = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
-    return per_position(cost, x, target)
+    found = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
+    bits = sum(t.dtype.width for t in inputs)
+    # the results are about as wide as what a quantiser leaves of the operand
+    return in_turns(per_position(found, x, target), turns, inputs[0], bits, target=target)
+
+
+def _lanes_of(
+    plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int
+) -> tuple[Lanes, float]:
+    """Return lanes, and how many there are of them at one position (streams) or at all."""
+    x = inputs[0]
+    lanes = sum_lanes(plan, target, inputs) + plan.lanes(target)
+    if turns == 1:
+        by_channel = plan.rows in (1, x.channels)
+        return lanes, x.channels / plan.rows if by_channel else 1 / prod(x.shape[:-1])
+    values = np.arange(values_of(x, target)).reshape(turns, -1)
+    rows = values % plan.rows
+    if (rows == rows[0]).all() and plan.rows in (1, x.channels):
+        return lanes.of_rows(rows[0]), 1.0
+    shared = shared_sum_lane(plan, inputs) + plan.shared_lane(target)
+    return shared, float(values.shape[1])

@@ -10,10 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.fixed import RawArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.line_plan import LinePlan
 from hwflow.ops.requantization.lines import Steps, fit
 from hwflow.ops.requantization.plan import Plan
@@ -66,11 +65,14 @@ class MultiplyAddShift(LinePlan):
     def numbers(self) -> Mapping[str, int]:
         return {"shift": self.drop, "clamps": int(self.clamps)}
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def lanes(self, target: Target) -> Lanes:
         lanes = cost.product_lanes(self.multiplier, self.lo, self.hi, target)
         lanes += cost.adder_lanes(self.multiplier, self.offset, self.lo, self.hi)
-        lanes += cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=self.clamps)
-        return cost.total(lanes, self, target, inputs)
+        return lanes + cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=self.clamps)
+
+    def shared_lane(self, target: Target) -> Lanes:
+        lanes = cost.shared_line(self, self.rows)
+        return lanes + cost.clamp_lanes(1, self.sums, self.drop, clamps=self.clamps)
 
     @property
     def detail(self) -> str:

@@ -9,10 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.fixed import RawArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.line_plan import LinePlan
 from hwflow.ops.requantization.lines import Lines, Steps, fit
 from hwflow.ops.requantization.plan import Plan
@@ -75,13 +74,20 @@ class Piecewise(LinePlan):
     def numbers(self) -> Mapping[str, int]:
         return {"shift": self.drop, "segments": self.multiplier.shape[1]}
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def lanes(self, target: Target) -> Lanes:
         segments = self.multiplier.shape[1]
         lanes = cost.comparison_lanes(segments - 1, self.lo, self.hi)
         lanes += cost.varying_lanes(self.multiplier, self.lo, self.hi)
         lanes += cost.varying_adder_lanes(self.rows, segments, self.sums)
-        lanes += cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=True)
-        return cost.total(lanes, self, target, inputs)
+        return lanes + cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=True)
+
+    def shared_lane(self, target: Target) -> Lanes:
+        cuts = self.multiplier.shape[1] - 1
+        lo, hi = self.lo.min(keepdims=True), self.hi.max(keepdims=True)
+        lanes = cost.comparison_lanes(cuts, lo, hi)
+        lanes += cost.chosen_lane(cuts * int(cost.width(lo, hi)[0]), self.rows)
+        lanes += cost.shared_line(self, self.multiplier.size)
+        return lanes + cost.clamp_lanes(1, self.sums, self.drop, clamps=True)
 
     @property
     def detail(self) -> str:

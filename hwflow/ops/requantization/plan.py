@@ -14,6 +14,7 @@ from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Target
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.requantization.cost import Lanes, total
 from hwflow.ops.requantization.problem import Ends, Problem, Weights
 
 LARGEST_CONSTANT = 53
@@ -74,8 +75,22 @@ class Plan(ABC):
         """Return the kernel's arrays, rows first; names begin with different letters."""
 
     @abstractmethod
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        """Return the estimated resources and timing."""
+    def lanes(self, target: Target) -> Lanes:
+        """Return the hardware of each row, behind the sum of operands."""
+
+    @abstractmethod
+    def shared_lane(self, target: Target) -> Lanes:
+        """Return one lane that computes any of the rows, behind the sum of operands."""
+
+    def cost(self, target: Target, *inputs: TensorType, turns: int = 1) -> Cost:
+        """Return the estimated resources and timing.
+
+        Args:
+            target: backend, io type, part and clock.
+            inputs: types of the operands.
+            turns: values that a lane computes one after the other.
+        """
+        return total(self, target, inputs, turns)
 
     def numbers(self) -> Mapping[str, int]:
         """Return the kernel's integer parameters."""

@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.estimate.products import constant_bits
 from hwflow.fixed import RawArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.lines import LARGEST_SHIFT, Steps, offsets, roundest
 from hwflow.ops.requantization.multiply_add_shift import MultiplyAddShift, asked
 from hwflow.ops.requantization.plan import Plan
@@ -43,10 +43,14 @@ class Shift(MultiplyAddShift):
         left = abs(factor).bit_length() - 1
         return {**super().numbers(), "falls": int(factor < 0), "left": left}
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def lanes(self, target: Target) -> Lanes:
         lanes = cost.adder_lanes(self.multiplier, self.offset, self.lo, self.hi)
-        lanes += cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=self.clamps)
-        return cost.total(lanes, self, target, inputs)
+        return lanes + cost.clamp_lanes(self.rows, self.sums, self.drop, clamps=self.clamps)
+
+    def shared_lane(self, target: Target) -> Lanes:
+        lanes = cost.chosen_lane(int(constant_bits(self.offset).max()), self.rows)
+        lanes += cost.varying_adder_lanes(1, 1, self.sums)
+        return lanes + cost.clamp_lanes(1, self.sums, self.drop, clamps=self.clamps)
 
     @property
     def multiplier_bits(self) -> int:

@@ -9,10 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from hwflow.fixed import FixedType, RawArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.plan import Plan, Proof
 from hwflow.ops.requantization.problem import Problem
 
@@ -52,11 +51,16 @@ class Table(Plan):
     def types(self) -> Mapping[str, FixedType]:
         return {"address": FixedType.covering(0, self.entries.shape[1] - 1, 0)}
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def lanes(self, target: Target) -> Lanes:
         rows, size = self.entries.shape
-        low, high = int(self.entries.min()), int(self.entries.max())
-        lanes = cost.table_lanes(rows, size, FixedType.covering(low, high, 0).width)
-        return cost.total(lanes, self, target, inputs)
+        return cost.table_lanes(rows, size, self._entry_bits)
+
+    def shared_lane(self, target: Target) -> Lanes:
+        return cost.table_lanes(1, self.entries.size, self._entry_bits)
+
+    @property
+    def _entry_bits(self) -> int:
+        return FixedType.covering(int(self.entries.min()), int(self.entries.max()), 0).width
 
     @property
     def detail(self) -> str:

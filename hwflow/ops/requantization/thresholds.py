@@ -10,10 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.fixed import FixedType, RawArray
-from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 from hwflow.ops.requantization import cost
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem
 
@@ -64,11 +63,18 @@ class Thresholds(Plan):
     def types(self) -> Mapping[str, FixedType]:
         return {"count": FixedType.covering(0, 2**self.stages - 1, 0)}
 
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+    def lanes(self, target: Target) -> Lanes:
+        return cost.search_lanes(self.stages, self._listed_bits, self.lo, self.hi)
+
+    def shared_lane(self, target: Target) -> Lanes:
+        lo, hi = self.lo.min(keepdims=True), self.hi.max(keepdims=True)
+        return cost.search_lanes(self.stages, self._listed_bits, lo, hi, rows=self.rows)
+
+    @property
+    def _listed_bits(self) -> int:
+        """Width of a listed result; 0 where results follow from the count."""
         low, high = int(self.results.min()), int(self.results.max())
-        listed = 0 if self.step else FixedType.covering(low, high, 0).width
-        lanes = cost.search_lanes(self.stages, listed, self.lo, self.hi)
-        return cost.total(lanes, self, target, inputs)
+        return 0 if self.step else FixedType.covering(low, high, 0).width
 
     @property
     def detail(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import isqrt
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +16,9 @@ MAX_WEIGHT_WIDTH = 24
 
 SHORT = 12
 """Widest factor that is multiplied as it stands."""
+
+ROOT_BITS = 256
+"""Bits of a batch norm's square root: far beyond what any rounding behind it can tell."""
 
 
 def is_short(values: npt.NDArray[np.float64]) -> bool:
@@ -84,3 +90,33 @@ def bias_constant(node: OnnxNode, bias: npt.NDArray[np.float64]) -> FixedArray:
             "which span more than 62 bits",
             help="quantise the bias (Brevitas: bias_quant=Int16Bias)",
         ) from None
+
+
+def distance(real: npt.NDArray[np.float64], held: FixedArray) -> float:
+    """Return the largest distance of constants from real numbers that float64 rounds."""
+    off = np.abs(real - held.values)
+    return float((off + np.abs(np.spacing(real)) * 4).max()) if off.any() else 0.0
+
+
+def real_constant(values: npt.NDArray[np.float64], bits: int) -> FixedArray:
+    """Return finite real numbers in at most ``bits`` bits, exactly where that is possible."""
+    for candidate in (values, values.astype(np.float32).astype(np.float64)):
+        try:
+            exact = FixedArray.exactly(candidate)
+        except OverflowError:
+            continue
+        if exact.dtype.width <= bits:
+            return exact
+    fractional = bits - 2 - int(np.floor(np.log2(np.abs(values).max())))
+    return FixedArray.exactly(narrowest_grid(values, fractional))
+
+
+def narrowest_grid(values: npt.NDArray[np.float64], fractional: int) -> npt.NDArray[np.float64]:
+    """Return real numbers rounded, half to even, to multiples of ``2**-fractional``."""
+    return np.asarray(np.ldexp(np.rint(np.ldexp(values, fractional)), -fractional))
+
+
+def square_root(x: Fraction) -> Fraction:
+    """Return the square root of a positive rational number to ``ROOT_BITS`` bits."""
+    top = x.numerator * x.denominator
+    return Fraction(isqrt(top << 2 * ROOT_BITS), x.denominator << ROOT_BITS)

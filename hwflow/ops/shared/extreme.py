@@ -10,6 +10,7 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.layer import elementwise_cost
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray, RawArray
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -27,10 +28,11 @@ from hwflow.ops.shared.merge import (
     written_on_common_grid,
 )
 from hwflow.ops.shared.scales import same_scale
+from hwflow.ops.shared.turns import _InTurns, turns_layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Extreme(Op):
+class _Extreme(_InTurns):
     """``choose(a, b)`` of two activations of one shape, exactly.
 
     Class attributes:
@@ -42,6 +44,7 @@ class _Extreme(Op):
     selects: ClassVar[bool] = True
     one_scale: ClassVar[bool] = True
 
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
     kernel: ClassVar[str]
     choose: ClassVar[Any]
     lower_bound: ClassVar[bool]
@@ -88,7 +91,9 @@ class _Extreme(Op):
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         a, b = inputs
-        if a.shape != b.shape:
+        if a.shape == b.shape:
+            yield from super().check(target, a, b)
+        else:
             yield Diagnostic(
                 code="HW223",
                 title=f"{self.kernel} of shapes that do not match",
@@ -106,11 +111,16 @@ class _Extreme(Op):
         return Result(broadcast(body, op_type, a, b), Span(lo, hi, left.fractional))
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
+        if self.reuse_factor > 1:
+            return turns_layer(self.kernel, inputs[0].shape, self.reuse_factor)
         return HlsLayer(class_name="Merge", attributes={"op": self.kernel})
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         wide = max(inputs, key=lambda t: t.dtype.width)
-        return elementwise_cost(wide, self.infer(*inputs).dtype, target=target)
+        some, out = one_turn(wide, self.reuse_factor, target), self.infer(*inputs)
+        bits = sum(t.dtype.width for t in inputs)
+        cost = elementwise_cost(some, out.dtype, target=target)
+        return in_turns(cost, self.reuse_factor, out, bits, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -121,14 +121,15 @@ def legal_reuse_factors(n_in: int, n_out: int) -> list[int]:
     """
     total = n_in * n_out
     found = []
-    for rf in (d for d in _divisors(total)):
+    for rf in (d for d in divisors(total)):
         limit = ceil(total / min(n_in, rf))
         if (limit % n_out == 0 or rf >= n_in) and (rf % n_in == 0 or rf < n_in):
             found.append(rf)
     return found
 
 
-def _divisors(n: int) -> list[int]:
+def divisors(n: int) -> list[int]:
+    """Return the divisors of a positive number, ascending."""
     small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
     return sorted({*small, *(n // d for d in small)})
 

@@ -10,13 +10,15 @@ import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.layer import elementwise_cost
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Target
 from hwflow.ir.scaled import Operand, Scaled, Total, Way
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.turns import _InTurns, turns_layer
 
 KERNEL_AXES = 4
 """Axes that the broadcasting kernel loops over."""
@@ -96,7 +98,7 @@ def broadcast(body: Body, op_type: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Merge(Op):
+class _Merge(_InTurns):
     """An elementwise function of two activations that broadcast.
 
     Class attributes:
@@ -104,11 +106,13 @@ class _Merge(Op):
         sign: C++ operator.
     """
 
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
     kernel: ClassVar[str]
     sign: ClassVar[str]
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         a, b = inputs
+        yield from super().check(target, a, b)
         if a.shape != b.shape and len(a.shape) > KERNEL_AXES:
             yield Diagnostic(
                 code="HW223",
@@ -119,7 +123,7 @@ class _Merge(Op):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         a, b = inputs
-        return merge_layer(self.kernel, self.sign, a, b)
+        return merge_layer(self.kernel, self.sign, a, b, self.reuse_factor)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -171,10 +175,13 @@ class _SignedSum(_Merge):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         wide = max(inputs, key=lambda t: t.dtype.width)
         operand = TensorType.full(common_shape(*inputs), wide.dtype)
-        return elementwise_cost(operand, self.infer(*inputs).dtype, target=target)
+        some, out = one_turn(operand, self.reuse_factor, target), self.infer(*inputs)
+        bits = sum(t.dtype.width for t in inputs)
+        cost = elementwise_cost(some, out.dtype, target=target)
+        return in_turns(cost, self.reuse_factor, out, bits, target=target)
 
 
-def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:
+def merge_layer(op: str, sign: str, a: TensorType, b: TensorType, turns: int = 1) -> HlsLayer:
     """Return hls4ml's merge layer for equal shapes, else the broadcasting kernel.
 
     hls4ml's own broadcasting repeats the smaller operand modulo its size, which is ONNX's only
@@ -185,9 +192,11 @@ def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:
         sign: C++ operator.
         a: left operand.
         b: right operand.
+        turns: values that each lane computes.
     """
     if a.shape == b.shape:
-        return HlsLayer(class_name="Merge", attributes={"op": op})
+        plain = HlsLayer(class_name="Merge", attributes={"op": op})
+        return plain if turns == 1 else turns_layer(op, a.shape, turns)
     shape = common_shape(a, b)
     sizes = (1,) * (KERNEL_AXES - len(shape)) + shape
     return HlsLayer(
@@ -200,6 +209,7 @@ def merge_layer(op: str, sign: str, a: TensorType, b: TensorType) -> HlsLayer:
             "strides": [_strides(t.shape) for t in (a, b)],
             "repeats": [t.shape[:-1] != shape[:-1] for t in (a, b)],
         },
+        reuse_factor=turns,
     )
 
 

@@ -7,11 +7,14 @@ large value and truncates means twice, so that hwflow has its own (``templates/o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar, Self
 
+from hwflow.estimate.fabric import line_buffer_luts
 from hwflow.estimate.layer import pool_cost
+from hwflow.estimate.spread import with_luts
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedType
 from hwflow.ir.body.values import Tensor
 from hwflow.ir.body.writer import Body
@@ -19,6 +22,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Layout, OnnxNode, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.shared.turns import _InTurns
 from hwflow.ops.shared.window import Window, kernel_shape, window_from_onnx
 from hwflow.ops.transpose import Transpose
 
@@ -27,7 +31,7 @@ REDUCTION_ATTRIBUTES = ("axes", "keepdims", "noop_with_empty_axes")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Pool(Op):
+class _Pool(_InTurns):
     """Pooling over the spatial axes, channels last.
 
     Attributes:
@@ -38,6 +42,7 @@ class _Pool(Op):
     """
 
     layout: ClassVar[Layout] = Layout.CHANNELS_LAST
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -78,13 +83,41 @@ class _Pool(Op):
             "begin": [*(0 for _ in flat), *window.begin],
             "mean": None,
         }
-        return HlsLayer(class_name="HwflowKernel", kernel="pool", attributes=attributes)
+        return HlsLayer(
+            class_name="HwflowKernel", kernel="pool", attributes=attributes,
+            reuse_factor=self.reuse_factor,
+        )  # fmt: skip
 
     def _cost(self, target: Target, x: TensorType, *, average: bool) -> Cost:
-        window = self.window(x.shape)
+        window, turns = self.window(x.shape), self.reuse_factor
         padded = TensorType((*window.padded, x.channels), x.dtype, x.lo, x.hi)
-        out = (*window.out, x.channels)
-        return pool_cost(padded, out, window.kernel, target=target, average=average)
+        out = TensorType((*window.out, x.channels), x.dtype, x.lo, x.hi)
+        some = one_turn(out, turns, target)
+        if target.streams:
+            cost = self._streamed(padded, out.shape, target, average=average)
+        else:
+            cost = pool_cost(padded, some.shape, self.kernel, target=target, average=average)
+        bits = x.dtype.width * prod(self.kernel)
+        return in_turns(cost, turns, out, bits, target=target)
+
+    def _streamed(
+        self, x: TensorType, out: tuple[int, ...], target: Target, *, average: bool
+    ) -> Cost:
+        """Return the cost of the lanes, and of the windows, which are kept of all channels.
+
+        Args:
+            x: padded feature map.
+            out: shape of the result.
+            target: backend, io type, part and clock.
+            average: sums and divides instead of comparing.
+        """
+        turns = self.reuse_factor
+        whole, some = (
+            pool_cost(part, out, self.kernel, target=target, average=average)
+            for part in (x, one_turn(x, turns, target))
+        )
+        lines = line_buffer_luts(x.shape, self.kernel, x.dtype.width) * (1 - 1 / turns)
+        return replace(with_luts(some, lines), ff=whole.ff, ff_synth=whole.ff_synth)
 
 
 def pool_window(node: OnnxNode) -> tuple[Window, tuple[tuple[int, int], ...]]:

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import ClassVar
 
 import numpy as np
 
 from hwflow.estimate.layer import sum_cost
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import HlsLayer, OnnxNode, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.division import check_width, division_carrier
 from hwflow.ops.shared.merge import on_common_grid
+from hwflow.ops.shared.turns import _InTurns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Several(Op):
+class _Several(_InTurns):
     """A function of the exact sum of several activations of one shape."""
+
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
 
     def total(self, *inputs: TensorType) -> tuple[RawArray, RawArray, int]:
         """Return the bounds of the sum per channel, and its fractional bits.
@@ -77,15 +82,19 @@ class _Several(Op):
                 "halvings": 0,
                 "mean": None,
             },
+            reuse_factor=self.reuse_factor,
         )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         """Return the cost of an addition per operand but the first, with one cast at the end."""
         lo, hi, fractional = self.total(*inputs)
         total = TensorType.exactly(inputs[0].shape, lo, hi, fractional)
-        to = self.infer(*inputs).dtype
+        out, turns = self.infer(*inputs), self.reuse_factor
         divides = self.lower(*inputs).attributes["mean"] is not None
-        return sum_cost(total, to, len(inputs), target=target, divides=divides)
+        some = one_turn(total, turns, target)
+        cost = sum_cost(some, out.dtype, len(inputs), target=target, divides=divides)
+        bits = sum(t.dtype.width for t in inputs)
+        return in_turns(cost, turns, out, bits, target=target)
 
 
 def sum_of(terms: Sequence[RawArray]) -> RawArray:

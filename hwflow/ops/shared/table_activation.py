@@ -30,6 +30,7 @@ from hwflow.ops.shared.tables import (
     table_place,
     table_points,
 )
+from hwflow.ops.shared.turns import turns_layer
 
 LARGEST_SIZE = 4096
 """Most entries chosen here, and only where that gives each input value an entry of its own."""
@@ -57,7 +58,7 @@ class _TableActivation(_Table):
         table_t: type of the entries; None for ``result_t``, so that rounding happens once.
     """
 
-    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "table_t")
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "table_size", "table_t", "reuse_factor")
     approximate: ClassVar[str] = "a table of the function, rounded"
     function: ClassVar[str]
     span: ClassVar[int]
@@ -154,6 +155,7 @@ class _TableActivation(_Table):
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         (x,) = inputs
+        yield from super().check(target, x)
         size = self.table_size
         if size is not None and not 2 <= size <= 2**16:
             yield Diagnostic(
@@ -178,7 +180,12 @@ class _TableActivation(_Table):
         (x,) = inputs
         table = self.table(x.dtype)
         if self.direct(x.dtype):
-            return lookup_layer(x, table)
+            return lookup_layer(x, table, self.reuse_factor)
+        if self.reuse_factor > 1:
+            return turns_layer(
+                self.function, x.shape, self.reuse_factor, entries=table.shape[0],
+                entry=table.dtype,
+            )  # fmt: skip
         return HlsLayer(
             class_name="Activation",
             attributes={

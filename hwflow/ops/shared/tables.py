@@ -19,14 +19,16 @@ import numpy.typing as npt
 import onnx
 
 from hwflow.estimate.layer import table_cost
+from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.values import NoGoldenError, Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
-from hwflow.ir.op import HlsLayer, Inexact, Op, Target
+from hwflow.ir.op import HlsLayer, Inexact, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.turns import _InTurns
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -89,13 +91,14 @@ def bits_of(x: FixedType) -> RawArray:
     return np.where(patterns >= top, patterns - 2 * top, patterns) if x.signed else patterns
 
 
-def lookup_layer(x: TensorType, table: FixedArray) -> HlsLayer:
+def lookup_layer(x: TensorType, table: FixedArray, turns: int = 1) -> HlsLayer:
     """Return the kernel that looks every element up by its bits."""
     return HlsLayer(
         class_name="HwflowKernel",
         kernel="lookup",
         attributes={"output_shape": list(x.shape), "weight_names": ["table"]},
         weights={"table": table},
+        reuse_factor=turns,
     )
 
 
@@ -151,7 +154,7 @@ def looked_up(body: Body, index: Tensor, entries: RawArray, name: str = "table")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Table(Op):
+class _Table(_InTurns):
     """A function of each element by table."""
 
     pointwise: ClassVar[bool] = True
@@ -175,7 +178,10 @@ class _Table(Op):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         table = self.table(x.dtype)
-        return table_cost(x, table.shape[0], table.dtype.width, target=target)
+        some = one_turn(x, self.reuse_factor, target)
+        cost = table_cost(some, table.shape[0], table.dtype.width, target=target)
+        out = self.infer(x)
+        return in_turns(cost, self.reuse_factor, out, x.dtype.width, target=target)
 
 
 def saturating(width: int, integer: int, *, signed: bool) -> FixedType:

@@ -19,6 +19,7 @@ from hwflow.core.limits import Bound, parse_reuse_factor
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op, Target
 from hwflow.ops.shared.matvec import shown_values
+from hwflow.ops.shared.turns import _InTurns
 
 DEFAULTS = ("strategy", "reuse_factor")
 
@@ -44,7 +45,7 @@ def apply_settings(
             findings += problems
             if not problems:
                 own[key] = value
-        settings = {k: getattr(config.target, k) for k in DEFAULTS if k in node.op.settings} | own
+        settings = {k: getattr(config.target, k) for k in of_target(node.op)} | own
         asked = parse_reuse_factor(settings.get("reuse_factor", 1))
         if isinstance(asked, Bound):
             legal = _legal(graph, node, settings, target)
@@ -60,6 +61,12 @@ def apply_settings(
             if not problems:
                 ops[node.name] = op
     return (graph.replace_ops(ops) if ops else graph), tuple(findings)
+
+
+def of_target(op: Op) -> list[str]:
+    """Return the settings that an operator takes from ``[target]`` where it has none of its own."""
+    shared = {"reuse_factor"} if isinstance(op, _InTurns) else set()
+    return [key for key in DEFAULTS if key in op.settings and key not in shared]
 
 
 def _without_type(

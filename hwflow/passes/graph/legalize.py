@@ -10,6 +10,7 @@ from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
 from hwflow.ops.shared.matvec import nearest, shown_values
+from hwflow.passes.graph.apply_settings import of_target
 
 MAX_COMPARED_WIDTH = 53
 """C++ simulation hands values over as doubles, which are exact up to 53 bits."""
@@ -92,7 +93,11 @@ def _without_common_value(
 ) -> Diagnostic:
     """Return the finding about a reuse factor of ``[target]`` that some layers cannot have."""
     asked = config.target.reuse_factor
-    takers = [node for node in graph.nodes if getattr(node.op, "reuse_factor", None) == asked]
+    takers = [
+        node
+        for node in graph.nodes
+        if "reuse_factor" in of_target(node.op) and getattr(node.op, "reuse_factor", None) == asked
+    ]
     choices = sorted((_legal(graph, node, target) for node in takers), key=len)
     others = [frozenset(c) if isinstance(c, list) else c for c in choices[1:]]
     legal = [value for value in choices[0] if all(value in other for other in others)]

@@ -1,0 +1,70 @@
+"""Operators whose kernel can work through its values in turns, and so share its hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwflow.core.errors import Diagnostic
+from hwflow.estimate.turns import values_of
+from hwflow.fixed import FixedType
+from hwflow.ir.op import HlsLayer, Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.matvec import check_reuse_factor, divisors
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _InTurns(Op):
+    """An operator that computes its values one share after the other.
+
+    The kernels take whole turns alone, so that divisors of the number of values are legal: of all
+    values in io_parallel, of the channels of a pixel in streams. ``[target]`` does not set it: what
+    is cheaper than the choice of its operands would grow.
+
+    Attributes:
+        reuse_factor: values that one lane computes.
+    """
+
+    reuse_factor: int = 1
+
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        return divisors(values_of(self.infer(*inputs), target))
+
+    def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
+        yield from super().check(target, *inputs)
+        if self.reuse_factor > 1:
+            yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target, *inputs))
+
+    def parameters(self) -> dict[str, Any]:
+        shown = super().parameters()
+        return (
+            shown if self.reuse_factor > 1 else {k: shown[k] for k in shown if k != "reuse_factor"}
+        )
+
+
+def turns_layer(
+    function: str, shape: Sequence[int], turns: int, *, entries: int = 0,
+    entry: FixedType | None = None,
+) -> HlsLayer:  # fmt: skip
+    """Return the kernel that calls hls4ml's elementwise function on a share of the values a turn.
+
+    Args:
+        function: hls4ml's name, of an activation with a table or of a merge.
+        shape: shape of the result, and of every operand.
+        turns: calls for all values, or for those of a position.
+        entries: size of the table.
+        entry: type of its entries; None where the function has no table.
+    """
+    return HlsLayer(
+        class_name="HwflowKernel",
+        kernel="in_turns",
+        attributes={
+            "output_shape": list(shape),
+            "function": function,
+            "base": "merge" if entry is None else "activ",
+            "entries": entries,
+            "entry": entry,
+        },
+        reuse_factor=turns,
+    )
