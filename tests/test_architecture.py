@@ -28,6 +28,7 @@ ROOMS = (
     "simulate",
     "frontends",
     "verify",
+    "synthesis",
     "report",
     "project",
     "testing",

@@ -1,4 +1,4 @@
-"""Verbs on written projects: diff."""
+"""Verbs on written projects: diff, synth, report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from hwflow.cli.app import app
-from hwflow.cli.options import JsonOption
+from hwflow.cli.options import DataOption, JsonOption, PluginOption, TrustOption
+from hwflow.core.durations import parse_duration
 
 _HELP = "Folder that build wrote, or its manifest.json."
+
+StoredOption = Annotated[Path, typer.Argument(help="Folder that build wrote.", show_default=False)]
 
 
 @app.command(epilog="Example: hwflow diff build/before build/after")
@@ -29,3 +32,72 @@ def diff(
     found = compare_paths(before, after)
     print_comparison(found, json=json)
     raise typer.Exit(0 if found.identical else 1)
+
+
+@app.command(epilog="Example: hwflow synth build/net --timeout 2h --json")
+def synth(
+    project: StoredOption,
+    *,
+    tool: Annotated[
+        str | None, typer.Option(help="vitis or vivado; the one that the project is for.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(help="What it may take: 90s, 15m, 2h.", parser=parse_duration, metavar="TIME"),
+    ] = "4h",  # type: ignore[assignment]  # what the parser takes
+    logic: Annotated[
+        bool, typer.Option("--logic", help="Logic synthesis with Vivado after C synthesis.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="New folder for the run. [PROJECT-vitis or -vivado]"),
+    ] = None,
+    plugin: PluginOption = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Synthesize with Vitis HLS or Vivado HLS; show what it reports beside the estimate.
+
+    HWFLOW_VITIS_SETTINGS (HWFLOW_VIVADO_SETTINGS) names settings64.sh of the installation. Without
+    a tool the script that one would run is written, and the exit status is 2.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.synthesis import print_synthesis
+    from hwflow.project.synthesis.running import Request, synthesize
+
+    request = Request(tool=tool or "", timeout_s=timeout, out=out, logic=logic)
+    with terminal.stage_progress(quiet=json) as progress:
+        found = synthesize(project, request, plugins=plugin or (), trust=trust, progress=progress)
+    print_synthesis(found.design, found.comparison, found.folder, json=json)
+
+
+@app.command(epilog="Example: hwflow report build/net --synth build/net-vitis --data test.npz")
+def report(
+    project: StoredOption,
+    *,
+    synth: Annotated[
+        Path, typer.Option("--synth", help="Folder in which HLS or Vivado ran.", show_default=False)
+    ],
+    data: DataOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the report. [PROJECT-report]"),
+    ] = None,
+    plugin: PluginOption = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a report with synthesized figures, from reports of vendor tools, in their own columns.
+
+    With --data the project is verified, too, and the report has both statements.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.synthesis import print_synthesis
+    from hwflow.project.synthesis.reporting import report_project
+
+    with terminal.stage_progress(quiet=json) as progress:
+        found = report_project(
+            project, synth, data=data, out=out, plugins=plugin or (), trust=trust,
+            progress=progress,
+        )  # fmt: skip
+    print_synthesis(found.design, found.comparison, found.folder, json=json)

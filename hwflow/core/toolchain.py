@@ -97,12 +97,14 @@ class Limits:
         memory_mb: megabytes of address space for each of its processes, or None.
         too_slow: what to do where the time is not enough.
         too_large: what to do where the memory is not enough.
+        log: file that gets what the program prints, as it comes; None to keep it in memory.
     """
 
     timeout_s: float
     memory_mb: int | None = None
     too_slow: str = "use fewer samples or layers"
     too_large: str = ""
+    log: Path | None = None
 
 
 def run(
@@ -178,19 +180,21 @@ _OUT_OF_MEMORY = re.compile(
 def _run(
     name: str, command: list[str], cwd: Path, limits: Limits, what: str
 ) -> subprocess.CompletedProcess[str]:
-    try:
-        process = subprocess.Popen(
-            _bounded(command, limits),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # g++ starts others, which end with it
-        )
-    except OSError as error:
-        raise _not_started(name, command, error.strerror) from error
+    with contextlib.ExitStack() as files:
+        log = files.enter_context(limits.log.open("wb")) if limits.log else None
+        try:
+            process = subprocess.Popen(
+                _bounded(command, limits),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log or subprocess.PIPE,
+                stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # g++ starts others, which end with it
+            )
+        except OSError as error:
+            raise _not_started(name, command, error.strerror) from error
     try:
         out, err = _finished(process, limits.timeout_s)
     except subprocess.TimeoutExpired:
@@ -206,7 +210,15 @@ def _run(
         return subprocess.CompletedProcess(command, 0, out, err)
     if process.returncode in _NOT_STARTED and err.startswith(f"{_SHELL}: "):
         raise _not_started(name, command, err.split("\n")[0].rpartition(": ")[2])
-    raise _failure(name, what, process.returncode, err + out, limits)
+    said = err + out if limits.log is None else _end_of(limits.log)
+    raise _failure(name, what, process.returncode, said, limits)
+
+
+def _end_of(log: Path) -> str:
+    """Return the last lines of a log."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 2**16))
+        return "\n".join(file.read().decode("utf-8", "replace").split("\n")[-LOG_LINES - 1 :])
 
 
 def _bounded(command: list[str], limits: Limits) -> list[str]:
@@ -244,7 +256,9 @@ def _finished(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, st
     stop, end = _STOP.get(), time.monotonic() + timeout_s
     while True:
         try:
-            return process.communicate(timeout=min(_POLL_S, max(0.0, end - time.monotonic())))
+            left = max(0.0, end - time.monotonic())
+            out, err = process.communicate(timeout=min(_POLL_S, left))
+            return out or "", err or ""
         except subprocess.TimeoutExpired:
             if stop is not None and stop.is_set():
                 raise StoppedError from None

@@ -13,9 +13,20 @@ from hwflow.report.html import to_html
 from hwflow.report.json import to_json
 from hwflow.report.manifest.writer import MANIFEST_FILE, Build, manifest
 from hwflow.report.markdown import to_markdown
+from hwflow.report.schema import ReportData
 
 MEASURED = frozenset({"report.html", "report.json"})
 """Files of a project that hold times."""
+
+
+def report_files(report: ReportData) -> dict[str, bytes]:
+    """Return a report in its three forms, by path."""
+    texts = {
+        "report.html": to_html(report),
+        "report.json": to_json(report),
+        "report.md": to_markdown(report),
+    }
+    return {path: text.encode() for path, text in texts.items()}
 
 
 def build_files(
@@ -35,13 +46,7 @@ def build_files(
     """
     graph, target, verification = build.graph, build.target, build.verification
     files = {f"{HLS_FOLDER}/{path}": content for path, content in project.files.items()}
-    texts = {
-        "report.html": to_html(build.report),
-        "report.json": to_json(build.report),
-        "report.md": to_markdown(build.report),
-        "graph.txt": print_graph(graph),
-    }
-    files |= {path: text.encode() for path, text in texts.items()}
+    files |= report_files(build.report) | {"graph.txt": print_graph(graph).encode()}
     files |= source_files(
         build.model,
         name=graph.name,

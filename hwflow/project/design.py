@@ -24,6 +24,7 @@ from hwflow.verify.verification import Verification
 
 if TYPE_CHECKING:
     from hwflow.simulate.stream.run import Batch
+    from hwflow.synthesis.comparison import Comparison
 
 SHOWN = 16
 """Lines that ``repr`` of a design has at most."""
@@ -140,8 +141,15 @@ class Design(Compiled):
         with self.timed("estimate"):
             return self.estimated
 
-    def report(self, verification: Verification | None = None) -> ReportData:
-        """Return everything known about the design; ``hwflow.report`` renders it."""
+    def report(
+        self, verification: Verification | None = None, synthesis: Comparison | None = None
+    ) -> ReportData:
+        """Return everything known about the design; ``hwflow.report`` renders it.
+
+        Args:
+            verification: what was found out with data.
+            synthesis: reports of vendor tools held against the estimate.
+        """
         return report_data(
             Subject(
                 graph=self.graph,
@@ -161,6 +169,7 @@ class Design(Compiled):
                 },
                 seconds=self.seconds,
                 source=self.source,
+                synthesis=synthesis,
             )
         )
 

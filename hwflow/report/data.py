@@ -43,6 +43,8 @@ from hwflow.report.schema import (
     WarningData,
 )
 from hwflow.report.statements import one_line, printable_agreement
+from hwflow.report.synthesized import synthesis_data
+from hwflow.synthesis.comparison import Comparison
 from hwflow.verify.agreement import Agreement, LayerMatch
 from hwflow.verify.verification import Verification
 
@@ -66,6 +68,7 @@ class Subject:
         digests: SHA-256 in hexadecimal by what was hashed.
         seconds: time by stage.
         source: the model file or object, for people.
+        synthesis: reports of vendor tools held against the estimate, or None.
     """
 
     graph: Graph
@@ -77,6 +80,7 @@ class Subject:
     digests: Mapping[str, str]
     seconds: Mapping[str, float]
     source: str
+    synthesis: Comparison | None = None
 
 
 def report_data(subject: Subject) -> ReportData:
@@ -104,6 +108,7 @@ def report_data(subject: Subject) -> ReportData:
         quantisation=printable_budget(found.budget if found else None),
         no_quantisation=one_line(found.no_budget) if found else "",
         estimate=_estimate(subject.estimate),
+        synthesized=None if subject.synthesis is None else synthesis_data(subject.synthesis),
         warnings=tuple(_warning(w) for w in seen),
         stages=tuple(Stage(name, round(time, 3)) for name, time in subject.seconds.items()),
     )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hwflow.core.errors import Diagnostic
-from hwflow.report.markdown import finding, plain, table
+from hwflow.report.markdown import finding
+from hwflow.report.markup import plain, table
 from hwflow.simulate.coverage.words import coverage_text
 from hwflow.verify.agreement import Agreement
 from hwflow.verify.budget import Budget

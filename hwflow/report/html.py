@@ -13,10 +13,12 @@ from markupsafe import Markup
 from hwflow.core.distance import OutputError
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
+from hwflow.estimate.stages import CSYNTH
 from hwflow.report import notes, words
 from hwflow.report.network import draw_network
 from hwflow.report.observations import reached
 from hwflow.report.schema import LayerData, ReportData, UtilisationData
+from hwflow.report.stages import FIGURE_NAMES, layer_cells, ratio_words
 from hwflow.report.svg import histogram, range_bar, share_bar, use_bar
 from hwflow.simulate.coverage.words import coverage_text
 from hwflow.verify.agreement import Divergence
@@ -66,6 +68,10 @@ def _environment() -> Environment:
         "latency_note": notes.latency_note,
         "stage_rows": notes.stage_rows,
         "resource_names": words.RESOURCE_NAMES,
+        "figure_names": FIGURE_NAMES,
+        "csynth_names": CSYNTH,
+        "ratio_words": ratio_words,
+        "layer_cells": layer_cells,
     }
     return environment
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isfinite
 
 from hwflow.core.errors import Diagnostic
-from hwflow.report.parts import CostData
+from hwflow.report.markup import plain, table
 from hwflow.report.schema import LayerData, ReportData, WarningData
+from hwflow.report.stages import resources, synthesized
 from hwflow.report.words import (
     DASH,
-    RESOURCE_NAMES,
     divergences,
-    ends,
     headlines,
     key_figures,
     meaning,
     requantized,
-    use,
 )
 from hwflow.verify.words.distances import Facts, error_facts, loss_facts, sqnr
 from hwflow.verify.words.numbers import count, percent
@@ -29,10 +26,6 @@ WORST = 5
 
 SATURATION = 0.01
 """Share of clipped values from which a layer is worth a look; a few are what clipping is for."""
-
-_ESCAPED = str.maketrans({"&": "&amp;"} | {c: f"\\{c}" for c in "\\`*_{}[]<>#|~!$"})
-_APART = re.compile(r"@|#(?=\d)|(?<=\bGH)-(?=\d)")
-_STARTS_A_BLOCK = re.compile(r"(\d{0,9})(?=[-+=.)](?:\s|$|[-=]))")
 
 
 def to_markdown(data: ReportData) -> str:
@@ -45,38 +38,17 @@ def to_markdown(data: ReportData) -> str:
         _quantization(data),
         _ports(data),
         _requantizers(data),
-        _resources(data),
+        resources(data),
+        synthesized(data),
         _warnings(data),
     )
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
-
-
-def plain(text: str) -> str:
-    """Return text that Markdown shows as it is: every character with a meaning is escaped.
-
-    GitHub looks for names of people and numbers of issues in what it has rendered, entities and
-    escapes resolved; a comment in between hides them.
-    """
-    shown = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    safe = _APART.sub(lambda found: f"{found[0]}<!-- -->", shown.translate(_ESCAPED))
-    safe = safe.replace("://", "&#58;//").replace("www.", "www&#46;")
-    start = _STARTS_A_BLOCK.match(safe)
-    return safe if start is None else f"{start[0]}\\{safe[start.end() :]}"
 
 
 def finding(said: WarningData | Diagnostic) -> str:
     """Return a warning as an entry of a list."""
     parts = "; ".join(part for part in (said.where, said.found, said.help) if part)
     return f"- {said.code} **{plain(said.title)}**: {plain(parts)}"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield a table; the first column is text, the others are figures where ``head`` ends in :."""
-    names = list(head)
-    yield "| " + " | ".join(name.removesuffix(":") for name in names) + " |"
-    yield "|" + "|".join("--:" if name.endswith(":") else "---" for name in names) + "|"
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
 
 
 def _head(data: ReportData) -> Iterator[str]:
@@ -226,50 +198,6 @@ def _ports(data: ReportData) -> Iterator[str]:
         for port in ports
     )
     yield from table(("Port", "", "Type", "Shape", "Real number"), rows)
-
-
-def _resources(data: ReportData) -> Iterator[str]:
-    """Yield the estimated figures by stage; shares of the board, where there is one, after them."""
-    total = data.estimate.total
-    yield "### Resources and timing (estimated)"
-    yield ""
-    rows = ((name, *stages) for name, stages in _stages(total))
-    head = ("", "C synthesis:", "Interval:", "Logic synthesis:", "Interval:")
-    yield from table(head, rows)
-    if data.board is None or not data.estimate.utilisation:
-        return
-    yield ""
-    yield f"### Shares of {plain(data.board.name)} (estimated, after logic synthesis)"
-    yield ""
-    shares = (
-        (
-            RESOURCE_NAMES[u.resource],
-            count(u.used.value),
-            ends(u.used),
-            count(u.available),
-            use(u)[0],
-            u.fits,
-        )
-        for u in data.estimate.utilisation
-    )
-    yield from table(("", "Used:", "Interval:", "Available:", "Share:", "Fits"), shares)
-
-
-def _stages(total: CostData) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield name, C synthesis and logic synthesis of each figure."""
-    left = {"LUT": total.lut_post_synthesis_equivalent, "FF": total.ff_post_synthesis_equivalent}
-    figures = {
-        "LUT": total.lut_csynth_equivalent,
-        "FF": total.ff_csynth_equivalent,
-        "DSP": total.dsp,
-        "BRAM 18k": total.bram_18k,
-        "Latency, cycles": total.latency_cycles,
-        "II, cycles": total.ii,
-    }
-    for name, figure in figures.items():
-        after = left.get(name)
-        rest = ("", "") if after is None else (count(after.value), ends(after))
-        yield name, (count(figure.value), ends(figure), *rest)
 
 
 def _warnings(data: ReportData) -> Iterator[str]:

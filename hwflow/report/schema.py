@@ -31,6 +31,7 @@ from hwflow.report.parts import (
     Version,
 )
 from hwflow.report.statements import ReportedAgreement, ReportedMatch
+from hwflow.report.synthesized import SynthesisData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +191,7 @@ class ReportData:
         quantisation: quantised model against float reference; None where it was not compared.
         no_quantisation: why it was not, or empty.
         estimate: resources and timing.
+        synthesized: what vendor tools reported, beside the estimate; None where none was read.
         warnings: what the reader should know.
         stages: time by stage; empty where the caller gives none.
     """
@@ -214,6 +216,7 @@ class ReportData:
     quantisation: ReportedBudget | None
     no_quantisation: str
     estimate: EstimateData
+    synthesized: SynthesisData | None
     warnings: tuple[WarningData, ...]
     stages: tuple[Stage, ...]
 

@@ -15,7 +15,8 @@ from hwflow.cli.terminal.text import escape
 from hwflow.core.errors import Diagnostic
 from hwflow.report.gate import errors_markdown
 from hwflow.report.html import to_html
-from hwflow.report.markdown import plain, to_markdown
+from hwflow.report.markdown import to_markdown
+from hwflow.report.markup import plain
 from hwflow.report.schema import ReportData
 from hwflow.verify.checks import Check
 from hwflow.verify.junit import errors_junit, to_junit

@@ -10,7 +10,8 @@ import pytest
 from hwflow.estimate.graph import RESOURCES
 from hwflow.report import words
 from hwflow.report.html import to_html
-from hwflow.report.markdown import plain, to_markdown
+from hwflow.report.markdown import to_markdown
+from hwflow.report.markup import plain
 from hwflow.report.parts import Interval, Range
 from hwflow.report.schema import UtilisationData
 from hwflow.report.svg import histogram, range_bar, use_bar

@@ -8,7 +8,8 @@ import pytest
 from hwflow.cli.show.verification import _statement
 from hwflow.report.gate import gate_markdown
 from hwflow.report.html import to_html
-from hwflow.report.markdown import plain, to_markdown
+from hwflow.report.markdown import to_markdown
+from hwflow.report.markup import plain
 from hwflow.testing.assertions import assert_exact, assert_faithful, assert_lossless
 from hwflow.verify.agreement import Agreement
 from hwflow.verify.checks import agreement_check

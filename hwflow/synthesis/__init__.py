@@ -1,0 +1,1 @@
+"""Reports of vendor tools: read from whole trees, joined to layers, held against estimates."""
