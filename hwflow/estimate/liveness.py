@@ -26,12 +26,15 @@ Mask = npt.NDArray[np.bool_]
 def is_dataflow(graph: Graph) -> bool:
     """Return whether an io_parallel design has stages of their own: convolutions, stored weights.
 
-    hls4ml's ``vivado_backend.py`` asks for a dataflow in these two cases.
+    hls4ml's ``vivado_backend.py`` asks for a dataflow in these two cases, hwflow for kernels that
+    take turns (``hwflow.estimate.turns``).
     """
     return any(_stage(node.op) for node in graph.nodes)
 
 
 def _stage(op: Op) -> bool:
+    if not hasattr(op, "strategy"):
+        return int(getattr(op, "reuse_factor", 1)) > 1
     return "Conv" in op.kind or getattr(op, "strategy", "") == "resource"
 
 

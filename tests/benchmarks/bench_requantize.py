@@ -21,7 +21,7 @@ from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.op import Target
 from hwflow.ir.step_function import StepFunction
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.requantization import cost
+from hwflow.ops.requantization import cost, total
 from hwflow.ops.requantization.multiply_add_shift import MultiplyAddShift
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem
@@ -45,7 +45,14 @@ def naive(problem: Problem, target: Target, inputs: Sequence[TensorType]) -> flo
         **problem.parts, multiplier=multiplier, offset=multiplier, drop=0,
         lowest=np.zeros(1, np.int64), highest=np.zeros(1, np.int64),
     )  # fmt: skip
-    return cost.figure(cost.total(lanes, plan, target, inputs))
+    return priced(lanes, plan, target, inputs)
+
+
+def priced(lanes: cost.Lanes, plan: Plan, target: Target, inputs: Sequence[TensorType]) -> float:
+    """Return the figure of lanes in the place of a plan's."""
+    whole = total.sum_lanes(plan, target, inputs) + lanes
+    copies = total.copies_of(plan.rows, inputs[0])
+    return cost.figure(total.priced(whole, copies, target, inputs))
 
 
 def comparators(problem: Problem, target: Target, inputs: Sequence[TensorType]) -> float:
@@ -56,7 +63,7 @@ def comparators(problem: Problem, target: Target, inputs: Sequence[TensorType]) 
     steps = np.diff(np.append(problem.begin, len(problem.row))) - 1.0
     bits = cost.width(problem.lo, problem.hi)
     lut = cost.LUT_PER_COMPARISON_BIT * steps * bits + fabric.LUT_PER_ADDER_BIT * steps
-    return cost.figure(cost.total(cost.Lanes.of(lut), plan, target, inputs))
+    return priced(cost.Lanes.of(lut), plan, target, inputs)
 
 
 def line(name: str, plan: Plan, problem: Problem, target: Target, x: Sequence[TensorType]) -> str:

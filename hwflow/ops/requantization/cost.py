@@ -7,9 +7,8 @@ them on examples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +16,12 @@ import numpy.typing as npt
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
-from hwflow.estimate.device import fabric_of
-from hwflow.estimate.schedule import adder_levels, cuts_of
-from hwflow.estimate.spread import SIMPLE, make_cost, per_position
-from hwflow.estimate.turns import in_turns, one_turn, values_of
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
-from hwflow.ir.tensor import TensorType
 
 if TYPE_CHECKING:
     from hwflow.ops.requantization.line_plan import LinePlan
-    from hwflow.ops.requantization.plan import Plan
 
 F64 = npt.NDArray[np.float64]
 
@@ -221,70 +214,3 @@ def table_lanes(rows: int, size: int, result_bits: int) -> Lanes:
     return Lanes.of(
         np.full(rows, lut), bram=np.full(rows, share * blocks), levels=2.0, bits=float(result_bits)
     )
-
-
-def sum_lanes(plan: Plan, target: Target, inputs: Sequence[TensorType]) -> Lanes:
-    """Return the weighted sum of the operands of each row; nothing where there is one."""
-    lanes = Lanes.of(np.zeros(plan.rows))
-    for weight, x in zip(plan.weights or (), inputs, strict=bool(plan.weights)):
-        lo, hi = (np.full(plan.rows, end) for end in x.bounds)
-        lanes += product_lanes(weight, lo, hi, target)
-    return lanes + _adders(plan, inputs, width(plan.lo, plan.hi)) if plan.weights else lanes
-
-
-def shared_sum_lane(plan: Plan, inputs: Sequence[TensorType]) -> Lanes:
-    """Return the weighted sum of the operands of any row, in one lane."""
-    lanes = Lanes.of(np.zeros(1))
-    for weight, x in zip(plan.weights or (), inputs, strict=bool(plan.weights)):
-        lo, hi = (np.full(1, end) for end in x.bounds)
-        widest = np.abs(weight).max(keepdims=True).reshape(1, 1)
-        lanes += chosen_lane(int(products.constant_bits(widest).max()), plan.rows)
-        lanes += varying_lanes(widest, lo, hi)
-    bits = width(plan.lo.min(keepdims=True), plan.hi.max(keepdims=True))
-    return lanes + _adders(plan, inputs, bits) if plan.weights else lanes
-
-
-def _adders(plan: Plan, inputs: Sequence[TensorType], bits: RawArray) -> Lanes:
-    luts = fabric.LUT_PER_ADDER_BIT * (len(inputs) - 1) * bits.astype(np.float64)
-    return Lanes.of(luts, levels=float(adder_levels(len(inputs))))
-
-
-def total(plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int = 1) -> Cost:
-    """Return the cost of all lanes of a tensor, and of the sum before them.
-
-    Streams have a lane per channel, which takes turns over positions; rows that are elements then
-    share lanes, and their constants are memories.
-
-    Args:
-        plan: the implementation.
-        target: backend, io type, part and clock.
-        inputs: types of the operands.
-        turns: values that a lane computes one after the other in io_parallel, or of one position.
-    """
-    x = one_turn(inputs[0], turns, target)
-    lanes, copies = _lanes_of(plan, target, inputs, turns)
-    lut, dsp, bram = (copies * float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram))
-    cuts = cuts_of(fabric_of(target), dsp > 0, ceil(lanes.levels))
-    cycles = len(cuts) + (1.0 if bram else 0.0)
-    ff = lanes.bits * x.channels * cycles + (20.0 if target.streams else 0.0)
-    found = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
-    bits = sum(t.dtype.width for t in inputs)
-    # the results are about as wide as what a quantiser leaves of the operand
-    return in_turns(per_position(found, x, target), turns, inputs[0], bits, target=target)
-
-
-def _lanes_of(
-    plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int
-) -> tuple[Lanes, float]:
-    """Return lanes, and how many there are of them at one position (streams) or at all."""
-    x = inputs[0]
-    lanes = sum_lanes(plan, target, inputs) + plan.lanes(target)
-    if turns == 1:
-        by_channel = plan.rows in (1, x.channels)
-        return lanes, x.channels / plan.rows if by_channel else 1 / prod(x.shape[:-1])
-    values = np.arange(values_of(x, target)).reshape(turns, -1)
-    rows = values % plan.rows
-    if (rows == rows[0]).all() and plan.rows in (1, x.channels):
-        return lanes.of_rows(rows[0]), 1.0
-    shared = shared_sum_lane(plan, inputs) + plan.shared_lane(target)
-    return shared, float(values.shape[1])

@@ -14,8 +14,9 @@ from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.requantization.cost import Lanes, total
+from hwflow.ops.requantization.cost import Lanes
 from hwflow.ops.requantization.problem import Ends, Problem, Weights
+from hwflow.ops.requantization.total import total
 
 LARGEST_CONSTANT = 53
 """Bits of the widest constant: a double's significand."""
