@@ -1,6 +1,7 @@
 """What ``make bench`` is made of, on the smallest network and without C++."""
 
 import json
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from hwflow.estimate import estimate
 from hwflow.ir.cost import Estimate
 from tests.benchmarks.bench_build import stages_text
 from tests.benchmarks.bench_csim import with_one_layer_changed
-from tests.benchmarks.bench_estimate import conformal, held_out
 from tests.benchmarks.bench_simulate import (
     against_float,
     design_of,
@@ -22,6 +22,7 @@ from tests.benchmarks.bench_simulate import (
     streamed,
 )
 from tests.benchmarks.calibration_points import Figure, figures_of, target_of
+from tests.benchmarks.learned_intervals import Rule, learned, uncertain
 from tests.benchmarks.networks import networks
 from tests.benchmarks.report_graphs import GraphOfCalls, UnusableError
 from tests.benchmarks.table import Row, as_json, text
@@ -145,9 +146,32 @@ def test_intervals_are_those_of_the_other_repositories() -> None:
         return Figure("dsp", repo, repo, real, Estimate(99, 0, 0))
 
     alike = [figure(repo, real) for repo in "abc" for real in (49, 99, 199)]
-    low, high = conformal(alike)
-    assert 0.5 <= low < 0.6
-    assert 1.7 < high <= 2.0
-    assert held_out(alike) == pytest.approx((100, 100))
+    low, high = Rule(0.04, 1.0).ends(alike)
+    assert 0.5 <= exp(low) < 0.6
+    assert 1.7 < exp(high) <= 2.0
+    assert Rule(0.04, 1.0).held_out(alike) == pytest.approx((100, 100))
     apart = [*alike, *(figure("d", 999) for _ in range(3))]
-    assert held_out(apart) == pytest.approx((75, 75))
+    assert Rule(0.04, 1.0).held_out(apart) == pytest.approx((75, 75))
+    assert Rule(0.0, 6.0).held_out(apart) == pytest.approx((100, 100))
+
+
+def test_intervals_hold_as_many_designs_of_other_repositories_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+
+    def drawn(count: int) -> list[Figure]:
+        shifts = rng.normal(0, 0.2, count)  # what a repository's designs have in common
+        return [
+            Figure("lut", f"r{k}", "", float(np.exp(rng.normal(m, 0.1)) * 1e6), Estimate(1e6))
+            for k, m in enumerate(shifts)
+            for _ in range(rng.integers(1, 6))
+        ]
+
+    known = drawn(20)
+    low, high = learned(known).ends(known)
+    unseen = [np.log(f.real / 1e6) for f in drawn(400)]
+    assert 0.8 < np.mean([low <= r <= high for r in unseen]) < 0.98
+
+
+def test_figures_that_follow_from_a_rule_teach_nothing() -> None:
+    rule, fitted = (Figure("ii", "a", "", 1, e) for e in (Estimate.exact(1), Estimate(1, 1, 2)))
+    assert uncertain([rule, fitted]) == [fitted]

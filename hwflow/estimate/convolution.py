@@ -114,7 +114,7 @@ def _parallel_conv(
     last = Estimate.spread(1.0, SELECTION.cycles)
     if backend == "Vitis":
         last = core.latency_cycles + Estimate.spread(3.0, SELECTION.cycles)
-    turns = core.ii.scaled(steps)
+    turns = Estimate.spread(core.ii.value * steps, SELECTION.ii)
     busy = turns + last if backend == "Vitis" else turns
     notes = (*core.notes, fabric.FEW_PARALLEL)
     return replace(cost, ii=busy, latency_cycles=turns + last, notes=notes)

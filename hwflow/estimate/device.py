@@ -22,6 +22,9 @@ Vivado back end and 27 % with its Vitis one (hls4ml 1.3, vivado_backend.py and v
 SEVEN_SERIES = "7 series"
 ULTRASCALE = "UltraScale"
 
+FAMILIES = (SEVEN_SERIES, ULTRASCALE)
+"""Families of which there are reports; UltraScale stands for UltraScale+, too."""
+
 DSP_PORTS = {SEVEN_SERIES: (25, 18), ULTRASCALE: (27, 18)}
 """Bits of the signed multiplier's ports: DSP48E1 (UG479) and DSP48E2 (UG579)."""
 
@@ -80,6 +83,13 @@ class Fabric:
 def is_7_series(part: str) -> bool:
     """Return whether the part is of AMD's 7 series (28 nm), which is about three times slower."""
     return part.lower().startswith(("xc7", "xa7", "xq7"))
+
+
+def family_of(part: str) -> str | None:
+    """Return the family of a part of which there are reports; None for all others."""
+    if is_7_series(part):
+        return SEVEN_SERIES
+    return ULTRASCALE if re.match(r"x[aqc](ku|vu|zu|u\d|k\d)", part.lower()) else None
 
 
 DEVICE = re.compile(

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.evidence import judged
 from hwflow.estimate.liveness import is_dataflow, live_cost
 from hwflow.estimate.logic import logic_of
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
 from hwflow.estimate.streams import beats_of, with_beats, with_channels, with_fifo, with_registers
 from hwflow.estimate.total import of_reports, total_cost
-from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
 
@@ -73,6 +74,10 @@ def one_shot(graph: Graph) -> dict[str, int]:
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
     """Return the cost of a layer, with what holds its result: registers, or FIFOs in streams."""
+    return judged(_with_result(graph, node, target), graph, node, target)
+
+
+def _with_result(graph: Graph, node: Node, target: Target) -> Cost:
     if not target.streams:
         cost = live_cost(graph, node, target)
         if is_dataflow(graph):
@@ -87,7 +92,7 @@ def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
     logic = logic_of(board)
     for resource in RESOURCES:
         available = board.resources.count(resource)
-        used = logic.converted(resource, getattr(total, BOARD_COLUMN[resource], Estimate()))
+        used = logic.converted(resource, getattr(total, BOARD_COLUMN[resource], Estimate.exact(0)))
         if available == 0 and used.high == 0:
             continue
         percent = used.scaled(100.0 / available) if available else Estimate(*(_ABSENT,) * 3)
@@ -97,7 +102,7 @@ def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:
             available=available,
             percent=percent,
             fits=_fit(used, available),
-            basis=logic.basis,
+            basis=Basis.EXTRAPOLATED if logic.why else used.basis,
         )
 
 

@@ -29,15 +29,11 @@ class Logic:
     ratios: dict[str, Estimate] = field(default_factory=dict)
     why: str = ""
 
-    @property
-    def basis(self) -> str:
-        """What figures for it are: ``estimated``, or ``extrapolated`` from those for AMD."""
-        return "extrapolated" if self.why else "estimated"
-
     def converted(self, resource: str, used: Estimate) -> Estimate:
         """Return how many blocks of this kind stand for an estimate in AMD's."""
         ratio = self.ratios.get(resource, SAME)
-        return Estimate(used.value * ratio.value, used.low * ratio.low, used.high * ratio.high)
+        value, low, high = (getattr(used, e) * getattr(ratio, e) for e in ("value", "low", "high"))
+        return Estimate(value, low, high, used.basis)
 
 
 LUT4 = Estimate(1.6, 1.0, 6.0)

@@ -119,9 +119,11 @@ def unrolled_cost(
         luts += fabric.WIDE_LUT_PER_BIT * found.wide_bits
     depth, ff, inside = pipeline(found, weight, bits, accum_bits=accum_bits, target=target)
     if reuse_factor == 1:
+        rules = ("ii", "bram", *(() if found.multiplications else ("dsp",)))
         return make_cost(
-            UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth, absorbed_ff=inside
-        )
+            UNROLLED, lut=luts, ff=ff, dsp=found.dsp_products, cycles=depth, absorbed_ff=inside,
+            rules=rules,
+        )  # fmt: skip
     shared = products.dsp_reused(found, reuse_factor)
     turns = max(ceil(found.multiplications / products.multiplier_limit(found, reuse_factor)), 1)
     cycles = depth + turns - 1
@@ -129,8 +131,9 @@ def unrolled_cost(
     ff += fabric.SHARED_PRODUCT_BITS * accum_bits * waiting
     ii = min(float(reuse_factor), cycles + 1)
     return make_cost(
-        REUSED, lut=luts, ff=ff, dsp=shared, cycles=cycles, ii=ii, absorbed_ff=min(inside, ff)
-    )
+        REUSED, lut=luts, ff=ff, dsp=shared, cycles=cycles, ii=ii, absorbed_ff=min(inside, ff),
+        rules=("bram",),
+    )  # fmt: skip
 
 
 def pipeline(

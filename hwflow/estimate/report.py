@@ -7,7 +7,7 @@ from typing import Any
 
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.stages import COLUMNS
-from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.notebook import Cell, html_table
 
 FITS = {"yes": "good", "borderline": "unsure", "no": "bad"}
@@ -35,7 +35,7 @@ class Utilisation:
         percent: ``used`` in per cent of it, with the interval.
         fits: ``"yes"`` where the upper end does, ``"borderline"`` where the best value does and the
             upper end does not, else ``"no"``.
-        basis: ``"estimated"``, or ``"extrapolated"`` for devices that no relation was fitted on.
+        basis: what ``used`` rests on; extrapolated for devices that no relation was fitted on.
     """
 
     resource: str
@@ -43,12 +43,12 @@ class Utilisation:
     available: int
     percent: Estimate
     fits: str
-    basis: str = "estimated"
+    basis: Basis = Basis.FITTED
 
     @property
     def answer(self) -> str:
         """Whether it fits, and that this is extrapolated where it is."""
-        return f"{self.fits}, {self.basis}" if self.basis == "extrapolated" else self.fits
+        return f"{self.fits}, {self.basis}" if self.basis is Basis.EXTRAPOLATED else self.fits
 
     def to_dict(self) -> dict[str, Any]:
         """Return the share as plain data, for JSON."""
@@ -58,7 +58,7 @@ class Utilisation:
             "available": self.available,
             "percent": interval_dict(self.percent),
             "fits": self.fits,
-            "basis": self.basis,
+            "basis": self.basis.value,
         }
 
 
@@ -145,9 +145,10 @@ class EstimateReport:
         }
 
 
-def interval_dict(figure: Estimate) -> dict[str, float]:
-    """Return value and ends of the interval, rounded to three decimals."""
-    return {end: round(float(getattr(figure, end)), 3) for end in ("value", "low", "high")}
+def interval_dict(figure: Estimate) -> dict[str, float | str]:
+    """Return value and ends of the interval, rounded to three decimals, and the basis."""
+    ends = {end: round(float(getattr(figure, end)), 3) for end in ("value", "low", "high")}
+    return {**ends, "basis": figure.basis.value}
 
 
 def cost_dict(cost: Cost) -> dict[str, Any]:

@@ -84,6 +84,12 @@ class Turns:
         """Accumulators that each multiplier adds to."""
         return min(max(self.reuse_factor // max(self.n_in, 1), 1), self.n_out)
 
+    def narrow(self, fabric: Fabric) -> bool:
+        """Return whether a multiplier is so narrow that it may be built without a DSP block."""
+        ternary = self.weight.width <= products.TERNARY_BITS
+        each = products.dsp_per_multiplier(self.x.width, self.weight.width, fabric.ports)
+        return not (ternary or each)
+
     @property
     def exact(self) -> bool:
         """Whether the accumulators keep every bit of a product."""
@@ -118,6 +124,7 @@ def resource_cost(turns: Turns, target: Target, fabric: Fabric) -> Cost:
         bram=float(memory),
         cycles=reuse + 1.5,
         ii=float(reuse),
+        rules=("ii", *(("dsp",) if lone == 0 and not turns.narrow(fabric) else ())),
     )
 
 

@@ -26,7 +26,7 @@ def with_beats(cost: Cost, graph: Graph, node: Node) -> Cost:
     if node.op.kind != "Dense" or len(graph.input_types(node)[0].shape) > 1:
         return cost
     more = float(beats_of(graph, node.inputs[0]) - 1)
-    wait = Estimate(more, more, more)
+    wait = Estimate.exact(more)
     return replace(cost, ii=cost.ii + wait, latency_cycles=cost.latency_cycles + wait)
 
 

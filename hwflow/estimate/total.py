@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hwflow.estimate.device import dsp_blocks_of, fabric_of
 from hwflow.estimate.spread import AREA, TOTAL, widened
-from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.op import Target
 
 MODULE_CYCLES = {"Vivado": 0.5, "Vitis": 2.0}
@@ -47,10 +47,11 @@ def total_cost(
         one_shot: in how many beats the layers get their input that wait for all of it.
     """
     area = {f: total_area([getattr(c, f) for c in costs.values()], f in COMMON) for f in AREA}
-    ii = Estimate(*(max((getattr(c.ii, e) for c in costs.values()), default=1.0) for e in _ENDS))
+    ii = slowest([c.ii for c in costs.values()])
     value, low, high = (_path(nodes, costs, target, one_shot or {}, end) for end in _ENDS)
     notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
-    latency = Estimate(value, min(low, value), max(high, value))
+    basis = resting_on([c.latency_cycles for c in costs.values()])
+    latency = Estimate(value, min(low, value), max(high, value), basis)
     area["lut_synth"] += beyond_device(area["dsp"], target.part)
     return Cost(**area, ii=ii, latency_cycles=latency, notes=notes)
 
@@ -84,12 +85,32 @@ def total_area(figures: Sequence[Estimate], common: bool) -> Estimate:
     Margins add end to end where the errors are common, else as independent errors do, by the root
     of the sum of their squares; ``docs/estimates.md`` has the share of designs that this holds.
     """
-    total = sum(figures, Estimate())
+    total = sum(figures, Estimate.exact(0)).on(resting_on(figures))
     if common:
         return total
     below = sum((f.value - f.low) ** 2 for f in figures) ** 0.5
     above = sum((f.high - f.value) ** 2 for f in figures) ** 0.5
-    return Estimate(total.value, max(0.0, total.value - below), total.value + above)
+    return Estimate(total.value, max(0.0, total.value - below), total.value + above, total.basis)
+
+
+FEW = 0.1
+"""Part of a total up to which extrapolated layers do not make it extrapolated: the interval of what
+is fitted is wider than what they add."""
+
+
+def resting_on(figures: Sequence[Estimate]) -> Basis:
+    """Return what a total over layers rests on."""
+    bases = {e.basis for e in figures if e.high > 0}
+    doubtful = sum(e.value for e in figures if e.basis is Basis.EXTRAPOLATED)
+    if doubtful > FEW * sum(e.value for e in figures):
+        return Basis.EXTRAPOLATED
+    return Basis.FITTED if bases - {Basis.RULE} else Basis.RULE
+
+
+def slowest(intervals: Sequence[Estimate]) -> Estimate:
+    """Return the largest of some figures; it rests on whatever could be the largest."""
+    value, low, high = (max((getattr(e, end) for e in intervals), default=1.0) for end in _ENDS)
+    return Estimate(value, low, high, Basis.worst(e.basis for e in intervals if e.high >= value))
 
 
 _ENDS = ("value", "low", "high")

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class Basis(StrEnum):
+    """What a figure rests on, the surest first.
+
+    ``RULE`` follows from the tool's documented behaviour and is exact, ``FITTED`` has constants
+    learned from reports, and for ``EXTRAPOLATED`` nothing similar was among the reports.
+    """
+
+    RULE = "rule"
+    FITTED = "fitted"
+    EXTRAPOLATED = "extrapolated"
+
+    @staticmethod
+    def worst(bases: Iterable[Basis]) -> Basis:
+        """Return the least sure of some; a rule where there is none."""
+        return max(bases, key=list(Basis).index, default=Basis.RULE)
 
 
 @dataclass(frozen=True)
@@ -13,15 +32,22 @@ class Estimate:
         value: best single figure.
         low: lower end of the interval.
         high: upper end of the interval.
+        basis: what the figure rests on.
     """
 
     value: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    basis: Basis = Basis.FITTED
 
     def __str__(self) -> str:
         """Return the figure with its interval."""
         return f"{self.value:,.0f} ({self.low:,.0f}-{self.high:,.0f})"
+
+    @classmethod
+    def exact(cls, value: float) -> Estimate:
+        """Return a figure that follows from a rule."""
+        return cls(value, value, value, Basis.RULE)
 
     @classmethod
     def spread(cls, value: float, factors: tuple[float, float], absolute: float = 0.0) -> Estimate:
@@ -34,11 +60,21 @@ class Estimate:
 
     def scaled(self, factor: float) -> Estimate:
         """Return the figure and both ends times ``factor``."""
-        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+        value, low, high = self.value * factor, self.low * factor, self.high * factor
+        return Estimate(value, low, high, self.basis)
+
+    def on(self, basis: Basis) -> Estimate:
+        """Return the same figure with another basis."""
+        return replace(self, basis=basis)
 
     def __add__(self, other: Estimate) -> Estimate:
-        """Add figures; intervals add end to end, since one tool's errors go the same way."""
-        return Estimate(self.value + other.value, self.low + other.low, self.high + other.high)
+        """Add figures; intervals add end to end, since one tool's errors go the same way.
+
+        The sum rests on the less sure of the two, where neither is a plain 0.
+        """
+        basis = Basis.worst(e.basis for e in (self, other) if e.high)
+        value, low = self.value + other.value, self.low + other.low
+        return Estimate(value, low, self.high + other.high, basis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +93,12 @@ class Cost:
         notes: what the figures rest on, for the report.
     """
 
-    lut: Estimate = field(default_factory=Estimate)
-    ff: Estimate = field(default_factory=Estimate)
-    dsp: Estimate = field(default_factory=Estimate)
-    bram_18k: Estimate = field(default_factory=Estimate)
-    lut_synth: Estimate = field(default_factory=Estimate)
-    ff_synth: Estimate = field(default_factory=Estimate)
-    latency_cycles: Estimate = field(default_factory=Estimate)
-    ii: Estimate = field(default_factory=lambda: Estimate(1, 1, 1))
+    lut: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    ff: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    dsp: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    bram_18k: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    lut_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    ff_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    latency_cycles: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    ii: Estimate = field(default_factory=lambda: Estimate.exact(1))
     notes: tuple[str, ...] = ()

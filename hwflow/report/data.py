@@ -242,11 +242,11 @@ def _error(graph: Graph, error: OutputError) -> OutputDistance:
 def _estimate(report: EstimateReport) -> EstimateData:
     return EstimateData(
         total=_cost(report.total),
-        latency_ns=_interval(report.latency_ns),
+        latency_ns=Interval.of(report.latency_ns),
         inferences_per_s=_throughput(report.total.ii, report.clock_period_ns),
         utilisation=tuple(
             UtilisationData(
-                u.resource, _interval(u.used), u.available, _interval(u.percent), u.fits
+                u.resource, Interval.of(u.used), u.available, Interval.of(u.percent), u.fits
             )
             for u in report.utilisation
         ),
@@ -257,26 +257,22 @@ def _estimate(report: EstimateReport) -> EstimateData:
 def _throughput(ii: Estimate, clock_period_ns: float) -> Interval:
     """Return inferences per second: one is started every ``ii`` cycles."""
     rates = (1e9 / (max(cycles, 1.0) * clock_period_ns) for cycles in (ii.value, ii.high, ii.low))
-    return Interval(*(round(rate, 3) for rate in rates))
+    value, low, high = (round(rate, 3) for rate in rates)
+    return Interval(value, low, high, ii.basis.value)
 
 
 def _cost(cost: Cost) -> CostData:
     return CostData(
-        lut_csynth_equivalent=_interval(cost.lut),
-        lut_post_synthesis_equivalent=_interval(cost.lut_synth),
-        ff_csynth_equivalent=_interval(cost.ff),
-        ff_post_synthesis_equivalent=_interval(cost.ff_synth),
-        dsp=_interval(cost.dsp),
-        bram_18k=_interval(cost.bram_18k),
-        latency_cycles=_interval(cost.latency_cycles),
-        ii=_interval(cost.ii),
+        lut_csynth_equivalent=Interval.of(cost.lut),
+        lut_post_synthesis_equivalent=Interval.of(cost.lut_synth),
+        ff_csynth_equivalent=Interval.of(cost.ff),
+        ff_post_synthesis_equivalent=Interval.of(cost.ff_synth),
+        dsp=Interval.of(cost.dsp),
+        bram_18k=Interval.of(cost.bram_18k),
+        latency_cycles=Interval.of(cost.latency_cycles),
+        ii=Interval.of(cost.ii),
         notes=cost.notes,
     )
-
-
-def _interval(figure: Estimate) -> Interval:
-    ends = (figure.value, figure.low, figure.high)
-    return Interval(*(round(float(end), 3) for end in ends))
 
 
 def _warning(diagnostic: Diagnostic) -> WarningData:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from hwflow.ir.cost import Estimate
 
 
 @dataclass(frozen=True)
@@ -13,11 +16,20 @@ class Interval:
         value: best single figure.
         low: lower end of the interval.
         high: upper end of the interval.
+        basis: ``rule`` follows from the tool's documented behaviour and is exact, ``fitted`` has
+            constants learned from reports, and for ``extrapolated`` nothing similar was among them.
     """
 
     value: float
     low: float
     high: float
+    basis: Literal["rule", "fitted", "extrapolated"] = "fitted"
+
+    @classmethod
+    def of(cls, figure: Estimate) -> Interval:
+        """Return an estimate, rounded to three decimals."""
+        value, low, high = (round(float(e), 3) for e in (figure.value, figure.low, figure.high))
+        return cls(value, low, high, figure.basis.value)
 
 
 @dataclass(frozen=True)

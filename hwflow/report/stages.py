@@ -22,7 +22,9 @@ def resources(data: ReportData) -> Iterator[str]:
     yield "### Resources and timing (estimated)"
     yield ""
     rows = ((name, *stages) for name, stages in _stages(total))
-    head = ("", "C synthesis:", "Interval:", "Logic synthesis:", "Interval:")
+    head = (
+        "", "C synthesis:", "Interval:", "Basis", "Logic synthesis:", "Interval:", "Basis",
+    )  # fmt: skip
     yield from table(head, rows)
     if data.board is None or not data.estimate.utilisation:
         return
@@ -56,8 +58,8 @@ def _stages(total: CostData) -> Iterator[tuple[str, tuple[str, ...]]]:
     }
     for name, figure in figures.items():
         after = left.get(name)
-        rest = ("", "") if after is None else (count(after.value), ends(after))
-        yield name, (count(figure.value), ends(figure), *rest)
+        rest = ("", "", "") if after is None else (count(after.value), ends(after), after.basis)
+        yield name, (count(figure.value), ends(figure), figure.basis, *rest)
 
 
 def synthesized(data: ReportData) -> Iterator[str]:

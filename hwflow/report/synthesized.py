@@ -143,10 +143,9 @@ def _stage(stage: Stage) -> StageData:
 
 def _compared(rows: tuple[Compared, ...]) -> Iterator[ComparedData]:
     for row in rows:
-        ends = (row.estimated.value, row.estimated.low, row.estimated.high)
         yield ComparedData(
             figure=row.figure,
-            estimated=Interval(*(round(float(end), 3) for end in ends)),
+            estimated=Interval.of(row.estimated),
             synthesized=row.synthesized,
             ratio=None if row.ratio is None else round(row.ratio, 4),
             held=row.held,

@@ -7,7 +7,8 @@ hwflow would have of the same layers, so that the public path estimates it.
 
 import re
 from collections.abc import Mapping, Sequence
-from math import prod
+from dataclasses import replace
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,8 @@ class GraphOfCalls:
             n = shape[-1]
             scale, bias = self._weights(args[2], (n,)), self._bias(args[3], n)
             return self._add(Op.registry["ScaleBias"](scale=scale, bias=bias, result_t=result), x)
-        return self._add(activation(fn, c, result), x)
+        op = activation(fn, c, result)
+        return self._add(sharing(op, shape[-1], c) if self.streams else op, x)
 
     def _dense(self, c: Any, args: Sequence[str], x: str, result: FixedType | None) -> str:
         strategy = kernel_strategy(c)
@@ -264,6 +266,14 @@ def pads_of(c: Mapping[str, Any], rank: int) -> tuple[tuple[int, int], ...]:
     """Return the padding before and behind each spatial axis."""
     sides = (("pad_top", "pad_bottom"), ("pad_left", "pad_right"))[-rank:]
     return tuple((int(c.get(a) or 0), int(c.get(b) or 0)) for a, b in sides)
+
+
+def sharing(op: Op, classes: int, c: Mapping[str, Any]) -> Op:
+    """Return a streamed softmax with as many multipliers as hls4ml's has: classes over RF."""
+    if op.kind != "Softmax":
+        return op
+    multipliers = ceil(classes / int(c.get("reuse_factor") or 1))
+    return replace(op, reuse_factor=classes // multipliers)  # type: ignore[call-arg]
 
 
 def activation(fn: str, c: Mapping[str, Any], result: FixedType | None) -> Op:

@@ -47,7 +47,7 @@ def test_the_same_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(ran.out)["boards"]
     assert {row["board"] for row in rows} == {"PYNQ-Z2", "iCEstick"}
     assert {row["clock_period_ns"] for row in rows} == {6.0}
-    assert {row["utilisation"][0]["basis"] for row in rows} == {"estimated", "extrapolated"}
+    assert {row["utilisation"][0]["basis"] for row in rows} == {"fitted", "extrapolated"}
     single = json.loads(
         hwflow(capsys, "estimate", "model.onnx", "-b", "pynq-z2", *options, "--json").out
     )

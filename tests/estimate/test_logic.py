@@ -52,12 +52,12 @@ def test_shares_are_in_the_blocks_of_the_board(name: str) -> None:
     board = load_board(name)
     logic = logic_of(board)
     for use in board_utilisation(COST, board):
-        used = getattr(COST, BOARD_COLUMN[use.resource], Estimate())
+        used = getattr(COST, BOARD_COLUMN[use.resource], Estimate.exact(0))
         ratio = logic.ratios.get(use.resource, Estimate(1, 1, 1))
         assert use.used.low == used.low * ratio.low
         assert use.used.value == used.value * ratio.value
         assert use.used.high == used.high * ratio.high
-        assert use.basis == ("estimated" if board.vendor == "amd" else "extrapolated")
+        assert use.basis == (used.basis if board.vendor == "amd" else "extrapolated")
         assert use.percent.value == pytest.approx(100 * use.used.value / use.available)
 
 

@@ -67,7 +67,7 @@ def test_no_text_node_holds_a_mention_or_a_reference(text: str) -> None:
 
 
 LINKS = {"name", "layer", "backend", "io_type", "strategy", "resource", "fits", "answer",
-         "severity", "code", "state", "schema", "implementation"}  # fmt: skip
+         "severity", "code", "state", "schema", "implementation", "basis"}  # fmt: skip
 """Fields by which parts of a report find each other, and words of hwflow's own."""
 
 

@@ -123,7 +123,10 @@ def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None
         shown.add_row(escape(row.name), *(f"{getattr(row.cost, c).value:,.0f}" for c in COLUMNS))
     shown.add_section()
     shown.add_row("total", *(_figure(getattr(found.total, c)) for c in COLUMNS))
+    shown.add_row("basis", *(getattr(found.total, c).basis for c in COLUMNS))
     console.print(shown)
+    for note in found.total.notes:
+        console.print(escape(note), soft_wrap=True)
     for entry in found.utilisation:
         if entry.available:
             used = f"{entry.percent.value:.1f} % ({entry.percent.low:.1f}-{entry.percent.high:.1f})"
