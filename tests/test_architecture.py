@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "hwflow"
 ROOMS = (
     "fixed",
     "core",
+    "dataflow",
     "ir",
     "estimate",
     "ops",

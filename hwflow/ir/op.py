@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from hwflow.core.errors import Diagnostic
+from hwflow.dataflow.pattern import Pattern
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import NoGoldenError, Result, Tensor
 from hwflow.ir.body.writer import Body
@@ -191,6 +192,18 @@ class Op(Facts, ABC):
     @abstractmethod
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         """Return the estimated resources and timing."""
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return what the kernel does with its streams in io_stream.
+
+        By default it makes one token of one of each operand, as all elementwise kernels do. An
+        operator of a user that does not say it is taken for one that nothing is known of.
+
+        Args:
+            counts: tokens that each operand comes in; a flattened one keeps those it had before.
+            inputs: types of the operands.
+        """
+        return Pattern.elementwise(counts[0], len(counts))
 
     def inexact(self, *inputs: TensorType) -> Inexact | None:
         """Return why the result differs from the real function, or None where it is exact.

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.dataflow.pattern import Loop, Pattern, ones, only
 from hwflow.estimate.layer import move_cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Span, Tensor
@@ -122,6 +123,21 @@ class Concat(Op):
                 "chunks": [prod(t.shape[self.axis :]) for t in inputs],
             },
         )
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return the channels of one position of each, else some positions of each in turn.
+
+        A row of one axis is one token, which is written when all operands are there.
+        """
+        shape, operands = inputs[0].shape, len(inputs)
+        if self.axis == len(shape) - 1:
+            joined = len(shape) == 1 and self.lower(*inputs).kernel == ""
+            return Pattern.buffered(counts, 1) if joined else super().tokens(counts, *inputs)
+        outer = prod(shape[: self.axis])
+        parts = [
+            Loop(only(operands, k, n // outer), ones(n // outer)) for k, n in enumerate(counts)
+        ]
+        return Pattern.of(parts * outer)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         return move_cost(self.infer(*inputs), target=target)

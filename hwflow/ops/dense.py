@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.layer import matvec_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Carrier, Result, Tensor
@@ -19,7 +20,7 @@ from hwflow.ir.op import Constant, Example, HlsLayer, Layout, OnnxNode, Op, Targ
 from hwflow.ir.scaled import Operand, Scaled
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.constants import bias_constant, bias_values, weight_constant
-from hwflow.ops.shared.matvec import keeps_products, multiply_accumulate
+from hwflow.ops.shared.matvec import keeps_products, multiply_accumulate, sum_depth
 from hwflow.ops.shared.products import GoldenSum, _Products
 from hwflow.ops.shared.whole_weights import on_whole_weights
 from hwflow.ops.shared.xnor import xnor_layer
@@ -154,6 +155,13 @@ class Dense(_Products):
             xnor=self.product == "xnor",
             read=read,
         )
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return the steps at each position; a vector is read whole (``nnet_dense_stream.h``)."""
+        depth = sum_depth(len(self.weight.raw))
+        if len(inputs[0].shape) > 1:
+            return Pattern.elementwise(counts[0], depth=depth)
+        return Pattern.buffered(counts, 1, depth)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

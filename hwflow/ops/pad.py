@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from hwflow.dataflow.pattern import Loop, Pattern, none, ones
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.grid import Grid
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
@@ -118,6 +119,10 @@ class Pad(_Move):
             }  # fmt: skip
         return HlsLayer(class_name=f"ZeroPadding{len(x.shape) - 1}D", attributes=attributes)
 
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        layer = self.lower(*inputs)
+        return super().tokens(counts, *inputs) if layer.kernel else zero_padding(layer.attributes)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         x = TensorType.full((3, 4, 2), FixedType(5, 2))
@@ -130,6 +135,22 @@ class Pad(_Move):
         yield Example("finer", cls(pads=((1, 1), (0, 1)), value=-0.0625), (unsigned,))
         yield Example("reflect", cls(pads=((1, 2), (2, 1), (0, 0)), mode="reflect"), (x,))
         yield Example("edge", cls(pads=((1, 1), (0, 0)), mode="edge"), (unsigned,))
+
+
+def zero_padding(attributes: Mapping[str, Any]) -> Pattern:
+    """Return what hls4ml's zero padding does with its streams (``nnet_padding_stream.h``).
+
+    Args:
+        attributes: what hls4ml is told of the layer.
+    """
+    left, width, right = (attributes[k] for k in ("pad_left", "in_width", "pad_right"))
+    zeros = [Loop(none(1, n), ones(n)) for n in (left, right)]
+    row = [zeros[0], Loop(ones(1, width), ones(width)), zeros[1]]
+    if "in_height" not in attributes:
+        return Pattern.of(row)
+    empty = Loop(none(1, attributes["out_width"]), ones(attributes["out_width"]))
+    above, below = attributes["pad_top"], attributes["pad_bottom"]
+    return Pattern.of([*[empty] * above, *row * attributes["in_height"], *[empty] * below])
 
 
 def _pads(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.layer import softmax_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.fixed.doubles import quantize_values
@@ -207,6 +208,10 @@ class Softmax(_InTurns):
         y = body.apply("Mul", each, inverse.name)
         found = Span(-reach, reach, 2 * self.table_t.fractional)
         return Result(y, found) if self.result_t else Result(*cast(body, y, found, self.table_t))
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        levels = 2 * (inputs[0].channels - 1).bit_length()  # of a maximum and of a sum
+        return Pattern.elementwise(counts[0], depth=16 + levels)
 
     def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         """Return what hls4ml's streamed kernel divides its products by; the other shares none."""

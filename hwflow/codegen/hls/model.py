@@ -21,6 +21,7 @@ from typing import Any
 from hwflow.codegen.bench import bench_source
 from hwflow.codegen.hls import kernels
 from hwflow.codegen.hls.layers import NamedLayer, layers_of
+from hwflow.codegen.hls.streams import streams_of
 from hwflow.codegen.hls.xnor import use_xnor_kernels
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
@@ -92,6 +93,8 @@ def generate(graph: Graph, target: Target) -> Project:
     with _tensorflow_kept_out(), _quiet():
         model_graph = _model_graph(graph, target)
         xnor_header = use_xnor_kernels(model_graph)
+        if target.streams:
+            _set_depths(model_graph, streams_of(graph, target).depths)
         with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
             out = Path(folder) / "project"
             model_graph.config.config["OutputDir"] = str(out)
@@ -115,6 +118,15 @@ def generate(graph: Graph, target: Target) -> Project:
     )
     files[f"{graph.name}_test.cpp"] = bench_source(graph, target, files)
     return Project(graph.name, files | xnor_header)
+
+
+def _set_depths(model_graph: Any, depths: Mapping[str, int]) -> None:
+    """Make every FIFO of hls4ml's model as deep as it is to be."""
+    for layer in model_graph.get_layers():
+        for output, variable in layer.variables.items():
+            name = str(output).replace(_MARK, "")
+            if name in depths:
+                variable.pragma = ("stream", depths[name])
 
 
 def _with_layer_names(code: bytes, names: Mapping[int, str]) -> bytes:

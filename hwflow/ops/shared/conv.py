@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.convolution import conv_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, cast_raw
 from hwflow.ir.body.values import Carrier, Result, Tensor
@@ -22,7 +23,7 @@ from hwflow.ir.body.writer import Body
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Layout, Target
 from hwflow.ir.tensor import TensorType
-from hwflow.ops.shared.matvec import multiply_accumulate, nearest, reuse_factors
+from hwflow.ops.shared.matvec import multiply_accumulate, nearest, reuse_factors, sum_depth
 from hwflow.ops.shared.products import GoldenSum, _Products
 from hwflow.ops.shared.sliding import convolved, convolved_by_taps
 from hwflow.ops.shared.window import Window
@@ -201,6 +202,17 @@ class _Convolution(_Products):
                 supported=", ".join(map(str, legal)),
                 help=f"set parallelization_factor = {closest}, the nearest legal value",
             )
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return the steps of a line buffer: each takes a pixel, and the last of a window ends it.
+
+        The pixels are those with padding, which a process of its own adds. A 1 x 1 kernel takes
+        every pixel, too, and leaves out those that its strides skip (``nnet_sepconv2d_stream.h``).
+        """
+        (x,) = inputs
+        window = self.window(x.shape)
+        completed = window.completed()
+        return Pattern.choosing(np.ones(completed.size), completed, sum_depth(self.matrix.shape[0]))
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs

@@ -263,3 +263,11 @@ def check_accumulator(
 def keeps_products(accum_t: FixedType | None, exact: TensorType) -> bool:
     """Return whether an accumulator loses nothing of the exact sum."""
     return accum_t is None or accum_t.holds(*exact.bounds, exact.dtype.fractional)
+
+
+def sum_depth(terms: int) -> int:
+    """Return the cycles at most of a sum of products: a cycle an adder level, and ten around.
+
+    FIFOs take two, the line buffer two, a multiplier three and the result's cast two.
+    """
+    return 10 + (terms - 1).bit_length()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
+from hwflow.dataflow.pattern import Loop, Pattern, none, ones, only
 from hwflow.estimate.layer import elementwise_cost
 from hwflow.estimate.turns import in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
@@ -124,6 +126,17 @@ class _Merge(_InTurns):
     def lower(self, *inputs: TensorType) -> HlsLayer:
         a, b = inputs
         return merge_layer(self.kernel, self.sign, a, b, self.reuse_factor)
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return one step for each token of the result; what repeats is read before all others."""
+        a, b = inputs
+        if a.shape == b.shape:
+            return super().tokens(counts, a, b)
+        out = common_shape(a, b)[:-1]
+        repeats = [t.shape[:-1] != out for t in inputs]
+        first = [Loop(only(2, k, counts[k]), none(counts[k])) for k in (0, 1) if repeats[k]]
+        reads = np.repeat(np.array([[0 if r else 1] for r in repeats]), prod(out), axis=1)
+        return Pattern.of([*first, Loop(reads, ones(prod(out))).in_turns(self.reuse_factor)])
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.layer import free_cost, move_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, needed_fractional, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
@@ -131,11 +132,30 @@ class _Move(Op):
             },
         )
 
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        (x,) = inputs
+        sources = self.sources(x.shape)
+        in_order = np.array_equal(sources.ravel(), np.arange(x.size))
+        return gathered(counts[0], prod(sources.shape[:-1]), in_order=in_order)
+
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         if np.array_equal(self.sources(x.shape).ravel(), np.arange(x.size)):
             return free_cost()
         return move_cost(self.infer(x), target=target)
+
+
+def gathered(tokens: int, written: int, *, in_order: bool) -> Pattern:
+    """Return what ``gather.h`` does with its streams.
+
+    Args:
+        tokens: tokens that it reads.
+        written: tokens that it writes.
+        in_order: whether the elements keep their order.
+    """
+    if in_order and (tokens % written == 0 or written % tokens == 0):
+        return Pattern.packing(tokens, written)
+    return Pattern.buffered([tokens], written)
 
 
 def view_layer(shape: tuple[int, ...]) -> HlsLayer:

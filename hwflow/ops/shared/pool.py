@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.fabric import line_buffer_luts
 from hwflow.estimate.layer import pool_cost
 from hwflow.estimate.spread import with_luts
@@ -28,6 +31,10 @@ from hwflow.ops.transpose import Transpose
 
 REDUCTION_ATTRIBUTES = ("axes", "keepdims", "noop_with_empty_axes")
 """What nodes say that reduce axes."""
+
+
+DIVISION = 20
+"""Cycles at most for the FIFOs and for a division, which is two products with a shift."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +74,17 @@ class _Pool(_InTurns):
         """Return the pooling whose one window is the whole map."""
         rank = len(spatial)
         return cls(kernel=spatial, strides=(1,) * rank, pads=((0, 0),) * rank, squeeze=squeeze)
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return the steps of ``pool.h``: pixels without padding where no windows overlap."""
+        window = self.window(inputs[0].shape)
+        depth = DIVISION + (prod(self.kernel) - 1).bit_length()
+        if all(s >= k for s, k in zip(self.strides, self.kernel, strict=True)):
+            last = window.last_inside()
+            return Pattern.choosing(np.ones(last.size), last, depth, turns=self.reuse_factor)
+        read = np.zeros(window.padded)
+        read[tuple(slice(b, b + n) for b, n in zip(window.begin, window.size, strict=True))] = 1
+        return Pattern.choosing(read, window.completed(), depth, turns=self.reuse_factor)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

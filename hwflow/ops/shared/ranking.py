@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.layer import pool_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Carrier, Result, Span, Tensor
@@ -135,6 +136,14 @@ class _Ranking(Op):
             span = Span(0, channels - 1, 0)
         y = replace(x, name=name, shape=(*x.shape[:-1], self.count))
         return Result(body.reshaped(y, self.out_shape(x_t)), span)
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        """Return a step for each position; several positions may fill one token of labels."""
+        (x,) = inputs
+        depth = 6 + self.count * (1 + (x.channels - 1).bit_length())
+        every = counts[0] // prod(self.out_shape(x)[:-1])
+        written = np.arange(1, counts[0] + 1) % every == 0
+        return Pattern.choosing(np.ones(counts[0]), written, depth)
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs

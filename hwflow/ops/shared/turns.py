@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwflow.core.errors import Diagnostic
+from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.turns import values_of
 from hwflow.fixed import FixedType
 from hwflow.ir.op import HlsLayer, Op, Target
@@ -35,6 +36,9 @@ class _InTurns(Op):
         yield from super().check(target, *inputs)
         if self.reuse_factor > 1:
             yield from check_reuse_factor(self.reuse_factor, self.reuse_factors(target, *inputs))
+
+    def tokens(self, counts: Sequence[int], *inputs: TensorType) -> Pattern:
+        return Pattern.elementwise(counts[0], len(counts), turns=self.reuse_factor)
 
     def parameters(self) -> dict[str, Any]:
         shown = super().parameters()

@@ -54,6 +54,24 @@ class Window:
         """Whether any position is added."""
         return any(self.begin) or any(self.end)
 
+    def completed(self) -> BoolArray:
+        """Return at which padded positions, in the order of a stream, a window has all of its own.
+
+        The rule of the line buffers in hls4ml's ``nnet_conv_stream.h`` and of ``pool.h``.
+        """
+        axes = zip(self.padded, self.kernel, self.strides, strict=True)
+        ends = [(np.arange(n) >= k - 1) & ((np.arange(n) - k + 1) % s == 0) for n, k, s in axes]
+        return np.asarray(ends[0] if len(ends) == 1 else np.logical_and.outer(*ends))
+
+    def last_inside(self) -> BoolArray:
+        """Return which positions without padding are the last of a window, where none overlap."""
+        flags = []
+        for axis, n in enumerate(self.size):
+            starts = np.arange(self.out[axis]) * self.strides[axis] - self.begin[axis]
+            last = np.minimum(starts + self.kernel[axis], n) - 1
+            flags.append(np.isin(np.arange(n), last[(last >= 0) & (last >= starts)]))
+        return np.asarray(flags[0] if len(flags) == 1 else np.logical_and.outer(*flags))
+
     def taps(self) -> Iterator[tuple[int, ...]]:
         """Yield the offsets inside the window, last axis fastest."""
         return product(*(range(k) for k in self.kernel))

@@ -1,0 +1,195 @@
+"""The processes and FIFOs of a project in io_stream, and how deep each FIFO is made.
+
+hls4ml makes every FIFO as deep as the whole value. Here each has the least depth that is proven to
+be free of deadlock (``dataflow.proof``) and loses no cycle (``dataflow.balance``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, prod
+from typing import Any
+
+from hwflow.codegen.hls.layers import NamedLayer, layers_of
+from hwflow.dataflow.balance import fast_depths
+from hwflow.dataflow.model import Outcome
+from hwflow.dataflow.network import Channel, Network, Process
+from hwflow.dataflow.pattern import Pattern
+from hwflow.dataflow.proof import Safety, safe_depths
+from hwflow.estimate.graph import node_cost
+from hwflow.ir.graph import Graph, Node
+from hwflow.ir.names import port_name
+from hwflow.ir.op import Op, Target
+from hwflow.ir.tensor import TensorType
+from hwflow.ops import is_built_in
+from hwflow.ops.pad import zero_padding
+
+COPY = "clone_"
+"""What hls4ml puts before the name of a value for the process that copies it (``clone.py``)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """The streams of a project.
+
+    Attributes:
+        network: processes and FIFOs.
+    """
+
+    network: Network
+
+    @cached_property
+    def safety(self) -> Safety:
+        """The least depths that are free of deadlock, with the proof."""
+        return safe_depths(self.network)
+
+    @cached_property
+    def _fast(self) -> tuple[Mapping[str, int], Outcome]:
+        return fast_depths(self.network, self.safety.depths)
+
+    @property
+    def depths(self) -> Mapping[str, int]:
+        """The depth of each FIFO, by name."""
+        return self._fast[0]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the model says of inferences with these depths."""
+        return self._fast[1]
+
+
+def streams_of(graph: Graph, target: Target) -> Streams:
+    """Return the streams of a graph in io_stream, with the depth of every FIFO."""
+    return Streams(_Builder(graph, target).network())
+
+
+class _Builder:
+    """Walks a graph and notes who writes and who reads each stream."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph, self.target = graph, target
+        self.types: dict[str, TensorType] = {}
+        self.counts: dict[str, int] = {}
+        self.held: dict[str, str] = {}
+        self.readers: dict[str, list[tuple[str, int]]] = {}
+        self.processes: dict[str, Process] = {}
+
+    def network(self) -> Network:
+        for node in self.graph.nodes:
+            if node.op.kind == "Input":
+                self._value(port_name(node.name), self.graph.types[node.name])
+                self.held[node.name] = port_name(node.name)
+            else:
+                self._add(node)
+        outputs = {self.held[name] for name in self.graph.output_values}
+        channels = [c for name in self.counts for c in self._channels(name, name in outputs)]
+        names = {name: index for index, name in enumerate(self.processes)}
+        inputs: dict[str, dict[int, str]] = {name: {} for name in names}
+        written: dict[str, list[str]] = {name: [] for name in names}
+        for channel, place in channels:
+            inputs[channel.target][place] = channel.name
+            written[channel.source].append(channel.name)
+        processes = (
+            replace(
+                process,
+                inputs=tuple(inputs[name].get(k, "") for k in range(len(process.pattern.reads))),
+                outputs=tuple(written[name]),
+            )
+            for name, process in self.processes.items()
+        )
+        return Network.of(processes, [channel for channel, _ in channels])
+
+    def _value(self, name: str, carried: TensorType, tokens: int = 0) -> None:
+        """Add a stream that carries a value, which has a token for each position by default."""
+        self.types[name], self.readers[name] = carried, []
+        self.counts[name] = tokens or prod(carried.shape[:-1])
+
+    def _add(self, node: Node) -> None:
+        """Add the processes of a layer; a view is another name for its input's stream."""
+        layers = layers_of(self.graph, node, self.target)
+        if layers[-1].layer.class_name == "Reshape":
+            self.held[node.name] = self.held[node.inputs[0]]
+            return
+        sources = [self.held[name] for name in node.inputs]
+        for padding in layers[:-1]:
+            pattern = zero_padding(padding.layer.attributes)
+            self._process(padding.name, "Pad", pattern, sources, self.graph.input_types(node)[0])
+            sources = [padding.name]
+        own = type(node.op)
+        known = is_built_in(own) or own.tokens is not Op.tokens
+        counts = [self.counts[source] for source in sources]
+        types, result = self.graph.input_types(node), self.graph.types[node.name]
+        if known:
+            pattern = node.op.tokens(counts, *types)
+        else:
+            pattern = Pattern.buffered(counts, prod(result.shape[:-1]))
+        ii = node_cost(self.graph, node, self.target).ii.value / pattern.steps
+        self._process(node.name, node.op.kind, pattern, sources, result)
+        self.held[node.name] = node.name
+        self.processes[node.name] = replace(
+            self.processes[node.name], known=known, **_speed(layers[-1], pattern, ii)
+        )
+
+    def _process(
+        self, name: str, kind: str, pattern: Pattern, sources: list[str], result: TensorType
+    ) -> None:
+        for place, source in enumerate(sources):
+            self.readers[source].append((name, place))
+        self.processes[name] = _idle(name, kind, pattern)
+        self._value(name, result, int(pattern.writes[-1]))
+
+    def _channels(self, value: str, leaves: bool) -> Iterator[tuple[Channel, int]]:
+        """Yield the FIFOs of a value, each with the place that it has among its reader's inputs.
+
+        A stream with several readers is copied; a port counts as one, and comes first.
+        """
+        readers, tokens = self.readers[value], self.counts[value]
+        carried = self.types[value]
+        made = Channel(
+            name=value, value=value, source=value, target="", tokens=tokens,
+            elements=carried.channels, bits=carried.dtype.width,
+        )  # fmt: skip
+        copies = len(readers) + leaves
+        if copies == 1:
+            if readers and value in self.processes:
+                (reader, place) = readers[0]
+                yield replace(made, target=reader), place
+            return
+        if not copies:
+            return
+        copy = COPY + value
+        pattern = Pattern.elementwise(tokens)
+        self.processes[copy] = _idle(copy, "Copy", pattern)
+        if value in self.processes:
+            yield replace(made, target=copy), 0
+        for number, (reader, place) in enumerate(readers, 1 + leaves):
+            name = f"{value}_cpy{number}"
+            yield replace(made, name=name, source=copy, target=reader), place
+
+
+def _idle(name: str, kind: str, pattern: Pattern) -> Process:
+    """Return a process that is not joined to others yet, with a step a cycle."""
+    return Process(
+        name=name, kind=kind, pattern=pattern, inputs=(), outputs=(), deepest=pattern.depth
+    )
+
+
+def _speed(layer: NamedLayer, pattern: Pattern, ii: float) -> dict[str, Any]:
+    """Return how fast a process is, as estimated, and how much a stalled pipeline holds at most.
+
+    Loops of the latency strategy start every ``reuse_factor`` cycles, so that few steps are on the
+    way; those of the resource strategy end each step before the next one.
+    """
+    least, cycles = 1, max(round(ii), 1)
+    if "Conv" in layer.layer.class_name:
+        least = layer.layer.reuse_factor
+    deepest = 1 + ceil(pattern.depth / least)
+    if "Conv" in layer.layer.class_name and layer.layer.strategy == "resource":
+        deepest = 1
+    return {
+        "ii": cycles,
+        "deepest": deepest,
+        "lag": min(1 + pattern.depth // (2 * cycles), deepest),
+    }

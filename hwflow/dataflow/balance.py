@@ -1,0 +1,56 @@
+"""Depths that keep a network as fast as FIFOs without end would.
+
+A run without limits ends earliest. If an inference ends later with given depths, its last step
+waited for a full FIFO, one way or another: a chain of waits without one exists without limits, too.
+So making the FIFOs on that chain deeper until none is left gives a network that is as fast; then
+each of them is made as small as it may be without losing a cycle.
+
+How fast processes are is an estimate. So these depths are one, too; what keeps a network from
+locking (``proof``) rests on counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hwflow.dataflow.model import Outcome, run
+from hwflow.dataflow.network import Network
+
+INFERENCES = 2
+"""What is watched: how long one takes, and how soon the next one follows."""
+
+
+def fast_depths(network: Network, safe: Mapping[str, int]) -> tuple[Mapping[str, int], Outcome]:
+    """Return depths that lose no cycle against FIFOs without limits, and the run with them.
+
+    Args:
+        network: processes with their estimated speeds.
+        safe: depths that are free of deadlock; none becomes less.
+    """
+    most = {n: max(c.tokens * INFERENCES, safe[n]) for n, c in network.channels.items()}
+    ideal = run(network, most, inferences=INFERENCES).cycles
+    depths = dict(safe)
+    raised: set[str] = set()
+    outcome = run(network, depths, inferences=INFERENCES)
+    while outcome.cycles != ideal:
+        for name in outcome.limiting:
+            depths[name] = min(2 * depths[name], most[name])
+        raised |= outcome.limiting
+        outcome = run(network, depths, inferences=INFERENCES)
+    for name in sorted(raised, key=lambda name: -network.channels[name].width):
+        depths[name] = _least(network, depths, name, safe[name], ideal)
+    return depths, run(network, depths, inferences=INFERENCES) if raised else outcome
+
+
+def _least(
+    network: Network, depths: Mapping[str, int], name: str, low: int, ideal: tuple[int, ...]
+) -> int:
+    """Return the least depth of one FIFO with which no cycle is lost."""
+    high = depths[name]
+    while low < high:
+        middle = (low + high) // 2
+        if run(network, {**depths, name: middle}, inferences=INFERENCES).cycles == ideal:
+            high = middle
+        else:
+            low = middle + 1
+    return low
