@@ -2,8 +2,8 @@
 
 ``load`` reads a model, ``quantize`` makes one of a float model, ``ensemble`` merges several,
 ``convert`` writes one as a QONNX file, ``compile`` makes a ``Design``; a design can ``simulate``,
-``verify``, ``estimate``, ``write`` and ``report``. Heavy libraries are imported when they are
-needed.
+``verify``, ``estimate``, ``write`` and ``report``. ``fit`` chooses the settings of a design. Heavy
+libraries are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
+    from hwflow.fitting.fit import fit
     from hwflow.frontends import load
     from hwflow.frontends.conversion import convert
     from hwflow.frontends.ensemble import ensemble
@@ -30,6 +31,7 @@ __all__ = [
     "compile",
     "convert",
     "ensemble",
+    "fit",
     "load",
     "quantize",
 ]
@@ -43,6 +45,7 @@ _HOME = {
     "compile": "hwflow.project.compiler",
     "convert": "hwflow.frontends.conversion",
     "ensemble": "hwflow.frontends.ensemble",
+    "fit": "hwflow.fitting.fit",
     "load": "hwflow.frontends",
     "quantize": "hwflow.frontends.quantization",
 }

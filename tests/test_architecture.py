@@ -32,6 +32,7 @@ ROOMS = (
     "synthesis",
     "report",
     "project",
+    "fitting",
     "testing",
     "cli",
 )

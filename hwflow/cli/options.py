@@ -153,6 +153,21 @@ def board_names(given: str | None) -> list[str]:
     return [name.strip() for name in (given or "").split(",") if name.strip()]
 
 
+def clock_periods(given: str | None) -> list[float]:
+    """Return the clock periods that an option names, with commas between them.
+
+    Raises:
+        typer.BadParameter: one is not a number from 0.1 to 1000.
+    """
+    try:
+        periods = [float(part) for part in (given or "").split(",") if part.strip()]
+    except ValueError:
+        periods = [0.0]
+    if all(0.1 <= period <= 1000 for period in periods):
+        return periods
+    raise typer.BadParameter("nanoseconds from 0.1 to 1000", param_hint="'--clock'")
+
+
 def compile_design(
     model: Path,
     *,

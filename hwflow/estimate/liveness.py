@@ -29,10 +29,11 @@ def is_dataflow(graph: Graph) -> bool:
     hls4ml's ``vivado_backend.py`` asks for a dataflow in these two cases, hwflow for kernels that
     take turns (``hwflow.estimate.turns``).
     """
-    return any(_stage(node.op) for node in graph.nodes)
+    return any(is_stage(node.op) for node in graph.nodes)
 
 
-def _stage(op: Op) -> bool:
+def is_stage(op: Op) -> bool:
+    """Return whether an operator makes a dataflow of an io_parallel design."""
     if not hasattr(op, "strategy"):
         return int(getattr(op, "reuse_factor", 1)) > 1
     return "Conv" in op.kind or getattr(op, "strategy", "") == "resource"

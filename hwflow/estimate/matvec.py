@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
+from math import ceil, isqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -160,3 +160,24 @@ def pipeline(
     if target.backend == "Vitis" and terms > fabric.CHAIN_PRODUCTS:
         return fan_in / 2.0, fabric.CHAIN_FF * terms * accum_bits, 0.0
     return float(len(cuts)), held, absorbed(cuts, float(found.dsp_bits))
+
+
+def telling_reuse_factors(legal: range, weight: RawArray, groups: int = 1) -> list[int]:
+    """Return the reuse factors that the cost of shared multipliers tells apart, or a few more.
+
+    The cost follows from ``DIV_ROUNDUP(n, RF)`` and ``zeros / RF`` (``multiplier_limit``), and
+    grows with RF where neither changes: so the smallest RF of each pair of both is enough, which is
+    ``DIV_ROUNDUP(n, k)`` or ``zeros / k + 1``, or up to the root of either.
+
+    Args:
+        legal: all reuse factors from 1 on.
+        weight: integer constants of shape ``(n_in, n_out)``.
+        groups: blocks on the diagonal; what lies outside of them is not stored.
+    """
+    absent = weight.size - weight.size // groups
+    n, zeros = weight.size - absent, max(int((weight == 0).sum()) - absent, 0)
+    root = isqrt(max(n, zeros)) + 1
+    found = {1, 2, *range(1, root + 1)}
+    for k in range(1, root + 1):
+        found |= {-(-n // k), zeros // k + 1}
+    return sorted(rf for rf in found if rf in legal)

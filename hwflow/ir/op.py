@@ -240,6 +240,13 @@ class Op(Facts, ABC):
         """
         return ()
 
+    def telling_reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        """Return the reuse factors of which no two cost the same, ascending.
+
+        Of those with the same cost, the smallest stands for all: none of them has a smaller II.
+        """
+        return self.reuse_factors(target, *inputs)
+
     def parallelization_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         """Return the parallelization factors that the layer can have, ascending.
 

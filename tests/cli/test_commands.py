@@ -45,6 +45,7 @@ COMMANDS = {
     "simulate": ["simulate", "model.onnx", "--data", "data.npz"],
     "verify": ["verify", "model.onnx", "--data", "data.npz"],
     "estimate": ["estimate", "model.onnx"],
+    "fit": ["fit", "model.onnx", "--board", "pynq-z2", "-o", "fitted.toml"],
     "vectors": ["vectors", "model.onnx", "--data", "data.npz", "-o", "vectors"],
     "ensemble": ["ensemble", "model.onnx", "model.onnx", "-o", "both.onnx"],
     "convert": ["convert", "model.onnx", "-o", "same.qonnx.onnx"],
@@ -54,6 +55,9 @@ COMMANDS = {
     "ops": ["ops"],
     "doctor": ["doctor"],
 }
+
+
+WRITERS = ("build", "vectors", "ensemble", "convert", "quantize", "fit")
 
 
 def strict(text: str) -> Any:
@@ -76,7 +80,7 @@ def test_json_is_all_that_is_printed(verb: str, capsys: pytest.CaptureFixture[st
     assert ran.status == 0
     assert strict(ran.out)
     assert ran.err == ""
-    assert (ran.new == ()) == (verb not in ("build", "vectors", "ensemble", "convert", "quantize"))
+    assert (ran.new == ()) == (verb not in WRITERS)
 
 
 @pytest.mark.cpp
@@ -87,7 +91,7 @@ def test_text_is_printed(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran.out.strip()
 
 
-@pytest.mark.parametrize("verb", ["build", "inspect", "simulate", "verify", "estimate"])
+@pytest.mark.parametrize("verb", ["build", "inspect", "simulate", "verify", "estimate", "fit"])
 def test_errors_are_json_too(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran = hwflow(capsys, verb, "nothing.onnx", "--json")
     assert (ran.status, ran.err, ran.new) == (2, "", ())

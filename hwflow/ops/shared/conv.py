@@ -227,11 +227,6 @@ class _Convolution(_Products):
         )  # fmt: skip
 
     def _blocks(self) -> int:
-        """Return how many equal blocks of the matrix the hardware holds, and nothing beside them.
-
-        Zeros between groups cost no multiplier of their own, but the resource kernel stores and
-        multiplies them like any weight.
-        """
         return 1 if self.strategy == "resource" else self.groups
 
     def lower(self, *inputs: TensorType) -> HlsLayer:

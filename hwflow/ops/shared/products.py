@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.matvec import telling_reuse_factors
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.body.casts import cast
 from hwflow.ir.body.values import Carrier, NoGoldenError, Result, Span, Tensor, carrier
@@ -130,6 +131,20 @@ class _Products(Op):
 
     def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         return (1,) if self.product == "xnor" else self._factors(target)
+
+    def telling_reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        legal = self.reuse_factors(target, *inputs)
+        if not isinstance(legal, range):
+            return legal
+        return telling_reuse_factors(legal, self.matrix, self._blocks())
+
+    def _blocks(self) -> int:
+        """Return how many equal blocks of the matrix the hardware holds, and nothing beside them.
+
+        Zeros between groups cost no multiplier of their own, but the resource kernel stores and
+        multiplies them like any weight.
+        """
+        return 1
 
     def _factors(self, target: Target) -> Sequence[int]:
         """Return the reuse factors of a layer that multiplies."""

@@ -1,0 +1,196 @@
+"""A fit as users have it: budgets, boards, clocks, what was set before, and the file it writes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hwflow
+from hwflow.core.config import load_config
+from hwflow.core.errors import CompileError
+from hwflow.fitting.budgets import parse_budgets, parse_options
+from hwflow.fitting.record import Fit
+from hwflow.fitting.settings import check_out, write_settings
+from tests.fitting.nets import chain, image
+from tests.fixtures import deep_cnn
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CNN = EXAMPLES / "digits_cnn.onnx"
+
+
+def codes(error: pytest.ExceptionInfo[CompileError]) -> list[str]:
+    return [finding.code for finding in error.value.diagnostics]
+
+
+def test_budgets_are_kept_and_the_compiled_design_has_the_figures() -> None:
+    found = hwflow.fit(
+        CNN, target="area", board="pynq-z2", clock_period_ns=5.0,
+        budgets={"lut": "60%", "latency": "1us"},
+    )  # fmt: skip
+    assert found.best is not None
+    assert found.design is not None
+    report = found.design.estimate()
+    assert report.total == found.best.report.total
+    assert report.latency_ns.value <= 1000
+    assert next(u for u in report.utilisation if u.resource == "lut").percent.value <= 60
+    assert found.best.proven
+    assert [use.budget.name for use in found.best.uses] == ["lut", "latency"]
+
+
+def test_bits_do_not_change() -> None:
+    plain = hwflow.compile(CNN, board="pynq-z2")
+    found = hwflow.fit(CNN, target="area", board="pynq-z2")
+    assert found.design is not None
+    assert {n: str(t.dtype) for n, t in plain.graph.types.items()} == {
+        n: str(t.dtype) for n, t in found.design.graph.types.items()
+    }
+
+
+def test_layers_faster_than_the_slowest_pay_less() -> None:
+    """In a stream, the first convolutions of a deep network are slowest; the others wait."""
+    found = hwflow.fit(
+        deep_cnn(4), target="throughput", board="zcu104", io_type="io_stream"
+    )  # fmt: skip
+    fast = hwflow.fit(deep_cnn(4), target="latency", board="zcu104", io_type="io_stream")
+    assert found.best is not None
+    assert fast.best is not None
+    assert found.best.interval_ns <= fast.best.interval_ns
+    assert found.best.area <= fast.best.area
+
+
+def test_what_is_set_for_a_layer_is_kept() -> None:
+    config = {
+        "layer": {"conv1": {"strategy": "latency", "reuse_factor": 3}},
+        "verify": {"max_lut": "50%"},
+    }
+    found = hwflow.fit(CNN, target="area", board="pynq-z2", config=config)
+    assert found.best is not None
+    (conv,) = (layer for layer in found.best.layers if layer.name == "conv1")
+    assert not {"strategy", "reuse_factor"} & conv.settings.keys()
+    assert found.config.layers["conv1"]["reuse_factor"] == 3
+    assert found.design is not None
+    assert found.design.graph.by_name["conv1"].op.reuse_factor == 3  # type: ignore[attr-defined]
+    assert [str(budget) for budget in found.budgets] == ["lut=50%"]
+
+
+def test_a_bound_on_a_layer_is_kept() -> None:
+    config = {"layer": {"fc": {"strategy": "resource", "reuse_factor": "<=10"}}}
+    found = hwflow.fit(CNN, board="pynq-z2", config=config)
+    assert found.design is not None
+    assert found.design.graph.by_name["fc"].op.reuse_factor == 8  # type: ignore[attr-defined]
+
+
+def test_the_io_type_that_is_set_is_kept() -> None:
+    found = hwflow.fit(CNN, board="pynq-z2", config={"target": {"io_type": "io_stream"}})
+    assert {case.target.io_type for case in found.cases} == {"io_stream"}
+
+
+def test_one_of_several_clocks_is_taken() -> None:
+    found = hwflow.fit(chain(1, (8, 4)), board="pynq-z2", clock_period_ns=[4.0, 10.0])
+    assert found.best is not None
+    times = [case.plan.latency_ns for case in found.cases if case.plan is not None]
+    assert len(times) == 4
+    assert found.best.latency_ns == min(times)
+    assert found.config.target.clock_period_ns == found.best.target.clock_period_ns
+
+
+def test_the_cheapest_board_that_something_fits_comes_first() -> None:
+    boards = ["zcu104", "pynq-z2", "Cora Z7-07S"]
+    found = hwflow.fit(
+        CNN, target="area", board=boards, io_type="io_parallel", budgets={"latency": "10us"}
+    )  # fmt: skip
+    ranks = [plan.board.price_rank for plan in found.plans]
+    assert ranks == sorted(ranks)
+    assert found.best is found.plans[0]
+    assert found.design is not None
+    assert found.design.board.name == found.best.board.name
+
+
+def test_nothing_fits() -> None:
+    found = hwflow.fit(CNN, board="pynq-z2", budgets={"lut": 100})
+    assert (found.best, found.design, found.plans) == (None, None, ())
+    assert not found.to_dict()["fits"]
+
+
+def test_the_file_gives_the_same_design(tmp_path: Path) -> None:
+    config = tmp_path / "given" / "hwflow.toml"
+    config.parent.mkdir()
+    config.write_text('[target]\nbackend = "Vivado"\n\n[verify]\nmax_dsp = 100\n')
+    found = hwflow.fit(CNN, board="pynq-z2", config=config, target="throughput")
+    path = write_settings(found, tmp_path / "out" / "fitted.toml")
+    settings = tomllib.loads(path.read_text())
+    assert settings["target"]["backend"] == "Vivado"
+    assert settings["verify"] == {"max_dsp": 100}
+    again = hwflow.compile(CNN, config=path)
+    assert found.best is not None
+    assert again.estimate().total == found.best.report.total
+
+
+def test_paths_in_the_file_lead_to_the_same_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    board = Path(__file__).parents[2] / "boards" / "pynq_z2.toml"
+    (tmp_path / "a" / "own.toml").write_text(board.read_text())
+    (tmp_path / "a" / "hwflow.toml").write_text('[target]\nboard = "own.toml"\n')
+    found = hwflow.fit(chain(1, (3, 2)), config=tmp_path / "a" / "hwflow.toml")
+    path = write_settings(found, tmp_path / "b" / "fitted.toml")
+    assert tomllib.loads(path.read_text())["target"]["board"] == "../a/own.toml"
+    assert Path(load_config(path).target.board).resolve() == tmp_path / "a" / "own.toml"
+
+
+def test_a_file_is_not_written_over_unless_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "hwflow.toml"
+    check_out(path)
+    path.write_text("")
+    with pytest.raises(CompileError) as error:
+        check_out(path)
+    assert codes(error) == ["HW532"]
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(CompileError) as error:
+        hwflow.fit(image(1), target="power")
+    assert codes(error) == ["HW531"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lut", "much"), ("lut", "-1"), ("luts", "10"), ("latency", "1"), ("latency", "50%"),
+        ("latency", "1s"), ("ii", "10%"), ("ii", "4:high"), ("throughput", "0"),
+        ("throughput", "fast"),
+    ],
+)  # fmt: skip
+def test_what_is_no_budget_is_refused(name: str, value: str) -> None:
+    with pytest.raises(CompileError) as error:
+        parse_budgets({name: value})
+    assert codes(error) == ["HW530"]
+
+
+@pytest.mark.parametrize(
+    ("most", "least"),
+    [
+        (["throughput=1"], []),
+        ([], ["lut=1"]),
+        (["lut=1,lut=2"], []),
+        (["power=1"], []),
+        (["lut"], []),
+    ],
+)
+def test_options_that_are_no_budgets_are_refused(most: list[str], least: list[str]) -> None:
+    with pytest.raises(CompileError) as error:
+        parse_budgets(parse_options(most, least))
+    assert codes(error) == ["HW530"]
+
+
+def test_the_help_for_budgets_can_be_read() -> None:
+    given = parse_options(["lut=60%,latency=1us", "ii=4"], ["throughput=200k"])
+    limits = {
+        b.name: b.limit(hwflow.compile(chain(1, (3, 2))).board, 5.0) for b in parse_budgets(given)
+    }
+    assert limits == {"lut": 0.6 * 53200, "latency": 200.0, "ii": 4.0, "throughput": 1000.0}
+
+
+def test_a_fit_prints_what_it_found() -> None:
+    found = hwflow.fit(chain(1, (3, 2)), board="pynq-z2")
+    assert isinstance(found, Fit)
+    assert "PYNQ-Z2" in repr(found)
