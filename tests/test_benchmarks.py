@@ -9,7 +9,7 @@ import pytest
 
 from hwflow.codegen.golden.model import golden_model
 from hwflow.estimate import estimate
-from hwflow.ir.cost import Estimate
+from hwflow.ir.cost import Basis, Estimate
 from tests.benchmarks.bench_build import stages_text
 from tests.benchmarks.bench_csim import with_one_layer_changed
 from tests.benchmarks.bench_simulate import (
@@ -22,7 +22,7 @@ from tests.benchmarks.bench_simulate import (
     streamed,
 )
 from tests.benchmarks.calibration_points import Figure, figures_of, target_of
-from tests.benchmarks.learned_intervals import Rule, learned, uncertain
+from tests.benchmarks.learned_intervals import Rule, fitted, learned
 from tests.benchmarks.networks import networks
 from tests.benchmarks.report_graphs import GraphOfCalls, UnusableError
 from tests.benchmarks.table import Row, as_json, text
@@ -172,6 +172,8 @@ def test_intervals_hold_as_many_designs_of_other_repositories_as_they_say() -> N
     assert 0.8 < np.mean([low <= r <= high for r in unseen]) < 0.98
 
 
-def test_figures_that_follow_from_a_rule_teach_nothing() -> None:
-    rule, fitted = (Figure("ii", "a", "", 1, e) for e in (Estimate.exact(1), Estimate(1, 1, 2)))
-    assert uncertain([rule, fitted]) == [fitted]
+def test_intervals_are_learned_on_what_is_fitted() -> None:
+    known = Estimate(1, 1, 2)
+    estimates = (Estimate.exact(1), known, known.on(Basis.EXTRAPOLATED))
+    figures = [Figure("ii", "a", "", 1, estimate) for estimate in estimates]
+    assert fitted(figures) == figures[1:2]

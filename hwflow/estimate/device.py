@@ -9,7 +9,6 @@ delays of a 16-bit adder and multiplier in Vivado HLS on a 7-series part of spee
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -102,19 +101,6 @@ def device_of(part: str) -> str:
     """Return the device in a part's name, ``xc7z020`` in ``xc7z020clg400-1``."""
     found = DEVICE.match(part.lower())
     return found.group() if found else part.lower()
-
-
-@lru_cache(maxsize=1)
-def _blocks() -> Mapping[str, int]:
-    """Return the DSP blocks of the devices on shipped boards."""
-    from hwflow.core.board import list_boards  # pydantic: only where a whole design is estimated
-
-    return {device_of(board.part): board.resources.dsp.count for board in list_boards()}
-
-
-def dsp_blocks_of(part: str) -> int | None:
-    """Return the DSP blocks that a part has; None where no shipped board has its device."""
-    return _blocks().get(device_of(part))
 
 
 def speed_grade(part: str) -> int:

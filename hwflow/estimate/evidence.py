@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hwflow.estimate.device import FAMILIES, family_of
-from hwflow.estimate.spread import WIDER
+from hwflow.estimate.spread import BLOCKS, WIDER
 from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
@@ -30,12 +30,14 @@ TOOLS = {"vivado": ("2019.2", "2020.1"), "vitis": ("2021.1", "2024.2")}
 LARGEST = {"latency": 4096, "resource": 65536}
 """Most weights of an unrolled layer, and most of one whose multipliers take turns."""
 
-WIDEST = {"input": 28, "accum": 32}
-"""Most bits of a product's input and accumulator, but for one layer."""
+WIDEST = {"input": 27, "accum": 32}
+"""Most bits of a product's input and accumulator, but for two designs. Of wider inputs each product
+takes several DSP blocks, and one of the two reports has almost none left of them after logic
+synthesis."""
 
 LOGIC = ("lut", "ff", "lut_synth", "ff_synth")
 TIMING = ("ff", "ff_synth", "latency_cycles", "ii")
-EVERY = (*LOGIC, "dsp", "bram_18k", "latency_cycles", "ii")
+EVERY = (*LOGIC, *BLOCKS, "latency_cycles", "ii")
 
 
 def judged(cost: Cost, graph: Graph, node: Node, target: Target) -> Cost:
@@ -108,4 +110,4 @@ def _product_beyond(
     accum = op.exact(x).dtype.width
     if x.dtype.width > WIDEST["input"] or accum > WIDEST["accum"]:
         widths = "inputs of up to {input} bits and sums of up to {accum}".format(**WIDEST)
-        yield f"reports have {widths}", LOGIC
+        yield f"reports have {widths}", (*LOGIC, *BLOCKS)

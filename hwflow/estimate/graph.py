@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.capacity import as_reported
 from hwflow.estimate.evidence import judged
 from hwflow.estimate.liveness import is_dataflow, live_cost
 from hwflow.estimate.logic import logic_of
@@ -26,7 +27,7 @@ UNROLL_LIMIT = 4096
 loop"; hls4ml FAQ) and Vitis HLS leaves sums unbalanced."""
 
 BOARD_COLUMN = {
-    "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k", "uram": "uram"
+    "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k_synth", "uram": "uram"
 }  # fmt: skip
 """Which estimated figure stands against which resource of a board."""
 
@@ -43,8 +44,9 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
         LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
     )
     costs = {row.name: row.cost for row in rows}
-    total = total_of(graph, costs, target)
-    utilisation = tuple(board_utilisation(total, board)) if board else ()
+    asked = total_of(graph, costs, target)
+    utilisation = tuple(board_utilisation(asked, board)) if board else ()
+    total = as_reported(asked, target.part)
     return EstimateReport(
         layers=rows,
         total=total,

@@ -22,6 +22,7 @@ from hwflow.estimate import products as products
 from hwflow.estimate.device import MULTIPLIER_STAGES, fabric_of
 from hwflow.estimate.liveness import live_channels
 from hwflow.estimate.matvec import input_bits, product_core, unrolled_cost
+from hwflow.estimate.memories import LUT_MEMORY_BITS, bram_blocks
 from hwflow.estimate.schedule import adder_levels, stages_of
 from hwflow.estimate.spread import (
     POOL,
@@ -183,24 +184,27 @@ def table_cost(x: TensorType, table_size: int, table_bits: int, *, target: Targe
     """
     bits = table_size * table_bits
     copies = ceil(x.channels / 2)
-    in_bram = bits > products.LUT_MEMORY_BITS
-    bram = copies * products.bram_blocks(table_bits, table_size) if in_bram else 0
+    in_bram = bits > LUT_MEMORY_BITS
+    bram = copies * bram_blocks(table_bits, table_size) if in_bram else 0
     luts = 30.0 * x.channels + (0 if in_bram else x.channels * bits / 64)
     cost = make_cost(SIMPLE, lut=luts, ff=10.0 * x.channels, bram=float(bram), cycles=2.0)
     return per_position(cost, x, target)
 
 
-def softmax_cost(x: TensorType, table_size: int, table_bits: int, *, target: Target) -> Cost:
+def softmax_cost(
+    x: TensorType, table_size: int, table_bits: int, *, target: Target, turns: int = 1
+) -> Cost:
     """Return the cost of softmax over the last axis, exponential and inverse by table.
 
-    DSP: one product per class at II 1. BRAM: Vivado ``ceil(n/2) + 1`` tables, Vitis about
-    ``n + 2``, at most 8 when it streams (18 reports, 1024 x 18 tables). One after the other: the
-    maximum, a difference, a table, the sum, a table and a product; flip-flops are 13 per class and
-    cycle (9 to 17 in nine layers of six repositories).
+    DSP: one product per class at II 1, or for ``turns`` classes. BRAM: Vivado ``ceil(m/2) + 1``
+    tables for ``m`` products, Vitis about ``n + 2``, at most 8 when it streams (31 reports). One
+    after the other: the maximum, a difference, a table, the sum, a table and a product; flip-flops
+    are 13 per class and cycle (9 to 17 in nine layers of six repositories).
     """
     n, parts = x.channels, fabric_of(target)
-    blocks = products.bram_blocks(table_bits, table_size)
-    tables = ceil(n / 2) + 1
+    blocks = bram_blocks(table_bits, table_size)
+    products_at_once = ceil(n / turns)
+    tables = ceil(products_at_once / 2) + 1
     if target.backend == "Vitis":
         tables = min(n, 8) if target.streams else n + 2
     tree = adder_levels(n)
@@ -214,12 +218,14 @@ def softmax_cost(x: TensorType, table_size: int, table_bits: int, *, target: Tar
     cycles = sum(stages_of(chain, parts.usable_ns) for chain in chains) + len(chains) - 1.0
     cost = make_cost(
         SOFTMAX, lut=fabric.SOFTMAX_LUT[target.backend, target.streams] * n, ff=13.0 * n * cycles,
-        dsp=float(n * (1 if table_bits <= products.DSP_WIDTH else 2)),
+        dsp=float(products_at_once * (1 if table_bits <= products.DSP_WIDTH else 2)),
         bram=float(blocks * tables), cycles=cycles,
     )  # fmt: skip
     if target.streams:
         busy = Estimate.spread(cycles + 2.0, (0.5, 4.0))
         cost = replace(cost, ii=busy, latency_cycles=busy)
+    more = Estimate.exact(turns - 1.0)
+    cost = replace(cost, ii=cost.ii + more, latency_cycles=cost.latency_cycles + more)
     return repeated(cost, prod(x.shape[:-1]))
 
 

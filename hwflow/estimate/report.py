@@ -90,7 +90,7 @@ class EstimateReport:
     def __repr__(self) -> str:
         """Return the totals in a few lines."""
         total = self.total
-        area = f"LUT {total.lut}, FF {total.ff}, DSP {total.dsp}, BRAM18 {total.bram_18k}"
+        area = f"LUT {total.lut}, FF {total.ff}, DSP {total.dsp}, BRAM18 {total.bram_18k_synth}"
         left = f"LUT {total.lut_synth}, FF {total.ff_synth}"
         time = f"latency {self.latency_ns} ns, II {total.ii} cycles"
         fits = f"fits {self.board}: {self.fits}" if self.board else "no board"
@@ -157,7 +157,9 @@ def cost_dict(cost: Cost) -> dict[str, Any]:
         "lut_csynth_equivalent": cost.lut,
         "ff_csynth_equivalent": cost.ff,
         "dsp": cost.dsp,
+        "dsp_post_synthesis_equivalent": cost.dsp_synth,
         "bram_18k": cost.bram_18k,
+        "bram_18k_post_synthesis_equivalent": cost.bram_18k_synth,
         "latency_cycles": cost.latency_cycles,
         "ii": cost.ii,
         "lut_post_synthesis_equivalent": cost.lut_synth,

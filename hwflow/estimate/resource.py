@@ -20,6 +20,7 @@ from hwflow.estimate.fabric import (
     ff_resource,
     lut_resource,
 )
+from hwflow.estimate.memories import rom_brams_left, weight_brams
 from hwflow.estimate.spread import RESOURCE, SELECTED, make_cost
 from hwflow.fixed import FixedType
 from hwflow.ir.cost import Cost
@@ -113,15 +114,14 @@ def resource_cost(turns: Turns, target: Target, fabric: Fabric) -> Cost:
     luts += lone * LUT_PER_PRODUCT_BIT * area
     if target.backend == "Vivado" and max(turns.x.width, turns.weight.width) > products.DSP_WIDTH:
         luts += WIDE_LUT_PER_BIT * area * turns.multipliers
-    memory = products.weight_brams(
-        turns.n_in, turns.stored, turns.weight.width, reuse, target.backend
-    )
+    memory = weight_brams(turns.n_in, turns.stored, turns.weight.width, reuse, target.backend)
     return make_cost(
         RESOURCE if wa_search else SELECTED,
         lut=luts,
         ff=ff,
         dsp=float(blocks),
         bram=float(memory),
+        bram_synth=float(rom_brams_left(memory, reuse)),
         cycles=reuse + 1.5,
         ii=float(reuse),
         rules=("ii", *(("dsp",) if lone == 0 and not turns.narrow(fabric) else ())),

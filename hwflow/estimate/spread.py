@@ -35,8 +35,8 @@ class Spread:
 
     lut: Factors
     ff: Factors
-    dsp: Factors = (0.98, 1.12)
-    bram: Factors = (0.5, 1.5)
+    dsp: Factors = (0.95, 1.1)
+    bram: Factors = (0.9, 2.0)
     cycles: Factors = (0.5, 2.1)
     ii: Factors = (1.0, 1.0)
     synth_lut: float = 0.54
@@ -99,13 +99,15 @@ def make_cost(
     absorbed_ff: float = 0.0,
     notes: tuple[str, ...] = (),
     rules: Sequence[str] | None = None,
+    bram_synth: float | None = None,
 ) -> Cost:
     """Return the figures with the intervals of their family, post-synthesis ones derived.
 
     ``absorbed_ff`` of the flip-flops are registers that logic synthesis moves into DSP blocks.
     ``rules`` names what follows from a rule and is exact; by default no DSP, no BRAM and an II of 1
-    do.
+    do. ``bram_synth`` block RAMs are left by logic synthesis, all by default.
     """
+    left = bram if bram_synth is None else bram_synth
     if rules is None:
         rules = [n for n, v in (("dsp", dsp), ("bram", bram), ("ii", ii - 1.0)) if v == 0.0]
     luts, ffs = (
@@ -117,6 +119,8 @@ def make_cost(
         lut=luts,
         ff=ffs,
         dsp=_counted("dsp", dsp, spread.dsp, rules),
+        dsp_synth=_counted("dsp", dsp, spread.dsp, rules),
+        bram_18k_synth=_counted("bram", left, spread.bram, rules),
         bram_18k=_counted("bram", bram, spread.bram, rules),
         lut_synth=lut_synth.scaled(spread.synth_lut),
         ff_synth=ffs.scaled(FF_SYNTH * (1.0 - absorbed_ff / ff) if ff else FF_SYNTH),
@@ -133,7 +137,9 @@ def _counted(name: str, number: float, factors: Factors, rules: Sequence[str]) -
     return Estimate.spread(number, factors, 1.0 if number else 0.0)
 
 
-AREA = ("lut", "ff", "dsp", "bram_18k", "lut_synth", "ff_synth")
+AREA = (
+    "lut", "ff", "dsp", "bram_18k", "lut_synth", "ff_synth", "dsp_synth", "bram_18k_synth",
+)  # fmt: skip
 """Figures of a cost that add up when hardware stands side by side."""
 
 
@@ -174,8 +180,9 @@ def per_position(cost: Cost, value: TensorType, target: Target) -> Cost:
 
 
 TOTAL: dict[str, Factors] = {
-    "dsp": (0.98, 1.12), "ii": (0.9, 1.8), "latency_cycles": (0.8, 1.56), "bram_18k": (0.77, 1.98),
-    "lut": (0.63, 1.38), "ff": (0.53, 1.6), "lut_synth": (0.52, 1.7), "ff_synth": (0.69, 2.58),
+    "dsp": (0.95, 1.1), "ii": (0.9, 1.8), "latency_cycles": (0.75, 1.7), "bram_18k": (0.9, 2.0),
+    "lut": (0.6, 1.4), "ff": (0.55, 1.6), "lut_synth": (0.45, 1.9), "ff_synth": (0.4, 1.7),
+    "dsp_synth": (0.9, 1.1), "bram_18k_synth": (0.85, 1.05),
 }  # fmt: skip
 """Ratio of real to estimated figures of whole designs that the interval lies between.
 
@@ -190,7 +197,7 @@ a relation is there: this is a choice, not a measurement."""
 
 PLUS = {
     "dsp": 1.0, "ii": 1.0, "latency_cycles": 1.0, "bram_18k": 1.0, "lut": 50.0, "ff": 100.0,
-    "lut_synth": 50.0, "ff_synth": 100.0,
+    "lut_synth": 50.0, "ff_synth": 100.0, "dsp_synth": 1.0, "bram_18k_synth": 1.0,
 }  # fmt: skip
 """What is added to real and estimated figures before one is divided by the other."""
 
@@ -199,20 +206,23 @@ def widened(figure: str, found: Estimate) -> Estimate:
     """Return a figure of a whole design with the interval that reports of designs fall into.
 
     What follows from a rule is exact. Where nothing similar was among the reports, the interval is
-    the wider one of that, and of what its layers' intervals add up to. DSP blocks may be as few as
-    those of its layers: a streamed softmax shares them where hls4ml has a reuse factor for the
-    whole model, which a graph does not always say.
+    the wider one of that, and of what its layers' intervals add up to. DSP blocks and RAMs may be
+    as few as those of its layers: a streamed softmax shares them where hls4ml has a reuse factor
+    for the whole model, which a graph does not always say.
     """
     if found.basis is Basis.RULE:
         return found
     (low, high), plus = TOTAL[figure], PLUS[figure]
     low, high = ((found.value + plus) * factor - plus for factor in (low, high))
-    if figure == "dsp":
+    if figure in BLOCKS:
         low = min(low, found.low)
     if found.basis is Basis.EXTRAPOLATED:
         low, high = min(low * WIDER[0], found.low), max(high * WIDER[1], found.high)
     return Estimate(found.value, max(low, LEAST.get(figure, 0.0)), high, found.basis)
 
+
+BLOCKS = ("dsp", "dsp_synth", "bram_18k", "bram_18k_synth")
+"""Figures of which a streamed softmax may take a part only."""
 
 LEAST = {"ii": 1.0}
 """Least that a figure can be, where that is not 0."""

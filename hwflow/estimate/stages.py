@@ -12,8 +12,10 @@ CSYNTH = {
 }  # fmt: skip
 """Figures of C synthesis, by their names in a cost."""
 
-POST_SYNTHESIS = {"lut_synth": "LUT", "ff_synth": "FF"}
-"""Figures of logic synthesis, the same way; DSP and BRAM have no other estimate than csynth's."""
+POST_SYNTHESIS = {
+    "lut_synth": "LUT", "ff_synth": "FF", "dsp_synth": "DSP", "bram_18k_synth": "BRAM 18k",
+}  # fmt: skip
+"""Figures of logic synthesis, the same way."""
 
 COLUMNS = {
     **{figure: f"csynth {title}" for figure, title in CSYNTH.items()},

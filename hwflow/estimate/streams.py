@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 
 from hwflow.estimate.liveness import is_dataflow, used_channels
-from hwflow.estimate.products import fifo_brams
+from hwflow.estimate.memories import fifo_brams, fifo_brams_left
 from hwflow.estimate.spread import FF_SYNTH, SIMPLE, copied, make_cost, side_by_side
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
@@ -54,7 +54,10 @@ def fifo_cost(depth: int, channels: int, bits: int, backend: str) -> Cost:
     luts, ff = channels * luts, channels * ff
     if backend == "Vitis":
         luts, ff = 40.0 + 1.1 * channels * bits, 60.0 + 2.1 * channels * bits
-    return make_cost(SIMPLE, lut=luts, ff=ff, bram=float(blocks), cycles=0.0)
+    left = fifo_brams_left(depth, channels, bits, backend)
+    return make_cost(
+        SIMPLE, lut=luts, ff=ff, bram=float(blocks), bram_synth=float(left), cycles=0.0
+    )
 
 
 CHANNEL_LUT, CHANNEL_LUT_PER_BIT = 20.0, 0.9

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hwflow.estimate.device import dsp_blocks_of, fabric_of
+from hwflow.estimate.capacity import beyond_device
+from hwflow.estimate.device import fabric_of
 from hwflow.estimate.spread import AREA, TOTAL, widened
 from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.op import Target
@@ -52,7 +53,7 @@ def total_cost(
     notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
     basis = resting_on([c.latency_cycles for c in costs.values()])
     latency = Estimate(value, min(low, value), max(high, value), basis)
-    area["lut_synth"] += beyond_device(area["dsp"], target.part)
+    area["lut_synth"] += beyond_device(area["dsp_synth"], area["bram_18k_synth"], target.part)
     return Cost(**area, ii=ii, latency_cycles=latency, notes=notes)
 
 
@@ -60,19 +61,6 @@ def of_reports(total: Cost) -> Cost:
     """Return the cost of a whole design with the intervals that reports of designs fall into."""
     wide = {f: widened(f, getattr(total, f)) for f in TOTAL}
     return Cost(**wide, notes=total.notes)
-
-
-LUT_PER_MISSING_DSP = (40.0, 160.0)
-"""LUTs of a multiplier for which the device has no DSP block: 74 where it multiplies by a constant,
-159 where it does not (two designs of one repository)."""
-
-
-def beyond_device(dsp: Estimate, part: str) -> Estimate:
-    """Return the LUTs of which Vivado builds the multipliers that exceed the part's DSP blocks."""
-    available = dsp_blocks_of(part)
-    missing = max(dsp.value - available, 0.0) if available else 0.0
-    low, high = LUT_PER_MISSING_DSP
-    return Estimate(missing * (low * high) ** 0.5, missing * low, missing * high)
 
 
 COMMON = ("ff", "ff_synth")

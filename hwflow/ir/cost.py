@@ -84,10 +84,12 @@ class Cost:
     Attributes:
         lut: look-up tables as the HLS tool's C synthesis reports them (csynth).
         ff: flip-flops as csynth reports them.
-        dsp: DSP blocks.
-        bram_18k: 18 kbit block RAM halves.
+        dsp: DSP blocks as csynth reports them.
+        bram_18k: 18 kbit block RAM halves as csynth reports them.
         lut_synth: look-up tables after logic synthesis.
         ff_synth: flip-flops after logic synthesis.
+        dsp_synth: DSP blocks after logic synthesis.
+        bram_18k_synth: 18 kbit block RAM halves after logic synthesis.
         latency_cycles: clock cycles from first input to last output.
         ii: initiation interval, cycles between two inferences.
         notes: what the figures rest on, for the report.
@@ -99,6 +101,8 @@ class Cost:
     bram_18k: Estimate = field(default_factory=lambda: Estimate.exact(0))
     lut_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
     ff_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    dsp_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
+    bram_18k_synth: Estimate = field(default_factory=lambda: Estimate.exact(0))
     latency_cycles: Estimate = field(default_factory=lambda: Estimate.exact(0))
     ii: Estimate = field(default_factory=lambda: Estimate.exact(1))
     notes: tuple[str, ...] = ()

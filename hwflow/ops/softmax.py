@@ -17,7 +17,7 @@ from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.body.casts import cast
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost, Estimate
+from hwflow.ir.cost import Cost
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.tensor import TensorType
@@ -275,12 +275,8 @@ class Softmax(_InTurns):
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
         size = max(t.shape[0] for t in self._tables(x.dtype, x.channels))
-        cost = softmax_cost(x, size, self.table_t.width, target=target)
-        more = Estimate(*(float(prod(x.shape[:-1]) * (self.reuse_factor - 1)),) * 3)
-        return replace(
-            cost, dsp=cost.dsp.scaled(1 / self.reuse_factor), ii=cost.ii + more,
-            latency_cycles=cost.latency_cycles + more,
-        )  # fmt: skip
+        width, turns = self.table_t.width, self.reuse_factor
+        return softmax_cost(x, size, width, target=target, turns=turns)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

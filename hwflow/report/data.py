@@ -267,6 +267,8 @@ def _cost(cost: Cost) -> CostData:
         lut_post_synthesis_equivalent=Interval.of(cost.lut_synth),
         ff_csynth_equivalent=Interval.of(cost.ff),
         ff_post_synthesis_equivalent=Interval.of(cost.ff_synth),
+        dsp_post_synthesis_equivalent=Interval.of(cost.dsp_synth),
+        bram_18k_post_synthesis_equivalent=Interval.of(cost.bram_18k_synth),
         dsp=Interval.of(cost.dsp),
         bram_18k=Interval.of(cost.bram_18k),
         latency_cycles=Interval.of(cost.latency_cycles),

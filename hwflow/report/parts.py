@@ -175,6 +175,8 @@ class CostData:
         ii: cycles between two inferences.
         lut_post_synthesis_equivalent: look-up tables that logic synthesis would leave.
         ff_post_synthesis_equivalent: flip-flops that logic synthesis would leave.
+        dsp_post_synthesis_equivalent: DSP blocks that logic synthesis would report.
+        bram_18k_post_synthesis_equivalent: 18 kbit block RAMs that logic synthesis would report.
         notes: what the figures rest on.
     """
 
@@ -186,4 +188,6 @@ class CostData:
     ii: Interval
     lut_post_synthesis_equivalent: Interval
     ff_post_synthesis_equivalent: Interval
+    dsp_post_synthesis_equivalent: Interval
+    bram_18k_post_synthesis_equivalent: Interval
     notes: tuple[str, ...]

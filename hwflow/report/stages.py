@@ -47,7 +47,12 @@ def resources(data: ReportData) -> Iterator[str]:
 
 def _stages(total: CostData) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield name, C synthesis and logic synthesis of each figure."""
-    left = {"LUT": total.lut_post_synthesis_equivalent, "FF": total.ff_post_synthesis_equivalent}
+    left = {
+        "LUT": total.lut_post_synthesis_equivalent,
+        "FF": total.ff_post_synthesis_equivalent,
+        "DSP": total.dsp_post_synthesis_equivalent,
+        "BRAM 18k": total.bram_18k_post_synthesis_equivalent,
+    }
     figures = {
         "LUT": total.lut_csynth_equivalent,
         "FF": total.ff_csynth_equivalent,

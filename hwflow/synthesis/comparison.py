@@ -11,9 +11,10 @@ from hwflow.ir.cost import Cost, Estimate
 from hwflow.synthesis.joining import Joined
 from hwflow.synthesis.records import CSynth, Figures, Logic
 
-LOGIC = {"lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp", "bram_18k": "bram_18k"}
-"""Figures of logic synthesis, and the estimates that they are held against: there is none of DSP
-and BRAM but that of C synthesis."""
+LOGIC = {
+    "lut": "lut_synth", "ff": "ff_synth", "dsp": "dsp_synth", "bram_18k": "bram_18k_synth",
+}  # fmt: skip
+"""Figures of logic synthesis, and the estimates that they are held against."""
 
 STATES = {"synthesized": "logic synthesis", "implemented": "implementation"}
 """Stages by the state of a design in reports of Vivado."""

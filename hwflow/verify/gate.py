@@ -160,8 +160,8 @@ class Gate:
             use = next((u for u in self.estimate.utilisation if u.resource == resource), None)
             if not amount.percent:
                 used = getattr(self.estimate.total, BOARD_COLUMN[resource], Estimate())
-                if use and use.basis == "extrapolated":
-                    used = use.used  # in the blocks of the board
+                if use and (use.basis == "extrapolated" or resource == "bram_18k"):
+                    used = use.used  # in the blocks of the board, and as many as are asked for
                 yield cost_check(setting, used, amount, f"of {use.available:,}" if use else "")
             elif use is None or not use.available:
                 where = self.estimate.board or "no board"

@@ -23,8 +23,13 @@ CSYNTH = {
 }  # fmt: skip
 """Columns of C synthesis, by the estimate's names."""
 
-SYNTHESIS = {"lut_synth": "lut", "ff_synth": "ff"}
+SYNTHESIS = {
+    "lut_synth": "lut", "ff_synth": "ff", "dsp_synth": "dsp", "bram_18k_synth": "bram36",
+}  # fmt: skip
 """Columns of logic synthesis, likewise."""
+
+HALVES = {"bram_18k_synth": 2.0}
+"""How many of ours one of a report is."""
 
 FLAGS = (
     "modified hls4ml templates", "do not use", "mislabelled", "same figures as another",
@@ -68,7 +73,8 @@ def figures_of(point: Point, cost: Cost) -> Iterator[Figure]:
         for figure, column in columns.items():
             real = (point.get(report) or {}).get(column)
             if real is not None:
-                yield Figure(figure, repo, point["id"], float(real), getattr(cost, figure))
+                real = float(real) * HALVES.get(figure, 1.0)
+                yield Figure(figure, repo, point["id"], real, getattr(cost, figure))
 
 
 def target_of(point: Point, streams: bool) -> Target:

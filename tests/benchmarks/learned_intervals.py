@@ -11,7 +11,7 @@ repository). Where even the extremes hold fewer, they may be moved apart.
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import ceil, exp, floor, log
 
 import numpy as np
 
@@ -75,11 +75,15 @@ def learned(figures: Sequence[Figure]) -> Rule:
 
 
 def factors(figures: Sequence[Figure]) -> tuple[float, float]:
-    """Return the multiples of an estimate that its interval lies between."""
+    """Return the multiples of an estimate that its interval lies between, rounded outward.
+
+    Steps are 0.05, and neither end is nearer to the figure than that.
+    """
     low, high = learned(figures).ends(figures)
-    return exp(low), exp(high)
+    lower, upper = floor(exp(low) * 20 + 1e-9) / 20, ceil(exp(high) * 20 - 1e-9) / 20
+    return min(lower, 0.95), max(upper, 1.05)
 
 
-def uncertain(figures: Sequence[Figure]) -> list[Figure]:
-    """Return the figures that do not follow from a rule; those that do need no interval."""
-    return [f for f in figures if f.estimate.basis is not Basis.RULE]
+def fitted(figures: Sequence[Figure]) -> list[Figure]:
+    """Return what is fitted: rules need no interval, what is extrapolated has one of its own."""
+    return [f for f in figures if f.estimate.basis is Basis.FITTED]

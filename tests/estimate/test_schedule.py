@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from hwflow.estimate.device import device_of, dsp_blocks_of, fabric_of, speed_grade
+from hwflow.estimate.device import device_of, fabric_of, speed_grade
 from hwflow.estimate.layer import matvec_cost
-from hwflow.estimate.products import fifo_brams
+from hwflow.estimate.memories import fifo_brams
 from hwflow.estimate.schedule import adder_levels, cuts_of, stages_of
-from hwflow.estimate.total import beyond_device
 from hwflow.fixed import FixedType
-from hwflow.ir.cost import Estimate
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 
@@ -82,17 +80,6 @@ def test_names_of_parts() -> None:
     parts = ("xc7z020clg400-1", "xc7z020-clg400-1", "xczu7ev-ffvc1156-2-e", "xcu250-figd2104-2L-e")
     assert [device_of(p) for p in parts] == ["xc7z020", "xc7z020", "xczu7ev", "xcu250"]
     assert device_of("xc7s25csga324-1") == "xc7s25"
-    assert dsp_blocks_of("xc7z020-clg400-1") == 220
-    assert dsp_blocks_of("xc2s15") is None
-
-
-# pominiq/DNNonSilicon:7d3cf35 (xc7z020): 664 multipliers after C synthesis, 220 in the device; the
-# others took 33,000 of 47,682 look-up tables
-def test_multipliers_beyond_the_device_are_look_up_tables() -> None:
-    more = beyond_device(Estimate(664, 600, 700), "xc7z020-clg400-1")
-    assert more.low <= 33_000 <= more.high
-    assert beyond_device(Estimate(220, 200, 240), "xc7z020-clg400-1") == Estimate()
-    assert beyond_device(Estimate(664, 600, 700), "a part of no board") == Estimate()
 
 
 # positions, channels and bits of the values between layers, and the BRAM18 that the reports have

@@ -18,7 +18,8 @@ from hwflow.estimate.layer import (
     softmax_cost,
     table_cost,
 )
-from hwflow.estimate.products import count_products, csd_digits, fifo_brams
+from hwflow.estimate.memories import fifo_brams
+from hwflow.estimate.products import count_products, csd_digits
 from hwflow.fixed import FixedType, Overflow, Rounding
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Op, Target

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hwflow.estimate import fabric as fabric
 from hwflow.estimate import products as products
+from hwflow.estimate.memories import LUT_MEMORY_BITS, bram_blocks
 from hwflow.fixed import FixedType, RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
@@ -207,9 +208,9 @@ def search_lanes(stages: int, result_bits: int, lo: RawArray, hi: RawArray, rows
 def table_lanes(rows: int, size: int, result_bits: int) -> Lanes:
     """Return a table look-up per row; two rows share the ports of a block RAM."""
     bits = size * result_bits
-    in_bram = bits > products.LUT_MEMORY_BITS
+    in_bram = bits > LUT_MEMORY_BITS
     lut = LUT_PER_LOOK_UP + (0.0 if in_bram else bits / ROM_BITS_PER_LUT)
-    blocks = products.bram_blocks(result_bits, size) if in_bram else 0
+    blocks = bram_blocks(result_bits, size) if in_bram else 0
     share = 0.5 if rows == 1 else 1.0  # two lanes read one table, where it is theirs alike
     return Lanes.of(
         np.full(rows, lut), bram=np.full(rows, share * blocks), levels=2.0, bits=float(result_bits)

@@ -88,7 +88,8 @@ def test_the_tool_is_found_by_its_own_variable_and_runs_vivado_too(
     assert names == ["C synthesis", "logic synthesis", "implementation"]
     logic, routed = found.comparison.stages[1:]
     total = found.design.estimate().total
-    assert [row.figure for row in logic.figures] == ["lut_synth", "ff_synth", "dsp", "bram_18k"]
+    figures = ["lut_synth", "ff_synth", "dsp_synth", "bram_18k_synth"]
+    assert [row.figure for row in logic.figures] == figures
     assert logic.figures[0].estimated == total.lut_synth
     assert (logic.figures[0].synthesized, routed.slack_ns) == (24_000, 0.417)
 
