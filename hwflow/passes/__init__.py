@@ -31,6 +31,7 @@ from hwflow.passes.graph.hoist_casts import hoist_casts
 from hwflow.passes.graph.legalize import legalize
 from hwflow.passes.graph.narrow_biases import narrow_biases
 from hwflow.passes.graph.narrow_scales import narrow_scales
+from hwflow.passes.graph.narrow_types import narrow_types
 from hwflow.passes.graph.settle_inputs import settle_inputs, types_from_data, with_types
 from hwflow.passes.lowering.lower import lower
 from hwflow.passes.lowering.port_types import DataTypes, no_data
@@ -55,6 +56,7 @@ class Context:
         data: gives the types that data proposes for inputs.
         source: how messages call the model.
         taken: the types of inputs that were taken from data; ``types_from_data`` adds to them.
+        declared: the types of results that are narrower now; ``narrow_types`` adds to them.
     """
 
     config: Config
@@ -64,6 +66,7 @@ class Context:
     data: DataTypes = no_data
     source: str = "the model"
     taken: dict[str, FixedType] = field(default_factory=dict)
+    declared: dict[str, FixedType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,12 @@ def _types_from_data(graph: Graph, context: Context) -> Graph:
 def _apply_settings(graph: Graph, context: Context) -> Graph:
     after, findings = apply_settings(graph, context.config, context.target)
     context.findings.extend(findings)
+    return after
+
+
+def _narrow_types(graph: Graph, context: Context) -> Graph:
+    after, declared = narrow_types(graph, context.config)
+    context.declared.update(declared)
     return after
 
 
@@ -118,6 +127,7 @@ PIPELINE: Sequence[Pass] = (
     Pass("apply_settings", _apply_settings, "layers have their names"),
     Pass("narrow_biases", lambda g, c: narrow_biases(g), "once the roundings are known"),
     Pass("narrow_scales", lambda g, c: narrow_scales(g), "likewise, by where results change"),
+    Pass("narrow_types", _narrow_types, "once constants have their last grids"),
     Pass("absorb_transposes", lambda g, c: absorb_transposes(g), "once flatten meets dense"),
     Pass("choose_requantizers", _choose_requantizers, "all ranges known"),
     Pass("choose_xnor", lambda g, c: choose_xnor(g, c.target), "once every result is known"),

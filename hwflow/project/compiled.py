@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,10 +15,12 @@ from hwflow.core.config import Config
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.graph import estimate
 from hwflow.estimate.report import EstimateReport
+from hwflow.fixed import FixedType
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.advice.fit import fit_warnings
+from hwflow.project.advice.narrowing import narrowing
 from hwflow.project.advice.trial import Settled
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.simulate import cpp
@@ -37,6 +39,7 @@ class Origin:
             ONNX Runtime runs it; None where a plugin gives no such function.
         digest: SHA-256 of the model.
         unsettled: the graph before strategies and reuse factors were applied.
+        declared: the types of results that have narrower ones in the graph, by layer.
         provenance: the files that it was read from.
     """
 
@@ -44,6 +47,7 @@ class Origin:
     runnable: Callable[[], QonnxModel] | None = field(repr=False)
     digest: str
     unsettled: Graph = field(repr=False)
+    declared: Mapping[str, FixedType] = field(default_factory=dict, repr=False)
     provenance: Provenance = field(default_factory=Provenance)
 
 
@@ -107,7 +111,9 @@ class Compiled:
         """Resources and timing against the board, with advice where that may not hold them."""
         found = estimate(self.graph, self.target, self.board)
         settled = Settled(self.origin.unsettled, self.config, self.target, self.board)
-        return replace(found, warnings=(*found.warnings, *fit_warnings(found, self.graph, settled)))
+        notes = narrowing(self.graph, self.origin.declared, found, self.target)
+        advice = fit_warnings(found, self.graph, settled)
+        return replace(found, warnings=(*found.warnings, *advice, *notes))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -116,7 +116,7 @@ def _compile(named: _Model, board: Board, context: Context, data: Any) -> Design
     context = replace(context, data=proposed.types, source=model.source)
     with _explained_by(operators):
         runnable, missing = with_definitions(
-            read, model, replace(context, findings=[], taken={}, unsettled=[])
+            read, model, replace(context, findings=[], taken={}, declared={}, unsettled=[])
         )
         graph = run_pipeline(model, context, timed=partial(_note_pass, seconds))
         check_kernels(graph, context.target)
@@ -138,6 +138,7 @@ def _compile(named: _Model, board: Board, context: Context, data: Any) -> Design
             runnable=None if missing else partial(_active_call, operators, runnable),
             digest=digest,
             unsettled=context.unsettled[0],
+            declared=context.declared,
             provenance=provenance(named.source, named.weights, operators.operators),
         ),
         seconds=seconds,
