@@ -32,6 +32,7 @@ ROOMS = (
     "synthesis",
     "report",
     "project",
+    "package",
     "fitting",
     "testing",
     "cli",

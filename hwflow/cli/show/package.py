@@ -1,0 +1,45 @@
+"""What ``hwflow package`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwflow.cli.terminal import console, print_json
+from hwflow.cli.terminal.text import escape
+
+if TYPE_CHECKING:
+    from hwflow.package.description import Port
+    from hwflow.package.packaging import Packaged
+
+
+def print_package(found: Packaged, *, json: bool) -> None:
+    """Print a block's ports, and what its benches found."""
+    description, outcome = found.block.description, found.outcome
+    if json:
+        print_json(
+            {
+                "folder": str(found.folder) if outcome.passed else None,
+                "passed": outcome.passed,
+                "benches": list(outcome.lines),
+                "ip": description.model_dump(mode="json"),
+            }
+        )
+        return
+    for port in description.ports:
+        console.print(escape(f"{port.direction:<9} {_port(port)}"), soft_wrap=True)
+    for line in outcome.lines:
+        console.print(escape(f"bench     {line}"), soft_wrap=True)
+    if not outcome.passed:
+        console.print("the block does not do what its network does; nothing was written")
+        return
+    console.print(
+        escape(f"block     {found.folder}, described by {found.folder}/ip.json"), soft_wrap=True
+    )
+
+
+def _port(port: Port) -> str:
+    packing, element = port.packing, port.element
+    return (
+        f"{port.name}: {port.elements:,} x {element.numpy} ({element.type}), "
+        f"{packing.lanes} in a word of {packing.data_width} bits, {packing.words:,} words a frame"
+    )

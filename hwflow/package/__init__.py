@@ -1,0 +1,1 @@
+"""Blocks for integrators: a written project with a bus around it, a description and a proof."""

@@ -1,0 +1,231 @@
+"""A packaged block: description, C++, benches and vectors, in memory until it is proven."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import hwflow
+from hwflow.codegen.bench import HlsPort, hls_ports
+from hwflow.codegen.project import Project
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.ir.cost import Estimate
+from hwflow.ir.op import Op
+from hwflow.package.benches import bench_files
+from hwflow.package.description import (
+    DESCRIPTION_FILE,
+    SCHEMA,
+    Description,
+    Edge,
+    Figure,
+    Figures,
+    Interface,
+    Port,
+    Target,
+    Vectors,
+)
+from hwflow.package.ports import block_ports
+from hwflow.package.registers import control_window, windows
+from hwflow.package.vectors import frame_bytes, mantissas
+from hwflow.package.wrapper import wrapper_files
+from hwflow.project.design import Design
+from hwflow.project.stored import StoredProject, open_project
+from hwflow.report.manifest.fields import cut
+
+VERSION = "1.0"
+"""Version of the IP in Vivado's catalogue."""
+
+FIRMWARE = "firmware/"
+MOST_AXI_LITE_BYTES = 64 * 1024
+"""Largest control window: what Vivado's address editor gives a slave without being asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How a block is to be.
+
+    Attributes:
+        interface: how frames come and go.
+        data_width: bits of a word; None for what suits the network and the board.
+        edge: what the lanes hold.
+        kernel: make a Vitis kernel.
+    """
+
+    interface: Interface = "axis"
+    data_width: int | None = None
+    edge: Edge = "raw"
+    kernel: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block in memory.
+
+    Attributes:
+        description: what it is.
+        files: all its files by path.
+    """
+
+    description: Description
+    files: Mapping[str, bytes]
+
+    def write(self, folder: Path) -> Path:
+        """Write the block to a folder at once: it holds all of it or is left as it was.
+
+        Raises:
+            CompileError: the folder cannot be used.
+        """
+        return Project(self.description.top, self.files).write(folder)
+
+
+def make_block(
+    folder: Path, wishes: Wishes, plugins: Sequence[str | Path | ModuleType | type[Op]] = ()
+) -> Block:
+    """Return the block of a written project.
+
+    Args:
+        folder: folder of the project.
+        wishes: how the block is to be.
+        plugins: operators that the project was made with, as for ``compile``.
+
+    Raises:
+        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW593, it cannot be
+            packaged as wished; and what opening a project finds.
+        ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
+    """
+    stored = _untouched(folder, plugins)
+    design = stored.design
+    ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
+    values = mantissas(stored, ports)
+    vectors = {f"vectors/{p.name}.bin": frame_bytes(values[p.name], p) for p in ports}
+    hls = {
+        f"hls/{path}": content
+        for path, content in design.project.files.items()
+        if path.startswith(FIRMWARE)
+    }
+    frames = len(next(iter(values.values())))
+    description = _described(design, wishes, ports, frames, files=hls | vectors)
+    pairs = _pairs(design, description.ports)
+    made = {f"hls/{path}": content for path, content in wrapper_files(description, pairs).items()}
+    made |= bench_files(description, pairs)
+    digests = description.files | _digests(made)
+    whole = description.model_copy(update={"files": dict(sorted(digests.items()))})
+    return Block(whole, {**hls, **vectors, **made, DESCRIPTION_FILE: whole.to_json().encode()})
+
+
+def _untouched(
+    folder: Path, plugins: Sequence[str | Path | ModuleType | type[Op]]
+) -> StoredProject:
+    """Return a project whose files are as hwflow writes them."""
+    stored = open_project(folder, plugins)
+    stored.refuse_plugins()
+    if stored.changed:
+        raise CompileError(
+            Diagnostic(
+                code="HW590",
+                title="the project is not as hwflow wrote it, and is not packaged",
+                where=str(folder),
+                found=line,
+                help="undo the change, or build the project again",
+            )
+            for line in stored.changed
+        )
+    return stored
+
+
+def _pairs(design: Design, ports: tuple[Port, ...]) -> list[tuple[Port, HlsPort]]:
+    inputs, outputs = hls_ports(design.graph, design.target, design.project.files)
+    return list(zip(ports, (*inputs, *outputs), strict=True))
+
+
+def _described(
+    design: Design, wishes: Wishes, ports: tuple[Port, ...], frames: int, files: Mapping[str, bytes]
+) -> Description:
+    identity = _identity(design, wishes, ports)
+    registers = control_window(wishes.interface, ports, identity, kernel=wishes.kernel)
+    if wishes.interface == "axi-lite":
+        ports = windows(ports, registers)
+        _check_window(design, ports)
+    top = f"{design.graph.name}_ip"
+    return Description(
+        form=SCHEMA,
+        name=design.graph.name,
+        top=top,
+        vlnv=f"hwflow:nn:{top}:{VERSION}",
+        hwflow=hwflow.__version__,
+        interface=wishes.interface,
+        edge=wishes.edge,
+        target=_target(design, kernel=wishes.kernel),
+        ports=ports,
+        registers=registers,
+        figures=_figures(design, ports),
+        vectors=tuple(
+            Vectors(port=p.name, path=f"vectors/{p.name}.bin", frames=frames) for p in ports
+        ),
+        project_sha256=design.project.digest,
+        design_id=identity,
+        files=_digests(files),
+    )
+
+
+def _identity(design: Design, wishes: Wishes, ports: tuple[Port, ...]) -> int:
+    """Return 32 bits that differ where a driver for another block would not do."""
+    content = [design.project.digest, wishes.interface, wishes.edge]
+    content += [port.model_dump_json() for port in ports]
+    return int(hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8], 16)
+
+
+def _target(design: Design, *, kernel: bool) -> Target:
+    return Target(
+        board=cut(design.board.name),
+        part=cut(design.target.part),
+        family=cut(design.board.family),
+        backend=design.target.backend,
+        io_type=design.target.io_type,
+        clock_period_ns=design.target.clock_period_ns,
+        kind="vitis-kernel" if kernel else "ip",
+    )
+
+
+def _figures(design: Design, ports: tuple[Port, ...]) -> Figures:
+    total = design.estimated.total
+    return Figures(
+        basis="estimated",
+        latency_cycles=_figure(total.latency_cycles),
+        ii_cycles=_figure(total.ii),
+        bus_cycles=max(p.packing.words for p in ports),
+        lut=_figure(total.lut_synth),
+        ff=_figure(total.ff_synth),
+        dsp=_figure(total.dsp),
+        bram_18k=_figure(total.bram_18k),
+    )
+
+
+def _figure(estimate: Estimate) -> Figure:
+    value, low, high = (round(float(getattr(estimate, end)), 3) for end in ("value", "low", "high"))
+    return Figure(value=value, low=low, high=high)
+
+
+def _check_window(design: Design, ports: tuple[Port, ...]) -> None:
+    end = max((p.address or 0) + p.packing.stride_bytes for p in ports)
+    if end > MOST_AXI_LITE_BYTES:
+        raise CompileError(
+            [
+                Diagnostic(
+                    code="HW593",
+                    title="frames too large for an AXI4-Lite window",
+                    where=design.source,
+                    found=f"a window of {end:,} bytes",
+                    supported=f"{MOST_AXI_LITE_BYTES:,} bytes",
+                    help="--interface axis, or --interface memory",
+                )
+            ]
+        )
+
+
+def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}

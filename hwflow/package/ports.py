@@ -1,0 +1,195 @@
+"""The ports of a block: how elements lie in lanes, words and frames, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from hwflow.codegen.bench import HlsPort, hls_ports
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.ir.graph import Graph
+from hwflow.ir.graph import Port as GraphPort
+from hwflow.ir.names import Namer
+from hwflow.ops.input import Input
+from hwflow.ops.shared.port_data import channels_last, original_shape
+from hwflow.package.description import Edge, Element, Packing, Port, Quantize
+from hwflow.project.design import Design
+from hwflow.report.manifest.fields import cut
+
+LANES = (8, 16, 32, 64)
+"""Bits that a lane may have: those of the integers of NumPy and C."""
+
+WIDTHS = (32, 64, 128)
+"""Widths of data in bits that ``auto`` chooses from."""
+
+ZYNQ_7000_WIDTH = 64
+"""Widest data port of the processor of a Zynq-7000 (UG585, chapter 5: AXI_HP)."""
+
+_PREFIX = {"input": "s_axis_", "output": "m_axis_"}
+_BITS_PER_BYTE = 8
+
+
+def block_ports(
+    design: Design, interface: str, edge: Edge, data_width: int | None
+) -> tuple[Port, ...]:
+    """Return the ports of a block, inputs first.
+
+    Args:
+        design: the network.
+        interface: how frames come and go.
+        edge: what the lanes hold.
+        data_width: bits of a word; None for what suits the network and the board.
+
+    Raises:
+        CompileError: HW591, an element does not fit a word.
+    """
+    pairs = list(_pairs(design))
+    lanes = [_element(hls, edge).lane_bits for _, _, hls in pairs]
+    if data_width is None:
+        data_width = 32 if interface == "axi-lite" else _width(design, pairs, lanes)
+    if max(lanes) > data_width:
+        raise CompileError(
+            [_too_narrow(design, pairs[int(np.argmax(lanes))], data_width, interface)]
+        )
+    names = Namer()
+    return tuple(
+        _port(design.graph, pair, names, interface, _packed(pair[2], bits, data_width), edge)
+        for pair, bits in zip(pairs, lanes, strict=True)
+    )
+
+
+Pair = tuple[str, GraphPort, HlsPort]
+
+
+def _pairs(design: Design) -> Iterator[Pair]:
+    graph = design.graph
+    inputs, outputs = hls_ports(graph, design.target, design.project.files)
+    yield from (("input", *pair) for pair in zip(graph.inputs, inputs, strict=True))
+    yield from (("output", *pair) for pair in zip(graph.outputs, outputs, strict=True))
+
+
+def _element(hls: HlsPort, edge: Edge) -> Element:
+    dtype = hls.dtype
+    bits = 32 if edge == "float32" else next(n for n in LANES if dtype.width <= n)
+    kind = "float32" if edge == "float32" else f"{'int' if dtype.signed else 'uint'}{bits}"
+    return Element.model_validate(
+        {
+            "type": str(dtype),
+            "width": dtype.width,
+            "signed": dtype.signed,
+            "fractional_bits": dtype.fractional,
+            "lane_bits": bits,
+            "numpy": kind,
+        }
+    )
+
+
+def _packed(hls: HlsPort, lane_bits: int, data_width: int) -> Packing:
+    lanes = data_width // lane_bits
+    words = -(-hls.size // lanes)
+    return Packing(
+        data_width=data_width,
+        lanes=lanes,
+        words=words,
+        frame_bytes=hls.size * lane_bits // _BITS_PER_BYTE,
+        stride_bytes=words * data_width // _BITS_PER_BYTE,
+    )
+
+
+def _width(design: Design, pairs: list[Pair], lanes: Sequence[int]) -> int:
+    """Return the least width at which the bus is no slower than the network, or the widest."""
+    most = ZYNQ_7000_WIDTH if design.board.family == "Zynq-7000" else WIDTHS[-1]
+    able = [w for w in WIDTHS if max(lanes) <= w <= most]
+    ii = max(1.0, design.estimated.total.ii.value)
+
+    def words(width: int) -> int:
+        return max(_packed(p[2], bits, width).words for p, bits in zip(pairs, lanes, strict=True))
+
+    return next((w for w in able if words(w) <= ii), able[-1])
+
+
+def _port(
+    graph: Graph, pair: Pair, names: Namer, interface: str, packing: Packing, edge: Edge
+) -> Port:
+    direction, port, hls = pair
+    prefix = _PREFIX[direction] if interface == "axis" else ""
+    shape = graph.types[port.value].shape
+    scale = port.grid.scale * Fraction(2) ** -hls.dtype.fractional
+    scales, offsets = (_by_element(part, shape) for part in (scale, port.grid.offset))
+    return Port.model_validate(
+        {
+            "name": prefix
+            + names.unique(port.name, port=True)
+            + ("" if prefix else _suffix(direction)),
+            "model_name": cut(port.name),
+            "layer": port.value,
+            "argument": hls.name,
+            "direction": direction,
+            "shape": shape,
+            "model_shape": original_shape(shape, port),
+            "axes": port.axes,
+            "elements": hls.size,
+            "element": _element(hls, edge),
+            "packing": packing,
+            "scale": tuple(map(float, scales)),
+            "offset": tuple(map(float, offsets)),
+            "exact_scale": tuple(map(str, scales)),
+            "exact_offset": tuple(map(str, offsets)),
+            "quantize": _quantize(graph, port),
+            "rounding": str(hls.dtype.rounding),
+            "overflow": str(hls.dtype.overflow),
+        }
+    )
+
+
+def _suffix(direction: str) -> str:
+    """Return what keeps the name of an argument from being a word of C++ or Verilog."""
+    return "_in" if direction == "input" else "_out"
+
+
+def _quantize(graph: Graph, port: GraphPort) -> Quantize | None:
+    op = graph.by_name[port.value].op
+    quantizer = op.quantizer if isinstance(op, Input) else None
+    if quantizer is None:
+        return None
+    shape = graph.types[port.value].shape
+    outside = (1, *original_shape(shape, port))
+    scale, zero = (
+        _by_element(channels_last(np.broadcast_to(part, outside), port)[0], shape)
+        for part in (quantizer.scale, quantizer.zero_point)
+    )
+    return Quantize(
+        rounding="SIGN" if quantizer.bipolar else quantizer.rounding,
+        minimum=quantizer.raw_min,
+        maximum=quantizer.raw_max,
+        scale=tuple(map(float, scale)),
+        zero_point=tuple(int(z) for z in zero),
+    )
+
+
+def _by_element(values: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Return one value, one for each channel, or one for each element of a frame."""
+    spread = np.broadcast_to(values, shape).reshape(prod(shape[:-1]), -1)
+    if np.all(spread == spread[0]):
+        row: list[Any] = spread[0].tolist()
+        return row[:1] if all(value == row[0] for value in row) else row
+    found: list[Any] = spread.ravel().tolist()
+    return found
+
+
+def _too_narrow(design: Design, pair: Pair, data_width: int, interface: str) -> Diagnostic:
+    direction, port, hls = pair
+    needed = next(w for w in (*WIDTHS,) if hls.dtype.width <= w)
+    words = interface != "axi-lite"
+    return Diagnostic(
+        code="HW591",
+        title="an element does not fit a word of the bus",
+        where=f"{direction} {port.name!r} of {design.source}",
+        found=f"{hls.dtype.width} bits, words of {data_width}",
+        supported=f"words of {needed} bits or more",
+        help=f"--data-width {needed}" if words else "--interface axis --data-width 64",
+    )

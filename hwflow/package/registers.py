@@ -1,0 +1,114 @@
+"""The control window of a block: the registers behind those that HLS puts at 0x00 to 0x0c.
+
+A register of 32 bits takes two words, one of 64 bits three, since HLS keeps a word for the control
+of each (UG1399, "S_AXILITE Offset Option"). Addresses are given in the pragmas, but for Vitis
+kernels, whose tools give them in the order of the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hwflow.package.description import MAGIC, Port, Register
+
+VERSION = 1
+"""What the register ``version`` holds: the version of ``ip.json`` and of the window."""
+
+FIRST = 0x10
+"""Address of the first register."""
+
+SPACE = 0x10
+"""Bytes from one register to the next, enough for 64 bits and their control."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    name: str
+    meaning: str
+    port: str = ""
+    bits: int = 32
+    access: str = "r"
+    value: int | None = None
+
+
+def control_window(
+    interface: str, ports: Sequence[Port], design_id: int, *, kernel: bool
+) -> tuple[Register, ...]:
+    """Return the registers of a block.
+
+    Args:
+        interface: how frames come and go.
+        ports: the block's ports.
+        design_id: what the register ``design`` holds.
+        kernel: it is a Vitis kernel, which has nothing to read.
+    """
+    taken = {port.name for port in ports}
+    registers: list[Register] = []
+    address = FIRST
+    for wanted in _wanted(interface, ports, design_id, kernel=kernel):
+        name = wanted.name
+        while name in taken and wanted.port != name:
+            name += "_2"
+        taken.add(name)
+        registers.append(
+            Register.model_validate(
+                {
+                    "name": name,
+                    "address": address,
+                    "bits": wanted.bits,
+                    "access": wanted.access,
+                    "value": wanted.value,
+                    "port": wanted.port,
+                    "meaning": wanted.meaning,
+                }
+            )
+        )
+        address += (wanted.bits // 8 + 4) if kernel else SPACE
+    return tuple(registers)
+
+
+def windows(ports: Sequence[Port], registers: Sequence[Register]) -> tuple[Port, ...]:
+    """Return the ports of ``axi-lite`` with addresses of frames, each aligned to its size.
+
+    Args:
+        ports: the block's ports.
+        registers: what stands before them.
+    """
+    end = max(r.address for r in registers) + SPACE
+    placed = []
+    for port in ports:
+        size = 1 << (port.packing.stride_bytes - 1).bit_length()
+        address = -(-end // size) * size
+        placed.append(port.model_copy(update={"address": address}))
+        end = address + size
+    return tuple(placed)
+
+
+def _wanted(
+    interface: str, ports: Sequence[Port], design_id: int, *, kernel: bool
+) -> Iterator[_Wanted]:
+    if interface == "memory":
+        for port in ports:
+            meaning = f"address of the first frame of {port.model_name}"
+            yield _Wanted(port.name, meaning, port.name, 64, "rw")
+        yield _Wanted("frames", "frames to process, before the start", access="rw")
+    if interface == "axis":
+        yield _Wanted("batch", "frames of a packet, before the start; 0 means 1", access="rw")
+    if kernel:
+        return
+    yield _Wanted("magic", "the letters HWIP", value=MAGIC)
+    yield _Wanted("version", "version of this window", value=VERSION)
+    yield _Wanted(
+        "design", "begin of the digest over network, ports and interface", value=design_id
+    )
+    if interface == "axis":
+        yield _Wanted("frames", "frames done since the reset, wrong ones among them")
+    for port in ports:
+        meaning = f"elements of a frame of {port.model_name}"
+        yield _Wanted(f"{port.name}_elements", meaning, port.name, value=port.elements)
+    if interface == "axis":
+        for port in ports:
+            if port.direction == "input":
+                meaning = f"packets of {port.model_name} of a wrong length, since the reset"
+                yield _Wanted(f"{port.name}_errors", meaning, port.name)

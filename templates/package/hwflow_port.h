@@ -1,0 +1,187 @@
+// Elements of a network in the words of a bus, and frames in the packets of AXI4-Stream.
+//
+// A frame is one sample. Its elements lie one after another in lanes of whole bytes, the first one
+// lowest, and each frame begins a new word. Serves Vitis HLS, Vivado HLS and g++ (C++11).
+#ifndef HWFLOW_PORT_H_
+#define HWFLOW_PORT_H_
+
+#include "ap_axi_sdata.h"
+#include "ap_fixed.h"
+#include "ap_int.h"
+#include "hls_stream.h"
+
+namespace hwflow_port {
+
+constexpr int common(int a, int b) { return b == 0 ? a : common(b, a % b); }
+
+// Integers in lanes: the bits of an element, extended with its sign, or with zeros.
+template <int LANE, int WIDTH, bool SIGNED> struct Integers {
+    static const int lane = LANE;
+
+    template <class T, int WORD> static T get(const ap_uint<WORD> &word, int place) {
+#pragma HLS INLINE
+        T element;
+        element.range(WIDTH - 1, 0) = word.range(place * LANE + WIDTH - 1, place * LANE);
+        return element;
+    }
+
+    template <class T, int WORD> static void put(ap_uint<WORD> &word, int place, T element) {
+#pragma HLS INLINE
+        ap_uint<WIDTH> bits = element.range(WIDTH - 1, 0);
+        ap_uint<LANE> wide = bits;
+        for (int i = WIDTH; i < LANE; i++) {
+#pragma HLS UNROLL
+            wide[i] = SIGNED ? bits[WIDTH - 1] : ap_uint<1>(0);
+        }
+        word.range(place * LANE + LANE - 1, place * LANE) = wide;
+    }
+};
+
+// How the elements of a frame go from words to what the network takes at once, or back: STEP of
+// them in a clock cycle, which divides both.
+template <int LANES, int ELEMENTS, int CHUNK> struct Steps {
+    static const int size = common(LANES, CHUNK);
+    static const int count = ELEMENTS / size;
+    static const int in_word = LANES / size;
+    static const int in_chunk = CHUNK / size;
+};
+
+// The same for arrays, any element of which can be reached at once.
+template <int LANES, int ELEMENTS> struct ArraySteps {
+    static const int count = (ELEMENTS + LANES - 1) / LANES;
+};
+
+// A frame on its way into an array of the network.
+template <class FORMAT, class T, int LANES, int ELEMENTS> class ToArray {
+  public:
+    typedef ArraySteps<LANES, ELEMENTS> steps;
+
+    static bool wants_word(int) { return true; }
+
+    template <int WORD> void step(int number, const ap_uint<WORD> &word, T *array) {
+#pragma HLS INLINE
+        for (int i = 0; i < LANES; i++) {
+#pragma HLS UNROLL
+            if (number * LANES + i < ELEMENTS)
+                array[number * LANES + i] = FORMAT::template get<T>(word, i);
+        }
+    }
+};
+
+// A frame on its way into a stream of the network, whose beats hold CHUNK elements.
+template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class ToStream {
+  public:
+    typedef Steps<LANES, ELEMENTS, CHUNK> steps;
+
+    static bool wants_word(int number) { return number % steps::in_word == 0; }
+
+    template <int WORD> void step(int number, const ap_uint<WORD> &word, hls::stream<BEAT> &stream) {
+#pragma HLS INLINE
+        for (int i = 0; i < steps::size; i++) {
+#pragma HLS UNROLL
+            beat[number % steps::in_chunk * steps::size + i] =
+                FORMAT::template get<typename BEAT::value_type>(word, number % steps::in_word * steps::size + i);
+        }
+        if (number % steps::in_chunk == steps::in_chunk - 1)
+            stream.write(beat);
+    }
+
+  private:
+    BEAT beat;
+};
+
+// A frame on its way out of an array of the network.
+template <class FORMAT, class T, int LANES, int ELEMENTS> class FromArray {
+  public:
+    typedef ArraySteps<LANES, ELEMENTS> steps;
+
+    static bool fills_word(int) { return true; }
+
+    template <int WORD> void step(int number, const T *array, ap_uint<WORD> &word) {
+#pragma HLS INLINE
+        word = 0;
+        for (int i = 0; i < LANES; i++) {
+#pragma HLS UNROLL
+            if (number * LANES + i < ELEMENTS)
+                FORMAT::put(word, i, array[number * LANES + i]);
+        }
+    }
+};
+
+// A frame on its way out of a stream of the network.
+template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class FromStream {
+  public:
+    typedef Steps<LANES, ELEMENTS, CHUNK> steps;
+
+    static bool fills_word(int number) {
+        return number % steps::in_word == steps::in_word - 1 || number == steps::count - 1;
+    }
+
+    template <int WORD> void step(int number, hls::stream<BEAT> &stream, ap_uint<WORD> &word) {
+#pragma HLS INLINE
+        if (number % steps::in_chunk == 0)
+            beat = stream.read();
+        if (number % steps::in_word == 0)
+            word = 0;
+        for (int i = 0; i < steps::size; i++) {
+#pragma HLS UNROLL
+            FORMAT::put(word, number % steps::in_word * steps::size + i,
+                        beat[number % steps::in_chunk * steps::size + i]);
+        }
+    }
+
+  private:
+    BEAT beat;
+};
+
+// What the readers of packets tell the writers about a frame.
+struct Verdict {
+    bool ends; // the packet ends with this frame
+    bool wrong; // it was too short or too long, or lacked bytes
+};
+
+// The packets of one port. A wrong one is read to its TLAST, wherever that is.
+template <class BEAT, int WORD> class Packets {
+  public:
+    bool ended; // TLAST was read
+    bool wrong;
+
+    Packets() : ended(false), wrong(false) {}
+
+    // The next word of a frame; zero behind the end of a packet.
+    //   used: the bytes of it that hold elements
+    //   at_end: whether the packet is to end with it
+    ap_uint<WORD> take(hls::stream<BEAT> &port, ap_uint<WORD / 8> used, bool at_end) {
+#pragma HLS INLINE
+        if (ended)
+            return 0;
+        const BEAT beat = port.read();
+        ended = beat.last;
+        wrong = wrong || ended != at_end || (beat.keep & used) != used;
+        return beat.data;
+    }
+
+    // Skip what is left of the packet.
+    void drop(hls::stream<BEAT> &port) {
+        while (!ended) {
+#pragma HLS PIPELINE II = 1
+            ended = port.read().last;
+        }
+    }
+};
+
+template <class BEAT, int WORD>
+void send(hls::stream<BEAT> &port, const ap_uint<WORD> &word, ap_uint<WORD / 8> keep, bool last, bool wrong) {
+#pragma HLS INLINE
+    BEAT beat;
+    beat.data = word;
+    beat.keep = keep;
+    beat.strb = keep;
+    beat.user = wrong;
+    beat.last = last;
+    port.write(beat);
+}
+
+} // namespace hwflow_port
+
+#endif
