@@ -65,6 +65,9 @@ PluginOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file or package with operators; its code runs."),
 ]
+CalibrationOption = Annotated[
+    Path | None, typer.Option("--calibration", help="Profile (.toml) that calibrate wrote.")
+]
 FloatOption = Annotated[
     Path | None,
     typer.Option("--float-model", help="Model before quantisation, or its outputs (.npz)."),
@@ -146,6 +149,13 @@ class BoardsOptions(DesignOptions):
     """Everything that a design for one or several boards is compiled with."""
 
     board: BoardsOption = None
+    calibration: CalibrationOption = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options by the names that ``compile`` takes."""
+        path = self.calibration
+        return {**super().settings, "calibration": None if path is None else str(path)}
 
 
 def board_names(given: str | None) -> list[str]:

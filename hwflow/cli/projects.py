@@ -1,4 +1,4 @@
-"""Verbs on written projects: diff, synth, report."""
+"""Verbs on written projects: diff, synth, report, calibrate."""
 
 from __future__ import annotations
 
@@ -101,3 +101,40 @@ def report(
             progress=progress,
         )  # fmt: skip
     print_synthesis(found.design, found.comparison, found.folder, json=json)
+
+
+@app.command(epilog="Example: hwflow calibrate build/net-vitis build/cnn-vitis --profile my.toml")
+def calibrate(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(help="Folders in which HLS or Vivado ran.", show_default=False),
+    ],
+    *,
+    project: Annotated[
+        list[Path] | None,
+        typer.Option("--project", "-p", help="Project that they may be of, if nothing says so."),
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", help="Write what was learnt (.toml).")
+    ] = None,
+    plugin: PluginOption = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Learn factors for estimates from real reports; show estimated against synthesized.
+
+    Each factor is tested on designs that it was not learnt from. Without --profile nothing is
+    written. `hwflow estimate --calibration FILE`, or calibration in [target], applies it.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.calibration import print_calibration
+    from hwflow.project.synthesis.calibrating import calibrate as calibrate_trees
+    from hwflow.project.synthesis.calibrating import write_profile
+
+    with terminal.stage_progress(quiet=json) as progress:
+        found = calibrate_trees(
+            reports, project or (), plugins=plugin or (), trust=trust, progress=progress
+        )
+    if profile is not None:
+        write_profile(found, profile)
+    print_calibration(found, profile, json=json)

@@ -78,14 +78,17 @@ def read_config(path: Path) -> Config:
     except ValueError as error:
         raise CompileError([_unreadable(path.name, f"not TOML: {error}")]) from error
     config = read_settings(settings, path.name, folder=path.parent)
-    return replace(config, target=_with_board_beside(config.target, path.parent))
+    return replace(config, target=_with_files_beside(config.target, path.parent))
 
 
-def _with_board_beside(target: TargetSettings, folder: Path) -> TargetSettings:
-    """Return target settings with the path of a board profile relative to the settings' folder."""
-    if not target.board.lower().endswith(".toml"):
-        return target
-    return target.model_copy(update={"board": str(folder / target.board)})
+def _with_files_beside(target: TargetSettings, folder: Path) -> TargetSettings:
+    """Return target settings with paths of profiles relative to the settings' folder."""
+    profiles = {}
+    if target.board.lower().endswith(".toml"):
+        profiles["board"] = str(folder / target.board)
+    if target.calibration is not None:
+        profiles["calibration"] = str(folder / target.calibration)
+    return target.model_copy(update=profiles)
 
 
 def make_config(

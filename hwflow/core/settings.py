@@ -30,6 +30,7 @@ class TargetSettings(BaseModel):
     backend: str = Field("Vitis", pattern="^(Vitis|Vivado)$")
     io_type: str = Field("io_parallel", pattern="^(io_parallel|io_stream)$")
     tool: str | None = Field(None, pattern=r"^(vitis|vivado) 20\d\d\.\d$")
+    calibration: str | None = None
     clock_period_ns: float | None = Field(None, ge=0.1, le=1000)
     strategy: str = Field("latency", pattern="^(latency|resource|distributed_arithmetic)$")
     reuse_factor: Any = 1

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hwflow.core.board import RESOURCES, Board
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.calibration import correction_for
 from hwflow.estimate.capacity import as_reported
 from hwflow.estimate.evidence import judged
 from hwflow.estimate.liveness import is_dataflow, live_cost
@@ -47,6 +48,7 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
     asked = total_of(graph, costs, target)
     utilisation = tuple(board_utilisation(asked, board)) if board else ()
     total = as_reported(asked, target.part)
+    correction = correction_for(target)
     return EstimateReport(
         layers=rows,
         total=total,
@@ -56,6 +58,7 @@ def estimate(graph: Graph, target: Target, board: Board | None = None) -> Estima
         utilisation=utilisation,
         fits=worst_fit([u.fits for u in utilisation]),
         warnings=tuple(warn(graph, target, board)),
+        calibration=correction.basis if correction else "",
     )
 
 
@@ -76,7 +79,9 @@ def one_shot(graph: Graph) -> dict[str, int]:
 
 def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
     """Return the cost of a layer, with what holds its result: registers, or FIFOs in streams."""
-    return judged(_with_result(graph, node, target), graph, node, target)
+    cost = judged(_with_result(graph, node, target), graph, node, target)
+    correction = correction_for(target)
+    return cost if correction is None else correction.applied(cost)
 
 
 def _with_result(graph: Graph, node: Node, target: Target) -> Cost:

@@ -74,6 +74,7 @@ class EstimateReport:
         board: name of the board, or empty.
         utilisation: one entry per resource of the board.
         fits: the worst of the utilisations; empty without a board.
+        calibration: what the figures were multiplied with and why; empty where with nothing.
         warnings: what an engineer wants to know before hours of synthesis; ``Design.estimate`` adds
             what does not fit, and what would (``hwflow.project.advice``).
     """
@@ -86,6 +87,7 @@ class EstimateReport:
     utilisation: tuple[Utilisation, ...]
     fits: str
     warnings: tuple[Diagnostic, ...]
+    calibration: str = ""
 
     def __repr__(self) -> str:
         """Return the totals in a few lines."""
@@ -138,6 +140,7 @@ class EstimateReport:
                 for r in self.layers
             ],
             "total": cost_dict(self.total),
+            "calibration": self.calibration,
             "board": self.board,
             "fits": self.fits,
             "utilisation": [u.to_dict() for u in self.utilisation],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hwflow.estimate.calibration import correction_for
 from hwflow.estimate.capacity import beyond_device
 from hwflow.estimate.device import fabric_of
 from hwflow.estimate.spread import AREA, TOTAL, widened
@@ -139,5 +140,7 @@ def step_of(
         interval = float(getattr(cost.ii, end)) if waits is None else waits - 1.0
         step = max(0.0, step - interval)
     if cost.lut.value + cost.dsp.value > 0:
-        step += module_cycles(target)
+        correction = correction_for(target)
+        factor = correction.of("latency_cycles") if correction else 1.0
+        step += module_cycles(target) * factor
     return step, interval

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Basis(StrEnum):
@@ -106,3 +107,39 @@ class Cost:
     latency_cycles: Estimate = field(default_factory=lambda: Estimate.exact(0))
     ii: Estimate = field(default_factory=lambda: Estimate.exact(1))
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """Factors that estimates are multiplied with, learnt from reports of one tool and family.
+
+    Attributes:
+        factors: name of each figure that has one, and the factor; in a lasting order.
+        family: family of devices that it was learnt on, and is for.
+        basis: where they come from, for the reader of an estimate.
+    """
+
+    factors: tuple[tuple[str, float], ...]
+    family: str
+    basis: str
+
+    def of(self, figure: str) -> float:
+        """Return the factor of a figure; 1 where there is none."""
+        return dict(self.factors).get(figure, 1.0)
+
+    def applied(self, cost: Cost) -> Cost:
+        """Return a cost with its figures multiplied; nothing is started before the last one."""
+        scaled: dict[str, Any] = {
+            name: _learned(getattr(cost, name), factor) for name, factor in self.factors
+        }
+        if "ii" in scaled:
+            ii = scaled["ii"]
+            value, low, high = (max(1.0, end) for end in (ii.value, ii.low, ii.high))
+            scaled["ii"] = Estimate(value, low, high, ii.basis)
+        return replace(cost, **scaled)
+
+
+def _learned(figure: Estimate, factor: float) -> Estimate:
+    """Return a figure times a factor from reports, on which a rule then rests, too."""
+    found = figure.scaled(factor)
+    return found.on(Basis.FITTED) if figure.basis is Basis.RULE and factor != 1.0 else found

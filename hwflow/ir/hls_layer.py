@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Correction
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Target:
         part: the FPGA part.
         clock_period_ns: requested clock period.
         tool: HLS tool with its version, ``"vitis 2024.1"``; empty for the newest one.
+        correction: what estimates are multiplied with; None for nothing.
     """
 
     backend: str = "Vitis"
@@ -26,6 +28,7 @@ class Target:
     part: str = "xc7z020clg400-1"
     clock_period_ns: float = 10.0
     tool: str = ""
+    correction: Correction | None = field(default=None, repr=False)
 
     @property
     def streams(self) -> bool:

@@ -17,17 +17,17 @@ from hwflow import frontends
 from hwflow.codegen.golden.definitions import with_definitions
 from hwflow.codegen.hls.kernels import check_kernels
 from hwflow.codegen.packages import missing_packages
-from hwflow.core.board import Board, load_board
+from hwflow.core.board import Board
 from hwflow.core.config import Config, read_config, read_settings, with_arguments
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.core.settings import TargetSettings
 from hwflow.custom.plugins import Plugins, load_plugins, refuse_unasked
-from hwflow.ir.op import Op, Target
+from hwflow.ir.op import Op
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes import Context, run_pipeline
 from hwflow.project.advice.biases import wide_biases
 from hwflow.project.compiled import Origin
 from hwflow.project.design import Design
+from hwflow.project.target import board_of, target_of
 from hwflow.report.manifest.digests import content_digest
 from hwflow.report.manifest.provenance import provenance
 from hwflow.simulate.ports.data import Proposals, taken_from_data
@@ -61,31 +61,23 @@ def compile(  # noqa: A001 - the name that users expect; the builtin has no plac
             neither the model nor the settings say are taken from it; ``Design.config`` then has
             them. It is read only where an input needs it.
         target: entries of ``[target]`` that override the settings: ``backend``, ``io_type``,
-            ``clock_period_ns``, ``strategy``, ``reuse_factor``.
+            ``clock_period_ns``, ``strategy``, ``reuse_factor``, ``calibration``.
 
     Raises:
         CompileError: the model, the settings or the board cannot be used; carries every finding.
     """
     settings = _settings(config, {**target, "board": board and str(board)})
     findings = list(settings.findings)
-    found = _board(settings, findings)
+    found = board_of(settings, findings)
+    aim, unfitting = target_of(settings, found, findings)
     with _all_at_once(findings):
         if isinstance(config, (str, Path)) and not trust:
             refuse_unasked(settings, plugins)
-        context = Context(
-            config=settings,
-            target=Target(
-                settings.target.backend,
-                settings.target.io_type,
-                found.part,
-                settings.target.clock_period_ns or found.clock_period_ns,
-                settings.target.tool or "",
-            ),
-            findings=findings,
-        )
+        context = Context(config=settings, target=aim, findings=findings)
         operators = [*(settings.folder / path for path in settings.plugins), *plugins]
         model = _Model(source, example, operators, weights, trust)
-        return _compile(model, found, context, data)
+        design = _compile(model, found, context, data)
+    return replace(design, warnings=(*design.warnings, *unfitting))
 
 
 @dataclass(frozen=True)
@@ -156,16 +148,6 @@ def _all_at_once(findings: Sequence[Diagnostic]) -> Iterator[None]:
         raise CompileError([*findings, *error.diagnostics]) from error
     if findings:
         raise CompileError(findings)
-
-
-def _board(settings: Config, findings: list[Diagnostic]) -> Board:
-    """Return the board, or the default one where there is none of that name."""
-    try:
-        return load_board(settings.target.board)
-    except CompileError as error:
-        place = settings.place_of("board")
-        findings += [replace(d, where=d.where or place) for d in error.diagnostics]
-        return load_board(TargetSettings().board)
 
 
 def _note_pass(seconds: dict[str, float], name: str, taken: float) -> None:

@@ -6,7 +6,10 @@ operators of plugins.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hwflow.core.board import Board
+from hwflow.core.calibration import load_profile
 from hwflow.core.config import Config, settings_of
 from hwflow.core.toml_text import toml_text
 from hwflow.frontends.conversion import canonical
@@ -17,6 +20,7 @@ from hwflow.ir.qonnx.model import QonnxModel
 MODEL_FILE = "model.qonnx.onnx"
 SETTINGS_FILE = "hwflow.toml"
 BOARD_FILE = "board.toml"
+CALIBRATION_FILE = "calibration.toml"
 GOLDEN_FILE = "model.hw.onnx"
 HLS_FOLDER = "hls"
 """Names in the folder of a project."""
@@ -39,7 +43,8 @@ def source_files(
         target: what the hardware is generated for.
 
     Raises:
-        CompileError: HW003, the model is too large for one file.
+        CompileError: HW003, the model is too large for one file; HW596, the calibration that was
+            read when it was compiled is gone.
     """
     kept = canonical(model)
     kept.ir.metadata_props[NAME] = name
@@ -50,4 +55,8 @@ def source_files(
     if config.target.board.lower().endswith(".toml"):
         settings["target"]["board"] = BOARD_FILE
         files[BOARD_FILE] = toml_text(board.model_dump()).encode()
+    if config.target.calibration is not None:
+        settings["target"]["calibration"] = CALIBRATION_FILE
+        profile = load_profile(Path(config.target.calibration))
+        files[CALIBRATION_FILE] = profile.to_toml().encode()
     return files | {MODEL_FILE: model_bytes(kept), SETTINGS_FILE: toml_text(settings).encode()}

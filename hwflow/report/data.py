@@ -251,6 +251,7 @@ def _estimate(report: EstimateReport) -> EstimateData:
             for u in report.utilisation
         ),
         fits=report.fits or None,
+        calibration=one_line(report.calibration),
     )
 
 

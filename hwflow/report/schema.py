@@ -136,6 +136,7 @@ class EstimateData:
         inferences_per_s: throughput at the requested clock.
         utilisation: one entry per resource of the board; empty without a board.
         fits: worst of the utilisations; None without a board.
+        calibration: what the figures were multiplied with and why; empty where with nothing.
     """
 
     total: CostData
@@ -143,6 +144,7 @@ class EstimateData:
     inferences_per_s: Interval
     utilisation: tuple[UtilisationData, ...]
     fits: str | None
+    calibration: str
 
 
 @dataclass(frozen=True, kw_only=True)

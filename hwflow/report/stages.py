@@ -26,6 +26,9 @@ def resources(data: ReportData) -> Iterator[str]:
         "", "C synthesis:", "Interval:", "Basis", "Logic synthesis:", "Interval:", "Basis",
     )  # fmt: skip
     yield from table(head, rows)
+    if data.estimate.calibration:
+        yield ""
+        yield f"Estimates are {plain(data.estimate.calibration)}."
     if data.board is None or not data.estimate.utilisation:
         return
     yield ""

@@ -34,7 +34,9 @@ def design(backend: str = "Vitis", io_type: str = "io_parallel") -> Design:
 def modules(net: Design, layers: dict[str, Row] = LAYERS) -> dict[str, Row]:
     """Names as HLS makes them from ``nnet::dense<input_t, layer2_t, config2_fc1>``."""
     return {
-        f"{call.function}_latency_ap_fixed_6_2_5_3_0_config{n}_{call.layer}_s": layers[call.layer]
+        f"{call.function}_latency_ap_fixed_6_2_5_3_0_config{n}_{call.layer}_s": layers.get(
+            call.layer, row()
+        )
         for n, call in calls_of(net.project).items()
     }
 

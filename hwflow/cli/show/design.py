@@ -135,6 +135,8 @@ def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None
         f"latency   {_figure(found.latency_ns)} ns at {found.clock_period_ns:g} ns; "
         f"fits {design.board.name}: [bold]{found.fits}[/]"
     )
+    if found.calibration:
+        console.print(escape(found.calibration), soft_wrap=True)
     warnings(design.warnings)
     warnings(found.warnings)
 

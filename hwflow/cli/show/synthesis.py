@@ -25,16 +25,21 @@ def print_synthesis(design: Design, found: Comparison, folder: Path, *, json: bo
         content = synthesis_dict(synthesis_data(found))
         print_json({"model": design.source, "folder": str(folder), **content})
         return
-    for stage in found.stages:
-        console.print(_stage(stage))
-    if found.layers:
-        console.print(_layers(found))
+    print_tables(found)
     if found.others:
         others = ", ".join(found.others)
         console.print(f"modules that are no layer's: {escape(others)}", soft_wrap=True)
     for note in found.notes:
         console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     console.print(escape(f"written   {folder}"), soft_wrap=True)
+
+
+def print_tables(found: Comparison) -> None:
+    """Print each stage of the whole design, and C synthesis by layer."""
+    for stage in found.stages:
+        console.print(_stage(stage))
+    if found.layers:
+        console.print(_layers(found))
 
 
 def _stage(stage: Stage) -> object:

@@ -78,9 +78,9 @@ def unasked(folder: Path, plugins: Sequence[str]) -> Diagnostic:
     return _leads_out(folder, f"[plugins] paths = {printable(', '.join(plugins))}", _OR_TRUST)
 
 
-def other_board(folder: Path, board: str) -> Diagnostic:
-    """Return HW557, about settings of a project that name a board's file elsewhere."""
-    return _leads_out(folder, f"board = {printable(board)!r}", "")
+def other_file(folder: Path, setting: str, path: str) -> Diagnostic:
+    """Return HW557, about settings of a project that name a profile elsewhere."""
+    return _leads_out(folder, f"{setting} = {printable(path)!r}", "")
 
 
 def tool_said(error: ToolError) -> str:

@@ -21,6 +21,7 @@ from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.project.source import (
     BOARD_FILE,
+    CALIBRATION_FILE,
     GOLDEN_FILE,
     HLS_FOLDER,
     MODEL_FILE,
@@ -28,7 +29,7 @@ from hwflow.project.source import (
     SETTINGS_FILE,
     SOURCE,
 )
-from hwflow.project.stored.findings import absent, not_ours, not_whole, other_board, unasked
+from hwflow.project.stored.findings import absent, not_ours, not_whole, other_file, unasked
 from hwflow.project.stored.project import StoredProject
 from hwflow.project.stored.reading import UnreadableError, paths_in, read_regular, regular_size
 
@@ -104,16 +105,23 @@ def _recorded(folder: Path) -> dict[str, str]:
 
 
 def _settings(folder: Path) -> Config:
-    """Return the settings in a project; a board of one's own lies beside them."""
+    """Return the settings in a project; profiles of one's own lie beside them."""
     config = load_config(folder / SETTINGS_FILE)
-    board = config.target.board
+    board, calibration = config.target.board, config.target.calibration
     if board.lower().endswith(".toml"):
-        if board != str(folder / BOARD_FILE):
-            raise CompileError([other_board(folder, board)])
-        findings = [*absent(folder, [BOARD_FILE])]
-        if findings:
-            raise CompileError(findings)
+        _beside(folder, "board", board, BOARD_FILE)
+    if calibration is not None:
+        _beside(folder, "calibration", calibration, CALIBRATION_FILE)
     return config
+
+
+def _beside(folder: Path, setting: str, named: str, file: str) -> None:
+    """Refuse a profile that the settings name elsewhere, or that is not there."""
+    if named != str(folder / file):
+        raise CompileError([other_file(folder, setting, named)])
+    findings = [*absent(folder, [file])]
+    if findings:
+        raise CompileError(findings)
 
 
 @contextmanager

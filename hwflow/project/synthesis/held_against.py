@@ -51,8 +51,8 @@ def compare_reports(design: Design, found: Reports, estimate: EstimateReport) ->
     logic = [report for report in found.logic if report.design == name]
     if not csynth and not logic:
         raise CompileError([_others(design, found)])
-    chosen, total = _newest(csynth), estimate.total
-    by_state = {state: _newest([r for r in logic if r.state == state]) for state in STATES}
+    chosen, total = newest(csynth), estimate.total
+    by_state = {state: newest([r for r in logic if r.state == state]) for state in STATES}
     used = [report for report in by_state.values() if report is not None]
     stages = [csynth_stage(chosen, total)] if chosen else []
     stages += [logic_stage(report, total) for report in used]
@@ -70,7 +70,7 @@ def compare_reports(design: Design, found: Reports, estimate: EstimateReport) ->
     )
 
 
-def _newest(reports: Sequence[Report]) -> Report | None:
+def newest(reports: Sequence[Report]) -> Report | None:
     """Return the report that was written last; of those of one time, that with the first path."""
     ordered = sorted(reports, key=lambda r: (-r.file.stat().st_mtime, r.file))
     return ordered[0] if ordered else None

@@ -12,6 +12,7 @@ from hwflow.core.toolchain import Limits, run_program
 from hwflow.project.design import Design
 from hwflow.project.stored import StoredProject, open_project
 from hwflow.project.synthesis.held_against import compare_tree
+from hwflow.project.synthesis.runs import RECORD, record_of
 from hwflow.project.synthesis.vendors import SCRIPT, VENDORS, Vendor, files_to_run
 from hwflow.project.verifier import Progress
 from hwflow.synthesis.comparison import Comparison
@@ -96,7 +97,7 @@ def synthesize(
     design = project.design
     name = design.graph.name
     files = files_to_run(name, _files(design), vendor, logic=request.logic)
-    Project(name, files).write(folder)
+    Project(name, files | {RECORD: record_of(path, folder, design)}).write(folder)
     progress("compile", 1.0)
     lacking = vendor.missing()
     if lacking:

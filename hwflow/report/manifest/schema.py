@@ -59,6 +59,7 @@ class Target(_Strict):
     io_type: Line
     clock_period_ns: float
     tool: Line | None = None
+    calibration: Line | None = None
     strategy: Line
     reuse_factor: int | Line
 

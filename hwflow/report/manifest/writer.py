@@ -117,6 +117,7 @@ def _target(build: Build) -> schema.Target:
         io_type=target.io_type,
         clock_period_ns=target.clock_period_ns,
         tool=target.tool or None,
+        calibration=None if target.correction is None else cut(target.correction.basis),
         strategy=defaults.strategy,
         reuse_factor=defaults.reuse_factor,
     )
