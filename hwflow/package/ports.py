@@ -57,7 +57,13 @@ def block_ports(
         )
     names = Namer()
     return tuple(
-        _port(design.graph, pair, names, interface, _packed(pair[2], bits, data_width), edge)
+        _port(
+            design.graph,
+            pair,
+            _name(pair, names.unique(pair[1].name, port=True), interface),
+            _packed(pair[2], bits, data_width),
+            edge,
+        )
         for pair, bits in zip(pairs, lanes, strict=True)
     )
 
@@ -112,19 +118,14 @@ def _width(design: Design, pairs: list[Pair], lanes: Sequence[int]) -> int:
     return next((w for w in able if words(w) <= ii), able[-1])
 
 
-def _port(
-    graph: Graph, pair: Pair, names: Namer, interface: str, packing: Packing, edge: Edge
-) -> Port:
+def _port(graph: Graph, pair: Pair, name: str, packing: Packing, edge: Edge) -> Port:
     direction, port, hls = pair
-    prefix = _PREFIX[direction] if interface == "axis" else ""
     shape = graph.types[port.value].shape
     scale = port.grid.scale * Fraction(2) ** -hls.dtype.fractional
     scales, offsets = (_by_element(part, shape) for part in (scale, port.grid.offset))
     return Port.model_validate(
         {
-            "name": prefix
-            + names.unique(port.name, port=True)
-            + ("" if prefix else _suffix(direction)),
+            "name": name,
             "model_name": cut(port.name),
             "layer": port.value,
             "argument": hls.name,
@@ -146,9 +147,11 @@ def _port(
     )
 
 
-def _suffix(direction: str) -> str:
-    """Return what keeps the name of an argument from being a word of C++ or Verilog."""
-    return "_in" if direction == "input" else "_out"
+def _name(pair: Pair, name: str, interface: str) -> str:
+    """Return the name of a port, which is no word of C++ or Verilog."""
+    if interface == "axis":
+        return _PREFIX[pair[0]] + name
+    return f"{name}_in" if pair[0] == "input" else f"{name}_out"
 
 
 def _quantize(graph: Graph, port: GraphPort) -> Quantize | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hwflow.package.description import MAGIC, Port, Register
+from hwflow.report.manifest.fields import cut
 
 VERSION = 1
 """What the register ``version`` holds: the version of ``ip.json`` and of the window."""
@@ -22,7 +23,7 @@ SPACE = 0x10
 """Bytes from one register to the next, enough for 64 bits and their control."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Wanted:
     name: str
     meaning: str
@@ -60,7 +61,7 @@ def control_window(
                     "access": wanted.access,
                     "value": wanted.value,
                     "port": wanted.port,
-                    "meaning": wanted.meaning,
+                    "meaning": cut(wanted.meaning),
                 }
             )
         )
@@ -91,24 +92,30 @@ def _wanted(
     if interface == "memory":
         for port in ports:
             meaning = f"address of the first frame of {port.model_name}"
-            yield _Wanted(port.name, meaning, port.name, 64, "rw")
-        yield _Wanted("frames", "frames to process, before the start", access="rw")
+            yield _Wanted(name=port.name, meaning=meaning, port=port.name, bits=64, access="rw")
+        yield _Wanted(name="frames", meaning="frames to process, before the start", access="rw")
     if interface == "axis":
-        yield _Wanted("batch", "frames of a packet, before the start; 0 means 1", access="rw")
+        yield _Wanted(
+            name="batch", meaning="frames of a packet, before the start; 0 means 1", access="rw"
+        )
     if kernel:
         return
-    yield _Wanted("magic", "the letters HWIP", value=MAGIC)
-    yield _Wanted("version", "version of this window", value=VERSION)
+    yield _Wanted(name="magic", meaning="the letters HWIP", value=MAGIC)
+    yield _Wanted(name="version", meaning="version of this window", value=VERSION)
     yield _Wanted(
-        "design", "begin of the digest over network, ports and interface", value=design_id
+        name="design",
+        meaning="begin of the digest over network, ports and interface",
+        value=design_id,
     )
     if interface == "axis":
-        yield _Wanted("frames", "frames done since the reset, wrong ones among them")
+        yield _Wanted(name="frames", meaning="frames done since the reset, wrong ones among them")
     for port in ports:
         meaning = f"elements of a frame of {port.model_name}"
-        yield _Wanted(f"{port.name}_elements", meaning, port.name, value=port.elements)
+        yield _Wanted(
+            name=f"{port.name}_elements", meaning=meaning, port=port.name, value=port.elements
+        )
     if interface == "axis":
         for port in ports:
             if port.direction == "input":
                 meaning = f"packets of {port.model_name} of a wrong length, since the reset"
-                yield _Wanted(f"{port.name}_errors", meaning, port.name)
+                yield _Wanted(name=f"{port.name}_errors", meaning=meaning, port=port.name)
