@@ -50,7 +50,7 @@ class Channel:
 
     Attributes:
         name: name of the value, with the number of the copy where a stream is copied.
-        value: the layer whose result it carries.
+        value: the layer whose result it carries, or whose padded input.
         source: process that writes.
         target: process that reads.
         tokens: tokens for one inference.

@@ -17,7 +17,15 @@ from hwflow.estimate.evidence import judged
 from hwflow.estimate.liveness import is_dataflow, live_cost
 from hwflow.estimate.logic import logic_of
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
-from hwflow.estimate.streams import beats_of, with_beats, with_channels, with_fifo, with_registers
+from hwflow.estimate.streams import (
+    Fifos,
+    beats_of,
+    whole_fifos,
+    with_beats,
+    with_channels,
+    with_fifos,
+    with_registers,
+)
 from hwflow.estimate.total import of_reports, total_cost
 from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.graph import Graph, Node
@@ -33,16 +41,20 @@ BOARD_COLUMN = {
 """Which estimated figure stands against which resource of a board."""
 
 
-def estimate(graph: Graph, target: Target, board: Board | None = None) -> EstimateReport:
+def estimate(
+    graph: Graph, target: Target, board: Board | None = None, *, fifos: Fifos | None = None
+) -> EstimateReport:
     """Return the estimated cost of every layer and of the whole graph.
 
     Args:
         graph: the hardware graph.
         target: backend, io type, part and clock.
         board: what to compare with; None to compare with nothing.
+        fifos: the FIFOs in io_stream; None for those of hls4ml, which hold whole values.
     """
     rows = tuple(
-        LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target)) for n in graph.nodes
+        LayerEstimate(n.name, n.origin, n.op.kind, node_cost(graph, n, target, fifos=fifos))
+        for n in graph.nodes
     )
     costs = {row.name: row.cost for row in rows}
     asked = total_of(graph, costs, target)
@@ -77,21 +89,22 @@ def one_shot(graph: Graph) -> dict[str, int]:
     }
 
 
-def node_cost(graph: Graph, node: Node, target: Target) -> Cost:
+def node_cost(graph: Graph, node: Node, target: Target, *, fifos: Fifos | None = None) -> Cost:
     """Return the cost of a layer, with what holds its result: registers, or FIFOs in streams."""
-    cost = judged(_with_result(graph, node, target), graph, node, target)
+    cost = judged(_with_result(graph, node, target, fifos), graph, node, target)
     correction = correction_for(target)
     return cost if correction is None else correction.applied(cost)
 
 
-def _with_result(graph: Graph, node: Node, target: Target) -> Cost:
+def _with_result(graph: Graph, node: Node, target: Target, fifos: Fifos | None) -> Cost:
     if not target.streams:
         cost = live_cost(graph, node, target)
         if is_dataflow(graph):
             return with_channels(cost, graph, node, target.backend)
         return with_registers(cost, graph, node)
     cost = node.op.cost(target, *graph.input_types(node))
-    return with_fifo(with_beats(cost, graph, node), graph, node, target.backend)
+    own = whole_fifos(graph, node) if fifos is None else fifos.get(node.name, ())
+    return with_fifos(with_beats(cost, graph, node), own, target.backend)
 
 
 def board_utilisation(total: Cost, board: Board) -> Iterator[Utilisation]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 from hwflow.estimate.liveness import is_dataflow, used_channels
 from hwflow.estimate.memories import fifo_brams, fifo_brams_left
-from hwflow.estimate.spread import FF_SYNTH, SIMPLE, copied, make_cost, side_by_side
+from hwflow.estimate.spread import FF_SYNTH, SIMPLE, make_cost, side_by_side
 from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.graph import Graph, Node
 
@@ -30,20 +31,49 @@ def with_beats(cost: Cost, graph: Graph, node: Node) -> Cost:
     return replace(cost, ii=cost.ii + wait, latency_cycles=cost.latency_cycles + wait)
 
 
-def with_fifo(cost: Cost, graph: Graph, node: Node, backend: str) -> Cost:
-    """Return the cost of a streamed layer with a FIFO to each reader of its result.
+@dataclass(frozen=True)
+class Fifo:
+    """A FIFO of a streamed design.
+
+    Attributes:
+        depth: words that it holds.
+        channels: elements of a word.
+        bits: width of an element.
+    """
+
+    depth: int
+    channels: int
+    bits: int
+
+    def cost(self, backend: str) -> Cost:
+        """Return what it takes."""
+        return fifo_cost(self.depth, self.channels, self.bits, backend)
+
+
+Fifos = Mapping[str, Sequence[Fifo]]
+"""The FIFOs of a streamed design, by the layer whose result they carry, padding included."""
+
+
+def whole_fifos(graph: Graph, node: Node) -> Sequence[Fifo]:
+    """Return a FIFO as deep as the whole value for each reader of a layer's result.
 
     Streams that enter the top function have theirs outside of it.
     """
     out, readers = graph.types[node.name], len(graph.users[node.name])
-    if not readers or node.op.kind == "Input" or node.op.kind == "Reshape":
-        return cost
-    fifo = fifo_cost(prod(out.shape[:-1]), out.channels, out.dtype.width, backend)
-    return side_by_side(cost, copied(fifo, readers))
+    if node.op.kind in ("Input", "Reshape"):
+        return ()
+    return (Fifo(prod(out.shape[:-1]), out.channels, out.dtype.width),) * readers
+
+
+def with_fifos(cost: Cost, fifos: Sequence[Fifo], backend: str) -> Cost:
+    """Return the cost of a streamed layer with FIFOs."""
+    for fifo in fifos:
+        cost = side_by_side(cost, fifo.cost(backend))
+    return cost
 
 
 def fifo_cost(depth: int, channels: int, bits: int, backend: str) -> Cost:
-    """Return the cost of the FIFO of a value, as deep as it has positions.
+    """Return the cost of the FIFO of a value.
 
     What stands at the top level of 40 reports of nine repositories, beside the layers: for each
     channel 45 LUTs and 24 flip-flops with a block RAM and 30 and 6 without one (Vivado HLS), or 1.1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hwflow.codegen.hls.streams import Streams, streams_of
 from hwflow.codegen.project import Project
 from hwflow.core.board import Board
 from hwflow.core.config import Config
@@ -87,7 +88,13 @@ class Compiled:
         from hwflow.codegen.hls.model import generate
 
         with self.timed("generate"):
-            return generate(self.graph, self.target)
+            return generate(self.graph, self.target, self.streams)
+
+    @cached_property
+    def streams(self) -> Streams | None:
+        """The streams of the project with the depths of their FIFOs; None in io_parallel."""
+        with self.timed("FIFO depths"):
+            return streams_of(self.graph, self.target) if self.target.streams else None
 
     @cached_property
     def csim(self) -> cpp.Csim:
@@ -109,7 +116,8 @@ class Compiled:
     @cached_property
     def estimated(self) -> EstimateReport:
         """Resources and timing against the board, with advice where that may not hold them."""
-        found = estimate(self.graph, self.target, self.board)
+        fifos = None if self.streams is None else self.streams.fifos
+        found = estimate(self.graph, self.target, self.board, fifos=fifos)
         settled = Settled(self.origin.unsettled, self.config, self.target, self.board)
         notes = narrowing(self.graph, self.origin.declared, found, self.target)
         advice = fit_warnings(found, self.graph, settled)

@@ -167,7 +167,8 @@ def _misfit(subject: Any, board: str | Path | None, options: dict[str, Any]) -> 
 
     design = _design(subject, options)
     device: Board = design.board if board is None else load_board(board)
-    found = estimate(design.graph, design.target, device)
+    fifos = None if design.streams is None else design.streams.fifos
+    found = estimate(design.graph, design.target, device, fifos=fifos)
     lines = [
         f"  {use.resource}: {use.percent.value:.0f} % of {use.available:,} "
         f"({use.percent.low:.0f} to {use.percent.high:.0f} %), fits: {use.fits}"

@@ -21,7 +21,7 @@ from typing import Any
 from hwflow.codegen.bench import bench_source
 from hwflow.codegen.hls import kernels
 from hwflow.codegen.hls.layers import NamedLayer, layers_of
-from hwflow.codegen.hls.streams import streams_of
+from hwflow.codegen.hls.streams import Streams, streams_of
 from hwflow.codegen.hls.xnor import use_xnor_kernels
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
@@ -83,8 +83,13 @@ CORRECTIONS = {
 """What is put right in the headers that hls4ml 1.3.0 copies: found and replaced text, by path."""
 
 
-def generate(graph: Graph, target: Target) -> Project:
+def generate(graph: Graph, target: Target, streams: Streams | None = None) -> Project:
     """Return the hls4ml project of a hardware graph, in memory.
+
+    Args:
+        graph: the hardware graph.
+        target: what the project is for.
+        streams: the streams of the same graph in io_stream, where they are known already.
 
     Raises:
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
@@ -94,7 +99,7 @@ def generate(graph: Graph, target: Target) -> Project:
         model_graph = _model_graph(graph, target)
         xnor_header = use_xnor_kernels(model_graph)
         if target.streams:
-            _set_depths(model_graph, streams_of(graph, target).depths)
+            _set_depths(model_graph, (streams or streams_of(graph, target)).depths)
         with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
             out = Path(folder) / "project"
             model_graph.config.config["OutputDir"] = str(out)

@@ -19,6 +19,7 @@ from hwflow.dataflow.network import Channel, Network, Process
 from hwflow.dataflow.pattern import Pattern
 from hwflow.dataflow.proof import Safety, safe_depths
 from hwflow.estimate.graph import node_cost
+from hwflow.estimate.streams import Fifo, Fifos
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.names import port_name
 from hwflow.ir.op import Op, Target
@@ -59,6 +60,15 @@ class Streams:
         """What the model says of inferences with these depths."""
         return self._fast[1]
 
+    @property
+    def fifos(self) -> Fifos:
+        """What the FIFOs are, for the estimate, by layer."""
+        found: dict[str, list[Fifo]] = {}
+        for name, channel in self.network.channels.items():
+            fifo = Fifo(self.depths[name], channel.elements, channel.bits)
+            found.setdefault(channel.value, []).append(fifo)
+        return found
+
 
 def streams_of(graph: Graph, target: Target) -> Streams:
     """Return the streams of a graph in io_stream, with the depth of every FIFO."""
@@ -71,6 +81,7 @@ class _Builder:
     def __init__(self, graph: Graph, target: Target) -> None:
         self.graph, self.target = graph, target
         self.types: dict[str, TensorType] = {}
+        self.layers: dict[str, str] = {}
         self.counts: dict[str, int] = {}
         self.held: dict[str, str] = {}
         self.readers: dict[str, list[tuple[str, int]]] = {}
@@ -81,6 +92,7 @@ class _Builder:
             if node.op.kind == "Input":
                 self._value(port_name(node.name), self.graph.types[node.name])
                 self.held[node.name] = port_name(node.name)
+                self.layers[port_name(node.name)] = node.name
             else:
                 self._add(node)
         outputs = {self.held[name] for name in self.graph.output_values}
@@ -116,6 +128,7 @@ class _Builder:
         for padding in layers[:-1]:
             pattern = zero_padding(padding.layer.attributes)
             self._process(padding.name, "Pad", pattern, sources, self.graph.input_types(node)[0])
+            self.layers[padding.name] = node.name
             sources = [padding.name]
         own = type(node.op)
         known = is_built_in(own) or own.tokens is not Op.tokens
@@ -148,7 +161,7 @@ class _Builder:
         readers, tokens = self.readers[value], self.counts[value]
         carried = self.types[value]
         made = Channel(
-            name=value, value=value, source=value, target="", tokens=tokens,
+            name=value, value=self.layers.get(value, value), source=value, target="", tokens=tokens,
             elements=carried.channels, bits=carried.dtype.width,
         )  # fmt: skip
         copies = len(readers) + leaves

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from hwflow.codegen.hls.streams import streams_of
 from hwflow.core.board import Board
 from hwflow.core.config import Config
 from hwflow.core.errors import CompileError
 from hwflow.core.limits import parse_reuse_factor
 from hwflow.estimate.graph import board_utilisation, estimate, node_cost, total_of, worst_fit
 from hwflow.estimate.report import EstimateReport, Utilisation
+from hwflow.estimate.streams import Fifos
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
@@ -96,7 +98,12 @@ class Settled:
     @cached_property
     def _costs(self) -> dict[str, Cost]:
         graph = choose_xnor(self.graph, self.target)
-        return {node.name: node_cost(graph, node, self.target) for node in graph.nodes}
+        return {n.name: node_cost(graph, n, self.target, fifos=self._fifos) for n in graph.nodes}
+
+    @cached_property
+    def _fifos(self) -> Fifos | None:
+        """The FIFOs of the graph as it is; reuse factors hardly change how deep they must be."""
+        return streams_of(self.graph, self.target).fifos if self.target.streams else None
 
     @cached_property
     def _known(self) -> dict[tuple[str, str, int], Cost | None]:
@@ -129,7 +136,9 @@ class Settled:
             op = replace(op, reuse_factor=taken)  # type: ignore[call-arg]
             legal_op = not any(op.check(self.target, *inputs))
             changed = replace(node, op=op)
-            cost = node_cost(self.graph, changed, self.target) if legal_op else None
+            cost = None
+            if legal_op:
+                cost = node_cost(self.graph, changed, self.target, fifos=self._fifos)
             self._known[key] = cost
         return self._known[key]
 
@@ -156,7 +165,10 @@ class Settled:
             graph = legalize(choose_xnor(graph, self.target), self.target, config)
         except CompileError:
             return None
-        return None if findings else estimate(graph, self.target, self.board)
+        if findings:
+            return None
+        fifos = streams_of(graph, self.target).fifos if self.target.streams else None
+        return estimate(graph, self.target, self.board, fifos=fifos)
 
     def _own_name(self, name: str) -> str:
         """Return the name under which the settings have a layer already, or its own."""
