@@ -1,4 +1,4 @@
-"""Verbs on one design: build, inspect, simulate, verify, estimate."""
+"""Verbs on one design: build, inspect, simulate, verify, estimate, fifo, vectors."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from hwflow.cli.options import (
     board_names,
     compile_design,
 )
+from hwflow.core.assignments import parse_assignment
 
 
 @app.command(epilog="Example: hwflow build model.onnx --board pynq-z2 --data test.npz -o build/net")
@@ -186,6 +187,39 @@ def estimate(model: Model, *, options: BoardsOptions, json: JsonOption = False) 
     with terminal.stage_progress(quiet=json) as progress:
         found = on_boards(design, several, progress)
     print_on_boards(design, found, json=json)
+
+
+@app.command(epilog="Example: hwflow fifo model.onnx --depth conv1=16")
+@with_groups
+def fifo(
+    path: ModelOrProject,
+    *,
+    depth: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=N: what becomes of it with another depth, of a FIFO or of a layer's.",
+            parser=parse_assignment,
+            metavar="NAME=N",
+        ),
+    ] = None,
+    options: DesignOptions,
+    json: JsonOption = False,
+) -> None:
+    """Show how deep the FIFOs of a streamed design are, why, and that it cannot lock.
+
+    A model is taken with io_stream. Exit status: 0, 1 when depths to try lock the design, 2 on
+    errors in the input.
+    """
+    from hwflow.cli.show.fifos import print_fifos
+    from hwflow.project.fifos import fifos_of
+
+    asked: dict[str, int] = dict(depth or ())  # type: ignore[arg-type]  # what the parser gives
+    design, found, tried = fifos_of(
+        path, asked, plugins=options.plugins, trust=options.trust, weights=options.weights,
+        config=options.config, data=options.data, board=options.board, **options.settings,
+    )  # fmt: skip
+    print_fifos(design, found, tried, json=json)
+    raise typer.Exit(1 if tried.outcome.locked else 0)
 
 
 @app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")

@@ -11,7 +11,7 @@ locking (``proof``) rests on counts alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hwflow.dataflow.model import Outcome, run
 from hwflow.dataflow.network import Network
@@ -20,25 +20,28 @@ INFERENCES = 2
 """What is watched: how long one takes, and how soon the next one follows."""
 
 
-def fast_depths(network: Network, safe: Mapping[str, int]) -> tuple[Mapping[str, int], Outcome]:
+def fast_depths(
+    network: Network, safe: Mapping[str, int], given: Collection[str] = ()
+) -> tuple[Mapping[str, int], Outcome]:
     """Return depths that lose no cycle against FIFOs without limits, and the run with them.
 
     Args:
         network: processes with their estimated speeds.
         safe: depths that are free of deadlock; none becomes less.
+        given: FIFOs that keep their depth, even where that loses cycles.
     """
     most = {n: max(c.tokens * INFERENCES, safe[n]) for n, c in network.channels.items()}
     ideal = run(network, most, inferences=INFERENCES).cycles
     depths = dict(safe)
     raised: set[str] = set()
     outcome = run(network, depths, inferences=INFERENCES)
-    while outcome.cycles != ideal:
-        for name in outcome.limiting:
+    while outcome.cycles != ideal and (limiting := outcome.limiting.difference(given)):
+        for name in limiting:
             depths[name] = min(2 * depths[name], most[name])
-        raised |= outcome.limiting
+        raised |= limiting
         outcome = run(network, depths, inferences=INFERENCES)
     for name in sorted(raised, key=lambda name: -network.channels[name].width):
-        depths[name] = _least(network, depths, name, safe[name], ideal)
+        depths[name] = _least(network, depths, name, safe[name], outcome.cycles)
     return depths, run(network, depths, inferences=INFERENCES) if raised else outcome
 
 

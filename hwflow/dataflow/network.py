@@ -51,6 +51,7 @@ class Channel:
     Attributes:
         name: name of the value, with the number of the copy where a stream is copied.
         value: the layer whose result it carries, or whose padded input.
+        carried: the same, but for a padded input, which is a value of its own.
         source: process that writes.
         target: process that reads.
         tokens: tokens for one inference.
@@ -60,6 +61,7 @@ class Channel:
 
     name: str
     value: str
+    carried: str
     source: str
     target: str
     tokens: int

@@ -28,7 +28,7 @@ FIFO, the others given, is found by bisection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -54,36 +54,44 @@ class Safety:
         circles: for each FIFO that is deeper than ``LEAST`` the circle that asks for its depth.
         whole: FIFOs that hold all tokens, since their circles are too many to list, or since a
             process at one of their ends does not say what it does.
+        short: FIFOs whose given depth is too small, with the least depth that would do.
     """
 
     depths: Mapping[str, int]
     circles: Mapping[str, Circle] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+    short: Mapping[str, int] = field(default_factory=dict)
 
 
-def safe_depths(network: Network) -> Safety:
+def safe_depths(network: Network, given: Mapping[str, int] | None = None) -> Safety:
     """Return depths that are free of deadlock, none of which could be less by one.
 
     Where a circle passes several FIFOs that could hold its tokens, the narrowest does.
+
+    Args:
+        network: the processes.
+        given: depths that are not to be changed, by FIFO.
     """
-    depths = dict.fromkeys(network.channels, LEAST)
+    given = given or {}
+    depths = {**dict.fromkeys(network.channels, LEAST), **given}
     asking: dict[str, Circle] = {}
+    short = {name: LEAST for name, depth in given.items() if depth < LEAST}
     whole: set[str] = set()
     for group in blocks(network):
         if len(group) == 1:
             continue
-        unknown = {c.name for c in group if not _known(network, c.source, c.target)}
-        whole |= unknown
-        depths |= {name: max(network.channels[name].tokens, LEAST) for name in unknown}
+        all_of = {c.name for c in group if not _known(network, c.source, c.target)}
         try:
             found = list(circles(group))
         except TooManyPathsError:
-            names = {channel.name for channel in group}
-            whole |= names
-            depths |= {name: max(network.channels[name].tokens, LEAST) for name in names}
-            continue
-        asking |= _deepened(network, found, depths)
-    return Safety(depths, asking, frozenset(whole))
+            found, all_of = [], {channel.name for channel in group}
+        for name in all_of:
+            depths[name] = max(network.channels[name].tokens, LEAST)
+            if given.get(name, depths[name]) < depths[name]:
+                short[name] = depths[name]
+        whole |= all_of
+        asking |= _deepened(network, found, depths, (given.keys() - all_of, short))
+    return Safety(depths, asking, frozenset(whole), short)
 
 
 def _known(network: Network, *names: str) -> bool:
@@ -91,32 +99,44 @@ def _known(network: Network, *names: str) -> bool:
 
 
 def _deepened(
-    network: Network, found: Sequence[Circle], depths: dict[str, int]
-) -> dict[str, Circle]:
+    network: Network, found: Sequence[Circle], depths: dict[str, int],
+    given: tuple[Set[str], dict[str, int]],
+) -> dict[str, Circle]:  # fmt: skip
     """Make FIFOs as deep as circles ask, then take back what others made needless.
+
+    Args:
+        network: the processes.
+        found: the circles.
+        depths: words that each FIFO holds, by name; changed in place.
+        given: FIFOs that are not to be made deeper, and where to note those that must be.
 
     Returns:
         For each FIFO that is deeper than ``LEAST`` for a circle's sake, that circle.
     """
     raised: list[str] = []
+    kept, short = given
     for circle in found:
         if locked_step(network, circle, depths) is None:
             continue
         full = [hop.channel for hop in circle if hop.full]
-        narrowest = min(full, key=lambda channel: (channel.width, channel.tokens))
-        depths[narrowest.name] = _least(network, [circle], depths, narrowest.name)
+        narrowest = min(full, key=lambda c: (c.name in kept, c.width, c.tokens))
+        depths[narrowest.name] = least_depth(network, [circle], depths, narrowest.name)
         raised.append(narrowest.name)
     asking: dict[str, Circle] = {}
     for name in dict.fromkeys(raised):
         own = [c for c in found if any(hop.full and hop.channel.name == name for hop in c)]
-        depths[name] = _least(network, own, depths, name)
+        depths[name] = least_depth(network, own, depths, name)
         if depths[name] > LEAST:
             less = {**depths, name: depths[name] - 1}
             asking[name] = next(c for c in own if locked_step(network, c, less) is not None)
+        if name in kept:
+            short[name] = depths[name]
     return asking
 
 
-def _least(network: Network, found: Iterable[Circle], depths: Mapping[str, int], name: str) -> int:
+def least_depth(
+    network: Network, found: Iterable[Circle], depths: Mapping[str, int], name: str
+) -> int:
     """Return the least depth of one FIFO with which circles through it cannot lock."""
     low, high = LEAST, max(network.channels[name].tokens, LEAST)
     circles = list(found)
@@ -128,6 +148,16 @@ def _least(network: Network, found: Iterable[Circle], depths: Mapping[str, int],
         else:
             high = middle
     return low
+
+
+def locking(network: Network, depths: Mapping[str, int]) -> list[Circle]:
+    """Return the circles that lock a network with given depths.
+
+    Raises:
+        TooManyPathsError: there are more circles than are listed.
+    """
+    found = chain.from_iterable(circles(g) for g in blocks(network) if len(g) > 1)
+    return [circle for circle in found if locked_step(network, circle, depths) is not None]
 
 
 def locked_step(network: Network, circle: Circle, depths: Mapping[str, int]) -> int | None:

@@ -82,6 +82,7 @@ class Op(Facts, ABC):
         result_t: the type that the exact result is cast to; None for no cast.
         rectified: a relu stands between the exact result and the cast, which is unsigned and
             saturates, and so computes it: what is below 0 is not out of range.
+        fifo_depth: words of each FIFO that carries the result in io_stream; None for the least.
     """
 
     onnx: ClassVar[tuple[str, ...]] = ()
@@ -95,6 +96,7 @@ class Op(Facts, ABC):
 
     result_t: FixedType | None = None
     rectified: bool = False
+    fifo_depth: int | None = None
 
     @property
     def kind(self) -> str:

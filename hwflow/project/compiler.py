@@ -16,6 +16,7 @@ import onnx
 from hwflow import frontends
 from hwflow.codegen.golden.definitions import with_definitions
 from hwflow.codegen.hls.kernels import check_kernels
+from hwflow.codegen.hls.streams import check_depths
 from hwflow.codegen.packages import missing_packages
 from hwflow.core.board import Board
 from hwflow.core.config import Config, read_config, read_settings, with_arguments
@@ -112,6 +113,7 @@ def _compile(named: _Model, board: Board, context: Context, data: Any) -> Design
         )
         graph = run_pipeline(model, context, timed=partial(_note_pass, seconds))
         check_kernels(graph, context.target)
+        check_depths(graph, context.target)
     warnings = (
         *model.warnings, *operators.warnings, *missing,
         *(taken_from_data(n, proposed.by_input[n], model.source) for n in context.taken),

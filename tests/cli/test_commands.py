@@ -48,6 +48,7 @@ COMMANDS = {
     "simulate": ["simulate", "model.onnx", "--data", "data.npz"],
     "verify": ["verify", "model.onnx", "--data", "data.npz"],
     "estimate": ["estimate", "model.onnx"],
+    "fifo": ["fifo", "model.onnx"],
     "fit": ["fit", "model.onnx", "--board", "pynq-z2", "-o", "fitted.toml"],
     "vectors": ["vectors", "model.onnx", "--data", "data.npz", "-o", "vectors"],
     "ensemble": ["ensemble", "model.onnx", "model.onnx", "-o", "both.onnx"],

@@ -67,7 +67,13 @@ def random_network(seed: int) -> Network:
 
     def fifo(name: str, value: str, source: str, target: str) -> Channel:
         return Channel(
-            name=name, value=value, source=source, target=target, tokens=tokens, bits=wide
+            name=name,
+            value=value,
+            carried=value,
+            source=source,
+            target=target,
+            tokens=tokens,
+            bits=wide,
         )
 
     inputs: dict[str, list[str]] = {name: [] for name in readers if name != "port"}

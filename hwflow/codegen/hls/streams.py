@@ -13,6 +13,7 @@ from math import ceil, prod
 from typing import Any
 
 from hwflow.codegen.hls.layers import NamedLayer, layers_of
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.dataflow.balance import fast_depths
 from hwflow.dataflow.model import Outcome
 from hwflow.dataflow.network import Channel, Network, Process
@@ -37,18 +38,20 @@ class Streams:
 
     Attributes:
         network: processes and FIFOs.
+        given: depths that the user set, by FIFO.
     """
 
     network: Network
+    given: Mapping[str, int]
 
     @cached_property
     def safety(self) -> Safety:
         """The least depths that are free of deadlock, with the proof."""
-        return safe_depths(self.network)
+        return safe_depths(self.network, self.given)
 
     @cached_property
     def _fast(self) -> tuple[Mapping[str, int], Outcome]:
-        return fast_depths(self.network, self.safety.depths)
+        return fast_depths(self.network, self.safety.depths, self.given)
 
     @property
     def depths(self) -> Mapping[str, int]:
@@ -72,7 +75,56 @@ class Streams:
 
 def streams_of(graph: Graph, target: Target) -> Streams:
     """Return the streams of a graph in io_stream, with the depth of every FIFO."""
-    return Streams(_Builder(graph, target).network())
+    network = _Builder(graph, target).network()
+    asked = {node.name: node.op.fifo_depth for node in graph.nodes if node.op.fifo_depth}
+    given = {c.name: asked[c.carried] for c in network.channels.values() if c.carried in asked}
+    return Streams(network, given)
+
+
+def check_depths(graph: Graph, target: Target) -> None:
+    """Make sure that the depths which the user set can be had, and cannot lock the design.
+
+    Raises:
+        CompileError: HW122; carries every finding.
+    """
+    asked = [node for node in graph.nodes if node.op.fifo_depth is not None]
+    if not asked:
+        return
+    streams = streams_of(graph, target) if target.streams else None
+    findings = [found for node in asked if (found := _unsuited(node, streams)) is not None]
+    if findings:
+        raise CompileError(findings)
+
+
+def _unsuited(node: Node, streams: Streams | None) -> Diagnostic | None:
+    """Return what is wrong with the depth that was set for a layer."""
+    found = Diagnostic(
+        code="HW122",
+        title="illegal depth of a FIFO",
+        where=f"{node.origin or node.name}: {node.op.kind}, layer {node.name!r}",
+        found=f"fifo_depth = {node.op.fifo_depth}",
+    )
+    if streams is None:
+        return replace(
+            found,
+            supported="io_stream, which has FIFOs",
+            help='remove it, or set io_type = "io_stream" in [target]',
+        )
+    own = [c.name for c in streams.network.channels.values() if c.carried == node.name]
+    if not own:
+        return replace(
+            found,
+            supported="layers whose result another layer reads from a stream of its own",
+            help="remove it",
+        )
+    least = max(streams.safety.short.get(name, 0) for name in own)
+    if not least:
+        return None
+    return replace(
+        found,
+        supported=f"{least} or more; the design locks with less",
+        help=f"set fifo_depth = {least}, or remove it",
+    )
 
 
 class _Builder:
@@ -161,8 +213,8 @@ class _Builder:
         readers, tokens = self.readers[value], self.counts[value]
         carried = self.types[value]
         made = Channel(
-            name=value, value=self.layers.get(value, value), source=value, target="", tokens=tokens,
-            elements=carried.channels, bits=carried.dtype.width,
+            name=value, value=self.layers.get(value, value), carried=value, source=value,
+            target="", tokens=tokens, elements=carried.channels, bits=carried.dtype.width,
         )  # fmt: skip
         copies = len(readers) + leaves
         if copies == 1:

@@ -23,6 +23,9 @@ from hwflow.ops.shared.turns import _InTurns
 
 DEFAULTS = ("strategy", "reuse_factor")
 
+EVERY = ("fifo_depth",)
+"""Settings of every layer that has any."""
+
 ANY = 10**9
 """Largest reuse factor of an operator that does not say which ones it can have."""
 
@@ -140,14 +143,15 @@ def _by_node(
 
 def _problems(node: Node, key: str, value: Any, config: Config) -> Iterator[Diagnostic]:
     where = f"[layer.{node.name}] in {config.source}"
-    if key not in node.op.settings:
+    known = (*node.op.settings, *EVERY)
+    if key not in known:
         yield Diagnostic(
             code="HW101",
             title="unknown layer setting",
             where=where,
             found=f"{key} = {value!r}",
-            supported=f"{', '.join(node.op.settings)} for {node.op.kind}",
-            help=did_you_mean(key, node.op.settings) or "remove it",
+            supported=f"{', '.join(known)} for {node.op.kind}",
+            help=did_you_mean(key, known) or "remove it",
         )
         return
     if not _suits(node, key, value):

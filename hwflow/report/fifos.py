@@ -1,0 +1,191 @@
+"""The FIFOs of a streamed design for people: how deep each is, why, and what that saves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from hwflow.codegen.hls.streams import Streams
+from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.dataflow.cycles import Circle, TooManyPathsError
+from hwflow.dataflow.model import Outcome, run
+from hwflow.dataflow.network import Channel
+from hwflow.dataflow.proof import LEAST, least_depth, locking, worst_lags
+from hwflow.estimate.streams import Fifo
+
+
+@dataclass(frozen=True, kw_only=True)
+class FifoData:
+    """One FIFO.
+
+    Attributes:
+        name: name of the value, with the number of the copy where a stream is copied.
+        layer: the layer whose result it carries, or whose padded input.
+        source: process that writes.
+        target: process that reads.
+        tokens: words for one inference, which hls4ml makes it deep.
+        width: bits of a word.
+        depth: words that it holds.
+        least: words with which the design cannot lock.
+        why: what the depth rests on.
+        bram_18k: estimated block RAMs.
+        bram_18k_saved: block RAMs less than with all words of an inference.
+        lut_saved: look-up tables less, likewise (csynth).
+    """
+
+    name: str
+    layer: str
+    source: str
+    target: str
+    tokens: int
+    width: int
+    depth: int
+    least: int
+    why: str
+    bram_18k: float
+    bram_18k_saved: float
+    lut_saved: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FifosData:
+    """All FIFOs of a design.
+
+    Attributes:
+        fifos: one record for each.
+        latency_cycles: cycles of one inference, in the model of the streams.
+        interval_cycles: cycles from the end of one inference to that of the next.
+    """
+
+    fifos: tuple[FifoData, ...]
+    latency_cycles: int
+    interval_cycles: int
+
+    @property
+    def bram_18k_saved(self) -> float:
+        """Block RAMs that all depths save."""
+        return sum(fifo.bram_18k_saved for fifo in self.fifos)
+
+    @property
+    def lut_saved(self) -> float:
+        """Look-up tables that all depths save (csynth)."""
+        return sum(fifo.lut_saved for fifo in self.fifos)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "bram_18k_saved": self.bram_18k_saved, "lut_saved": self.lut_saved}
+
+
+def fifos_data(streams: Streams, backend: str) -> FifosData:
+    """Return what is to be said of the FIFOs of a design."""
+    return FifosData(
+        fifos=tuple(_fifos(streams, backend)),
+        latency_cycles=streams.outcome.cycles[0],
+        interval_cycles=streams.outcome.interval,
+    )
+
+
+def _fifos(streams: Streams, backend: str) -> Iterator[FifoData]:
+    for name, channel in streams.network.channels.items():
+        depth = streams.depths[name]
+        own, whole = (
+            Fifo(words, channel.elements, channel.bits).cost(backend)
+            for words in (depth, channel.tokens)
+        )
+        yield FifoData(
+            name=name,
+            layer=channel.value,
+            source=channel.source,
+            target=channel.target,
+            tokens=channel.tokens,
+            width=channel.width,
+            depth=depth,
+            least=streams.safety.depths[name] if name not in streams.given else LEAST,
+            why=_why(streams, channel),
+            bram_18k=own.bram_18k.value,
+            bram_18k_saved=whole.bram_18k.value - own.bram_18k.value,
+            lut_saved=whole.lut.value - own.lut.value,
+        )
+
+
+def _why(streams: Streams, channel: Channel) -> str:
+    """Return what the depth of a FIFO rests on, in words."""
+    name, safety = channel.name, streams.safety
+    if name in streams.given:
+        return "as set; it cannot lock"
+    found = "the smallest: nothing waits for more"
+    if name in safety.whole:
+        found = "the whole value: what happens at its ends is not known"
+    elif name in safety.circles:
+        found = late(safety.circles[name])
+    more = streams.depths[name] > safety.depths[name]
+    return f"{found}; {safety.depths[name]} cannot lock, more lose no cycle" if more else found
+
+
+def late(circle: Circle) -> str:
+    """Return in words why a FIFO of a circle must hold something."""
+    passed = [b.process for a, b in pairwise(circle) if not (a.full or b.full)]
+    way = f"through {', '.join(reversed(passed))}" if passed else "straight to it"
+    return f"{circle[0].process} takes it late: its other way leads {way}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What becomes of a design with other depths.
+
+    Attributes:
+        depths: words that each FIFO holds, by name.
+        outcome: of two inferences, with the pipelines that are worst for the depths.
+        least: for each FIFO that is too small the depth that cannot lock.
+    """
+
+    depths: Mapping[str, int]
+    outcome: Outcome
+    least: Mapping[str, int]
+
+
+def tried(streams: Streams, asked: Mapping[str, int]) -> Tried:
+    """Return what becomes of a design in the model when some FIFOs have other depths.
+
+    Args:
+        streams: the streams of the design.
+        asked: depths by name of a FIFO, or of a layer for all that carry its result.
+
+    Raises:
+        CompileError: HW101, there is no such FIFO.
+    """
+    network = streams.network
+    given = {name: depth for key, depth in asked.items() for name in _named(streams, key)}
+    depths = {**streams.depths, **given}
+    try:
+        locked = locking(network, depths) if given else []
+    except TooManyPathsError:
+        locked = []
+    lags = worst_lags(network, locked[0]) if locked else None
+    full = {hop.channel.name for circle in locked for hop in circle if hop.full}
+    return Tried(
+        depths=depths,
+        outcome=run(network, depths, lags=lags, inferences=2),
+        least={n: least_depth(network, locked, depths, n) for n in given if n in full},
+    )
+
+
+def _named(streams: Streams, key: str) -> list[str]:
+    channels = streams.network.channels
+    found = [key] if key in channels else [n for n, c in channels.items() if c.carried == key]
+    if not found:
+        raise CompileError(
+            [
+                Diagnostic(
+                    code="HW101",
+                    title="unknown FIFO",
+                    where="--depth",
+                    found=key,
+                    supported=", ".join(channels),
+                    help=did_you_mean(key, list(channels)) or "`hwflow fifo` lists the FIFOs",
+                )
+            ]
+        )
+    return found

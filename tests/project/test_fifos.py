@@ -1,0 +1,103 @@
+"""Depths of FIFOs: what users set, what is tried, what estimates and projects have."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import hwflow
+from hwflow.core.errors import CompileError
+from hwflow.estimate.graph import estimate
+from hwflow.project.design import Design
+from hwflow.project.fifos import fifos_of
+from hwflow.report.fifos import tried
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODELS = Path(__file__).parents[1] / "models"
+SKIP = EXAMPLES / "digits_residual.onnx"
+"""A convolution beside a skip connection without a layer, between pool1 and Add."""
+
+
+def compiled(layers: Mapping[str, int], io_type: str = "io_stream") -> Design:
+    config = {"layer": {name: {"fifo_depth": depth} for name, depth in layers.items()}}
+    return hwflow.compile(SKIP, config=config, io_type=io_type)
+
+
+def refusal(layers: Mapping[str, int], io_type: str = "io_stream") -> str:
+    with pytest.raises(CompileError) as caught:
+        compiled(layers, io_type)
+    assert [d.code for d in caught.value.diagnostics] == ["HW122"]
+    return caught.value.diagnostics[0].help
+
+
+def test_depth_that_locks_is_refused_with_the_least_that_does_not() -> None:
+    said = refusal({"pool1": 3})
+    least = int(re.findall(r"fifo_depth = (\d+)", said)[0])
+    assert refusal({"pool1": least - 1}) == said
+    streams = compiled({"pool1": least}).streams
+    assert streams is not None
+    assert {streams.depths[name] for name in ("pool1_cpy1", "pool1_cpy2")} == {least}
+    assert not streams.outcome.locked
+
+
+def test_another_fifo_of_the_circle_makes_up_for_a_small_one() -> None:
+    config = {"layer": {"stem": {"fifo_depth": 2}}}
+    design = hwflow.compile(MODELS / "residual.onnx", config=config, io_type="io_stream")
+    streams = design.streams
+    assert streams is not None
+    assert streams.depths["stem_cpy2"] == 2
+    assert streams.depths["right"] > 2
+
+
+def test_depth_in_io_parallel_is_refused() -> None:
+    assert 'io_type = "io_stream"' in refusal({"pool1": 30}, "io_parallel")
+    compiled({"pool1": 30})
+
+
+def test_depth_behind_an_output_is_refused() -> None:
+    assert refusal({"fc": 30}) == "remove it"
+    compiled({})
+
+
+def test_every_word_less_locks_and_is_said_so() -> None:
+    streams = compiled({}).streams
+    assert streams is not None
+    deeper = [name for name, depth in streams.safety.depths.items() if depth > 2]
+    assert deeper == ["pool1_cpy2"]
+    for name in deeper:
+        depth = streams.safety.depths[name]
+        found = tried(streams, {name: depth - 1})
+        assert found.least == {name: depth}
+        assert any(wait.channel == name and wait.full for wait in found.outcome.locked)
+        assert not tried(streams, {name: depth}).outcome.locked
+
+
+def test_estimates_and_projects_have_the_depths() -> None:
+    design = compiled({})
+    assert design.streams is not None
+    whole = estimate(design.graph, design.target).total.bram_18k.value
+    assert design.estimate().total.bram_18k.value < whole
+    code = design.project.text(f"firmware/{design.graph.name}.cpp")
+    written = [int(depth) for depth in re.findall(r"#pragma HLS STREAM .* depth=(\d+)", code)]
+    assert sorted(written) == sorted(design.streams.depths.values())
+
+
+def test_a_written_project_has_its_fifos(tmp_path: Path) -> None:
+    compiled({"pool1": 40}).write(tmp_path / "net")
+    _, found, outcome = fifos_of(tmp_path / "net", {})
+    assert {f.depth for f in found.fifos if f.name == "pool1_cpy2"} == {40}
+    assert not outcome.outcome.locked
+    with pytest.raises(CompileError, match="HW556"):
+        fifos_of(tmp_path / "net", {}, backend="Vivado")
+
+
+def test_projects_in_io_parallel_have_none(tmp_path: Path) -> None:
+    compiled({}, "io_parallel").write(tmp_path / "net")
+    with pytest.raises(CompileError, match="HW122"):
+        fifos_of(tmp_path / "net", {})
+
+
+def test_fifos_that_are_none_are_refused() -> None:
+    with pytest.raises(CompileError, match="HW101"):
+        fifos_of(SKIP, {"pool1_cpy3": 4})
