@@ -44,9 +44,7 @@ def one_turn(x: TensorType, turns: int, target: Target) -> TensorType:
     return TensorType((*positions, channels.shape[1]), x.dtype, lo, hi)
 
 
-def in_turns(
-    cost: Cost, turns: int, out: TensorType, read_bits: int, *, target: Target, operands: int = 1
-) -> Cost:
+def in_turns(cost: Cost, turns: int, out: TensorType, read_bits: int, *, target: Target) -> Cost:
     """Return the cost of a layer from that of the lanes that take turns.
 
     Besides the lanes stand the choice of what a lane reads (``fabric.lut_select``), registers for
@@ -58,13 +56,12 @@ def in_turns(
         out: type of all results.
         read_bits: bits of what a lane reads in a turn, constants that depend on it included.
         target: backend, io type, part and clock.
-        operands: values that a lane chooses together in other places.
     """
     if turns == 1:
         return cost
     values = values_of(out, target)
     lanes = values // turns
-    choice = lanes * operands * read_bits * fabric.lut_select(turns) + 2.0 * turns.bit_length()
+    choice = lanes * read_bits * fabric.lut_select(turns) + 2.0 * turns.bit_length()
     held = values * (out.dtype.width + (read_bits if target.streams else 0))
     around = make_cost(SIMPLE, lut=choice, ff=float(held + turns.bit_length()), cycles=0.0)
     more = cost.ii.scaled(turns - 1)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.turns import in_turns
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -178,12 +179,13 @@ class Requantize(_InTurns):
         Returns:
             The pinned implementation or else the cheapest; None where nothing serves.
         """
-        if self.plan is not None and self.plan.covers(ends_by_row(self.function.rows, inputs)):
+        ends, turns = ends_by_row(self.function.rows, inputs), self.reuse_factor
+        if self.plan is not None and self.plan.turns == turns and self.plan.covers(ends):
             return self.plan
         problem = self.problem(*inputs)
         names = FINDERS if self.implementation is None else {self.implementation} & {*FINDERS}
-        found = cheapest(problem, target, inputs, names, turns=self.reuse_factor)
-        return found[0][1] if found else None
+        found = cheapest(problem, target, inputs, names, turns=turns)
+        return replace(found[0][1], turns=turns) if found else None
 
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         yield from super().check(target, *inputs)
@@ -232,7 +234,9 @@ class Requantize(_InTurns):
         return replace(layer, reuse_factor=self.reuse_factor)
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        return self._plan(target, *inputs).cost(target, *inputs, turns=self.reuse_factor)
+        turns, bits = self.reuse_factor, sum(x.dtype.width for x in inputs)
+        lanes = self._plan(target, *inputs).cost(target, *inputs, turns=turns)
+        return in_turns(lanes, turns, self.exact(*inputs), bits, target=target)
 
     def parameters(self) -> dict[str, Any]:
         low, high = self.function.bounds

@@ -52,7 +52,7 @@ def priced(lanes: cost.Lanes, plan: Plan, target: Target, inputs: Sequence[Tenso
     """Return the figure of lanes in the place of a plan's."""
     whole = total.sum_lanes(plan, target, inputs) + lanes
     copies = total.copies_of(plan.rows, inputs[0])
-    return cost.figure(total.priced(whole, copies, target, inputs))
+    return cost.figure(total.priced(whole, copies, target, inputs[0]))
 
 
 def comparators(problem: Problem, target: Target, inputs: Sequence[TensorType]) -> float:

@@ -1,6 +1,7 @@
 """Hardware that is shared: legal factors, what it saves, and the generated project around it."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hwflow.ops.average_pool import AveragePool
 from hwflow.ops.lookup import Lookup
 from hwflow.ops.mul import Mul
 from hwflow.ops.requantization.cost import LUT_PER_DSP
+from hwflow.ops.requantize import Requantize
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.turns import _InTurns
 from hwflow.ops.softmax import Softmax
@@ -84,6 +86,24 @@ def test_large_operators_shrink_and_take_longer(
     assert figures[2] < figures[1] < figures[0]
     assert costs[2].latency_cycles.value >= positions * 16
     assert costs[2].ii.value == 16 * costs[0].ii.value
+
+
+@pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=lambda t: t.io_type)
+def test_a_plan_is_chosen_anew_for_other_turns(target: Target) -> None:
+    """So that a design that is tried with a factor costs what it costs when compiled with it."""
+    for example in Requantize.examples():
+        values = max(example.op.reuse_factors(target, *example.inputs))
+        op = cast(Requantize, example.op)
+        fresh = replace(op, reuse_factor=values)
+        planned = replace(op, plan=op.chosen(target, *example.inputs), reuse_factor=values)
+        costs = [o.cost(target, *example.inputs) for o in (fresh, planned)]
+        assert costs[0] == costs[1]
+        chosen = planned.chosen(target, *example.inputs)
+        assert chosen is not None
+        assert chosen.turns == values
+        assert (
+            replace(op, plan=chosen, reuse_factor=values).chosen(target, *example.inputs) is chosen
+        )
 
 
 def test_every_operator_with_turns_has_an_example() -> None:

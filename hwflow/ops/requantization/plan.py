@@ -55,6 +55,7 @@ class Plan(ABC):
         lo: least ``n`` of each row.
         hi: greatest ``n`` of each row.
         proof: set once the arithmetic was compared.
+        turns: values that each lane computes, for which it was the cheapest.
     """
 
     kernel: ClassVar[str]
@@ -66,6 +67,7 @@ class Plan(ABC):
     lo: RawArray
     hi: RawArray
     proof: Proof | None = None
+    turns: int = 1
 
     @abstractmethod
     def levels(self, n: RawArray, row: RawArray) -> RawArray:
@@ -84,7 +86,7 @@ class Plan(ABC):
         """Return one lane that computes any of the rows, behind the sum of operands."""
 
     def cost(self, target: Target, *inputs: TensorType, turns: int = 1) -> Cost:
-        """Return the estimated resources and timing.
+        """Return the estimated resources and timing of one turn.
 
         Args:
             target: backend, io type, part and clock.

@@ -13,7 +13,7 @@ from hwflow.estimate import products as products
 from hwflow.estimate.device import fabric_of
 from hwflow.estimate.schedule import adder_levels, cuts_of
 from hwflow.estimate.spread import SIMPLE, make_cost, per_position
-from hwflow.estimate.turns import in_turns, one_turn, values_of
+from hwflow.estimate.turns import one_turn, values_of
 from hwflow.fixed import RawArray
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
@@ -57,7 +57,7 @@ def _adders(plan: Plan, inputs: Sequence[TensorType], bits: RawArray) -> Lanes:
 
 
 def total(plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int = 1) -> Cost:
-    """Return the cost of all lanes of a tensor, and of the sum before them.
+    """Return the cost of all lanes of a tensor, and of the sum before them, for one turn.
 
     Streams have a lane per channel, which takes turns over positions; rows that are elements then
     share lanes, and their constants are memories.
@@ -69,30 +69,24 @@ def total(plan: Plan, target: Target, inputs: Sequence[TensorType], turns: int =
         turns: values that a lane computes one after the other in io_parallel, or of one position.
     """
     lanes, copies = _lanes_of(plan, target, inputs, turns)
-    return priced(lanes, copies, target, inputs, turns)
+    return priced(lanes, copies, target, one_turn(inputs[0], turns, target))
 
 
-def priced(
-    lanes: Lanes, copies: float, target: Target, inputs: Sequence[TensorType], turns: int = 1
-) -> Cost:
-    """Return the cost of copies of lanes, each of which takes turns.
+def priced(lanes: Lanes, copies: float, target: Target, x: TensorType) -> Cost:
+    """Return the cost of copies of lanes.
 
     Args:
         lanes: some lanes.
         copies: how many stand for one position (streams) or for all values.
         target: backend, io type, part and clock.
-        inputs: types of the operands.
-        turns: see ``total``.
+        x: type of the first operand, as far as it is worked on at once.
     """
-    x = one_turn(inputs[0], turns, target)
     lut, dsp, bram = (copies * float(a.sum()) for a in (lanes.lut, lanes.dsp, lanes.bram))
     cuts = cuts_of(fabric_of(target), dsp > 0, ceil(lanes.levels))
     cycles = len(cuts) + (1.0 if bram else 0.0)
     ff = lanes.bits * x.channels * cycles + (20.0 if target.streams else 0.0)
     found = make_cost(SIMPLE, lut=lut, ff=ff, dsp=dsp, bram=bram, cycles=cycles)
-    bits = sum(t.dtype.width for t in inputs)
-    # the results are about as wide as what a quantiser leaves of the operand
-    return in_turns(per_position(found, x, target), turns, inputs[0], bits, target=target)
+    return per_position(found, x, target)
 
 
 def copies_of(rows: int, x: TensorType) -> float:
