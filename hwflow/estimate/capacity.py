@@ -18,10 +18,6 @@ LUT_PER_MISSING_DSP = (40.0, 160.0)
 """LUTs of a multiplier for which the device has no DSP block: 74 where it multiplies by a constant,
 159 where it does not (two designs of one repository)."""
 
-LUT_PER_MISSING_BRAM = (64.0, 288.0)
-"""LUTs of a memory for which the device has no 18 kbit block: 64 bits each (UG474, UG574), where a
-quarter of the block is used and where all of it is. One report at hand has 280 of 293."""
-
 BLOCKS = {"dsp": "dsp_synth", "bram_18k": "bram_18k_synth"}
 """Figures of logic synthesis that a device limits, by the resource."""
 
@@ -43,20 +39,19 @@ def blocks_of(part: str) -> Mapping[str, int] | None:
     return _devices().get(device_of(part))
 
 
-def beyond_device(dsp: Estimate, bram: Estimate, part: str) -> Estimate:
-    """Return the LUTs of which Vivado builds what exceeds the part's DSP blocks and RAMs."""
+def dsp_blocks_of(part: str) -> int | None:
+    """Return the DSP blocks that a part has; None where no board has its device."""
     device = blocks_of(part)
-    if device is None:
-        return Estimate.exact(0)
-    each = ((dsp, "dsp", LUT_PER_MISSING_DSP), (bram, "bram_18k", LUT_PER_MISSING_BRAM))
-    return sum((_built(used, device[name], luts) for used, name, luts in each), Estimate.exact(0))
+    return None if device is None else device["dsp"]
 
 
-def _built(used: Estimate, available: int, luts: tuple[float, float]) -> Estimate:
-    """Return the LUTs of blocks that are not there."""
-    missing, (low, high) = max(used.value - available, 0.0), luts
+def beyond_device(dsp: Estimate, part: str) -> Estimate:
+    """Return the LUTs of which Vivado builds the multipliers that exceed the part's DSP blocks."""
+    available = dsp_blocks_of(part)
+    missing = max(dsp.value - available, 0.0) if available is not None else 0.0
     if not missing:
         return Estimate.exact(0)
+    low, high = LUT_PER_MISSING_DSP
     return Estimate(missing * (low * high) ** 0.5, missing * low, missing * high)
 
 

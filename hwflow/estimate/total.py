@@ -54,7 +54,7 @@ def total_cost(
     notes = tuple(dict.fromkeys(note for c in costs.values() for note in c.notes))
     basis = resting_on([c.latency_cycles for c in costs.values()])
     latency = Estimate(value, min(low, value), max(high, value), basis)
-    area["lut_synth"] += beyond_device(area["dsp_synth"], area["bram_18k_synth"], target.part)
+    area["lut_synth"] += beyond_device(area["dsp_synth"], target.part)
     return Cost(**area, ii=ii, latency_cycles=latency, notes=notes)
 
 

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from hwflow.core.board import RESOURCES
-from hwflow.estimate.device import dsp_blocks_of
+from hwflow.estimate.capacity import beyond_device, dsp_blocks_of
 from hwflow.estimate.graph import BOARD_COLUMN
 from hwflow.estimate.logic import logic_of
 from hwflow.estimate.spread import PLUS, TOTAL, WIDER
-from hwflow.estimate.total import COMMON, beyond_device
+from hwflow.estimate.total import COMMON
 from hwflow.fitting.budgets import Budget
 from hwflow.fitting.problem import Problem, area_weights
 from hwflow.fitting.program import Program, Vector

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwflow.core.board import load_board
-from hwflow.estimate.capacity import as_reported, beyond_device, blocks_of
+from hwflow.estimate.capacity import as_reported, beyond_device, blocks_of, dsp_blocks_of
 from hwflow.estimate.graph import estimate
 from hwflow.estimate.memories import fifo_brams_left, rom_brams_left
 from hwflow.fixed import FixedArray, FixedType
@@ -22,7 +22,8 @@ NOTHING = Estimate.exact(0)
 
 def test_blocks_of_devices() -> None:
     assert blocks_of(ZYNQ) == {"dsp": 220, "bram_18k": 280}
-    assert blocks_of("xc2s15") is None
+    assert dsp_blocks_of(ZYNQ) == 220
+    assert blocks_of("xc2s15") is dsp_blocks_of("xc2s15") is None
     assert blocks_of(load_board("ULX3S-85F").part) is None  # its blocks are others
 
 
@@ -30,10 +31,10 @@ def test_blocks_of_devices() -> None:
 # others took 33,000 of 47,682 look-up tables
 def test_multipliers_beyond_the_device_are_look_up_tables() -> None:
     asked = Estimate(664, 600, 700)
-    more = beyond_device(asked, NOTHING, ZYNQ)
+    more = beyond_device(asked, ZYNQ)
     assert more.low <= 33_000 <= more.high
-    assert beyond_device(Estimate(220, 200, 240), NOTHING, ZYNQ) == NOTHING
-    assert beyond_device(asked, NOTHING, "a part of no board") == NOTHING
+    assert beyond_device(Estimate(220, 200, 240), ZYNQ) == NOTHING
+    assert beyond_device(asked, "a part of no board") == NOTHING
     total = as_reported(Cost(dsp=asked, dsp_synth=asked), ZYNQ)
     assert total.dsp_synth == Estimate(220, 220, 220, Basis.FITTED)  # as Vivado reported
     assert total.dsp == asked  # as C synthesis did
@@ -44,13 +45,11 @@ def test_multipliers_beyond_the_device_are_look_up_tables() -> None:
 
 
 # pominiq/DNNonSilicon:a44b786 (xc7z020): 293 after C synthesis, 280 left
-def test_memories_beyond_the_device_are_look_up_tables() -> None:
+def test_logic_synthesis_reports_no_more_memories_than_there_are() -> None:
     asked = Estimate(293, 290, 300)
     total = as_reported(Cost(bram_18k=asked, bram_18k_synth=asked), ZYNQ)
     assert total.bram_18k_synth.value == 280
     assert total.bram_18k == asked
-    more = beyond_device(NOTHING, asked, ZYNQ)
-    assert more.high == 13 * 18 * 1024 / 64
 
 
 def test_what_fits_stays_as_it_is() -> None:
