@@ -17,7 +17,7 @@ from hwflow.ir.op import Target
 
 KINDS = (
     "Input", "Reshape", "Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "Relu", "Cast", "MaxPool",
-    "Pad", "ScaleBias", "Softmax", "Sigmoid", "Tanh",
+    "AveragePool", "Pad", "ScaleBias", "Softmax", "Sigmoid", "Tanh",
 )  # fmt: skip
 """Operators that reports have, with hls4ml's own kernels."""
 

@@ -38,6 +38,11 @@ LUT_PER_PRODUCT_BIT = 1.1
 LUT_PER_COMPARED_BIT = 3.5
 """LUTs per bit to compare two values and keep one (pooling)."""
 
+PARALLEL_COMPARISON = {"Vivado": (8.0, 1.4), "Vitis": (17.0, 1.4)}
+"""LUTs to compare two values and keep one in io_parallel, and those per bit: 30 with Vivado HLS
+2020.1 and 39 with Vitis HLS 2024.1 for 16 bits (two networks of hls4ml's own tests with each), 25
+with Vitis HLS 2022.2 for 6 bits."""
+
 LUT_PER_COMPARISON = 28.0
 """LUTs more for every comparison of a streamed pooling (20 layers of six repositories)."""
 

@@ -229,6 +229,11 @@ def softmax_cost(
     return repeated(cost, prod(x.shape[:-1]))
 
 
+def is_power_of_two(number: int) -> bool:
+    """Return whether dividing by a number only moves the binary point."""
+    return number & (number - 1) == 0
+
+
 def pool_cost(
     x: TensorType,
     out_shape: tuple[int, ...],
@@ -247,10 +252,15 @@ def pool_cost(
         average: sums and divides instead of comparing.
     """
     width, channels, parts = x.dtype.width, x.channels, fabric_of(target)
-    divide = width * 8.0 if average else 0.0
+    divide = width * 8.0 if average and not is_power_of_two(prod(window)) else 0.0
     whole = window == x.shape[:-1] and target.streams
     operations = 1 if whole else max(prod(window) - 1, 1)
     compared = fabric.LUT_PER_COMPARED_BIT * width
+    if average:
+        compared = fabric.LUT_PER_ADDER_BIT * width
+    elif not target.streams:
+        one, per_bit = fabric.PARALLEL_COMPARISON[target.backend]
+        compared = one + per_bit * width
     tree = [2 * parts.adder_ns] * adder_levels(prod(window))
     if not target.streams:
         luts = (operations * compared + divide) * prod(out_shape)

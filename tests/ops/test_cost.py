@@ -326,3 +326,25 @@ def test_streams_reuse_hardware_and_parallel_copies_it() -> None:
 def test_every_operator_has_a_sound_cost(kind: str, target: Target) -> None:
     for example in Op.registry[kind].examples():
         assert_sound(example.op.cost(target, *example.inputs))
+
+
+# test_keras_api.py of hls4ml, test_pooling, "valid": LUTs of Vivado HLS 2020.1 and Vitis HLS 2024.1
+# on 121 x 3 and 18 x 15 x 3 values of 16 bits, pool size 2 (Apache-2.0)
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "out", "window", "published"),
+    [
+        ((121, 3), (60, 3), (2,), {"Vivado": (5258, 4178), "Vitis": (7058, 4178)}),
+        ((18, 15, 3), (9, 7, 3), (2, 2), {"Vivado": (17804, 10433), "Vitis": (22151, 10433)}),
+    ],
+    ids=["1d", "2d"],
+)
+@pytest.mark.parametrize("backend", ["Vivado", "Vitis"])
+def test_published_pooling_in_io_parallel(
+    shape: tuple[int, ...], out: tuple[int, ...], window: tuple[int, ...], backend: str,
+    published: dict[str, tuple[int, int]], average: bool,
+) -> None:  # fmt: skip
+    target = Target(backend, "io_parallel", "xcvu13p-flga2577-2-e", 5.0)
+    x = TensorType.full(shape, FixedType(16, 6))
+    found = pool_cost(x, out, window, target=target, average=average)
+    assert found.lut.value == pytest.approx(published[backend][average], rel=0.2)
