@@ -11,8 +11,8 @@ from hwflow.ir.cost import Correction
 
 
 @dataclass(frozen=True)
-class Target:
-    """What the hardware is generated for, as far as operators must know.
+class Machine:
+    """A device, and the tool and style that hardware is generated with.
 
     Attributes:
         backend: hls4ml backend, ``"Vitis"`` or ``"Vivado"``.
@@ -20,7 +20,6 @@ class Target:
         part: the FPGA part.
         clock_period_ns: requested clock period.
         tool: HLS tool with its version, ``"vitis 2024.1"``; empty for the newest one.
-        correction: what estimates are multiplied with; None for nothing.
     """
 
     backend: str = "Vitis"
@@ -28,12 +27,22 @@ class Target:
     part: str = "xc7z020clg400-1"
     clock_period_ns: float = 10.0
     tool: str = ""
-    correction: Correction | None = field(default=None, repr=False)
 
     @property
     def streams(self) -> bool:
         """Whether values travel through FIFOs, one pixel at a time."""
         return self.io_type == "io_stream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Machine):
+    """What the hardware is generated for, as far as operators must know.
+
+    Attributes:
+        correction: what estimates are multiplied with; None for nothing.
+    """
+
+    correction: Correction | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -137,7 +137,7 @@ class Tried:
 
     Attributes:
         depths: words that each FIFO holds, by name.
-        outcome: of two inferences, with the pipelines that are worst for the depths.
+        outcome: what two inferences do, with the pipelines that are worst for the depths.
         least: for each FIFO that is too small the depth that cannot lock.
     """
 

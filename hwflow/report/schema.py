@@ -126,7 +126,7 @@ class UtilisationData:
     fits: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimateData:
     """Estimated cost of the whole design; nothing here was synthesized.
 
