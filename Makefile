@@ -1,6 +1,7 @@
 # make demo   set up what the main job needs, and run it on two networks and real data
 # make demo-keras   the same with a QKeras network; sets up TensorFlow, too
 # make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
+# make demo-ip   from a model to an IP block whose benches pass
 # make test   set up everything and pass the tests
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check clean
+.PHONY: demo demo-keras demo-hgq demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -20,6 +21,11 @@ demo-keras: $(VENV)/.keras
 
 demo-hgq: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_hgq.keras --board pynq-z2 --data examples/digits_hgq.npz -o build/digits_hgq
+
+demo-ip: $(VENV)/.core
+	$(BIN)/hwflow build examples/digits_cnn.onnx --board kv260 --io-type io_stream --data examples/digits.npz -o build/digits_ip
+	$(BIN)/hwflow package build/digits_ip -o build/digits_block
+	$(MAKE) -C build/digits_block test
 
 test: $(VENV)/.full $(VENV)/.hgq lint
 	$(BIN)/pytest -n 2

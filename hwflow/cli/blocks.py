@@ -29,6 +29,13 @@ class WidthOption(StrEnum):
     bits_128 = "128"
 
 
+class KindOption(StrEnum):
+    """What the block is exported as."""
+
+    ip = "ip"
+    vitis_kernel = "vitis-kernel"
+
+
 @app.command(epilog="Example: hwflow package build/net -o ip/net --interface axis")
 def package(
     project: Annotated[Path, typer.Argument(help="Folder that build wrote.", show_default=False)],
@@ -38,6 +45,9 @@ def package(
         BusOption, typer.Option(help="AXI4-Stream, AXI4-Lite alone, or AXI4 masters.")
     ] = BusOption.axis,
     data_width: Annotated[WidthOption, typer.Option(help="Bits of a word.")] = WidthOption.auto,
+    target: Annotated[
+        KindOption, typer.Option(help="For Vivado's catalogue, or for v++ (Alveo).")
+    ] = KindOption.ip,
     plugin: PluginOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -51,7 +61,8 @@ def package(
     from hwflow.package.packaging import package_project
 
     width = None if data_width is WidthOption.auto else int(data_width)
-    wishes = Wishes(interface=interface.value, data_width=width)
+    kernel = target is KindOption.vitis_kernel
+    wishes = Wishes(interface=interface.value, data_width=width, kernel=kernel)
     with terminal.stage_progress(quiet=json) as progress:
         found = package_project(project, out, wishes, plugin or (), progress=progress)
     print_package(found, json=json)

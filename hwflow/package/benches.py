@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hwflow.codegen.bench import HlsPort
 from hwflow.core import toolchain
 from hwflow.core.errors import ToolError
 from hwflow.core.machine import cores
 from hwflow.core.resources import templates_dir
 from hwflow.core.toolchain import Limits
-from hwflow.package.description import Description, Port
-from hwflow.package.wrapper import code_names, rendered
+from hwflow.package.description import Description
+from hwflow.package.wrapper import rendered
 
 WORDS = 1_000_000
 """Words that go through the ports of a block among stalling neighbours."""
@@ -48,19 +48,17 @@ class Outcome:
     lines: tuple[str, ...]
 
 
-def bench_files(description: Description, hls: Sequence[tuple[Port, HlsPort]]) -> dict[str, bytes]:
+def bench_files(description: Description, names: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files of the benches by path in the block's folder.
 
     Args:
         description: the block.
-        hls: its ports with those of the network.
+        names: what its templates refer to.
     """
-    names = code_names(description, hls)
     ports = [p.port.name for p in names["ports"]]
     registers = [r for r in description.registers if r.name not in ports]
-    names |= {
-        "benches": benches_of(description),
-        "words": WORDS,
+    names = {
+        **names,
         "registers_in_c": [r.name for r in registers],
         "call_arguments": ", ".join(
             [*(f"{p}_" for p in ports), *(f"{'&' * (r.access == 'r')}{r.name}" for r in registers)]
@@ -72,7 +70,7 @@ def bench_files(description: Description, hls: Sequence[tuple[Port, HlsPort]]) -
     files["tb/frames.h"] = rendered("frames.h.j2", names)
     model = templates_dir() / "package" / "model"
     files |= {f"tb/model/{name}": (model / name).read_bytes() for name in MODEL}
-    return files | {"Makefile": rendered("Makefile.j2", names)}
+    return files
 
 
 def benches_of(description: Description) -> tuple[str, ...]:

@@ -28,10 +28,12 @@ from hwflow.package.description import (
     Target,
     Vectors,
 )
+from hwflow.package.page import page_files
 from hwflow.package.ports import block_ports
 from hwflow.package.registers import control_window, windows
+from hwflow.package.scripts import script_files, tool_names
 from hwflow.package.vectors import frame_bytes, mantissas
-from hwflow.package.wrapper import wrapper_files
+from hwflow.package.wrapper import code_names, wrapper_files
 from hwflow.project.design import Design
 from hwflow.project.stored import StoredProject, open_project
 from hwflow.report.manifest.fields import cut
@@ -93,10 +95,11 @@ def make_block(
         plugins: operators that the project was made with, as for ``compile``.
 
     Raises:
-        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW593, it cannot be
+        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW594, it cannot be
             packaged as wished; and what opening a project finds.
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
+    _check_kernel(wishes)
     stored = _untouched(folder, plugins)
     design = stored.design
     ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
@@ -110,11 +113,30 @@ def make_block(
     frames = len(next(iter(values.values())))
     description = _described(design, wishes, ports, frames, files=hls | vectors)
     pairs = _pairs(design, description.ports)
-    made = {f"hls/{path}": content for path, content in wrapper_files(description, pairs).items()}
-    made |= bench_files(description, pairs)
+    names = code_names(description, pairs) | tool_names(description)
+    made = {f"hls/{path}": content for path, content in wrapper_files(description, names).items()}
+    made |= bench_files(description, names)
     digests = description.files | _digests(made)
     whole = description.model_copy(update={"files": dict(sorted(digests.items()))})
+    made |= script_files(description, names) | page_files(description, names)
     return Block(whole, {**hls, **vectors, **made, DESCRIPTION_FILE: whole.to_json().encode()})
+
+
+def _check_kernel(wishes: Wishes) -> None:
+    """Refuse kernels of Vitis that the host could not reach."""
+    if wishes.kernel and wishes.interface != "memory":
+        raise CompileError(
+            [
+                Diagnostic(
+                    code="HW594",
+                    title="a Vitis kernel takes its frames from memory",
+                    where="--target vitis-kernel",
+                    found=f"--interface {wishes.interface}",
+                    supported="memory",
+                    help="--interface memory",
+                )
+            ]
+        )
 
 
 def _untouched(

@@ -151,16 +151,13 @@ def hexadecimal(bits: int) -> str:
     return f"0x{(1 << bits) - 1:x}"
 
 
-def wrapper_files(
-    description: Description, hls: Sequence[tuple[Port, HlsPort]]
-) -> dict[str, bytes]:
+def wrapper_files(description: Description, names: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the C++ of a block by path in its ``hls`` folder.
 
     Args:
         description: the block.
-        hls: its ports with those of the network.
+        names: what its templates refer to.
     """
-    names = code_names(description, hls)
     kind = "axis" if description.interface == "axis" else "memory"
     top = description.top
     return {
@@ -177,7 +174,12 @@ def rendered(template: str, names: Mapping[str, Any]) -> bytes:
 
 
 def code_names(description: Description, hls: Sequence[tuple[Port, HlsPort]]) -> dict[str, Any]:
-    """Return what the templates of a block refer to; see ``wrapper_files``."""
+    """Return what the templates of a block refer to.
+
+    Args:
+        description: the block.
+        hls: its ports with those of the network.
+    """
     streams = description.target.io_type == "io_stream"
     errors = {
         r.port: r.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,4 +198,11 @@ def print_build(design: Design, found: Verification, folder: Path, *, json: bool
         soft_wrap=True,
     )
     warnings(estimated.warnings)
-    console.print(f"project   {folder}/hls, report {folder}/report.html", soft_wrap=True)
+    path = shlex.quote(str(folder))
+    lines = (
+        f"project   {folder}/hls, report {folder}/report.html",
+        f"next      make -C {path}/sim    # the C++ against its vectors, with g++ alone",
+        f"          hwflow package {path} -o {path}-ip    # an IP block with a bus around it",
+    )
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from hwflow.cli.terminal import console, print_json
@@ -32,9 +33,15 @@ def print_package(found: Packaged, *, json: bool) -> None:
     if not outcome.passed:
         console.print("the block does not do what its network does; nothing was written")
         return
-    console.print(
-        escape(f"block     {found.folder}, described by {found.folder}/ip.json"), soft_wrap=True
+    folder = shlex.quote(str(found.folder))
+    last = "xo" if description.target.kind == "vitis-kernel" else "ip"
+    lines = (
+        f"block     {found.folder}, described by ip.json and README.md in it",
+        f"next      make -C {folder} test    # the benches again, with g++ alone",
+        f"          make -C {folder} {last:<7} # with an HLS tool; then see README.md",
     )
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)
 
 
 def _port(port: Port) -> str:

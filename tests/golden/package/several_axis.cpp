@@ -205,9 +205,9 @@ void two_ports_ip(
     hls::stream<layer3_t> layer6_cpy1_("layer6_cpy1_");
     hls::stream<layer5_t> layer5_out_("layer5_out_");
     hls::stream<verdict_t> m_axis_v24_verdict_("m_axis_v24_verdict_");
-#pragma HLS STREAM variable=m_axis_v24_verdict_ depth=6
+#pragma HLS STREAM variable=m_axis_v24_verdict_ depth=DEPTH
     hls::stream<verdict_t> m_axis_v34_verdict_("m_axis_v34_verdict_");
-#pragma HLS STREAM variable=m_axis_v34_verdict_ depth=6
+#pragma HLS STREAM variable=m_axis_v34_verdict_ depth=DEPTH
 
     identify(magic, version, design, s_axis_x_elements, s_axis_y_elements, m_axis_v24_elements, m_axis_v34_elements);
     read_frame(s_axis_x, x_in_, s_axis_x_errors, s_axis_y, y_in_, s_axis_y_errors, m_axis_v24_verdict_, m_axis_v34_verdict_, batch);

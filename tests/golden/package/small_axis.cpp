@@ -141,7 +141,7 @@ void fixture_ip(
     result_t layer2_out_[3];
 #pragma HLS ARRAY_PARTITION variable=layer2_out_ complete dim=0
     hls::stream<verdict_t> m_axis_v25_verdict_("m_axis_v25_verdict_");
-#pragma HLS STREAM variable=m_axis_v25_verdict_ depth=9
+#pragma HLS STREAM variable=m_axis_v25_verdict_ depth=DEPTH
 
     identify(magic, version, design, s_axis_x_elements, m_axis_v25_elements);
     read_frame(s_axis_x, x_in_, s_axis_x_errors, m_axis_v25_verdict_, batch);
