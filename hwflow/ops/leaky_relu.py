@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import scale_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -22,13 +21,14 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.constants import is_short
 from hwflow.ops.shared.functions import constant_operand
+from hwflow.ops.shared.turns import _InTurns, lines_cost
 
 SLOPE_BITS = 24
 """Widest slope taken: the significand of a float32."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LeakyRelu(Op):
+class LeakyRelu(_InTurns):
     """``x`` where ``x > 0``, else ``slope * x``, exactly.
 
     Attributes:
@@ -39,6 +39,7 @@ class LeakyRelu(Op):
     attributes: ClassVar[Mapping[str, Sequence[str]]] = {"LeakyRelu": ("alpha",)}
     functions: ClassVar[tuple[str, ...]] = onnx
     homogeneous: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
 
     slope: FixedArray
 
@@ -130,6 +131,14 @@ class LeakyRelu(Op):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
+        if self.reuse_factor > 1:
+            return HlsLayer(
+                class_name="HwflowKernel",
+                kernel="slopes",
+                attributes={"output_shape": list(x.shape), "weight_names": ["slope"]},
+                weights={"slope": FixedArray(self.slope.raw.reshape(-1), self.slope.dtype)},
+                reuse_factor=self.reuse_factor,
+            )
         if self.slope.raw.ndim == 0:
             return HlsLayer(
                 class_name="LeakyReLU",
@@ -149,8 +158,7 @@ class LeakyRelu(Op):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        slope = np.broadcast_to(self.slope.raw, x.shape).reshape(-1, x.channels)
-        return scale_cost(slope[0], x, self.infer(x).dtype, target=target)
+        return lines_cost(x, self.infer(x), self.slope, turns=self.reuse_factor, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

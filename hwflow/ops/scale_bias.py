@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.estimate.layer import product_cost, scale_cost
-from hwflow.estimate.spread import with_luts
-from hwflow.estimate.turns import channels_of_lanes, in_turns, one_turn
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
@@ -26,7 +22,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import along_channel, to_hardware
 from hwflow.ops.shared.constants import distance, real_constant, square_root
 from hwflow.ops.shared.functions import line
-from hwflow.ops.shared.turns import _InTurns
+from hwflow.ops.shared.turns import _InTurns, lines_cost
 
 F64 = npt.NDArray[np.float64]
 
@@ -205,21 +201,9 @@ class ScaleBias(_InTurns):
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs
-        constants, turns, out = self._constants(), self.reuse_factor, self.infer(x)
-        scale = np.broadcast_to(constants[0].raw, x.shape).reshape(-1, x.channels)
-        if turns == 1:
-            return scale_cost(scale[0], x, out.dtype, target=target)
-        channels, some = channels_of_lanes(x, turns, target), one_turn(x, turns, target)
-        alike = constants[0].raw.ndim < 2 and (scale[0][channels] == scale[0][channels[0]]).all()
-        if alike:
-            cost = scale_cost(scale[0][channels[0]], some, out.dtype, target=target)
-        else:
-            factor = TensorType.full(some.shape, constants[0].dtype)
-            rows = ceil(max(c.raw.size for c in constants) / 64)  # bits in a LUT of six inputs
-            bits = rows * sum(c.dtype.width for c in constants) + out.dtype.width
-            lanes = some.channels
-            cost = with_luts(product_cost(some, factor, target=target), float(lanes * bits))
-        return in_turns(cost, turns, out, x.dtype.width, target=target)
+        return lines_cost(
+            x, self.infer(x), *self._constants(), turns=self.reuse_factor, target=target
+        )
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

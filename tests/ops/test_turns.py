@@ -108,7 +108,8 @@ def test_a_plan_is_chosen_anew_for_other_turns(target: Target) -> None:
 
 def test_every_operator_with_turns_has_an_example() -> None:
     known = {kind for kind, cls in Op.registry.items() if issubclass(cls, _InTurns)}
-    assert {case.op.kind for case in shared_cases(STREAM)} == known
+    found = {case.op.kind for target in (PARALLEL, STREAM) for case in shared_cases(target)}
+    assert found == known
 
 
 def layers() -> Graph:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import ceil, prod
 from typing import ClassVar
 
 import numpy as np
 
 from hwflow.dataflow.pattern import Pattern
 from hwflow.estimate.layer import pool_cost
+from hwflow.estimate.turns import in_turns
 from hwflow.fixed import FixedArray, FixedType, RawArray
 from hwflow.ir.body.values import Carrier, Result, Span, Tensor
 from hwflow.ir.body.writer import Body
@@ -18,7 +19,9 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.scaled import OnIntegers, Operand, Prepared, Scaled
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.matvec import divisors
 from hwflow.ops.shared.order import NoOrderError, in_order
+from hwflow.ops.shared.turns import _InTurns
 from hwflow.ops.transpose import Transpose
 
 RANKING_ATTRIBUTES = ("axis", "keepdims", "select_last_index")
@@ -29,7 +32,7 @@ COMPARISON = {(True, False): ">=", (True, True): ">", (False, False): "<=", (Fal
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Ranking(Op):
+class _Ranking(_InTurns):
     """The first ``count`` channels of every position in order of their values, exactly.
 
     Comparing fixed-point numbers of one type is exact; only their order matters, so that any map of
@@ -44,6 +47,7 @@ class _Ranking(Op):
     """
 
     ranks: ClassVar[bool] = True
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
 
     largest: bool = True
     count: int = 1
@@ -145,6 +149,10 @@ class _Ranking(Op):
         written = np.arange(1, counts[0] + 1) % every == 0
         return Pattern.choosing(np.ones(counts[0]), written, depth)
 
+    def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
+        """Return the divisors of the number of positions; streams have one after the other."""
+        return (1,) if target.streams else divisors(prod(inputs[0].shape[:-1]))
+
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
         return HlsLayer(
@@ -157,17 +165,21 @@ class _Ranking(Op):
                 "index_width": max((x.channels - 1).bit_length(), 1),
                 "comparison": COMPARISON[self.largest, self.last_wins],
             },
+            reuse_factor=self.reuse_factor,
         )
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         """Return the cost of ``count`` trees of comparisons, through which value and index go."""
         (x,) = inputs
         carried = FixedType(x.dtype.width + max((x.channels - 1).bit_length(), 1), 0)
-        trees = (prod(x.shape[:-1]), self.count)
+        turns = self.reuse_factor
+        trees = (prod(x.shape[:-1]) // turns, self.count)
         one = pool_cost(TensorType.full(trees, carried), trees, (x.channels,), target=target)
         if target.streams:
             return one
-        return replace(one, latency_cycles=one.latency_cycles.scaled(self.count))
+        one = replace(one, latency_cycles=one.latency_cycles.scaled(self.count))
+        bits = ceil(x.channels * x.dtype.width / self.count)
+        return in_turns(one, turns, self.infer(x), bits, target=target)
 
 
 def along_last(node: OnnxNode, op: _Ranking) -> Sequence[Op]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
+
+import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.dataflow.pattern import Pattern
-from hwflow.estimate.turns import values_of
-from hwflow.fixed import FixedType
+from hwflow.estimate.layer import product_cost, scale_cost
+from hwflow.estimate.spread import with_luts
+from hwflow.estimate.turns import channels_of_lanes, in_turns, one_turn, values_of
+from hwflow.fixed import FixedArray, FixedType
+from hwflow.ir.cost import Cost
 from hwflow.ir.op import HlsLayer, Op, Target
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.matvec import check_reuse_factor, divisors
@@ -72,3 +78,36 @@ def turns_layer(
         },
         reuse_factor=turns,
     )
+
+
+ROM_BITS = 64
+"""Bits in a look-up table of six inputs (UG474)."""
+
+
+def lines_cost(
+    x: TensorType, out: TensorType, *constants: FixedArray, turns: int, target: Target
+) -> Cost:
+    """Return the cost of a constant factor for each value, and of what is added to the product.
+
+    A lane that serves several channels has their constants in a memory, and a multiplier with two
+    variable operands.
+
+    Args:
+        x: what is scaled.
+        out: the result.
+        constants: the factor, and an offset or none; for all values, each channel or each element.
+        turns: values of each lane.
+        target: backend, io type, part and clock.
+    """
+    factors = np.broadcast_to(constants[0].raw, x.shape).reshape(-1, x.channels)[0]
+    if turns == 1:
+        return scale_cost(factors, x, out.dtype, target=target)
+    channels, some = channels_of_lanes(x, turns, target), one_turn(x, turns, target)
+    if constants[0].raw.ndim < 2 and (factors[channels] == factors[channels[0]]).all():
+        cost = scale_cost(factors[channels[0]], some, out.dtype, target=target)
+    else:
+        rows = ceil(max(c.raw.size for c in constants) / ROM_BITS)
+        bits = rows * sum(c.dtype.width for c in constants) + out.dtype.width
+        product = product_cost(some, TensorType.full(some.shape, constants[0].dtype), target=target)
+        cost = with_luts(product, float(some.channels * bits))
+    return in_turns(cost, turns, out, x.dtype.width, target=target)
