@@ -50,11 +50,11 @@ class Model:
     def _without_dsp(self) -> Vector | None:
         """The DSP blocks that the part has not; None where that cannot be."""
         available = dsp_blocks_of(self.problem.target.part)
-        most = sum(column.max(initial=0.0) for column in self.problem.column("dsp"))
+        most = sum(column.max(initial=0.0) for column in self.problem.column("built"))
         if not available or most <= available:
             return None
         room = self._missing + self.program.constant(float(available))
-        self.program.at_most(self._blocks["dsp"], room)
+        self.program.at_most(self.program.sum_of(self.problem.column("built")), room)
         return self._missing
 
     def _area(self, resource: str, luts: float) -> Vector:

@@ -13,6 +13,7 @@ from hwflow.core.board import RESOURCES
 from hwflow.core.config import Config
 from hwflow.estimate.graph import BOARD_COLUMN, node_cost, one_shot
 from hwflow.estimate.liveness import is_stage
+from hwflow.estimate.streams import Fifos
 from hwflow.estimate.total import FEW, step_of
 from hwflow.fitting.knobs import variants
 from hwflow.ir.cost import Basis, Cost, Estimate
@@ -20,9 +21,9 @@ from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op, Target
 from hwflow.passes.graph.choose_xnor import magnitudes, with_product
 
-FIGURES = (*RESOURCES, "step", "interval", "ii", "plain")
-"""What counts of a layer: blocks of AMD's logic, cycles as ``step_of`` gives them, and 1 for what
-makes no dataflow of a design in io_parallel (``is_stage``)."""
+FIGURES = (*RESOURCES, "built", "step", "interval", "ii", "plain")
+"""What counts of a layer: blocks of AMD's logic, DSP blocks after logic synthesis, cycles as
+``step_of`` gives them, and 1 for what makes no dataflow of an io_parallel design (``is_stage``)."""
 
 ENDS = ("margin", "doubt", "unsure")
 """What upper ends of areas follow from (``of_reports``): how far that of a layer is above its best
@@ -75,13 +76,20 @@ class Layer:
         options = tuple(self.options[i] for i in kept)
         return replace(self, options=options, table=self.table[kept])
 
+    def index(self, option: Option) -> int | None:
+        """Return where a choice stands; None where it is not among them."""
+        return next((i for i, one in enumerate(self.options) if one is option), None)
+
     def column(self, figure: str) -> Table:
         """Return a figure of each choice."""
         column: Table = self.table[:, COLUMNS.index(figure)]
         return column
 
 
-Ops = Mapping[str, Sequence[tuple[Mapping[str, Any], Op]]]
+Choice = tuple[Mapping[str, Any], Op]
+Ops = Mapping[str, Sequence[Choice]]
+
+PARALLEL = "parallelization_factor"
 
 
 def ops_of(graph: Graph, target: Target, config: Config) -> Ops:
@@ -93,7 +101,7 @@ def ops_of(graph: Graph, target: Target, config: Config) -> Ops:
         config: what the user set for layers is not chosen.
     """
     sizes = magnitudes(graph)
-    found: dict[str, list[tuple[Mapping[str, Any], Op]]] = {}
+    found: dict[str, list[Choice]] = {}
     for node in graph.nodes:
         inputs, found[node.name] = graph.input_types(node), []
         for settings, op in variants(node.op, target, inputs, pinned_settings(config, node)):
@@ -123,6 +131,7 @@ def layers_of(
     ops: Ops,
     *,
     ends: bool = False,
+    fifos: Fifos | None = None,
     progress: Progress = lambda stage, done: None,
 ) -> tuple[Layer, ...]:
     """Return what the layers of a graph can be on a target, with costs.
@@ -131,6 +140,7 @@ def layers_of(
         graph: with operators of the same regime.
         target: what the hardware is generated for.
         ops: what the layers can be in a regime.
+        fifos: the FIFOs in io_stream.
         ends: keep choices that are better in the upper end of an area alone.
         progress: called with the stage and the share of it that is done.
     """
@@ -138,16 +148,43 @@ def layers_of(
     found = []
     for done, node in enumerate(graph.nodes):
         progress("estimate choices", done / len(graph.nodes))
-        options = tuple(
-            Option(settings, op, node_cost(graph, replace(node, op=op), target))
-            for settings, op in ops[node.name]
-        )
-        rows = [_figures(option, target, waits.get(node.name)) for option in options]
-        table = np.array(rows, np.float64).reshape(len(options), len(COLUMNS))
-        layer = Layer(node.name, node.inputs, options, table, len(options))
-        found.append(layer.only(undominated(table[:, :counted])))
+        beats = waits.get(node.name)
+
+        def layer_of(some: Sequence[Choice], node: Node = node, beats: int | None = beats) -> Layer:
+            options = tuple(
+                Option(settings, op, node_cost(graph, replace(node, op=op), target, fifos=fifos))
+                for settings, op in some
+            )
+            rows = [_figures(option, target, beats) for option in options]
+            table = np.array(rows, np.float64).reshape(len(options), len(COLUMNS))
+            return Layer(node.name, node.inputs, options, table, len(ops[node.name]))
+
+        layer = layer_of(_worth_a_look(ops[node.name], layer_of, counted))
+        found.append(layer.only(undominated(layer.table[:, :counted])))
     progress("estimate choices", 1.0)
     return tuple(found)
+
+
+def _worth_a_look(
+    choices: Sequence[Choice], layer_of: Callable[[Sequence[Choice]], Layer], counted: int
+) -> Sequence[Choice]:
+    """Return the choices without those that can be told to be worse by two parallelization factors.
+
+    All figures of a convolution are linear in those of its product: areas times the factor, cycles
+    times the positions over the factor (``conv_cost``). What is worse at the least and the greatest
+    factor is worse between them, too.
+    """
+    factors = sorted({settings.get(PARALLEL, 1) for settings, _ in choices})
+    if len(factors) < 3:
+        return choices
+    ends = [[c for c in choices if c[0].get(PARALLEL) == f] for f in (factors[0], factors[-1])]
+    tables = [layer_of(end).table[:, :counted] for end in ends]
+    kept = [_without_parallel(ends[0][i][0]) for i in undominated(np.hstack(tables))]
+    return [choice for choice in choices if _without_parallel(choice[0]) in kept]
+
+
+def _without_parallel(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != PARALLEL}
 
 
 def pinned_settings(config: Config, node: Node) -> dict[str, Any]:
@@ -158,7 +195,7 @@ def pinned_settings(config: Config, node: Node) -> dict[str, Any]:
 def _figures(option: Option, target: Target, waits: int | None) -> list[float]:
     cost = option.cost
     areas = [getattr(cost, BOARD_COLUMN[r], Estimate.exact(0)) for r in RESOURCES]
-    timing = (*step_of(cost, target, waits), cost.ii.value)
+    timing = (cost.dsp_synth.value, *step_of(cost, target, waits), cost.ii.value)
     ends = (end for area in areas for end in _ends(area))
     return [*(a.value for a in areas), *timing, float(not is_stage(option.op)), *ends]
 

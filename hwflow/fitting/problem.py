@@ -32,6 +32,7 @@ class Problem:
         layers: what each layer can be, in the order of the graph.
         budgets: what the design may take; those of the board among them.
         dataflow: a layer at least must be what makes a dataflow of a design in io_parallel.
+        excluded: choices that are not taken.
     """
 
     graph: Graph
@@ -40,6 +41,7 @@ class Problem:
     layers: tuple[Layer, ...]
     budgets: tuple[Budget, ...]
     dataflow: bool = False
+    excluded: tuple[tuple[Option, ...], ...] = ()
 
     def total(self, options: Sequence[Option]) -> Cost:
         """Return the estimate of the design with an option of each layer."""

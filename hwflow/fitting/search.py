@@ -15,13 +15,15 @@ from itertools import count, product
 
 import numpy as np
 
+from hwflow.core.board import RESOURCES
 from hwflow.fitting.model import Model
 from hwflow.fitting.options import Option
 from hwflow.fitting.problem import Problem, figures_of, held, loosened
+from hwflow.fitting.program import Vector
 from hwflow.ir.cost import Basis, Cost, Estimate
 
-GOALS = ("latency", "area", "excess", "any")
-"""What can be made least: cycles, the area, the largest multiple of a budget; or nothing."""
+GOALS = (*RESOURCES, "latency", "area", "excess", "any")
+"""What can be made least: blocks, cycles, area, the largest multiple of a budget; or nothing."""
 
 TIE = 1e-6
 """Cycles, and part of a budget, by which two figures may differ that count as the same."""
@@ -133,10 +135,15 @@ class Search:
         if problem.dataflow:
             plain = program.sum_of(problem.column("plain"))
             program.at_most(plain, program.constant(len(problem.layers) - 1.0))
+        for options in problem.excluded:
+            indices = [
+                layer.index(option) for layer, option in zip(problem.layers, options, strict=True)
+            ]
+            if None not in indices:
+                program.forbid([i for i in indices if i is not None])
         if self.most_cycles < float("inf"):
             program.at_most(model.latency, program.constant(self.most_cycles + TIE / 2))
-        goals = {"latency": "latency", "area": "area", "excess": "scale"}
-        goal = getattr(model, goals[self.goal]) if self.goal in goals else program.zero()
+        goal = self._goal(model)
         while (choice := program.minimum(goal)) is not None:
             chosen = [*zip(problem.layers, choice.options, strict=True)]
             options = tuple(layer.options[i] for layer, i in chosen)
@@ -148,6 +155,12 @@ class Search:
             if not self._excluded(model, one, choice.options):
                 return one
         return None
+
+    def _goal(self, model: Model) -> Vector:
+        if self.goal in RESOURCES:
+            return model.areas[self.goal]
+        named = {"latency": "latency", "area": "area", "excess": "scale"}
+        return getattr(model, named[self.goal]) if self.goal in named else model.program.zero()
 
     def _excluded(self, model: Model, one: _Range, taken: tuple[int, ...]) -> bool:
         """Return whether a choice breaks a budget, which the overlap does not explain; exclude it.

@@ -1,16 +1,22 @@
 """A fit as users have it: budgets, boards, clocks, what was set before, and the file it writes."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hwflow
 from hwflow.core.config import load_config
 from hwflow.core.errors import CompileError
+from hwflow.estimate.graph import node_cost
 from hwflow.fitting.budgets import parse_budgets, parse_options
+from hwflow.fitting.knobs import variants
+from hwflow.fitting.options import layers_of
 from hwflow.fitting.record import Fit
 from hwflow.fitting.settings import check_out, write_settings
+from hwflow.ir.cost import Cost
 from tests.fitting.nets import chain, image
 from tests.fixtures import deep_cnn
 
@@ -194,3 +200,30 @@ def test_a_fit_prints_what_it_found() -> None:
     found = hwflow.fit(chain(1, (3, 2)), board="pynq-z2")
     assert isinstance(found, Fit)
     assert "PYNQ-Z2" in repr(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figures_between_two_parallelization_factors_say_nothing_new(seed: int) -> None:
+    """What is worse at the least and the greatest factor is worse at all between them."""
+    design = hwflow.compile(image(seed, 5), board="pynq-z2", clock_period_ns=5.0)
+    graph, target = design.graph, design.target
+    (node,) = (n for n in graph.nodes if n.op.kind == "Conv2D")
+    pinned: dict[str, object] = {}
+    choices = [*variants(node.op, target, graph.input_types(node), pinned)]
+    ops = {n.name: [({}, n.op)] for n in graph.nodes} | {node.name: choices}
+    (layer,) = (one for one in layers_of(graph, target, ops) if one.name == node.name)
+    costs = [node_cost(graph, replace(node, op=op), target) for _, op in choices]
+    kept = [
+        costs[i]
+        for i in range(len(choices))
+        if choices[i][0] in [o.settings for o in layer.options]
+    ]
+    assert len(kept) < len(costs) / 2
+
+    def figures(cost: Cost) -> list[float]:
+        area = [cost.lut_synth, cost.ff_synth, cost.dsp, cost.dsp_synth, cost.bram_18k_synth]
+        return [e.value for e in (*area, cost.latency_cycles, cost.ii)]
+
+    better = np.array([figures(cost) for cost in kept])
+    for cost in costs:
+        assert (better <= np.array(figures(cost)) + 1e-9).all(axis=1).any()

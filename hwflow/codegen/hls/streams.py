@@ -66,9 +66,17 @@ class Streams:
     @property
     def fifos(self) -> Fifos:
         """What the FIFOs are, for the estimate, by layer."""
+        return self._fifos(self.depths)
+
+    @property
+    def least_fifos(self) -> Fifos:
+        """The same with the least depths that are free of deadlock, which no depth is below."""
+        return self._fifos(self.safety.depths)
+
+    def _fifos(self, depths: Mapping[str, int]) -> Fifos:
         found: dict[str, list[Fifo]] = {}
         for name, channel in self.network.channels.items():
-            fifo = Fifo(self.depths[name], channel.elements, channel.bits)
+            fifo = Fifo(depths[name], channel.elements, channel.bits)
             found.setdefault(channel.value, []).append(fifo)
         return found
 

@@ -90,16 +90,7 @@ class _Products(Op):
         return _exact_sum(_Sum(self), x)
 
     def exact(self, *inputs: TensorType) -> TensorType:
-        (x,) = inputs
-        shape, total = self.out_shape(x), self.exact_sum(x)
-        full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
-        if keeps_products(self.accum_t, full):
-            return full if self.accum_t is None else full.cast(self.accum_t)
-        assert self.accum_t is not None
-        full = TensorType.full(shape, self.accum_t)
-        # a sum of no products is the bias
-        empty, alone = ~(self.matrix != 0).any(axis=0), self.bias.cast(self.accum_t).raw
-        return replace(full, lo=np.where(empty, alone, full.lo), hi=np.where(empty, alone, full.hi))
+        return _exact(_Sum(self), self.accum_t, *inputs)
 
     @abstractmethod
     def sums(self, x: FixedArray, accum_t: FixedType | None) -> FixedArray:
@@ -184,6 +175,16 @@ class _Sum:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Sum) and self._key == other._key
+
+
+@lru_cache(maxsize=64)
+def _exact(of: _Sum, accum_t: FixedType | None, x: TensorType) -> TensorType:
+    """Return type and range of the sums as an accumulator holds them."""
+    shape, total = of.op.out_shape(x), of.op.exact_sum(x)
+    full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
+    if accum_t is None:
+        return full
+    return full.cast(accum_t) if keeps_products(accum_t, full) else TensorType.full(shape, accum_t)
 
 
 @lru_cache(maxsize=64)
