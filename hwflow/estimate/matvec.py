@@ -16,7 +16,7 @@ from hwflow.estimate.schedule import Cut, absorbed, adder_levels, cuts_of, regis
 from hwflow.estimate.spread import REUSED, UNROLLED, make_cost
 from hwflow.estimate.xnor import xnor_core
 from hwflow.fixed import FixedType, RawArray
-from hwflow.ir.cost import Cost
+from hwflow.ir.cost import Cost, Estimate
 from hwflow.ir.op import Target
 from hwflow.ir.tensor import TensorType
 
@@ -73,9 +73,12 @@ def product_core(
         found = replace(found, n=found.n - absent, zeros=max(found.zeros - absent, 0))
     if strategy == "distributed_arithmetic":
         found = products.shift_add_only(found, weight.shape[1])
-    return unrolled_cost(
+    cost = unrolled_cost(
         found, weight, bits, accum_bits=accum_t.width, target=target, reuse_factor=reuse_factor
     )
+    # 30 of 35 such layers of wa-hls4ml-search start every other cycle
+    stored = strategy == "resource"
+    return replace(cost, ii=Estimate.spread(cost.ii.value, (1.0, 2.0))) if stored else cost
 
 
 def narrowest(weight: RawArray) -> FixedType:

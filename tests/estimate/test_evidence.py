@@ -58,6 +58,14 @@ def test_what_the_tool_documents_is_a_rule_and_exact() -> None:
     assert unrolled.dsp.basis is FITTED  # which constants take a block was read from reports
 
 
+def test_what_reports_contradict_is_no_rule() -> None:
+    narrow = report(dense(8, 4, width=6, strategy="resource", reuse_factor=4)).total
+    assert narrow.dsp.basis is FITTED  # 16 x 6 bits take one block less in 36 of 39 reports
+    whole = report(dense(8, 4, strategy="resource")).total
+    assert whole.ii.basis is FITTED  # 2 in 30 of 35 reports
+    assert (whole.ii.low, whole.ii.high) == (1, pytest.approx(2, abs=1))
+
+
 @pytest.mark.parametrize(
     ("target", "doubtful", "sure"),
     [
