@@ -9,9 +9,15 @@ import pytest
 
 from hwflow.codegen.golden.model import golden_model
 from hwflow.estimate import estimate
+from hwflow.fixed import FixedType
 from hwflow.ir.cost import Basis, Estimate
+from hwflow.ir.op import Target
+from hwflow.ops.max_pool import MaxPool
+from hwflow.ops.relu import Relu
+from hwflow.ops.reshape import Reshape
 from tests.benchmarks.bench_build import stages_text
 from tests.benchmarks.bench_csim import with_one_layer_changed
+from tests.benchmarks.bench_narrow import FIGURES, saving
 from tests.benchmarks.bench_simulate import (
     against_float,
     design_of,
@@ -27,6 +33,7 @@ from tests.benchmarks.networks import networks
 from tests.benchmarks.report_graphs import GraphOfCalls, UnusableError
 from tests.benchmarks.table import Row, as_json, text
 from tests.benchmarks.timing import peak_megabytes, shortest
+from tests.passes.graphs import dense, graph, source
 
 
 def test_golden_model_and_float_network_are_timed_in_turn() -> None:
@@ -177,3 +184,18 @@ def test_intervals_are_learned_on_what_is_fitted() -> None:
     estimates = (Estimate.exact(1), known, known.on(Basis.EXTRAPOLATED))
     figures = [Figure("ii", "a", "", 1, estimate) for estimate in estimates]
     assert fitted(figures) == figures[1:2]
+
+
+def test_narrow_types_save_and_change_no_result() -> None:
+    """A relu of 16 bits gives 15 without a sign, of which the pool and its FIFOs have 15, too."""
+    wide = FixedType(16, 6)
+    pool = MaxPool(kernel=(2,), strides=(2,), pads=((0, 0),))
+    layers = (
+        source((4, 8), wide), ("r", Relu(result_t=wide), ["x"]), ("p", pool, ["r"]),
+        ("f", Reshape(shape=(16,)), ["p"]), ("fc", dense(16), ["f"]),
+    )  # fmt: skip
+    found = saving(graph(*layers), Target(io_type="io_stream"))
+    assert (found.types, found.wrong) == (1, 0)
+    less = dict(zip(FIGURES, zip(found.after, found.before, strict=True), strict=True))
+    assert less["lut"][0] < less["lut"][1]
+    assert less["ff"][0] < less["ff"][1]
