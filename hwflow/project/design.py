@@ -170,6 +170,7 @@ class Design(Compiled):
                 seconds=self.seconds,
                 source=self.source,
                 synthesis=synthesis,
+                streams=self.streams,
             )
         )
 

@@ -11,7 +11,8 @@ from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.project.stored import is_project, open_project, refuse_options
-from hwflow.report.fifos import FifosData, Tried, fifos_data, tried
+from hwflow.report.fifos import Tried, fifos_data, tried
+from hwflow.report.parts import FifosData
 
 IO_TYPE = "io_stream"
 """What a model is compiled with, whatever its settings say."""

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import hwflow
+from hwflow.codegen.hls.streams import Streams
 from hwflow.core.board import Board
 from hwflow.core.distance import OutputError
 from hwflow.core.errors import Diagnostic
@@ -20,6 +21,7 @@ from hwflow.ir.qonnx.model import printable
 from hwflow.ops.input import Input
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.shared.port_data import original_shape
+from hwflow.report.fifos import fifos_data
 from hwflow.report.losses import OutputDistance, printable_budget, printable_error
 from hwflow.report.observations import counters_data, entered_data
 from hwflow.report.parts import (
@@ -69,6 +71,7 @@ class Subject:
         seconds: time by stage.
         source: the model file or object, for people.
         synthesis: reports of vendor tools held against the estimate, or None.
+        streams: the streams in io_stream, or None.
     """
 
     graph: Graph
@@ -81,6 +84,7 @@ class Subject:
     seconds: Mapping[str, float]
     source: str
     synthesis: Comparison | None = None
+    streams: Streams | None = None
 
 
 def report_data(subject: Subject) -> ReportData:
@@ -108,6 +112,7 @@ def report_data(subject: Subject) -> ReportData:
         quantisation=printable_budget(found.budget if found else None),
         no_quantisation=one_line(found.no_budget) if found else "",
         estimate=_estimate(subject.estimate),
+        fifos=None if subject.streams is None else fifos_data(subject.streams, target.backend),
         synthesized=None if subject.synthesis is None else synthesis_data(subject.synthesis),
         warnings=tuple(_warning(w) for w in seen),
         stages=tuple(Stage(name, round(time, 3)) for name, time in subject.seconds.items()),

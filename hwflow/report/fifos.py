@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from hwflow.codegen.hls.streams import Streams
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
@@ -14,76 +13,18 @@ from hwflow.dataflow.model import Outcome, run
 from hwflow.dataflow.network import Channel
 from hwflow.dataflow.proof import LEAST, least_depth, locking, worst_lags
 from hwflow.estimate.streams import Fifo
-
-
-@dataclass(frozen=True, kw_only=True)
-class FifoData:
-    """One FIFO.
-
-    Attributes:
-        name: name of the value, with the number of the copy where a stream is copied.
-        layer: the layer whose result it carries, or whose padded input.
-        source: process that writes.
-        target: process that reads.
-        tokens: words for one inference, which hls4ml makes it deep.
-        width: bits of a word.
-        depth: words that it holds.
-        least: words with which the design cannot lock.
-        why: what the depth rests on.
-        bram_18k: estimated block RAMs.
-        bram_18k_saved: block RAMs less than with all words of an inference.
-        lut_saved: look-up tables less, likewise (csynth).
-    """
-
-    name: str
-    layer: str
-    source: str
-    target: str
-    tokens: int
-    width: int
-    depth: int
-    least: int
-    why: str
-    bram_18k: float
-    bram_18k_saved: float
-    lut_saved: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FifosData:
-    """All FIFOs of a design.
-
-    Attributes:
-        fifos: one record for each.
-        latency_cycles: cycles of one inference, in the model of the streams.
-        interval_cycles: cycles from the end of one inference to that of the next.
-    """
-
-    fifos: tuple[FifoData, ...]
-    latency_cycles: int
-    interval_cycles: int
-
-    @property
-    def bram_18k_saved(self) -> float:
-        """Block RAMs that all depths save."""
-        return sum(fifo.bram_18k_saved for fifo in self.fifos)
-
-    @property
-    def lut_saved(self) -> float:
-        """Look-up tables that all depths save (csynth)."""
-        return sum(fifo.lut_saved for fifo in self.fifos)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {**asdict(self), "bram_18k_saved": self.bram_18k_saved, "lut_saved": self.lut_saved}
+from hwflow.report.parts import FifoData, FifosData
 
 
 def fifos_data(streams: Streams, backend: str) -> FifosData:
     """Return what is to be said of the FIFOs of a design."""
+    fifos = tuple(_fifos(streams, backend))
     return FifosData(
-        fifos=tuple(_fifos(streams, backend)),
+        fifos=fifos,
         latency_cycles=streams.outcome.cycles[0],
         interval_cycles=streams.outcome.interval,
+        bram_18k_saved=sum(fifo.bram_18k_saved for fifo in fifos),
+        lut_saved=sum(fifo.lut_saved for fifo in fifos),
     )
 
 

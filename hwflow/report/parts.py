@@ -191,3 +191,55 @@ class CostData:
     dsp_post_synthesis_equivalent: Interval
     bram_18k_post_synthesis_equivalent: Interval
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FifoData:
+    """One FIFO.
+
+    Attributes:
+        name: name of the value, with the number of the copy where a stream is copied.
+        layer: the layer whose result it carries, or whose padded input.
+        source: process that writes.
+        target: process that reads.
+        tokens: words for one inference, which hls4ml makes it deep.
+        width: bits of a word.
+        depth: words that it holds.
+        least: words with which the design cannot lock.
+        why: what the depth rests on.
+        bram_18k: estimated block RAMs.
+        bram_18k_saved: block RAMs less than with all words of an inference.
+        lut_saved: look-up tables less, likewise (csynth).
+    """
+
+    name: str
+    layer: str
+    source: str
+    target: str
+    tokens: int
+    width: int
+    depth: int
+    least: int
+    why: str
+    bram_18k: float
+    bram_18k_saved: float
+    lut_saved: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FifosData:
+    """All FIFOs of a design in io_stream.
+
+    Attributes:
+        fifos: one record for each.
+        latency_cycles: cycles of one inference, in the model of the streams.
+        interval_cycles: cycles from the end of one inference to that of the next.
+        bram_18k_saved: estimated block RAMs less than with all words of an inference, in all.
+        lut_saved: look-up tables less, likewise (csynth).
+    """
+
+    fifos: tuple[FifoData, ...]
+    latency_cycles: int
+    interval_cycles: int
+    bram_18k_saved: float
+    lut_saved: float

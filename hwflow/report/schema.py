@@ -23,6 +23,7 @@ from hwflow.report.parts import (
     ConstantData,
     CostData,
     Digest,
+    FifosData,
     Interval,
     Range,
     RequantizerData,
@@ -193,6 +194,7 @@ class ReportData:
         quantisation: quantised model against float reference; None where it was not compared.
         no_quantisation: why it was not, or empty.
         estimate: resources and timing.
+        fifos: depth of each FIFO, and why; None in io_parallel.
         synthesized: what vendor tools reported, beside the estimate; None where none was read.
         warnings: what the reader should know.
         stages: time by stage; empty where the caller gives none.
@@ -218,6 +220,7 @@ class ReportData:
     quantisation: ReportedBudget | None
     no_quantisation: str
     estimate: EstimateData
+    fifos: FifosData | None
     synthesized: SynthesisData | None
     warnings: tuple[WarningData, ...]
     stages: tuple[Stage, ...]

@@ -1,9 +1,11 @@
 """Depths of FIFOs: what users set, what is tried, what estimates and projects have."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import hwflow
@@ -11,7 +13,9 @@ from hwflow.core.errors import CompileError
 from hwflow.estimate.graph import estimate
 from hwflow.project.design import Design
 from hwflow.project.fifos import fifos_of
+from hwflow.report import schema
 from hwflow.report.fifos import tried
+from hwflow.report.manifest.comparison import compare_paths
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODELS = Path(__file__).parents[1] / "models"
@@ -92,8 +96,26 @@ def test_a_written_project_has_its_fifos(tmp_path: Path) -> None:
         fifos_of(tmp_path / "net", {}, backend="Vivado")
 
 
+def test_report_and_manifest_keep_depths_with_their_reasons(tmp_path: Path) -> None:
+    before = compiled({}).write(tmp_path / "before")
+    after = compiled({"pool1": 40}).write(tmp_path / "after")
+    form = json.loads(Path(schema.__file__).with_name("schema.json").read_text())
+    content = json.loads((before / "report.json").read_text())
+    jsonschema.validate(content, form)
+    kept = {fifo["name"]: fifo for fifo in content["fifos"]["fifos"]}
+    assert kept["pool1_cpy2"]["depth"] == kept["pool1_cpy2"]["least"] > 2
+    assert "conv2__pad" in kept["pool1_cpy2"]["why"]
+    for page in ("report.html", "report.md"):
+        assert kept["pool1_cpy2"]["why"] in (before / page).read_text().replace("\\", "")
+    found = compare_paths(before, after).changes
+    changed = {(c.name, c.what): c.after for c in found if c.section == "fifos"}
+    assert changed["pool1_cpy2", "depth"] == 40
+    assert changed["pool1_cpy2", "why"] == "as set; it cannot lock"
+
+
 def test_projects_in_io_parallel_have_none(tmp_path: Path) -> None:
-    compiled({}, "io_parallel").write(tmp_path / "net")
+    folder = compiled({}, "io_parallel").write(tmp_path / "net")
+    assert json.loads((folder / "report.json").read_text())["fifos"] is None
     with pytest.raises(CompileError, match="HW122"):
         fifos_of(tmp_path / "net", {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hwflow.cli.terminal import console, print_json, table
@@ -9,7 +10,8 @@ from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.project.design import Design
-    from hwflow.report.fifos import FifosData, Tried
+    from hwflow.report.fifos import Tried
+    from hwflow.report.parts import FifosData
 
 
 def print_fifos(design: Design, found: FifosData, tried: Tried, *, json: bool) -> None:
@@ -18,7 +20,7 @@ def print_fifos(design: Design, found: FifosData, tried: Tried, *, json: bool) -
     if json:
         told = {
             "model": design.source,
-            **found.as_dict(),
+            **asdict(found),
             "tried": {
                 "depths": dict(tried.depths),
                 "least": dict(tried.least),

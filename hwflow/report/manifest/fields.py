@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 LONGEST_LINE = 400
 """Characters of a text; longer ones are cut when a manifest is written."""
@@ -30,6 +30,14 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 FilePath = Annotated[Line, AfterValidator(_inside)]
 Scalar = bool | int | float | Line | None
 Count = Annotated[int, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """A record that takes what it names and nothing else, and does not change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 def cut(text: object) -> str:

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from hwflow.report.manifest.fields import Count, FilePath, Line, Scalar, Sha256
+from hwflow.report.manifest.fields import Count, FilePath, Line, Scalar, Sha256, Strict
+from hwflow.report.manifest.fifo import Fifo
 
 SCHEMA: Final = "hwflow-manifest/1"
 """Name and version of the form; the version grows when a field changes its meaning or goes."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
-    )
-
-
-class Model(_Strict):
+class Model(Strict):
     """The model that was built.
 
     Attributes:
@@ -37,7 +32,7 @@ class Model(_Strict):
     sha256: Sha256
 
 
-class Target(_Strict):
+class Target(Strict):
     """What the hardware is generated for, and the defaults of layers, resolved.
 
     Attributes:
@@ -64,7 +59,7 @@ class Target(_Strict):
     reuse_factor: int | Line
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """Settings beside those of the target.
 
     Attributes:
@@ -78,7 +73,7 @@ class Settings(_Strict):
     verify: dict[Line, Scalar]
 
 
-class Plugin(_Strict):
+class Plugin(Strict):
     """An operator beside hwflow's own.
 
     Attributes:
@@ -92,7 +87,7 @@ class Plugin(_Strict):
     sha256: Sha256 | None
 
 
-class Data(_Strict):
+class Data(Strict):
     """What the build was tried on.
 
     Attributes:
@@ -108,7 +103,7 @@ class Data(_Strict):
     seed: int | None
 
 
-class Port(_Strict):
+class Port(Strict):
     """A graph input or output.
 
     Attributes:
@@ -126,7 +121,7 @@ class Port(_Strict):
     sha256: Sha256
 
 
-class Cost(_Strict):
+class Cost(Strict):
     """Estimated figures; areas add up over layers. ``docs/report.md`` says what each stands for."""
 
     lut: float
@@ -139,7 +134,7 @@ class Cost(_Strict):
     ff_synth: float
 
 
-class Observed(_Strict):
+class Observed(Strict):
     """What the data did to a layer.
 
     Attributes:
@@ -159,7 +154,7 @@ class Observed(_Strict):
     sha256: Sha256
 
 
-class Layer(_Strict):
+class Layer(Strict):
     """One layer of the hardware graph.
 
     Attributes:
@@ -201,7 +196,7 @@ class Layer(_Strict):
     lossless_mismatches: Count | None
 
 
-class Statement(_Strict):
+class Statement(Strict):
     """One of the two statements: whether it holds, and how many values of how many differ.
 
     ``verdict`` is what the hardware is to the model; empty where no model is compared.
@@ -213,7 +208,7 @@ class Statement(_Strict):
     verdict: Line = ""
 
 
-class Output(_Strict):
+class Output(Strict):
     """An output of the hardware against the quantised model; None where there is no such figure."""
 
     name: Line
@@ -225,7 +220,7 @@ class Output(_Strict):
     sqnr_db: float | None
 
 
-class Results(_Strict):
+class Results(Strict):
     """What was found out with data.
 
     Attributes:
@@ -245,7 +240,7 @@ def _unique(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return layers
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """Everything that identifies a build.
 
     Attributes:
@@ -261,6 +256,7 @@ class Manifest(_Strict):
         ports: inputs, then outputs.
         graph_sha256: digest of the hardware graph.
         layers: the layers in order of computation.
+        fifos: the FIFOs; empty in io_parallel.
         total: estimated cost of the whole.
         fits: ``yes``, ``borderline`` or ``no``.
         results: what was found out with data; None without data.
@@ -280,6 +276,7 @@ class Manifest(_Strict):
     ports: tuple[Port, ...]
     graph_sha256: Sha256
     layers: Annotated[tuple[Layer, ...], AfterValidator(_unique)]
+    fifos: tuple[Fifo, ...] = ()
     total: Cost
     fits: Line | None
     results: Results | None

@@ -22,6 +22,7 @@ from hwflow.ir.op import Target
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.report.manifest import digests, schema
 from hwflow.report.manifest.fields import cut, distinct
+from hwflow.report.manifest.fifo import Fifo
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import SCHEMA, Manifest
 from hwflow.report.parts import CostData
@@ -97,6 +98,7 @@ def manifest(build: Build) -> Manifest:
         ports=tuple(_ports(build)),
         graph_sha256=digests.graph_digest(graph),
         layers=tuple(_layers(build)),
+        fifos=tuple(_fifos(report)),
         total=_cost(report.estimate.total),
         fits=report.estimate.fits,
         results=_results(build),
@@ -254,6 +256,11 @@ def _observed(data: LayerData, values: FixedArray | None) -> schema.Observed | N
         high=counters.observed.high,
         sha256=digests.raw_digest(values),
     )
+
+
+def _fifos(report: ReportData) -> Iterator[Fifo]:
+    for f in () if report.fifos is None else report.fifos.fifos:
+        yield Fifo(name=f.name, tokens=f.tokens, depth=f.depth, least=f.least, why=cut(f.why))
 
 
 def _cost(cost: CostData) -> schema.Cost:
