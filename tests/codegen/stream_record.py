@@ -74,22 +74,30 @@ def record(graph: Graph, target: Target, folder: Path) -> Recording:
     firmware = folder / "project" / "firmware"
     (firmware / "ap_types" / "hls_stream.h").write_text(STREAM)
     code = project.text(f"firmware/{graph.name}.cpp")
-    head = code[: code.index("// hls-fpga-machine-learning insert IO")]
-    ports = PORT.findall(head[head.index(f"void {graph.name}(") :])
-    declared = {name for _, name in ports}
-    inputs = [name for _, name in ports[: len(graph.inputs)]]
-    (folder / "main.cpp").write_text(_main(graph, ports, inputs))
+    ports, inputs = _ports(graph, code)
+    (folder / "main.cpp").write_text(main_program(graph, code))
     log = _run(folder, firmware)
-    known = declared | set(re.findall(r'hls::stream<\w+> (\w+)\("', code))
+    known = {name: name for _, name in ports}
+    known |= {name: name for name in re.findall(r'hls::stream<\w+> (\w+)\("', code)}
+    known |= {view: known[name] for view, name in re.findall(r"auto& (\w+) = (\w+);", code)}
     streams = {
-        process: [arg for arg in re.split(r"[,\s]+", arguments) if arg in known]
+        process: [known[arg] for arg in re.split(r"[,\s]+", arguments) if arg in known]
         for arguments, process in CALL.findall(code)
     }
     depths = {name: int(depth) for name, depth in PRAGMA.findall(code)}
     return Recording(streams, _by_process(log, streams, inputs), depths)
 
 
-def _main(graph: Graph, ports: Sequence[tuple[str, str]], inputs: Sequence[str]) -> str:
+def _ports(graph: Graph, code: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return type and name of the top function's ports, and the names of its inputs."""
+    head = code[: code.index("// hls-fpga-machine-learning insert IO")]
+    ports = PORT.findall(head[head.index(f"void {graph.name}(") :])
+    return ports, [name for _, name in ports[: len(graph.inputs)]]
+
+
+def main_program(graph: Graph, code: str) -> str:
+    """Return a program that calls a top function once, with all values 0."""
+    ports, inputs = _ports(graph, code)
     lines = [
         f'#include "firmware/{graph.name}.cpp"',
         "namespace nnet {",
