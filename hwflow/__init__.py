@@ -2,8 +2,8 @@
 
 ``load`` reads a model, ``quantize`` makes one of a float model, ``ensemble`` merges several,
 ``convert`` writes one as a QONNX file, ``compile`` makes a ``Design``; a design can ``simulate``,
-``verify``, ``estimate``, ``write`` and ``report``. ``fit`` chooses the settings of a design. Heavy
-libraries are imported when they are needed.
+``verify``, ``estimate``, ``write`` and ``report``. ``load_project`` opens one that was written.
+``fit`` chooses the settings of a design. Heavy libraries are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwflow.frontends.quantization import quantize
     from hwflow.project.compiler import compile  # noqa: A004 - the public name
     from hwflow.project.design import Design
+    from hwflow.project.stored import load_project
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "ensemble",
     "fit",
     "load",
+    "load_project",
     "quantize",
 ]
 
@@ -47,6 +49,7 @@ _HOME = {
     "ensemble": "hwflow.frontends.ensemble",
     "fit": "hwflow.fitting.fit",
     "load": "hwflow.frontends",
+    "load_project": "hwflow.project.stored",
     "quantize": "hwflow.frontends.quantization",
 }
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import blocks, designs, fitting, models, projects, tools
+from hwflow.cli import blocks, designs, fitting, hardware, models, projects, tools
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
 BUG = 70
 """Exit status of an error that is hwflow's own: ``EX_SOFTWARE`` of BSD's ``sysexits.h``."""
 
-__all__ = ["BUG", "app", "blocks", "designs", "fitting", "main", "models", "projects", "tools"]
+__all__ = [
+    "BUG",
+    "app",
+    "blocks",
+    "designs",
+    "fitting",
+    "hardware",
+    "main",
+    "models",
+    "projects",
+    "tools",
+]
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -16,6 +16,7 @@ from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.ir.cost import Estimate
 from hwflow.ir.op import Op
 from hwflow.package.benches import bench_files
+from hwflow.package.catalog.files import catalog_files
 from hwflow.package.description import (
     DESCRIPTION_FILE,
     SCHEMA,
@@ -28,6 +29,7 @@ from hwflow.package.description import (
     Target,
     Vectors,
 )
+from hwflow.package.drivers.files import driver_files
 from hwflow.package.page import page_files
 from hwflow.package.ports import block_ports
 from hwflow.package.registers import control_window, windows
@@ -119,6 +121,7 @@ def make_block(
     digests = description.files | _digests(made)
     whole = description.model_copy(update={"files": dict(sorted(digests.items()))})
     made |= script_files(description, names) | page_files(description, names)
+    made |= driver_files(description) | catalog_files(description)
     return Block(whole, {**hls, **vectors, **made, DESCRIPTION_FILE: whole.to_json().encode()})
 
 

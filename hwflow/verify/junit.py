@@ -19,7 +19,11 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(
-    name: str, checks: Sequence[Check], seconds: float, properties: Mapping[str, str]
+    name: str,
+    checks: Sequence[Check],
+    seconds: float,
+    properties: Mapping[str, str],
+    verb: str = "verify",
 ) -> str:
     """Return the XML of one run.
 
@@ -28,9 +32,11 @@ def to_junit(
         checks: the checks in order.
         seconds: that the run took.
         properties: what the run rests on, for people.
+        verb: the command that ran.
     """
     failures = sum(not check.passed for check in checks)
-    root, suite = _suite(name, properties, seconds, tests=len(checks), failures=failures)
+    title = f"{verb} {name}"
+    root, suite = _suite(title, properties, seconds, tests=len(checks), failures=failures)
     for check in checks:
         _add_case(suite, name, check)
     return _text_of(root)
@@ -44,7 +50,8 @@ def errors_junit(name: str, findings: Sequence[Diagnostic], properties: Mapping[
         findings: why nothing was checked.
         properties: see ``to_junit``.
     """
-    root, suite = _suite(name, properties, tests=len(findings), errors=len(findings))
+    title = f"verify {name}"
+    root, suite = _suite(title, properties, tests=len(findings), errors=len(findings))
     for number, finding in enumerate(findings, 1):
         place = f", {finding.where}" if finding.where else ""
         attributes = {
@@ -60,13 +67,13 @@ def errors_junit(name: str, findings: Sequence[Diagnostic], properties: Mapping[
 
 
 def _suite(
-    name: str, properties: Mapping[str, str], seconds: float = 0.0, **counted: int
+    title: str, properties: Mapping[str, str], seconds: float = 0.0, **counted: int
 ) -> tuple[ET.Element, ET.Element]:
     """Return the root and its one suite, with what was counted and the properties."""
     kinds = ("tests", "failures", "errors", "skipped")
     counts = {kind: str(counted.get(kind, 0)) for kind in kinds} | {"time": f"{seconds:.3f}"}
     root = ET.Element("testsuites", {"name": "hwflow", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(f"hwflow verify {name}"), **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": _clean(f"hwflow {title}"), **counts})
     listed = ET.SubElement(suite, "properties")
     for key, value in properties.items():
         ET.SubElement(listed, "property", {"name": key, "value": _clean(value)})

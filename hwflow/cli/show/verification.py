@@ -48,9 +48,7 @@ def print_checks(found: CheckedDesign, *, json: bool) -> None:
         print_json(content)
         return
     print_verification(found.design, found.verification)
-    _checks(found.checks)
-    verdict = f"[red]{outcome(found.checks)}[/]"
-    console.print(f"[green]all {len(found.checks)} checks pass[/]" if found.passed else verdict)
+    print_check_table(found.checks)
 
 
 def print_verification(design: Design, found: Verification) -> None:
@@ -97,13 +95,17 @@ def _budget(found: Budget) -> None:
         console.print(f"layers    lowest SQNR of {len(found.layers)}: {', '.join(texts)}")
 
 
-def _checks(checks: Sequence[Check]) -> None:
+def print_check_table(checks: Sequence[Check]) -> None:
+    """Print every check, and what they came to."""
     shown = table(("check", "value", "limit", "", ""), title="checks")
     for check in checks:
         verdict = "[green]pass[/]" if check.passed else "[red]FAIL[/]"
         cells = map(escape, (check.name, check.value, check.limit))
         shown.add_row(*cells, verdict, escape(check.detail))
     console.print(shown)
+    said = outcome(checks)
+    whole = f"[green]all {len(checks)} checks pass[/]"
+    console.print(whole if said == "passed" else f"[red]{said}[/]")
 
 
 def _statement(said: Statement) -> None:

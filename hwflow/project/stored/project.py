@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from hwflow.codegen.golden.model import GoldenModel
 from hwflow.codegen.project import MARKER
@@ -96,6 +99,26 @@ class StoredProject:
         """
         if self.plugins:
             raise CompileError([unasked(self.folder, self.plugins)])
+
+    def predict(self, x: Any) -> Any:
+        """Return what the hardware gives for data, bit for bit, as hls4ml's bridge does.
+
+        Args:
+            x: an array for a single input, a list of arrays in the inputs' order, arrays by input
+                name, or the path of a data file; shapes are those of the model, batch first.
+
+        Returns:
+            float64 in the model's shape: an array, or a list of them in the outputs' order.
+
+        Raises:
+            CompileError: the data does not suit the inputs.
+        """
+        if isinstance(x, (list, tuple)):
+            x = {port.name: a for port, a in zip(self.design.graph.inputs, x, strict=True)}
+        batches = list(self.judged.stream(x))
+        names = [port.name for port in self.design.graph.outputs]
+        found = [np.concatenate([batch.outputs[name] for batch in batches]) for name in names]
+        return found if len(found) > 1 else found[0]
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -1,0 +1,1 @@
+"""Blocks in the catalogues of other tools: FuseSoC, edalize, LiteX, hls4ml."""
