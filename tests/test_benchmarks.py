@@ -30,6 +30,7 @@ from tests.benchmarks.bench_simulate import (
 from tests.benchmarks.calibration_points import Figure, figures_of, target_of
 from tests.benchmarks.learned_intervals import Rule, fitted, learned
 from tests.benchmarks.networks import networks
+from tests.benchmarks.refitted import left_out_errors
 from tests.benchmarks.report_graphs import GraphOfCalls, UnusableError
 from tests.benchmarks.table import Row, as_json, text
 from tests.benchmarks.timing import peak_megabytes, shortest
@@ -177,6 +178,21 @@ def test_intervals_hold_as_many_designs_of_other_repositories_as_they_say() -> N
     low, high = learned(known).ends(known)
     unseen = [np.log(f.real / 1e6) for f in drawn(400)]
     assert 0.8 < np.mean([low <= r <= high for r in unseen]) < 0.98
+
+
+def test_scales_are_fitted_without_the_repository_that_they_are_tried_on() -> None:
+    def figure(k: int, factor: float, parts: tuple[float, float]) -> Figure:
+        real = factor * (1.5 * parts[0] + 0.75 * parts[1])
+        named = (("a", parts[0]), ("b", parts[1]))
+        return Figure("lut", f"r{k}", "", real, Estimate(sum(parts)), named)
+
+    rng = np.random.default_rng(2)
+    parts = [(float(a), float(b)) for a, b in rng.uniform(1e4, 1e6, (12, 2))]
+    alike = [figure(k, 1.0, two) for k, two in enumerate(parts)]
+    assert max(left_out_errors(alike)) < 4  # factors are tried in steps of 5 %
+    assert np.mean([f.smape for f in alike]) > 10
+    odd = [*alike[:-1], figure(11, 3.0, parts[11])]
+    assert left_out_errors(odd)[-1] == pytest.approx(100, abs=4)  # 200 (3 - 1) / (3 + 1)
 
 
 def test_intervals_are_learned_on_what_is_fitted() -> None:

@@ -40,7 +40,10 @@ FLAGS = (
 UNROLLED_CONV = "conv2dRolled"
 """A streamed convolution unrolled over all positions, as hls4ml made them in 2020."""
 
-SAME_AUTHOR = {"axiotisk/Vitis_Accel_Projects": "alex-yang-upenn/accelerator_wrapper"}
+SAME_AUTHOR = {
+    "axiotisk/Vitis_Accel_Projects": "alex-yang-upenn/accelerator_wrapper",
+    "alex-yang-upenn/vitis_accel_backend_test": "alex-yang-upenn/accelerator_wrapper",
+}
 """Repositories with what looks like the same network count as one."""
 
 
@@ -53,6 +56,7 @@ class Figure:
     design: str
     real: float
     estimate: Estimate
+    parts: tuple[tuple[str, float], ...] = ()
 
     @property
     def inside(self) -> bool:
@@ -62,8 +66,12 @@ class Figure:
     @property
     def smape(self) -> float:
         """Symmetric error in per cent, 200 |a - b| / (a + b)."""
-        total = self.real + self.estimate.value
-        return 200.0 * abs(self.real - self.estimate.value) / total if total else 0.0
+        return smape(self.real, self.estimate.value)
+
+
+def smape(a: float, b: float) -> float:
+    """Return the symmetric error of two figures in per cent."""
+    return 200.0 * abs(a - b) / (a + b) if a + b else 0.0
 
 
 def figures_of(point: Point, cost: Cost) -> Iterator[Figure]:

@@ -184,7 +184,12 @@ def _exact(of: _Sum, accum_t: FixedType | None, x: TensorType) -> TensorType:
     full = TensorType.exactly(shape, total.lo, total.hi, total.dtype.fractional)
     if accum_t is None:
         return full
-    return full.cast(accum_t) if keeps_products(accum_t, full) else TensorType.full(shape, accum_t)
+    if keeps_products(accum_t, full):
+        return full.cast(accum_t)
+    full = TensorType.full(shape, accum_t)
+    # a sum of no products is the bias
+    empty, alone = ~(of.op.matrix != 0).any(axis=0), of.op.bias.cast(accum_t).raw
+    return replace(full, lo=np.where(empty, alone, full.lo), hi=np.where(empty, alone, full.hi))
 
 
 @lru_cache(maxsize=64)
