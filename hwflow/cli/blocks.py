@@ -29,6 +29,13 @@ class WidthOption(StrEnum):
     bits_128 = "128"
 
 
+class EdgeOption(StrEnum):
+    """What the lanes hold."""
+
+    raw = "raw"
+    float32 = "float32"
+
+
 class KindOption(StrEnum):
     """What the block is exported as."""
 
@@ -45,6 +52,9 @@ def package(
         BusOption, typer.Option(help="AXI4-Stream, AXI4-Lite alone, or AXI4 masters.")
     ] = BusOption.axis,
     data_width: Annotated[WidthOption, typer.Option(help="Bits of a word.")] = WidthOption.auto,
+    edge: Annotated[
+        EdgeOption, typer.Option(help="Integers, or real numbers that the block rounds and scales.")
+    ] = EdgeOption.raw,
     target: Annotated[
         KindOption, typer.Option(help="For Vivado's catalogue, or for v++ (Alveo).")
     ] = KindOption.ip,
@@ -62,7 +72,7 @@ def package(
 
     width = None if data_width is WidthOption.auto else int(data_width)
     kernel = target is KindOption.vitis_kernel
-    wishes = Wishes(interface=interface.value, data_width=width, kernel=kernel)
+    wishes = Wishes(interface=interface.value, data_width=width, edge=edge.value, kernel=kernel)
     with terminal.stage_progress(quiet=json) as progress:
         found = package_project(project, out, wishes, plugin or (), progress=progress)
     print_package(found, json=json)

@@ -32,6 +32,7 @@ from hwflow.package.description import (
 from hwflow.package.drivers.files import driver_files
 from hwflow.package.page import page_files
 from hwflow.package.ports import block_ports
+from hwflow.package.reals import lanes_of, reals_of
 from hwflow.package.registers import control_window, windows
 from hwflow.package.scripts import script_files, tool_names
 from hwflow.package.vectors import frame_bytes, mantissas
@@ -97,7 +98,7 @@ def make_block(
         plugins: operators that the project was made with, as for ``compile``.
 
     Raises:
-        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW594, it cannot be
+        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW595, it cannot be
             packaged as wished; and what opening a project finds.
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
@@ -106,7 +107,11 @@ def make_block(
     design = stored.design
     ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
     values = mantissas(stored, ports)
-    vectors = {f"vectors/{p.name}.bin": frame_bytes(values[p.name], p) for p in ports}
+    graph, graph_ports = design.graph, (*design.graph.inputs, *design.graph.outputs)
+    vectors = {
+        f"vectors/{p.name}.bin": frame_bytes(lanes_of(graph, own, p, values[p.name]), p)
+        for own, p in zip(graph_ports, ports, strict=True)
+    }
     hls = {
         f"hls/{path}": content
         for path, content in design.project.files.items()
@@ -115,7 +120,12 @@ def make_block(
     frames = len(next(iter(values.values())))
     description = _described(design, wishes, ports, frames, files=hls | vectors)
     pairs = _pairs(design, description.ports)
-    names = code_names(description, pairs) | tool_names(description)
+    reals = {
+        p.name: reals_of(graph, own, p)
+        for own, p in zip(graph_ports, ports, strict=True)
+        if wishes.edge == "float32"
+    }
+    names = code_names(description, pairs, reals) | tool_names(description)
     made = {f"hls/{path}": content for path, content in wrapper_files(description, names).items()}
     made |= bench_files(description, names)
     digests = description.files | _digests(made)

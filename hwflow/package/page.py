@@ -7,6 +7,7 @@ from typing import Any
 
 from hwflow.package.description import Description, Figure, Port
 from hwflow.package.wrapper import rendered
+from hwflow.report.markup import plain
 
 LEFT, WIDE = 80, 660
 """Where words begin in the picture, and how wide they are, in pixels."""
@@ -38,7 +39,13 @@ def page_files(description: Description, names: Mapping[str, Any]) -> dict[str, 
         name: _figure(value) for name, value in description.figures if isinstance(value, Figure)
     }
     ports = [_Shown(port) for port in description.ports]
-    page = {**names, "ports": ports, "figures": figures, "float32": description.edge == "float32"}
+    page = {
+        **names,
+        "ports": ports,
+        "figures": figures,
+        "float32": description.edge == "float32",
+        "plain": plain,
+    }
     return {
         "README.md": rendered("README.md.j2", page),
         "packing.svg": rendered("packing.svg.j2", page),

@@ -12,6 +12,7 @@ from hwflow.codegen.bench import HlsPort
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
 from hwflow.package.description import Description, Port, Register
+from hwflow.package.reals import Reals
 
 SIDE_CHANNELS = {
     ("Vitis", "input"): "0, 0, 0",
@@ -40,6 +41,7 @@ class PortCode:
         several: whether the network has several inputs.
         backend: the HLS tool.
         errors: name of the register that counts wrong packets, or empty.
+        reals: how real numbers in the lanes are made; None for integers.
     """
 
     port: Port
@@ -48,6 +50,7 @@ class PortCode:
     several: bool
     backend: str
     errors: str = ""
+    reals: Reals | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Return what the description says: of the port, of its elements, or of its packing."""
@@ -69,8 +72,15 @@ class PortCode:
     @property
     def format(self) -> str:
         """Class of C++ that reads and writes lanes."""
+        if self.reals is not None:
+            return self.reals.format
         e = self.port.element
         return f"Integers<{e.lane_bits}, {e.width}, {str(e.signed).lower()}>"
+
+    @property
+    def table(self) -> str:
+        """The C++ of the table that the lanes refer to, or nothing."""
+        return "" if self.reals is None else self.reals.table
 
     @property
     def mover(self) -> str:
@@ -173,12 +183,17 @@ def rendered(template: str, names: Mapping[str, Any]) -> bytes:
     return environment.get_template(template).render(**names).encode()
 
 
-def code_names(description: Description, hls: Sequence[tuple[Port, HlsPort]]) -> dict[str, Any]:
+def code_names(
+    description: Description,
+    hls: Sequence[tuple[Port, HlsPort]],
+    reals: Mapping[str, Reals],
+) -> dict[str, Any]:
     """Return what the templates of a block refer to.
 
     Args:
         description: the block.
         hls: its ports with those of the network.
+        reals: how real numbers are made, by port, where lanes hold them.
     """
     streams = description.target.io_type == "io_stream"
     errors = {
@@ -194,6 +209,7 @@ def code_names(description: Description, hls: Sequence[tuple[Port, HlsPort]]) ->
             several=len(description.inputs) > 1,
             backend=description.target.backend,
             errors=errors.get(port.name, ""),
+            reals=reals.get(port.name),
         )
         for port, own in hls
     ]

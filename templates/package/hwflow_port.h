@@ -18,14 +18,14 @@ constexpr int common(int a, int b) { return b == 0 ? a : common(b, a % b); }
 template <int LANE, int WIDTH, bool SIGNED> struct Integers {
     static const int lane = LANE;
 
-    template <class T, int WORD> static T get(const ap_uint<WORD> &word, int place) {
+    template <class T, int WORD> static T get(const ap_uint<WORD> &word, int place, int) {
 #pragma HLS INLINE
         T element;
         element.range(WIDTH - 1, 0) = word.range(place * LANE + WIDTH - 1, place * LANE);
         return element;
     }
 
-    template <class T, int WORD> static void put(ap_uint<WORD> &word, int place, T element) {
+    template <class T, int WORD> static void put(ap_uint<WORD> &word, int place, T element, int) {
 #pragma HLS INLINE
         ap_uint<WIDTH> bits = element.range(WIDTH - 1, 0);
         ap_uint<LANE> wide = bits;
@@ -34,6 +34,79 @@ template <int LANE, int WIDTH, bool SIGNED> struct Integers {
             wide[i] = SIGNED ? bits[WIDTH - 1] : ap_uint<1>(0);
         }
         word.range(place * LANE + LANE - 1, place * LANE) = wide;
+    }
+};
+
+union Single {
+    float value;
+    unsigned bits;
+};
+
+// The float in a lane; a negative zero is zero.
+template <int WORD> float real_at(const ap_uint<WORD> &word, int place) {
+#pragma HLS INLINE
+    const ap_uint<32> bits = word.range(place * 32 + 31, place * 32);
+    Single single;
+    single.bits = bits == 0x80000000u ? 0u : bits.to_uint();
+    return single.value;
+}
+
+template <int WORD> void set_real(ap_uint<WORD> &word, int place, float value) {
+#pragma HLS INLINE
+    Single single;
+    single.value = value;
+    word.range(place * 32 + 31, place * 32) = ap_uint<32>(single.bits);
+}
+
+// Real numbers in lanes, in float32, assigned to the type of an element.
+struct Assigned {
+    template <class T, int WORD> static T get(const ap_uint<WORD> &word, int place, int) {
+#pragma HLS INLINE
+        T element = real_at(word, place);
+        return element;
+    }
+};
+
+// The same, for elements whose scale is no power of two: TABLE::least(number, k) is the least float
+// that is given at least the k-th level, as a number that keeps the order of floats.
+template <class TABLE, int WIDTH> struct Levels {
+    template <class T, int WORD> static T get(const ap_uint<WORD> &word, int place, int number) {
+#pragma HLS INLINE
+        Single single;
+        single.value = real_at(word, place);
+        const unsigned key = single.bits >> 31 ? ~single.bits : single.bits | 0x80000000u;
+        int level = 0;
+        for (int step = TABLE::first_step; step > 0; step /= 2) {
+#pragma HLS UNROLL
+            if (level + step < TABLE::levels && TABLE::least(number, level + step) <= key)
+                level += step;
+        }
+        T element;
+        element.range(WIDTH - 1, 0) = ap_int<WIDTH + 1>(level + TABLE::lowest(number)).range(WIDTH - 1, 0);
+        return element;
+    }
+};
+
+// The real numbers of elements whose float holds every bit.
+struct Exact {
+    template <class T, int WORD> static void put(ap_uint<WORD> &word, int place, T element, int) {
+#pragma HLS INLINE
+        set_real(word, place, element.to_float());
+    }
+};
+
+// The same for all others: TABLE::scale and TABLE::offset give them, each operation rounded.
+template <class TABLE, int WIDTH, bool SIGNED> struct Scaled {
+    template <class T, int WORD> static void put(ap_uint<WORD> &word, int place, T element, int number) {
+#pragma HLS INLINE
+        ap_uint<WIDTH> bits = element.range(WIDTH - 1, 0);
+        ap_int<64> mantissa = bits;
+        for (int i = WIDTH; i < 64; i++) {
+#pragma HLS UNROLL
+            mantissa[i] = SIGNED ? bits[WIDTH - 1] : ap_uint<1>(0);
+        }
+        const double product = (double)mantissa.to_int64() * TABLE::scale(number);
+        set_real(word, place, (float)(product + TABLE::offset(number)));
     }
 };
 
@@ -63,7 +136,7 @@ template <class FORMAT, class T, int LANES, int ELEMENTS> class ToArray {
         for (int i = 0; i < LANES; i++) {
 #pragma HLS UNROLL
             if (number * LANES + i < ELEMENTS)
-                array[number * LANES + i] = FORMAT::template get<T>(word, i);
+                array[number * LANES + i] = FORMAT::template get<T>(word, i, number * LANES + i);
         }
     }
 };
@@ -80,7 +153,8 @@ template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class To
         for (int i = 0; i < steps::size; i++) {
 #pragma HLS UNROLL
             beat[number % steps::in_chunk * steps::size + i] =
-                FORMAT::template get<typename BEAT::value_type>(word, number % steps::in_word * steps::size + i);
+                FORMAT::template get<typename BEAT::value_type>(
+                    word, number % steps::in_word * steps::size + i, number * steps::size + i);
         }
         if (number % steps::in_chunk == steps::in_chunk - 1)
             stream.write(beat);
@@ -103,7 +177,7 @@ template <class FORMAT, class T, int LANES, int ELEMENTS> class FromArray {
         for (int i = 0; i < LANES; i++) {
 #pragma HLS UNROLL
             if (number * LANES + i < ELEMENTS)
-                FORMAT::put(word, i, array[number * LANES + i]);
+                FORMAT::put(word, i, array[number * LANES + i], number * LANES + i);
         }
     }
 };
@@ -126,7 +200,7 @@ template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class Fr
         for (int i = 0; i < steps::size; i++) {
 #pragma HLS UNROLL
             FORMAT::put(word, number % steps::in_word * steps::size + i,
-                        beat[number % steps::in_chunk * steps::size + i]);
+                        beat[number % steps::in_chunk * steps::size + i], number * steps::size + i);
         }
     }
 

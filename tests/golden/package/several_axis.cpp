@@ -87,7 +87,7 @@ elements:
     frame = verdict.ends ? 0 : frame + 1;
 }
 
-// Write one frame of v24; the last beat waits until the frame's packet was judged.
+// Write one frame of m_axis_v24; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v24_(
     hls::stream<layer3_t> &layer6_cpy1_,
     hls::stream<verdict_t> &verdicts,
@@ -121,7 +121,7 @@ elements:
     *frames = ++count;
 }
 
-// Write one frame of v34; the last beat waits until the frame's packet was judged.
+// Write one frame of m_axis_v34; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v34_(
     hls::stream<layer5_t> &layer5_out_,
     hls::stream<verdict_t> &verdicts,

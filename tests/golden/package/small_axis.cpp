@@ -62,7 +62,7 @@ elements:
     frame = verdict.ends ? 0 : frame + 1;
 }
 
-// Write one frame of v25; the last beat waits until the frame's packet was judged.
+// Write one frame of m_axis_v25; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v25_(
     result_t layer2_out_[3],
     hls::stream<verdict_t> &verdicts,

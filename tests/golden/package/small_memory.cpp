@@ -5,7 +5,7 @@
 unsigned fixture_ip_resets = 0;
 #endif
 
-// Read the frame of x that begins with a word.
+// Read the frame of x_in that begins with a word.
 static void read_x_in_(const word_t *words, unsigned first, input_t x_in_[4]) {
     x_in_mover_ frame;
     word_t word = 0;
@@ -19,7 +19,7 @@ elements:
     }
 }
 
-// Write a frame of v25.
+// Write a frame of v25_out.
 static void write_v25_out_(result_t layer2_out_[3], word_t *words, unsigned first) {
     v25_out_mover_ frame;
     word_t word = 0;
