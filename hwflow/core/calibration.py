@@ -25,7 +25,10 @@ MAX_BYTES = 1_000_000
 SMALLEST, LARGEST = 0.05, 20.0
 """Factors beyond these correct no estimate: something else is wrong."""
 
-Figure = Literal["lut", "ff", "dsp", "bram_18k", "latency_cycles", "ii", "lut_synth", "ff_synth"]
+Figure = Literal[
+    "lut", "ff", "dsp", "bram_18k", "latency_cycles", "ii",
+    "lut_synth", "ff_synth", "dsp_synth", "bram_18k_synth",
+]  # fmt: skip
 """Figures that have factors, by their names in a cost."""
 
 Tool = Annotated[str, StringConstraints(pattern=r"^(vitis|vivado) 20\d\d\.\d$")]
