@@ -9,7 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.core.files import read_limited
@@ -105,6 +112,26 @@ class IdlePower(_Strict):
     source: Line
 
 
+class BoardPower(_Strict):
+    """What a whole board takes while networks run in its programmable logic.
+
+    Attributes:
+        low: the least that was measured, in W at the input of the board.
+        high: the most.
+        source: who measured it, with which networks.
+    """
+
+    low: float = Field(gt=0.0, le=1000.0)
+    high: float = Field(gt=0.0, le=1000.0)
+    source: Line
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BoardPower:
+        if self.high < self.low:
+            raise ValueError("high is less than low")
+        return self
+
+
 class Board(_Strict):
     """A board and its device. What nobody is sure of is None, and shown as unknown.
 
@@ -121,6 +148,7 @@ class Board(_Strict):
         logic: kind of logic and multipliers; None for the usual one of the vendor.
         price: what the board costs.
         idle_power: what the device takes while nothing switches.
+        board_power: what the whole board takes while networks run.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}$")]
@@ -135,6 +163,7 @@ class Board(_Strict):
     logic: LogicKind | None = None
     price: Price | None = None
     idle_power: IdlePower | None = None
+    board_power: BoardPower | None = None
 
     @property
     def logic_kind(self) -> LogicKind:

@@ -16,6 +16,7 @@ from hwflow.estimate.capacity import as_reported
 from hwflow.estimate.evidence import judged
 from hwflow.estimate.liveness import is_dataflow, live_cost
 from hwflow.estimate.logic import logic_of
+from hwflow.estimate.power import power_of
 from hwflow.estimate.report import EstimateReport, LayerEstimate, Utilisation
 from hwflow.estimate.streams import (
     Fifos,
@@ -71,6 +72,7 @@ def estimate(
         fits=worst_fit([u.fits for u in utilisation]),
         warnings=tuple(warn(graph, target, board)),
         calibration=correction.basis if correction else "",
+        power=power_of(total, board, target.clock_period_ns) if board else None,
     )
 
 

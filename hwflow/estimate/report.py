@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwflow.core.errors import Diagnostic
+from hwflow.estimate.power import Power
 from hwflow.estimate.stages import COLUMNS
 from hwflow.ir.cost import Basis, Cost, Estimate
 from hwflow.ir.notebook import Cell, html_table
@@ -75,6 +76,7 @@ class EstimateReport:
         utilisation: one entry per resource of the board.
         fits: the worst of the utilisations; empty without a board.
         calibration: what the figures were multiplied with and why; empty where with nothing.
+        power: power and energy; None where nobody knows what the board takes, and without a board.
         warnings: what an engineer wants to know before hours of synthesis; ``Design.estimate`` adds
             what does not fit, and what would (``hwflow.project.advice``).
     """
@@ -88,6 +90,7 @@ class EstimateReport:
     fits: str
     warnings: tuple[Diagnostic, ...]
     calibration: str = ""
+    power: Power | None = None
 
     def __repr__(self) -> str:
         """Return the totals in a few lines."""
@@ -141,6 +144,7 @@ class EstimateReport:
             ],
             "total": cost_dict(self.total),
             "calibration": self.calibration,
+            "power": None if self.power is None else self.power.to_dict(),
             "board": self.board,
             "fits": self.fits,
             "utilisation": [u.to_dict() for u in self.utilisation],

@@ -36,6 +36,7 @@ from hwflow.report.parts import (
     TargetData,
     Version,
 )
+from hwflow.report.power import power_data
 from hwflow.report.schema import (
     EstimateData,
     LayerData,
@@ -257,6 +258,7 @@ def _estimate(report: EstimateReport) -> EstimateData:
         ),
         fits=report.fits or None,
         calibration=one_line(report.calibration),
+        power=None if report.power is None else power_data(report.power),
     )
 
 

@@ -163,6 +163,29 @@ class RequantizerData:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PowerData:
+    """Power while the design works all the time, and energy of one inference.
+
+    Attributes:
+        idle_w: what is taken anyway, in W.
+        idle_of: what that is of: the board, or the device alone.
+        dynamic_w: what the programmable logic adds, in W.
+        total_w: both together.
+        single_uj: energy of one inference alone, over its latency, in microjoules.
+        stream_uj: energy of one of many inferences, started every II.
+        source: where the idle term was read.
+    """
+
+    idle_w: Interval
+    idle_of: str
+    dynamic_w: Interval
+    total_w: Interval
+    single_uj: Interval
+    stream_uj: Interval
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostData:
     """Estimated resources and timing; csynth and post-synthesis figures are never mixed.
 

@@ -25,6 +25,7 @@ from hwflow.report.parts import (
     Digest,
     FifosData,
     Interval,
+    PowerData,
     Range,
     RequantizerData,
     Stage,
@@ -138,6 +139,7 @@ class EstimateData:
         utilisation: one entry per resource of the board; empty without a board.
         fits: worst of the utilisations; None without a board.
         calibration: what the figures were multiplied with and why; empty where with nothing.
+        power: power and energy; None where nobody knows what the board takes.
     """
 
     total: CostData
@@ -146,6 +148,7 @@ class EstimateData:
     utilisation: tuple[UtilisationData, ...]
     fits: str | None
     calibration: str
+    power: PowerData | None
 
 
 @dataclass(frozen=True, kw_only=True)

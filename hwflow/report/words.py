@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hwflow.core.distance import OutputError
 from hwflow.report.parts import Interval, Range
+from hwflow.report.power import energy_words, joules
 from hwflow.report.schema import EstimateData, LayerData, PortData, ReportData, UtilisationData
 from hwflow.simulate.coverage.words import coverage_text, kinds_text
 from hwflow.simulate.coverage.words import percent as coverage_percent
@@ -205,6 +206,7 @@ def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
     cycles, ii = total.latency_cycles, total.ii
     interval = f" ({ends(cycles)})" if ends(cycles) else ""
     span = f"{rate(speed.low)} to {rate(speed.high)}"
+    power = estimate.power
     return (
         KeyFigure("Latency", duration(time.value), f"{count(cycles.value)} cycles{interval}"),
         KeyFigure(
@@ -213,4 +215,9 @@ def _timing(estimate: EstimateData) -> tuple[KeyFigure, ...]:
             ends(ii) or "between inferences",
         ),
         KeyFigure("Throughput", rate(speed.value), span if ends(ii) else "inferences per second"),
+        *(
+            [KeyFigure("Energy", joules(power.single_uj.value), energy_words(power))]
+            if power
+            else ()
+        ),
     )

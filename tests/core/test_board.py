@@ -36,7 +36,7 @@ def test_profiles_have_unique_names_and_a_source_for_every_figure() -> None:
     assert len({b.name.lower() for b in BOARDS}) == len(BOARDS)
     for board in BOARDS:
         figures = [getattr(board.resources, resource) for resource in RESOURCES]
-        for figure in (*figures, board.price, board.idle_power):
+        for figure in (*figures, board.price, board.idle_power, board.board_power):
             if figure is not None:
                 assert figure.source[:3] in ("V: ", "S: ", "M: "), board.name
                 assert figure.source[0] != "M" or "unconfirmed" in figure.source, board.name

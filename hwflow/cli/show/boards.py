@@ -58,6 +58,11 @@ def _idle(board: Board) -> str:
     return f"{board.idle_power.watts:g}" if board.idle_power else UNKNOWN
 
 
+def _whole(board: Board) -> str:
+    found = board.board_power
+    return f"{found.low:g}-{found.high:g}" if found else UNKNOWN
+
+
 def _print_one(board: Board) -> None:
     """Print a board with the source of each figure."""
     console.print(escape(f"{board.name}: {board.part}, {board.family}, {board.memory}"))
@@ -67,6 +72,7 @@ def _print_one(board: Board) -> None:
     for name, text, sourced in (
         ("price USD", _price(board), board.price),
         ("idle W", _idle(board), board.idle_power),
+        ("board W", _whole(board), board.board_power),
     ):
         console.print(
             f"  {name:<10} {text:>10}  {escape(sourced.source if sourced else '')}".rstrip()

@@ -10,6 +10,7 @@ from hwflow.cli.terminal import console, errors, print_json, table, warnings
 from hwflow.cli.terminal.text import escape
 from hwflow.core.errors import HwflowError
 from hwflow.estimate.stages import COLUMNS, ESTIMATED
+from hwflow.report.power import energy_words, joules
 
 if TYPE_CHECKING:
     from hwflow.estimate.report import EstimateReport
@@ -136,6 +137,9 @@ def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None
         f"latency   {_figure(found.latency_ns)} ns at {found.clock_period_ns:g} ns; "
         f"fits {design.board.name}: [bold]{found.fits}[/]"
     )
+    if found.power is not None:
+        text = f"energy    {joules(found.power.single_uj.value)} ({energy_words(found.power)})"
+        console.print(escape(text), soft_wrap=True)
     if found.calibration:
         console.print(escape(found.calibration), soft_wrap=True)
     warnings(design.warnings)
