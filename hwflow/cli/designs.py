@@ -167,12 +167,22 @@ def verify(
 
 @app.command(epilog="Example: hwflow estimate model.onnx --board pynq-z2,zcu104,ulx3s-85f")
 @with_groups
-def estimate(model: Model, *, options: BoardsOptions, json: JsonOption = False) -> None:
+def estimate(
+    model: Model,
+    *,
+    options: BoardsOptions,
+    baseline: Annotated[
+        bool,
+        typer.Option("--baseline", help="Time the network on this machine, float32 and int8."),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Estimate resources and timing per layer, and whether the board holds it.
 
     Several boards are compared in one table, each with its part and its clock.
     """
     from hwflow.cli import terminal
+    from hwflow.cli.show.baseline import measured
     from hwflow.cli.show.boards import print_on_boards
     from hwflow.cli.show.design import print_estimate
     from hwflow.project.advice.boards import on_boards
@@ -182,8 +192,11 @@ def estimate(model: Model, *, options: BoardsOptions, json: JsonOption = False) 
     several = load_boards(names) if len(names) > 1 else ()
     design = replace(options, board=names[0] if names else None).compile(model)
     if not several:
-        print_estimate(design, design.estimate(), json=json)
+        timed = measured(design, options.data, json=json) if baseline else None
+        print_estimate(design, design.estimate(), timed, json=json)
         return
+    if baseline:
+        raise typer.BadParameter("is for one board", param_hint="'--baseline'")
     with terminal.stage_progress(quiet=json) as progress:
         found = on_boards(design, several, progress)
     print_on_boards(design, found, json=json)

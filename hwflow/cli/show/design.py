@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hwflow.estimate.report import EstimateReport
     from hwflow.ir.cost import Estimate
     from hwflow.ir.qonnx.model import QonnxModel
+    from hwflow.project.baseline.measuring import Baseline
     from hwflow.project.design import Design
     from hwflow.verify.verification import Verification
 
@@ -114,10 +115,13 @@ def _figure(figure: Estimate) -> str:
     return f"{figure.value:,.0f} [dim]({figure.low:,.0f}-{figure.high:,.0f})[/]"
 
 
-def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None:
-    """Print estimated resources and timing, each with its interval."""
+def print_estimate(
+    design: Design, found: EstimateReport, baseline: Baseline | None = None, *, json: bool
+) -> None:
+    """Print estimated resources and timing, each with its interval, beside what was measured."""
     if json:
-        print_json({"model": design.source, **found.to_dict()})
+        timed = None if baseline is None else baseline.to_dict()
+        print_json({"model": design.source, **found.to_dict(), "baseline": timed})
         return
     title = f"{design.source} on {design.board.name}, {ESTIMATED}"
     shown = table(("layer", *(f">{column}" for column in COLUMNS.values())), title=title)
@@ -142,6 +146,10 @@ def print_estimate(design: Design, found: EstimateReport, *, json: bool) -> None
         console.print(escape(text), soft_wrap=True)
     if found.calibration:
         console.print(escape(found.calibration), soft_wrap=True)
+    if baseline is not None:
+        from hwflow.cli.show.baseline import print_baseline
+
+        print_baseline(design, found, baseline)
     warnings(design.warnings)
     warnings(found.warnings)
 
