@@ -179,7 +179,7 @@ class Requantize(_InTurns):
         Returns:
             The pinned implementation or else the cheapest; None where nothing serves.
         """
-        ends, turns = ends_by_row(self.function.rows, inputs), self.reuse_factor
+        ends, turns = ends_by_row(self.function.rows, inputs), self.turns(target, *inputs)
         if self.plan is not None and self.plan.turns == turns and self.plan.covers(ends):
             return self.plan
         problem = self.problem(*inputs)
@@ -197,7 +197,8 @@ class Requantize(_InTurns):
             )  # fmt: skip
         if self.chosen(target, *inputs) is not None:
             return
-        priced = cheapest(self.problem(*inputs), target, inputs, turns=self.reuse_factor)
+        problem, turns = self.problem(*inputs), self.turns(target, *inputs)
+        priced = cheapest(problem, target, inputs, turns=turns)
         names = ", ".join(f"{plan.implementation} ({price:.0f} LUTs)" for price, plan in priced)
         if self.implementation is None:
             yield Diagnostic(

@@ -1,11 +1,13 @@
 """Hardware that is shared: legal factors, what it saves, and the generated project around it."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
 
+import hwflow
 from hwflow.codegen.hls.model import generate
 from hwflow.core.config import make_config
 from hwflow.core.errors import CompileError
@@ -139,6 +141,18 @@ def test_an_illegal_factor_of_a_layer_is_refused_with_the_nearest() -> None:
         layers(), make_config({"layer": {"t": {"reuse_factor": 2}}}), PARALLEL
     )
     assert legalize(taken, PARALLEL, config)
+
+
+def test_an_illegal_factor_of_a_requantiser_is_refused_before_it_is_priced() -> None:
+    path = Path(__file__).parents[2] / "examples" / "digits_residual.onnx"
+    with pytest.raises(CompileError) as refused:
+        hwflow.compile(path, io_type="io_stream", config={"layer": {"relu1": {"reuse_factor": 3}}})
+    (finding,) = refused.value.diagnostics
+    assert (finding.code, finding.supported) == ("HW104", "1, 2, 4, 8")
+    found = hwflow.compile(
+        path, io_type="io_stream", config={"layer": {"relu1": {"reuse_factor": 4}}}
+    )
+    assert found.estimate().total.ii.value >= 64 * 4, "a turn for each pixel of 8 x 8"
 
 
 def test_the_top_function_is_a_dataflow_region_only_with_turns() -> None:

@@ -38,6 +38,11 @@ class _InTurns(Op):
     def reuse_factors(self, target: Target, *inputs: TensorType) -> Sequence[int]:
         return divisors(values_of(self.infer(*inputs), target))
 
+    def turns(self, target: Target, *inputs: TensorType) -> int:
+        """Return the reuse factor where it is legal, else 1; ``check`` says that it is not."""
+        one = self.reuse_factor == 1 or self.reuse_factor not in self.reuse_factors(target, *inputs)
+        return 1 if one else self.reuse_factor
+
     def check(self, target: Target, *inputs: TensorType) -> Iterator[Diagnostic]:
         yield from super().check(target, *inputs)
         if self.reuse_factor > 1:
