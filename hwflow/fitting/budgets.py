@@ -47,6 +47,11 @@ class Budget:
     cycles: float | None = None
     ns: float | None = None
 
+    @property
+    def said(self) -> str:
+        """The budget in words: as it was written, or where it comes from."""
+        return str(self) if self.origin == "budgets" else self.origin
+
     def __str__(self) -> str:
         """Return the budget as it is written on the command line."""
         return f"{self.name}={self.text}"
@@ -179,4 +184,6 @@ def board_budgets(board: Board) -> Iterator[Budget]:
     for resource in RESOURCES:
         count = board.resources.count(resource)
         amount = parse_amount(str(count))
-        yield Budget(name=names[resource], text=f"{count:,}", origin=board.name, amount=amount)
+        yield Budget(
+            name=names[resource], text=f"{count:,}", origin=f"what {board.name} has", amount=amount
+        )

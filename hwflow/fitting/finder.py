@@ -12,9 +12,10 @@ from hwflow.core.errors import CompileError
 from hwflow.estimate.graph import estimate, total_of
 from hwflow.estimate.liveness import is_stage
 from hwflow.fitting.budgets import Budget, board_budgets
+from hwflow.fitting.fitted import Case
 from hwflow.fitting.options import Layer, Ops, Option, Progress, layers_of, ops_of, regimes
 from hwflow.fitting.problem import Problem, area_of, figures_of, held, loosened
-from hwflow.fitting.record import Case, LayerChoice, Plan, Use
+from hwflow.fitting.record import LayerChoice, Plan, Use
 from hwflow.fitting.search import Found
 from hwflow.fitting.solver import solve
 from hwflow.ir.cost import Cost
@@ -55,6 +56,12 @@ class Finder:
 
     def __post_init__(self) -> None:
         self._known: dict[Target, _Choices] = {}
+
+    def with_budgets(self, asked: tuple[Budget, ...]) -> Finder:
+        """Return the same with other budgets of the user's, for the same ends of intervals."""
+        other = replace(self, asked=asked)
+        other._known = self._known
+        return other
 
     def case(self, board: Board, target: Target) -> Case:
         """Return the best settings for a board and a target."""

@@ -11,10 +11,11 @@ from typing import Any
 from hwflow.core.board import Board
 from hwflow.core.config import Config, read_config, read_settings
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.fitting.advice import changes, nearest
 from hwflow.fitting.budgets import parse_budgets, verify_budgets
 from hwflow.fitting.finder import Finder
+from hwflow.fitting.fitted import Fit, best_plans
 from hwflow.fitting.options import Progress
-from hwflow.fitting.record import Fit, best_plans
 from hwflow.fitting.settings import chosen_config
 from hwflow.fitting.solver import TARGETS
 from hwflow.ir.op import Target
@@ -76,7 +77,8 @@ def fit(
         plans=best_plans(cases, target), config=design.config,
     )  # fmt: skip
     if found.best is None:
-        return found
+        miss = nearest(finder, cases)
+        return found if miss is None else replace(found, miss=miss, changes=changes(finder, miss))
     given = dict(zip((each.name for each in boards), map(str, names), strict=True))
     name = given.get(found.best.board.name, design.config.target.board)
     return _confirmed(found, source, chosen_config(design.config, found.best, name), options)

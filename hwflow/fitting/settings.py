@@ -11,7 +11,8 @@ from hwflow.core.config import Config, settings_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
 from hwflow.core.toml_text import toml_text
-from hwflow.fitting.record import Fit, Plan
+from hwflow.fitting.fitted import Fit
+from hwflow.fitting.record import Plan
 
 
 def chosen_config(config: Config, plan: Plan, board: str) -> Config:

@@ -33,6 +33,19 @@ def solve(problem: Problem, target: str) -> Found | None:
     return _of_least_area(within, first)
 
 
+def least(problem: Problem, figure: str) -> Found | None:
+    """Return the choice with the least of a figure within the budgets.
+
+    Args:
+        problem: the layers and budgets.
+        figure: a resource of boards, ``latency`` or ``ii``.
+    """
+    within = problem.within("ii", problem.limit_of("ii"))
+    if within is None:
+        return None
+    return _least_ii(within) if figure == "ii" else Search(within, figure).best()
+
+
 def _of_least_area(problem: Problem, first: Found) -> Found:
     """Return the choice of least area with the latency of the one that was found."""
     second = Search(problem, "area", first.total.latency_cycles.value + TIE).best()

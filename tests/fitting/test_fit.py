@@ -1,5 +1,6 @@
 """A fit as users have it: budgets, boards, clocks, what was set before, and the file it writes."""
 
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from hwflow.core.config import load_config
 from hwflow.core.errors import CompileError
 from hwflow.estimate.graph import node_cost
 from hwflow.fitting.budgets import parse_budgets, parse_options
+from hwflow.fitting.fitted import Fit
 from hwflow.fitting.knobs import variants
 from hwflow.fitting.options import layers_of
-from hwflow.fitting.record import Fit
 from hwflow.fitting.settings import check_out, write_settings
 from hwflow.ir.cost import Cost
+from hwflow.testing.assertions import assert_faithful
 from tests.fitting.nets import chain, image
 from tests.fixtures import deep_cnn
 
@@ -227,3 +229,36 @@ def test_figures_between_two_parallelization_factors_say_nothing_new(seed: int) 
     better = np.array([figures(cost) for cost in kept])
     for cost in costs:
         assert (better <= np.array(figures(cost)) + 1e-9).all(axis=1).any()
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_fifty_layers_take_less_than_ten_seconds(io_type: str) -> None:
+    """Seconds of this process: machines that run the tests have other work, too."""
+    widths = tuple(int(n) for n in np.random.default_rng(0).integers(8, 49, 51))
+    net = deep_cnn(49) if io_type == "io_stream" else chain(3, widths)
+    started = time.process_time()
+    found = hwflow.fit(
+        net, board="zcu104", clock_period_ns=5.0, io_type=io_type, budgets={"lut": "30%"}
+    )  # fmt: skip
+    assert time.process_time() - started < 10
+    assert found.best is not None
+    assert found.best.proven
+    assert sum(bool(layer.settings) for layer in found.best.layers) >= 50
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+def test_a_fitted_design_is_built_and_faithful(tmp_path: Path) -> None:
+    """A convolutional network on the PYNQ-Z2: 5 ns, under 1 us, under 60 % of its LUTs."""
+    found = hwflow.fit(
+        CNN, target="area", board="pynq-z2", clock_period_ns=5.0,
+        budgets={"lut": "60%", "latency": "1us"},
+    )  # fmt: skip
+    path = write_settings(found, tmp_path / "hwflow.toml")
+    design = hwflow.compile(CNN, config=path)
+    verification = design.verify(EXAMPLES / "digits.npz")
+    design.write(tmp_path / "project", verification)
+    assert_faithful(verification)
+    report = design.estimate()
+    assert report.latency_ns.value <= 1000
+    assert next(u for u in report.utilisation if u.resource == "lut").percent.value <= 60

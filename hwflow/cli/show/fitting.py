@@ -10,7 +10,8 @@ from hwflow.cli.terminal import console, print_json, table, warnings
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
-    from hwflow.fitting.record import Case, Fit, LayerChoice, Plan
+    from hwflow.fitting.fitted import Case, Fit
+    from hwflow.fitting.record import LayerChoice, Plan
 
 FIGURES = {
     "lut_synth": "LUT synth", "ff_synth": "FF synth", "dsp": "DSP", "bram_18k": "BRAM18",
@@ -121,3 +122,16 @@ def _print_nothing(found: Fit) -> None:
         if case.why:
             text = f"{case.board.name}, {case.target.io_type}: {case.why}"
             console.print(escape(text), soft_wrap=True)
+    if found.miss is None:
+        return
+    miss, to = found.miss, found.miss.target
+    where = f"{miss.board.name}, {to.io_type}, {to.clock_period_ns:g} ns"
+    console.print(escape(f"nearest: {where}, {100 * miss.excess:.0f} % of a budget"))
+    for use in miss.uses:
+        figures = f"{use.used:,.0f} of {use.limit:,.0f} ({use.share:.0f} %)"
+        text = f"  {use.budget.figure}: {figures}, {use.budget.said}"
+        console.print(escape(text), soft_wrap=True)
+    if found.changes:
+        console.print("what would help, each alone:")
+    for change in found.changes:
+        console.print(escape(f"  {change}"), soft_wrap=True)
