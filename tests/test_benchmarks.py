@@ -189,7 +189,7 @@ def test_scales_are_fitted_without_the_repository_that_they_are_tried_on() -> No
     rng = np.random.default_rng(2)
     parts = [(float(a), float(b)) for a, b in rng.uniform(1e4, 1e6, (12, 2))]
     alike = [figure(k, 1.0, two) for k, two in enumerate(parts)]
-    assert max(left_out_errors(alike)) < 4  # factors are tried in steps of 5 %
+    assert max(left_out_errors(alike)) < 6  # two factors, tried in steps of 5 %
     assert np.mean([f.smape for f in alike]) > 10
     odd = [*alike[:-1], figure(11, 3.0, parts[11])]
     assert left_out_errors(odd)[-1] == pytest.approx(100, abs=4)  # 200 (3 - 1) / (3 + 1)
