@@ -89,11 +89,10 @@ is fitted is wider than what they add."""
 
 def resting_on(figures: Sequence[Estimate]) -> Basis:
     """Return what a total over layers rests on."""
-    bases = {e.basis for e in figures if e.high > 0}
     doubtful = sum(e.value for e in figures if e.basis is Basis.EXTRAPOLATED)
     if doubtful > FEW * sum(e.value for e in figures):
         return Basis.EXTRAPOLATED
-    return Basis.FITTED if bases - {Basis.RULE} else Basis.RULE
+    return Basis.FITTED if any(e.basis is not Basis.RULE for e in figures) else Basis.RULE
 
 
 def slowest(intervals: Sequence[Estimate]) -> Estimate:

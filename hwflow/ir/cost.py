@@ -71,9 +71,10 @@ class Estimate:
     def __add__(self, other: Estimate) -> Estimate:
         """Add figures; intervals add end to end, since one tool's errors go the same way.
 
-        The sum rests on the less sure of the two, where neither is a plain 0.
+        The sum rests on the less sure of the two. A 0 counts, too: that nothing is needed may have
+        been learned.
         """
-        basis = Basis.worst(e.basis for e in (self, other) if e.high)
+        basis = Basis.worst((self.basis, other.basis))
         value, low = self.value + other.value, self.low + other.low
         return Estimate(value, low, self.high + other.high, basis)
 

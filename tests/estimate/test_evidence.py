@@ -56,6 +56,8 @@ def test_what_the_tool_documents_is_a_rule_and_exact() -> None:
     assert unrolled.ii == Estimate(1, 1, 1, RULE)
     assert unrolled.bram_18k == Estimate(0, 0, 0, RULE)
     assert unrolled.dsp.basis is FITTED  # which constants take a block was read from reports
+    narrow = report(dense(8, 4, width=5), bits=4).total
+    assert narrow.dsp == Estimate(0, 0, narrow.dsp.high, FITTED)  # and which take none
 
 
 def test_what_reports_contradict_is_no_rule() -> None:
@@ -125,12 +127,13 @@ def test_families_with_reports(part: str, known: bool) -> None:
 def test_a_total_rests_on_what_most_of_it_rests_on() -> None:
     sure, learned = Estimate.exact(10), Estimate(10, 5, 20)
     doubtful = Estimate(2, 0, 9, EXTRAPOLATED)
-    assert resting_on([sure, Estimate(0, 0, 0, FITTED)]) is RULE
+    assert resting_on([sure, Estimate.exact(0)]) is RULE
+    assert resting_on([sure, Estimate(0, 0, 0, FITTED)]) is FITTED  # that it is 0 was learned
     assert resting_on([sure, learned]) is FITTED
     assert resting_on([sure, learned, doubtful]) is FITTED  # 2 of 22
     assert resting_on([learned, doubtful]) is EXTRAPOLATED  # 2 of 12
     assert (sure + doubtful).basis is EXTRAPOLATED
-    assert (sure + Estimate(0, 0, 0, EXTRAPOLATED)).basis is RULE
+    assert (sure + Estimate.exact(0)).basis is RULE
 
 
 def test_the_largest_interval_rests_on_whatever_may_be_the_largest() -> None:
