@@ -1,9 +1,10 @@
 """hwflow: from quantisation-aware trained models to verified, estimated HLS projects.
 
-``load`` reads a model, ``quantize`` makes one of a float model, ``ensemble`` merges several,
-``convert`` writes one as a QONNX file, ``compile`` makes a ``Design``; a design can ``simulate``,
-``verify``, ``estimate``, ``write`` and ``report``. ``load_project`` opens one that was written.
-``fit`` chooses the settings of a design. Heavy libraries are imported when they are needed.
+``load`` reads a model, ``quantize`` makes one of a float model and ``explore`` finds its best bits;
+``ensemble`` merges several models, ``convert`` writes one as QONNX, ``fit`` chooses settings,
+``compile`` makes a ``Design``; a design can ``simulate``, ``verify``, ``estimate``, ``write`` and
+``report``; ``load_project`` opens one that was written. Heavy libraries are imported when they are
+needed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
+    from hwflow.exploration.api import explore
     from hwflow.fitting.fit import fit
     from hwflow.frontends import load
     from hwflow.frontends.conversion import convert
@@ -32,6 +34,7 @@ __all__ = [
     "compile",
     "convert",
     "ensemble",
+    "explore",
     "fit",
     "load",
     "load_project",
@@ -47,6 +50,7 @@ _HOME = {
     "compile": "hwflow.project.compiler",
     "convert": "hwflow.frontends.conversion",
     "ensemble": "hwflow.frontends.ensemble",
+    "explore": "hwflow.exploration.api",
     "fit": "hwflow.fitting.fit",
     "load": "hwflow.frontends",
     "load_project": "hwflow.project.stored",

@@ -34,6 +34,7 @@ ROOMS = (
     "project",
     "package",
     "fitting",
+    "exploration",
     "testing",
     "cli",
 )

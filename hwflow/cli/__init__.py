@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import blocks, designs, fitting, hardware, models, projects, tools
+from hwflow.cli import blocks, designs, explorations, fitting, hardware, models, projects, tools
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
@@ -17,6 +17,7 @@ __all__ = [
     "app",
     "blocks",
     "designs",
+    "explorations",
     "fitting",
     "hardware",
     "main",

@@ -72,6 +72,15 @@ class MethodOptions:
     ] = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuantizeOptions(MethodOptions):
+    """The same, and what ``explore`` always does."""
+
+    independent: Annotated[
+        bool, typer.Option("--independent", help="No layer's weights by other layers' bits.")
+    ] = False
+
+
 @app.command(
     epilog="Example: hwflow quantize float.onnx --data calib.npz --bits w=4,a=8,fc.w=6 "
     "--per-channel -o model.qonnx.onnx"
@@ -92,7 +101,7 @@ def quantize(
     bits: Annotated[
         str, typer.Option("--bits", help="Of weights, activations, single layers.")
     ] = "w=8,a=8",
-    how: MethodOptions,
+    how: QuantizeOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="QONNX model to write.")] = None,
     json: JsonOption = False,
 ) -> None:

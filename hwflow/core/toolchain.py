@@ -1,4 +1,4 @@
-"""The programs that hwflow runs; the only module that starts processes."""
+"""The programs that hwflow runs; the only module that starts any."""
 
 from __future__ import annotations
 

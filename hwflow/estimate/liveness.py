@@ -8,7 +8,9 @@ Streams carry all channels, and so do the stages of a dataflow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,14 +48,25 @@ def used_channels(graph: Graph, name: str) -> Mask:
         return every
     used = ~every
     for user in graph.users[name]:
-        if user.op.kind == "Dense":
-            weight: FixedArray = getattr(user.op, "weight")  # noqa: B009 - only Dense has it
-            used |= (weight.raw != 0).any(axis=1)
-        elif _pointwise(user.op):
-            used |= used_channels(graph, user.name)
-        else:
+        read = read_channels(user.op, partial(used_channels, graph, user.name))
+        if read is None:
             return every
+        used |= read
     return used
+
+
+def read_channels(op: Op, result: Callable[[], Mask]) -> Mask | None:
+    """Return which channels of its operand an operator reads, or None for all.
+
+    Args:
+        op: the operator.
+        result: gives the channels of its result that anything reads.
+    """
+    if op.kind == "Dense":
+        weight: FixedArray = getattr(op, "weight")  # noqa: B009 - only Dense has it
+        read: Mask = (weight.raw != 0).any(axis=1)
+        return read
+    return result() if _pointwise(op) else None
 
 
 def _pointwise(op: Op) -> bool:

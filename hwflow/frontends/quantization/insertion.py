@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from hwflow.frontends.quantization.layers import new_constant, store
+from hwflow.frontends.quantization.layers import new_constant
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, QonnxModel
 
@@ -81,10 +81,3 @@ def _unused(name: str, taken: Set[str | None]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def set_scale(node: ir.Node, scale: npt.ArrayLike) -> None:
-    """Give a quantiser another scale."""
-    value = node.inputs[1]
-    assert value is not None
-    store(value, np.asarray(scale))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,25 @@ FEWEST = 10
 """Samples, so that at least two are held out."""
 
 
-def split(model: QonnxModel, data: Any) -> tuple[Inputs, Inputs, Array | None]:
-    """Return calibration data, held-out data, and the labels of the latter.
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of one data set, in two parts.
+
+    Attributes:
+        calibration: what scales and weights are chosen with, by input.
+        held_out: what nothing is chosen with.
+        calibration_labels: class of each sample, or None.
+        labels: the same of the held-out samples.
+    """
+
+    calibration: Inputs
+    held_out: Inputs
+    calibration_labels: Array | None
+    labels: Array | None
+
+
+def split(model: QonnxModel, data: Any) -> Samples:
+    """Return calibration data and held-out data.
 
     Which samples are held out is drawn with a fixed seed.
 
@@ -49,11 +67,12 @@ def split(model: QonnxModel, data: Any) -> tuple[Inputs, Inputs, Array | None]:
     count = max(2, round(HELD_OUT * size))
     out, kept = np.sort(order[:count]), np.sort(order[count:])
     arrays = {n: np.asarray(a).reshape(size, *shapes[n]) for n, a in given.inputs.items()}
-    labels = None if given.labels is None else np.asarray(given.labels)[out]
-    return (
+    labels = None if given.labels is None else np.asarray(given.labels)
+    return Samples(
         {name: array[kept] for name, array in arrays.items()},
         {name: array[out] for name, array in arrays.items()},
-        labels,
+        None if labels is None else labels[kept],
+        None if labels is None else labels[out],
     )
 
 

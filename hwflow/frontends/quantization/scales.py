@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,34 +18,50 @@ OFFSETS = np.exp2(np.linspace(-0.5, 0.5, 17))
 """Common scales that are tried around each candidate, over one octave."""
 
 
+Formats = dict[str, tuple[Format, float]]
+
+
 def activation_scales(
-    ties: Sequence[Tie], values: Mapping[str, Floats], settings: Settings
-) -> dict[str, tuple[Format, float]]:
+    ties: Sequence[Tie],
+    values: Mapping[str, Floats],
+    settings: Settings,
+    known: MutableMapping[Hashable, Formats] | None = None,
+) -> Formats:
     """Return integers and scale of each place, by the name of its value.
 
     Args:
         ties: all places.
         values: samples of each value, from the float model.
         settings: bits and method.
+        known: scales of other quantisations with these values and this method; it gets these.
     """
-    found: dict[str, tuple[Format, float]] = {}
+    found: Formats = {}
+    known = {} if known is None else known
     for tie in ties:
-        forms = {
-            _name(p): choose_format(
-                values[_name(p)],
-                settings.activation(p.names),
-                asymmetric=settings.asymmetric and len(tie.groups) == len(tie.groups[0]) == 1,
-            )
-            for group in tie.groups
-            for p in group
-        }
-        wanted = {
-            name: choose_scale(values[name], form, settings.method, pow2=settings.pow2)
-            for name, form in forms.items()
-        }
-        chosen = _tied(tie, forms, wanted, values, settings)
-        found |= {name: (form, chosen[name]) for name, form in forms.items()}
+        key = tuple((_name(p), settings.activation(p.names)) for g in tie.groups for p in g)
+        if key not in known:
+            known[key] = _scales_of(tie, values, settings)
+        found |= known[key]
     return found
+
+
+def _scales_of(tie: Tie, values: Mapping[str, Floats], settings: Settings) -> Formats:
+    """Return integers and scale of places that are tied to each other."""
+    forms = {
+        _name(p): choose_format(
+            values[_name(p)],
+            settings.activation(p.names),
+            asymmetric=settings.asymmetric and len(tie.groups) == len(tie.groups[0]) == 1,
+        )
+        for group in tie.groups
+        for p in group
+    }
+    wanted = {
+        name: choose_scale(values[name], form, settings.method, pow2=settings.pow2)
+        for name, form in forms.items()
+    }
+    chosen = _tied(tie, forms, wanted, values, settings)
+    return {name: (form, chosen[name]) for name, form in forms.items()}
 
 
 def _name(place: Place) -> str:

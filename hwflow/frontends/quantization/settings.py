@@ -32,6 +32,8 @@ class Settings:
         equalize: cross-layer equalisation before.
         bias_correction: bias correction of all layers; compensated layers have it built in.
         asymmetric: zero points for activations of both signs.
+        independent: weights of a layer are chosen with what the float model computes before it,
+            so that they do not depend on the bits of the layers before.
     """
 
     weight_bits: int = 8
@@ -43,6 +45,7 @@ class Settings:
     equalize: bool = False
     bias_correction: bool = False
     asymmetric: bool = False
+    independent: bool = False
 
     @property
     def pow2(self) -> bool:

@@ -1,0 +1,99 @@
+"""What the command line prints of explorations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hwflow.cli.terminal import console, errors, print_json, table
+from hwflow.cli.terminal.text import escape
+
+if TYPE_CHECKING:
+    from hwflow.exploration.pick import Picked
+    from hwflow.exploration.run import Run
+
+Plain = Mapping[str, Any]
+
+
+def say(*, quiet: bool) -> Callable[[str], None]:
+    """Return what prints the plan."""
+    return lambda line: None if quiet else errors.print(escape(f"plan: {line}"), soft_wrap=True)
+
+
+def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
+    """Print the fronts of all boards, or of one."""
+    result = run.result
+    if json:
+        print_json({"run": str(run.folder), **result})
+        return
+    for front in result["fronts"]:
+        if board in (None, front["board"]):
+            _print_front(result, front)
+    console.print(escape(certainty(result)), soft_wrap=True)
+    console.print(
+        escape(f"build one: hwflow pick --run {run.folder} --id ID -o build/NAME"), soft_wrap=True
+    )
+
+
+def certainty(result: Plain) -> str:
+    """Return how sure a front is, in words."""
+    size, done = result["configurations"], result["evaluated"]
+    if result["certified"]:
+        samples = result["search_samples"]
+        return f"certified optimal over {size:,} configurations, on {samples:,} samples"
+    return f"heuristic: {done:,} of {size:,} configurations evaluated"
+
+
+def _print_front(result: Plain, front: Plain) -> None:
+    title = f"{result['model']} on {front['board']}, {front['clock_period_ns']:g} ns, estimated"
+    kind = "accuracy" if "accuracy" in front["points"][0]["search"] else "agreement"
+    shown = table(
+        (
+            ">id", "bits", f">{kind} %, searched", ">held out", ">95 % interval", ">share %",
+            ">post-synthesis LUT", ">DSP", ">BRAM 18k", ">ns", "not told from",
+        ),
+        title=title,
+    )  # fmt: skip
+    for point in front["points"]:
+        held, cost = point["held_out"], point["cost"]
+        low, high = held[f"{kind}_interval"]
+        mark = " knee" if point["id"] == front["knee"] else ""
+        shown.add_row(
+            f"{point['id']}{mark}", escape(short_bits(result, point["bits"])),
+            f"{100 * point['search'][kind]:.1f}", f"{100 * held[kind]:.1f}",
+            f"{100 * low:.1f}-{100 * high:.1f}", f"{100 * point['share']:.1f}",
+            _interval(cost["lut_synth"]), _interval(cost["dsp"]), f"{cost['bram_18k'][0]:.0f}",
+            f"{cost['latency_ns'][0]:.0f}", "" if point["like"] is None else str(point["like"]),
+        )  # fmt: skip
+    console.print(shown)
+    names = ", ".join(v["name"] for v in result["variables"] if len(v["options"]) > 1)
+    console.print(escape(f"bits of {names}"), soft_wrap=True)
+
+
+def short_bits(result: Plain, bits: Plain) -> str:
+    """Return the bits that were chosen, in the order of the variables."""
+    return " ".join(str(bits[v["name"]]) for v in result["variables"] if len(v["options"]) > 1)
+
+
+def _interval(ends: list[float]) -> str:
+    return f"{ends[0]:,.0f} ({ends[1]:,.0f}-{ends[2]:,.0f})"
+
+
+def print_picked(found: Picked, *, json: bool) -> None:
+    """Print what was built and what was checked."""
+    point = found.point
+    if json:
+        print_json({"folder": str(found.folder), "board": found.front["board"], **point})
+        return
+    from hwflow.cli.show.verification import print_verification
+
+    print_verification(found.design, found.verification)
+    held = point["held_out"]
+    kind = "accuracy" if "accuracy" in held else "agreement"
+    console.print(
+        escape(
+            f"point {point['id']}: {kind} {100 * held[kind]:.1f} % held out, answers and costs "
+            f"exactly as explored; written to {found.folder}"
+        ),
+        soft_wrap=True,
+    )

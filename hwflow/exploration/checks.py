@@ -1,0 +1,88 @@
+"""Configurations computed a second time, by the way that everyone goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.core.distance import classes_of
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.estimate.graph import estimate
+from hwflow.exploration.costs import SUMS
+from hwflow.exploration.explorer import Explorer, Priced
+from hwflow.exploration.tree import Samples
+from hwflow.ir.cost import Cost
+from hwflow.project.compiler import compile as compile_model
+from hwflow.project.design import Design
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """What the golden model and the estimator of a configuration's design say.
+
+    Attributes:
+        design: the design.
+        right: for each sample, whether its label is given; None without labels.
+        agree: for each sample, whether the float model's class is given.
+    """
+
+    design: Design
+    right: npt.NDArray[np.bool_] | None
+    agree: npt.NDArray[np.bool_]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Right answers as ``Tree.counts`` gives them."""
+        return (-1 if self.right is None else int(self.right.sum()), int(self.agree.sum()))
+
+
+def golden(explorer: Explorer, number: int, board: str, samples: Samples) -> Golden:
+    """Compile a configuration and run its golden model on samples."""
+    model = explorer.bench.quantized(explorer.space.bits(number))
+    design = compile_model(model, config=explorer.request.config(board))
+    return judged(design, samples)
+
+
+def judged(design: Design, samples: Samples) -> Golden:
+    """Run a design's golden model on samples."""
+    name = design.graph.outputs[0].name
+    outputs = [batch.outputs[name] for batch in design.stream(dict(samples.inputs), threads=1)]
+    classes = classes_of(np.concatenate(outputs))
+    assert classes is not None
+    right = None if samples.labels is None else np.asarray(classes == samples.labels)
+    return Golden(design, right, np.asarray(classes == samples.wanted))
+
+
+def priced_total(design: Design) -> Cost:
+    """Return the estimate that explorations compare: with FIFOs of whole values in io_stream.
+
+    Least depths are a matter of the whole design, and are found for what is built.
+    """
+    return estimate(design.graph, design.target, design.board).total
+
+
+def check(explorer: Explorer, priced: Priced, number: int, counts: tuple[int, int]) -> None:
+    """Compare what a search found of a configuration with golden model and estimate.
+
+    Raises:
+        CompileError: HW329, they differ.
+    """
+    found = golden(explorer, number, priced.name, explorer.search)
+    if found.counts != counts:
+        raise CompileError([_differs(number, "right answers", counts, found.counts)])
+    ours = {k: float(v[0]) for k, v in priced.figures(np.array([number])).items()}
+    total = priced_total(found.design)
+    for name in (*SUMS, "ii", "latency_cycles"):
+        value = getattr(total, name).value
+        if abs(ours[name] - value) > 1e-9 * abs(value):
+            raise CompileError([_differs(number, name, ours[name], value)])
+
+
+def _differs(number: int, what: str, ours: object, theirs: object) -> Diagnostic:
+    return Diagnostic(
+        code="HW329", title="exploration that differs from the design", where=f"point {number}",
+        found=f"{what}: {ours} in the search, {theirs} in the design",
+        help="this is an error of hwflow, please report it; nothing of this run can be trusted",
+    )  # fmt: skip

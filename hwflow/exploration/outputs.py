@@ -1,0 +1,122 @@
+"""Classes that results stand for, and how many of them are right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.exploration.kernels import Mantissas
+from hwflow.exploration.stages import FEED
+from hwflow.exploration.table import Instance
+from hwflow.fixed import FixedArray
+from hwflow.ops.shared.port_data import real_values
+
+F64 = npt.NDArray[np.float64]
+Classes = npt.NDArray[Any]
+
+CLOSE = 1e-12
+"""Results that are nearer to each other, relative to the largest, are compared exactly. Two
+roundings of float64 are 2^-52."""
+
+
+@dataclass(eq=False)
+class Classifier:
+    """Counts the samples with the right class.
+
+    Attributes:
+        labels: class of each sample, or None.
+        wanted: class that the float model gives each sample.
+    """
+
+    labels: Classes | None
+    wanted: Classes
+    _lines: dict[int, tuple[F64, F64] | None] = field(default_factory=dict)
+
+    def counts(
+        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+    ) -> npt.NDArray[np.int32]:
+        """Return for each result the samples with the right label and with the wanted class."""
+        found: npt.NDArray[np.int32] = self.right(instances, results).sum(axis=2, dtype=np.int32)
+        if self.labels is None:
+            found[:, 0] = -1
+        return found
+
+    def right(
+        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+    ) -> npt.NDArray[np.bool_]:
+        """Return whether each sample is right by its label, and by the wanted class.
+
+        Returns:
+            Shape (results, 2, samples).
+        """
+        classes = self.classes(instances, results)
+        found = np.zeros((len(results), 2, classes.shape[1]), bool)
+        if self.labels is not None:
+            found[:, 0] = classes == self.labels
+        found[:, 1] = classes == self.wanted
+        return found
+
+    def classes(
+        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+    ) -> npt.NDArray[np.int64]:
+        """Return the classes of all samples, one row a result; the first of equal maxima counts."""
+        lines = [self._line(instance) for instance in instances]
+        usable = all(
+            line is not None and r.ndim == 2 for line, r in zip(lines, results, strict=True)
+        )
+        if not usable:
+            pairs = zip(instances, results, strict=True)
+            return np.stack([exact_classes(i, r) for i, r in pairs])
+        scale = np.stack([line[0] for line in lines if line])[:, None]
+        offset = np.stack([line[1] for line in lines if line])[:, None]
+        logits = np.stack(results).astype(np.float64) * scale + offset
+        classes: npt.NDArray[np.int64] = logits.argmax(axis=2)
+        if all(map(_uniform, lines)):
+            return classes  # equal integers are equal results, and the first counts
+        top = np.take_along_axis(logits, classes[:, :, None], axis=2)
+        size = np.abs(logits).max(axis=2, keepdims=True) + np.abs(offset).max()
+        close = (logits >= top - CLOSE * size).sum(axis=2) > 1
+        for i, row in zip(*np.nonzero(close), strict=True):
+            part = np.asarray(results[i][row : row + 1])
+            classes[i, row] = exact_classes(instances[i], part)[0]
+        return classes
+
+    def _line(self, instance: Instance) -> tuple[F64, F64] | None:
+        """Return scale and offset of each class, rounded once, or None for a plain output."""
+        if instance.number not in self._lines:
+            self._lines[instance.number] = _line_of(instance)
+        return self._lines[instance.number]
+
+
+def _uniform(line: tuple[F64, F64] | None) -> bool:
+    """Return whether all classes have the same scale, above 0, and the same offset."""
+    return line is not None and bool(
+        line[0][0] > 0 and (line[0] == line[0][0]).all() and (line[1] == line[1][0]).all()
+    )
+
+
+def _line_of(instance: Instance) -> tuple[F64, F64] | None:
+    assert instance.port is not None
+    kind, grid = instance.piece.types[f"{FEED}{instance.stage}"], instance.port.grid
+    if len(kind.shape) != 1:
+        return None
+    shape = (kind.channels,)
+    scale, offset = (
+        np.broadcast_to(np.array([float(v) for v in a.ravel()]).reshape(a.shape), shape)
+        for a in (grid.scale, grid.offset)
+    )
+    return scale * kind.dtype.step, offset
+
+
+def exact_classes(instance: Instance, result: Mantissas) -> npt.NDArray[np.int64]:
+    """Return the class of each sample by the real numbers that the network's output is."""
+    assert instance.port is not None
+    kind = instance.piece.types[f"{FEED}{instance.stage}"]
+    raw = FixedArray(result.astype(np.int64), kind.dtype)
+    real = real_values(raw, instance.port)
+    found: npt.NDArray[np.int64] = real.reshape(len(real), -1).argmax(1)
+    return found

@@ -1,0 +1,86 @@
+"""How a space is gone through, decided once and kept with the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwflow.exploration.explorer import Explorer
+from hwflow.exploration.space import Numbers, Space
+
+CHUNK = 2000
+"""Configurations of a chunk at least, where there are as many: one commit and one task for each."""
+
+CHECKS = 8
+"""Chunks in which one configuration is computed again by the golden model."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is evaluated.
+
+    Attributes:
+        size: configurations in all.
+        method: ``exhaustive``.
+        chunk: configurations of a chunk.
+        seconds: how long it will take about, one worker.
+    """
+
+    size: int
+    method: str
+    chunk: int
+    seconds: float
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return -(-self.size // self.chunk)
+
+    def numbers(self, chunk: int) -> Numbers:
+        """Return the configurations of a chunk."""
+        return np.arange(chunk * self.chunk, min((chunk + 1) * self.chunk, self.size))
+
+    def checked(self, chunk: int, seed: int) -> int | None:
+        """Return the configuration of a chunk that is computed again, in some chunks."""
+        if chunk % max(1, self.chunks // CHECKS):
+            return None
+        numbers = self.numbers(chunk)
+        return int(numbers[np.random.default_rng((seed, chunk)).integers(len(numbers))])
+
+    def __str__(self) -> str:
+        """Return the line that a user reads first."""
+        return (
+            f"{self.size:,} configurations, all of them ({self.method}), "
+            f"about {duration(self.seconds)} with one worker"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:,.0f} h"
+
+
+def chunk_size(space: Space) -> int:
+    """Return a number of configurations that have a prefix in common."""
+    for stride in reversed((space.size, *space.strides)):
+        if stride >= CHUNK:
+            return stride
+    return space.size
+
+
+def measured(explorer: Explorer) -> float:
+    """Return the seconds that a configuration takes about, from some that follow each other."""
+    space = explorer.space
+    tree = explorer.tree(explorer.search)
+    chunk = chunk_size(space)
+    first = (space.size // chunk // 2) * chunk
+    numbers = np.arange(first, min(first + min(chunk, 400), space.size))
+    tree.counts(numbers)  # kernels are made once
+    started = time.perf_counter()
+    tree.counts(numbers)
+    return (time.perf_counter() - started) / len(numbers)

@@ -1,0 +1,144 @@
+"""What an exploration is asked for, checked, and what tells it from another one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwflow.core.board import Board, load_board
+from hwflow.core.config import Config, read_settings, with_arguments
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.exploration.costs import FIGURES
+from hwflow.exploration.space import Wish, read_wish
+from hwflow.frontends.quantization.settings import Settings, make_settings
+from hwflow.ir.op import Target
+from hwflow.report.manifest.digests import content_digest, digest
+
+ARITHMETIC = "1"
+"""Changes whenever a configuration may get other weights or other results than before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is explored, and how; plain values.
+
+    Attributes:
+        model: path of the float model.
+        data: path of the data.
+        boards: profiles to price for.
+        bits: options of all weights and activations, such as ``w=2:8 a=2:8``.
+        fix: options of single layers, such as ``fc1:w=8``.
+        group: regular expressions; layers that match one have the same bits.
+        method: how to quantise, by the names that ``quantize`` takes.
+        target: entries of ``[target]``, such as ``io_type`` and ``strategy``.
+        cost: figures that count against a configuration.
+        samples: most samples to search with.
+        seed: seed of what is drawn.
+    """
+
+    model: str
+    data: str
+    boards: tuple[str, ...]
+    bits: str = "w=2:8 a=2:8"
+    fix: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    method: Mapping[str, Any] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    cost: tuple[str, ...] = ("share",)
+    samples: int = 1000
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what cannot be used.
+
+        Raises:
+            CompileError: HW310 to HW311, HW320, HW323, HW5xx of boards and settings.
+        """
+        findings: list[Diagnostic] = []
+        unknown = [name for name in self.cost if name not in FIGURES]
+        if unknown or not self.cost:
+            findings.append(
+                Diagnostic(
+                    code="HW323", title="unknown cost", where="--cost",
+                    found=", ".join(unknown) or "nothing", supported=", ".join(FIGURES),
+                )
+            )  # fmt: skip
+        if findings:
+            raise CompileError(findings)
+        _ = self.wish, self.settings
+        for name in self.boards:
+            self.target_of(name)
+
+    @property
+    def wish(self) -> Wish:
+        """The options of the space."""
+        return read_wish(self.bits, self.fix, self.group)
+
+    @property
+    def settings(self) -> Settings:
+        """How to quantise."""
+        options = self.wish.bits
+        widest = {kind: max(found) for kind, found in options.items()}
+        given = {"scale": "float", "method": "mse", **self.method}
+        return make_settings(widest, **given)
+
+    def config(self, board: str) -> Config:
+        """Return the settings of the designs for a board."""
+        found = with_arguments(read_settings({}), {**self.target, "board": board})
+        if found.findings:
+            raise CompileError(found.findings)
+        return found
+
+    def target_of(self, name: str) -> tuple[Board, Target]:
+        """Return a board and what is generated for it."""
+        config, board = self.config(name), load_board(name)
+        clock = config.target.clock_period_ns or board.clock_period_ns
+        given = config.target
+        return board, Target(given.backend, given.io_type, board.part, clock, given.tool or "")
+
+    def to_json(self) -> str:
+        """Return all of it as text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        """Return the request that a run keeps."""
+        given = json.loads(text)
+        for name in ("boards", "fix", "group", "cost"):
+            given[name] = tuple(given[name])
+        return cls(**given)
+
+    def keys(self) -> dict[str, str]:
+        """Return digests of all that evaluations depend on; prices are not among it.
+
+        Raises:
+            CompileError: HW004 or HW400, model or data cannot be read.
+        """
+        return {
+            "model": _file_digest(self.model),
+            "data": _file_digest(self.data),
+            "arithmetic": ARITHMETIC,
+            "space": digest((self.bits, self.fix, self.group, sorted(self.method.items()))),
+            "samples": f"{self.samples}, seed {self.seed}",
+        }
+
+
+def _file_digest(path: str) -> str:
+    found = Path(path)
+    if found.is_dir():
+        files = sorted(p for p in found.rglob("*") if p.is_file())
+        return digest([(str(p.relative_to(found)), content_digest(p.read_bytes())) for p in files])
+    return content_digest(found.read_bytes()) if found.is_file() else "missing"
+
+
+def chosen_samples(count: int, most: int, seed: int) -> Sequence[int]:
+    """Return which samples to search with, ascending."""
+    if count <= most:
+        return list(range(count))
+    drawn = np.random.default_rng(seed).choice(count, most, replace=False)
+    return [int(i) for i in np.sort(drawn)]

@@ -1,0 +1,157 @@
+"""What an exploration has found: a front for each board, in plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.core.board import RESOURCES, Board
+from hwflow.estimate.graph import BOARD_COLUMN, estimate
+from hwflow.estimate.logic import logic_of
+from hwflow.estimate.report import EstimateReport
+from hwflow.exploration.costs import SUMS
+from hwflow.exploration.explorer import Explorer, Priced
+from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
+from hwflow.exploration.space import Numbers
+from hwflow.ir.cost import Estimate
+
+Counts = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Evaluated configurations.
+
+    Attributes:
+        numbers: the configurations, ascending.
+        counts: right answers of each on the search samples.
+        certified: all configurations of the space are among them.
+    """
+
+    numbers: Numbers
+    counts: Counts
+    certified: bool
+
+
+def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]:
+    """Return the front on one board.
+
+    A configuration is on it where no other has as many right answers and costs no more.
+    """
+    column = 0 if explorer.search.labels is not None else 1
+    figures = priced.figures(found.numbers)
+    names = explorer.request.cost
+    rows = pareto(found.counts[:, column].astype(np.int64), costs_of(figures, names))
+    numbers = found.numbers[rows]
+    right = explorer.tree(explorer.held_out).right(np.sort(numbers))
+    order = np.argsort(np.argsort(numbers))
+    held = right[:, order]
+    points = []
+    for i, number in enumerate(numbers.tolist()):
+        report = _estimated(priced, number)
+        points.append(
+            {
+                "id": number,
+                "bits": explorer.space.choices(number),
+                "search": _shares(found.counts[rows[i]].tolist(), explorer.search.size),
+                "held_out": _judged(held[:, i], column == 0),
+                "cost": _costs(report),
+                "share": float(figures["share"][rows[i]]),
+                "fits": report.fits,
+            }
+        )
+    _mark(points, held[column])
+    main = costs_of(figures, names)[rows][:, 0]
+    best = knee(found.counts[rows, column].astype(np.float64), main)
+    return {
+        "board": priced.name,
+        "part": priced.target.part,
+        "clock_period_ns": priced.target.clock_period_ns,
+        "io_type": priced.target.io_type,
+        "cost": list(names),
+        "available": _available(priced.board),
+        "points": points,
+        "knee": points[best]["id"],
+    }
+
+
+def _estimated(priced: Priced, number: int) -> EstimateReport:
+    graph = priced.table.composed(priced.table.path(number))
+    return estimate(graph, priced.target, priced.board)
+
+
+def _shares(counts: Sequence[int], samples: int) -> dict[str, Any]:
+    right, agree = counts
+    found: dict[str, Any] = {"samples": samples, "agreement": agree / samples}
+    if right >= 0:
+        found |= {"right": right, "accuracy": right / samples}
+    return found | {"agree": agree}
+
+
+def _judged(held: npt.NDArray[np.bool_], labelled: bool) -> dict[str, Any]:
+    """Return shares on held-out samples, (2, samples), with their 95 % intervals."""
+    right, agree = held.sum(axis=1).tolist()
+    samples = held.shape[1]
+    found = _shares([right if labelled else -1, agree], samples)
+    found["agreement_interval"] = list(wilson(agree, samples))
+    if labelled:
+        found["accuracy_interval"] = list(wilson(right, samples))
+    return found
+
+
+def _mark(points: list[dict[str, Any]], held: npt.NDArray[np.bool_]) -> None:
+    """Say of each point which cheapest point the held-out samples do not tell from it."""
+    for i, point in enumerate(points):
+        alike = [j for j in range(i + 1, len(points)) if not told_apart(held[i], held[j])]
+        point["like"] = points[alike[-1]]["id"] if alike else None
+
+
+def _costs(report: EstimateReport) -> dict[str, Any]:
+    total = report.total
+    found: dict[str, Any] = {
+        name: _ends(getattr(total, name)) for name in (*SUMS, "ii", "latency_cycles")
+    }
+    found["latency_ns"] = _ends(report.latency_ns)
+    return found
+
+
+def _available(board: Board) -> dict[str, float]:
+    """Return how many of each resource a board has, in the units of the estimates."""
+    logic = logic_of(board)
+    return {
+        figure: board.resources.count(resource)
+        / logic.converted(resource, Estimate(1.0, 1.0, 1.0)).value
+        for resource in RESOURCES
+        for figure in sorted({BOARD_COLUMN[resource], resource} & set(SUMS))
+    }
+
+
+def _ends(figure: Any) -> list[float]:
+    return [figure.value, figure.low, figure.high]
+
+
+def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
+    """Return everything that was found, for ``front.json``."""
+    space, bench = explorer.space, explorer.bench
+    wanted = explorer.held_out.wanted
+    labels = explorer.held_out.labels
+    return {
+        "format": "hwflow exploration 1",
+        "model": bench.reference.source,
+        "digests": explorer.request.keys(),
+        "certified": found.certified,
+        "configurations": space.size,
+        "evaluated": len(found.numbers),
+        "variables": [
+            {"name": v.name, "options": list(v.options), "of": list(v.members)}
+            for v in space.variables
+        ],
+        "search_samples": explorer.search.size,
+        "held_out_samples": explorer.held_out.size,
+        "float_accuracy": None if labels is None else float(np.mean(wanted == labels)),
+        "fronts": [front_of(explorer, priced, found) for priced in explorer.boards],
+    }
