@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check clean
+.PHONY: demo demo-keras demo-hgq demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-tcl clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -27,7 +27,7 @@ demo-ip: $(VENV)/.core
 	$(BIN)/hwflow package build/digits_ip -o build/digits_block
 	$(MAKE) -C build/digits_block test
 
-test: $(VENV)/.full $(VENV)/.hgq lint
+test: $(VENV)/.full $(VENV)/.hgq lint | check-tcl
 	$(BIN)/pytest -n 2
 
 test-slow: $(VENV)/.full $(VENV)/.hgq
@@ -57,6 +57,9 @@ check:
 	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing; install it: apt-get install g++"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.11"; exit 1; }
+
+check-tcl:
+	@command -v tclsh >/dev/null || { echo "tclsh is missing; install it: apt-get install tcl"; exit 1; }
 
 $(BIN)/pip: | check
 	$(PYTHON) -m venv $(VENV)

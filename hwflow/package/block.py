@@ -131,7 +131,7 @@ def make_block(
     digests = description.files | _digests(made)
     whole = description.model_copy(update={"files": dict(sorted(digests.items()))})
     made |= script_files(description, names) | page_files(description, names)
-    made |= driver_files(description) | catalog_files(description)
+    made |= driver_files(description) | catalog_files(description, design)
     return Block(whole, {**hls, **vectors, **made, DESCRIPTION_FILE: whole.to_json().encode()})
 
 

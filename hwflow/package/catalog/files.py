@@ -6,26 +6,33 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hwflow.codegen.hls.settings import hls4ml_settings
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
 from hwflow.package.description import Description, Port
 from hwflow.package.wrapper import SIDE_CHANNELS
+from hwflow.project.design import Design
 
 FOLDER = "catalog"
 """Folder of these files in a block's."""
+
+SETTINGS = f"{FOLDER}/hls4ml_config.yml"
+"""What hls4ml's users know settings by."""
 
 SPACE = 8
 """Bytes of the last register of a control window: its value and its control."""
 
 
-def catalog_files(description: Description) -> dict[str, bytes]:
+def catalog_files(description: Description, design: Design) -> dict[str, bytes]:
     """Return the files of a block by path in its folder.
 
     Args:
-        description: the block; a Vitis kernel is none for other tools.
+        description: the block; a Vitis kernel has its settings in the form of hls4ml's only.
+        design: its network.
     """
+    settings = {SETTINGS: _yaml(hls4ml_settings(design.graph, design.target))}
     if description.target.kind == "vitis-kernel":
-        return {}
+        return settings
     names = _names(description)
     top = description.top
     made = {
@@ -33,7 +40,14 @@ def catalog_files(description: Description) -> dict[str, bytes]:
         "sources.py": _rendered("sources.py.j2", names),
         f"{top}_litex.py": _rendered("litex.py.j2", names),
     }
-    return {f"{FOLDER}/{path}": content for path, content in made.items()}
+    return settings | {f"{FOLDER}/{path}": content for path, content in made.items()}
+
+
+def _yaml(content: Mapping[str, Any]) -> bytes:
+    import yaml
+
+    text: str = yaml.safe_dump(content, sort_keys=False, width=120)
+    return text.encode()
 
 
 def _names(description: Description) -> dict[str, Any]:

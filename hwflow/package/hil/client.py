@@ -138,5 +138,5 @@ class Client:
 def _json(payload: bytes) -> Any:
     try:
         return json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BoardError("damaged", "the board's answer is no JSON") from error

@@ -141,4 +141,25 @@ def test_litex_builds_an_instance(interface: str, backend: str, blocks: Blocks) 
 def test_kernels_are_in_no_catalogue(tmp_path: Path) -> None:
     project = build(tmp_path / "net", board="pynq-z2")
     block = make_block(project, Wishes(interface="memory", kernel=True))
-    assert not [path for path in block.files if path.startswith("catalog/")]
+    found = [path for path in block.files if path.startswith("catalog/")]
+    assert found == ["catalog/hls4ml_config.yml"]
+
+
+def test_settings_are_those_of_hls4mls_users(blocks: Blocks) -> None:
+    from hls4ml.backends.fpga.fpga_backend import FPGABackend
+
+    folder, description = blocks("axis", "Vitis")
+    said = yaml.safe_load((folder / "catalog" / "hls4ml_config.yml").read_text())
+    assert (said["Backend"], said["IOType"]) == ("Vitis", "io_parallel")
+    assert said["Part"] == description.target.part
+    layers = said["HLSConfig"]["LayerName"]
+    parsed = FPGABackend.convert_precision_string
+    code = (folder / "hls" / "firmware" / "defines.h").read_text()
+    written = [parsed(text) for text in re.findall(r"typedef (ap_u?fixed\S+) \w+;", code)]
+    for port in description.ports:
+        found = parsed(layers[port.layer]["Precision"]["result"])
+        assert found in written
+        assert (found.width, found.signed) == (port.element.width, port.element.signed)
+    for layer in layers.values():
+        assert layer["ReuseFactor"] == 1
+        assert all(parsed(text).width > 0 for text in layer["Precision"].values())

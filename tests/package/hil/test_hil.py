@@ -1,12 +1,15 @@
 """``hwflow hil`` against boards made of software, over a local socket, with faults on the way."""
 
+import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hwflow.core.errors import CompileError
+from hwflow.core.errors import CompileError, ToolError
 from hwflow.package.block import Wishes
 from hwflow.package.hil.protocol import RESULT, Message, SocketStream, receive
 from hwflow.package.hil.run import BoardRun, run_on_board
@@ -306,3 +309,56 @@ def test_places_are_counted_over_all_messages(
     ((_, detail),) = failed(run).values()
     assert detail.startswith("frame 10, element 0: expected ")
     assert run.frames == block.description.vectors[0].frames
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b"[" * 100_000, b"null", b"[1]"])
+def test_what_is_no_answer_is_named(block: Packaged, served: int, payload: bytes) -> None:
+    def change(answer: Message) -> list[Message | bytes]:
+        return [Message(answer.kind, answer.number, payload)]
+
+    assert failed(found(block, served, change))["line"][0] == "damaged"
+
+
+def test_a_line_of_noise_ends(block: Packaged, served: int) -> None:
+    noise = bytes(70_000)
+    value, detail = failed(found(block, served, lambda _: [noise]))["line"]
+    assert (value, "no message in 65536 bytes" in detail) == ("damaged", True)
+
+
+def test_a_board_at_a_serial_port(block: Packaged) -> None:
+    """Two pseudo terminals stand for the two ends of a UART."""
+    import serial
+
+    ends = [os.openpty() for _ in range(2)]
+    for _, end in ends:
+        tty.setraw(end)
+    (far, _), (near, _) = ends
+    threads = [
+        threading.Thread(target=pump, args=a, daemon=True) for a in ((far, near), (near, far))
+    ]
+    board, computer = (os.ttyname(end) for _, end in ends)
+    ip = block.python()
+    from hwflow_ip import server
+    from hwflow_ip.software import Software
+
+    description = ip.Description.read(block.folder)
+    driver = ip.Block(Software(block.library, description), description)
+    line = server.SerialStream(serial.Serial(board, 115200))
+    threads.append(threading.Thread(target=server.serve, args=(driver, line), daemon=True))
+    for thread in threads:
+        thread.start()
+    run = run_on_board(block.folder, f"serial://{computer}?115200", timeout=10.0)
+    assert run.passed, failed(run)
+    assert code(block.folder, "serial:///dev/none") == "HW587"
+
+
+def pump(source: int, sink: int) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(sink, os.read(source, 4096))
+
+
+def test_a_missing_package_is_named(block: Packaged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(ToolError, match="pip install pyserial"):
+        run_on_board(block.folder, "serial:///dev/ttyS0")
