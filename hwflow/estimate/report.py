@@ -164,12 +164,12 @@ def cost_dict(cost: Cost) -> dict[str, Any]:
         "lut_csynth_equivalent": cost.lut,
         "ff_csynth_equivalent": cost.ff,
         "dsp": cost.dsp,
-        "dsp_post_synthesis_equivalent": cost.dsp_synth,
         "bram_18k": cost.bram_18k,
-        "bram_18k_post_synthesis_equivalent": cost.bram_18k_synth,
         "latency_cycles": cost.latency_cycles,
         "ii": cost.ii,
         "lut_post_synthesis_equivalent": cost.lut_synth,
         "ff_post_synthesis_equivalent": cost.ff_synth,
+        "dsp_post_synthesis_equivalent": cost.dsp_synth,
+        "bram_18k_post_synthesis_equivalent": cost.bram_18k_synth,
     }
     return {k: interval_dict(v) for k, v in columns.items()} | {"notes": list(cost.notes)}

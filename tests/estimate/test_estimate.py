@@ -200,6 +200,8 @@ def test_the_dictionary_is_plain_and_says_what_each_figure_stands_for() -> None:
     assert "synthesized" not in json.dumps(found)
     columns = set(found["total"])
     assert {"lut_csynth_equivalent", "lut_post_synthesis_equivalent", "ii"} <= columns
+    after = ["post_synthesis" in column for column in found["total"] if column != "notes"]
+    assert after == sorted(after), "C synthesis comes first"
     assert found["layers"][1]["dsp"] == {
         "value": report.layers[1].cost.dsp.value,
         "low": pytest.approx(report.layers[1].cost.dsp.low, abs=1e-3),

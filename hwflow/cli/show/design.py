@@ -205,7 +205,8 @@ def print_build(design: Design, found: Verification, folder: Path, *, json: bool
         soft_wrap=True,
     )
     console.print(
-        f"{INDENT}post-synthesis: LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}; "
+        f"{INDENT}post-synthesis: LUT {_figure(total.lut_synth)}, FF {_figure(total.ff_synth)}, "
+        f"DSP {_figure(total.dsp_synth)}, BRAM18 {_figure(total.bram_18k_synth)}; "
         f"fits {design.board.name}: {estimated.fits}",
         soft_wrap=True,
     )

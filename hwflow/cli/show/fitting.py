@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwflow.cli.terminal import console, print_json, table, warnings
 from hwflow.cli.terminal.text import escape
+from hwflow.estimate.stages import COLUMNS
 
 if TYPE_CHECKING:
     from hwflow.fitting.fitted import Case, Fit
     from hwflow.fitting.record import LayerChoice, Plan
-
-FIGURES = {
-    "lut_synth": "LUT synth", "ff_synth": "FF synth", "dsp": "DSP", "bram_18k": "BRAM18",
-    "latency_cycles": "latency", "ii": "II",
-}  # fmt: skip
-"""Figures of layers, with their headings."""
 
 LEAST = {"latency": "least latency", "throughput": "largest throughput", "area": "least area"}
 
@@ -71,7 +66,7 @@ def _print_layers(found: Fit, plan: Plan) -> None:
         f"{found.source} on {plan.board.name}, {plan.target.io_type}, "
         f"{plan.target.clock_period_ns:g} ns: {LEAST[found.goal]}, estimated"
     )
-    columns = ("layer", "operator", "chosen", ">of", *(f">{title}" for title in FIGURES.values()))
+    columns = ("layer", "operator", "chosen", ">of", *(f">{title}" for title in COLUMNS.values()))
     shown = table(columns, title=title)
     for layer in plan.layers:
         of = f"{layer.tried:,}" if layer.settings else ""
@@ -86,7 +81,7 @@ def _chosen(layer: LayerChoice) -> str:
 
 
 def _figures(cost: Any) -> Iterator[str]:
-    for figure in FIGURES:
+    for figure in COLUMNS:
         yield f"{getattr(cost, figure).value:,.0f}"
 
 

@@ -18,6 +18,7 @@ from hwflow.report.markdown import to_markdown
 from hwflow.synthesis.comparison import Compared
 from hwflow.synthesis.trees import read_tree
 from tests.cli.command import hwflow
+from tests.report.test_pages import Page
 from tests.synthesis.designs import TOTAL, add_vivado, design, vitis_tree, vivado_tree, write
 from tests.synthesis.report_texts import row, vitis_xml
 
@@ -65,6 +66,8 @@ def test_pages_have_columns_of_their_own(tree: Path) -> None:
     net = design()
     report = net.report(synthesis=compare_tree(net, tree))
     page, text = to_html(report), to_markdown(report)
+    links = Page(page).values("href")
+    assert "#synthesized" in links, "every tag is closed, and the section is linked"
     assert '<section id="synthesized">' in page
     assert "none is synthesized" not in page
     assert page.index("C synthesis, estimated") < page.index("By layer, C synthesis")
