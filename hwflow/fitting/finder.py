@@ -24,6 +24,9 @@ from hwflow.ir.op import Op, Target
 from hwflow.passes.graph.choose_requantizers import choose_requantizers
 from hwflow.passes.graph.legalize import legalize
 
+NEARLY = 80.0
+"""Per cent of a budget from which it is asked whether it binds."""
+
 TRIES = 20
 """Choices that are looked at while FIFOs take more than was counted."""
 
@@ -72,6 +75,19 @@ class Finder:
         self.progress(stage, 1.0)
         best = min(found, key=lambda plan: plan.rank(self.goal), default=None)
         return Case(board, target, best, why)
+
+    def with_binding(self, plan: Plan) -> Plan:
+        """Return a plan that says which budgets bind: without which alone something is better."""
+        own, uses = self._rank(plan)[0], []
+        for use in plan.uses:
+            others = tuple(b for b in self.asked if b is not use.budget)
+            if use.share >= NEARLY:
+                other = self.with_budgets(others).case(plan.board, plan.target).plan
+                better = None if other is None else self._rank(other)[0]
+                if better is not None and better < own / loosened(1.0):
+                    use = replace(use, without=better)
+            uses.append(use)
+        return replace(plan, uses=tuple(uses))
 
     def problems(
         self, board: Board, target: Target, budgets: Sequence[Budget] | None = None

@@ -79,9 +79,11 @@ def fit(
     if found.best is None:
         miss = nearest(finder, cases)
         return found if miss is None else replace(found, miss=miss, changes=changes(finder, miss))
+    best = finder.with_binding(found.best)
+    found = replace(found, plans=(best, *found.plans[1:]))
     given = dict(zip((each.name for each in boards), map(str, names), strict=True))
-    name = given.get(found.best.board.name, design.config.target.board)
-    return _confirmed(found, source, chosen_config(design.config, found.best, name), options)
+    name = given.get(best.board.name, design.config.target.board)
+    return _confirmed(found, source, chosen_config(design.config, best, name), options)
 
 
 def _targets(

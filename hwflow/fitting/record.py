@@ -42,11 +42,14 @@ class Use:
         budget: the budget.
         limit: blocks of the board, or cycles.
         used: the same of the design; of the upper end of the estimate, where the budget is for it.
+        without: what the target would be without the budget, in ns or per cent, where it binds;
+            None where it does not.
     """
 
     budget: Budget
     limit: float
     used: float
+    without: float | None = None
 
     @property
     def share(self) -> float:
@@ -104,7 +107,8 @@ class Plan:
             "inferences_per_second": 1e9 / self.interval_ns,
             "fits": self.report.fits,
             "budgets": [
-                {"budget": str(u.budget), "limit": u.limit, "used": u.used} for u in self.uses
+                {"budget": str(u.budget), "limit": u.limit, "used": u.used, "without": u.without}
+                for u in self.uses
             ],
             "layers": [
                 {

@@ -4,6 +4,7 @@ import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,18 @@ def test_budgets_are_kept_and_the_compiled_design_has_the_figures() -> None:
     assert next(u for u in report.utilisation if u.resource == "lut").percent.value <= 60
     assert found.best.proven
     assert [use.budget.name for use in found.best.uses] == ["lut", "latency"]
+
+
+def test_a_budget_binds_where_something_is_better_without_it() -> None:
+    options: dict[str, Any] = {"board": "pynq-z2", "io_type": "io_parallel"}
+    free = hwflow.fit(CNN, **options)
+    assert free.best is not None
+    luts = free.best.report.total.lut_synth.value
+    found = hwflow.fit(CNN, **options, budgets={"lut": int(luts * 0.95), "ff": "100%"})
+    assert found.best is not None
+    lut, ff = found.best.uses
+    assert (lut.without, ff.without) == (free.best.latency_ns, None)
+    assert free.best.latency_ns < found.best.latency_ns
 
 
 def test_bits_do_not_change() -> None:

@@ -93,10 +93,9 @@ def _print_uses(found: Fit, plan: Plan) -> None:
             text = f"{percent.value:.1f} % ({percent.low:.1f}-{percent.high:.1f})"
             console.print(f"{use.resource:<9} {text} of {use.available:,}: {use.answer}")
     for each in plan.uses:
-        console.print(
-            escape(f"budget    {each.budget}: {each.used:,.1f} of {each.limit:,.1f}, ")
-            + f"{each.share:.1f} %"
-        )
+        figures = f"{each.used:,.1f} of {each.limit:,.1f}, {each.share:.1f} %"
+        binds = "" if each.without is None else f"; binds: {_without(found, each.without)}"
+        console.print(escape(f"budget    {each.budget}: {figures}{binds}"), soft_wrap=True)
     interval = (
         f"II {plan.report.total.ii.value:,.0f} cycles, {1e9 / plan.interval_ns:,.0f} a second"
     )
@@ -108,6 +107,15 @@ def _print_uses(found: Fit, plan: Plan) -> None:
         if plan.proven
         else f"best found in the time given, not proven to be the {LEAST[found.goal]}"
     )
+
+
+def _without(found: Fit, value: float) -> str:
+    """Return what the target would be without a budget."""
+    if found.goal == "area":
+        return f"without it, area {value:.1f} %"
+    if found.goal == "throughput":
+        return f"without it, {1e9 / value:,.0f} a second"
+    return f"without it, latency {value:,.0f} ns"
 
 
 def _print_nothing(found: Fit) -> None:
