@@ -98,7 +98,7 @@ def make_block(
         plugins: operators that the project was made with, as for ``compile``.
 
     Raises:
-        CompileError: HW590, the project is not as hwflow wrote it; HW591 to HW595, it cannot be
+        CompileError: HW574, the project is not as hwflow wrote it; HW575 to HW579, it cannot be
             packaged as wished; and what opening a project finds.
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
@@ -141,7 +141,7 @@ def _check_kernel(wishes: Wishes) -> None:
         raise CompileError(
             [
                 Diagnostic(
-                    code="HW594",
+                    code="HW578",
                     title="a Vitis kernel takes its frames from memory",
                     where="--target vitis-kernel",
                     found=f"--interface {wishes.interface}",
@@ -161,7 +161,7 @@ def _untouched(
     if stored.changed:
         raise CompileError(
             Diagnostic(
-                code="HW590",
+                code="HW574",
                 title="the project is not as hwflow wrote it, and is not packaged",
                 where=str(folder),
                 found=line,
@@ -251,7 +251,7 @@ def _check_window(design: Design, ports: tuple[Port, ...]) -> None:
         raise CompileError(
             [
                 Diagnostic(
-                    code="HW593",
+                    code="HW577",
                     title="frames too large for an AXI4-Lite window",
                     where=design.source,
                     found=f"a window of {end:,} bytes",

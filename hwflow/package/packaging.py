@@ -48,7 +48,7 @@ def package_project(
         progress: called as stages go on.
 
     Raises:
-        CompileError: the folder cannot be used; HW590 to HW595, the project cannot be packaged, or
+        CompileError: the folder cannot be used; HW574 to HW579, the project cannot be packaged, or
             not as wished.
         ToolError: g++ is missing, or the C++ does not compile.
     """

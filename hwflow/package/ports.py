@@ -45,7 +45,7 @@ def block_ports(
         data_width: bits of a word; None for what suits the network and the board.
 
     Raises:
-        CompileError: HW591, an element does not fit a word.
+        CompileError: HW575, an element does not fit a word.
     """
     pairs = list(_pairs(design))
     lanes = [_element(hls, edge).lane_bits for _, _, hls in pairs]
@@ -189,7 +189,7 @@ def _too_narrow(design: Design, pair: Pair, data_width: int, interface: str) -> 
     needed = next(w for w in (*WIDTHS,) if hls.dtype.width <= w)
     words = interface != "axi-lite"
     return Diagnostic(
-        code="HW591",
+        code="HW575",
         title="an element does not fit a word of the bus",
         where=f"{direction} {port.name!r} of {design.source}",
         found=f"{hls.dtype.width} bits, words of {data_width}",

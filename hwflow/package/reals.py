@@ -58,7 +58,7 @@ def reals_of(graph: Graph, graph_port: GraphPort, port: Port) -> Reals:
     """Return how the real numbers of a port are made, after showing that they are right.
 
     Raises:
-        CompileError: HW595, they would not be those of hwflow for every value.
+        CompileError: HW579, they would not be those of hwflow for every value.
     """
     if port.direction == "input":
         if port.quantize is None:
@@ -188,7 +188,7 @@ def given_floats(graph: Graph, graph_port: GraphPort, port: Port, mantissas: I64
         mantissas: batch first, channels last.
 
     Raises:
-        CompileError: HW595, no float32 number is given one of them.
+        CompileError: HW579, no float32 number is given one of them.
     """
     op = graph.by_name[graph_port.value].op
     assert isinstance(op, Input)
@@ -229,7 +229,7 @@ def lanes_of(graph: Graph, graph_port: GraphPort, port: Port, mantissas: I64) ->
     """Return what the lanes of a port hold for mantissas, batch first, channels last.
 
     Raises:
-        CompileError: HW595, float32 does not hold what an input needs.
+        CompileError: HW579, float32 does not hold what an input needs.
     """
     if port.element.numpy != "float32":
         return mantissas
@@ -280,7 +280,7 @@ def _scale_table(port: Port, scale: Any, offset: Any) -> str:
 
 def _refused(port: Port, found: str) -> Diagnostic:
     return Diagnostic(
-        code="HW595",
+        code="HW579",
         title="float32 at this port would not be exact",
         where=f"{port.direction} {port.model_name!r}",
         found=found,

@@ -30,7 +30,7 @@ def mantissas(stored: StoredProject, ports: Sequence[Port]) -> dict[str, npt.NDA
         ports: the block's ports.
 
     Raises:
-        CompileError: HW592, the build has none, or none of this design.
+        CompileError: HW576, the build has none, or none of this design.
     """
     found = {p.name: _read(stored, p) for p in ports}
     counts = {len(array) for array in found.values()}
@@ -67,7 +67,7 @@ def frame_bytes(values: npt.NDArray[Any], port: Port) -> bytes:
 
 def _unusable(stored: StoredProject, found: str) -> Diagnostic:
     return Diagnostic(
-        code="HW592",
+        code="HW576",
         title="the build has no test vectors that a block can be checked with",
         where=str(stored.folder),
         found=found,

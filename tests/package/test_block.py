@@ -193,7 +193,7 @@ def test_a_project_that_was_changed_is_not_packaged(small: Path, path: str, tmp_
     before = file.read_bytes()
     file.write_bytes(before[:-2] + b"9" + before[-1:])
     ((code, found),) = codes(lambda: make_block(copy, Wishes()))
-    assert code == "HW590"
+    assert code == "HW574"
     assert path in found
     file.write_bytes(before)  # the help
     assert make_block(copy, Wishes()).files
@@ -206,7 +206,7 @@ def test_an_element_that_fits_no_word_is_refused_with_the_width(tmp_path: Path) 
         (Wishes(interface="axi-lite"), Wishes(data_width=64)),
     ]:
         ((code, found),) = codes(lambda w=wishes: make_block(folder, w))
-        assert code == "HW591"
+        assert code == "HW575"
         assert "words of 32" in found
         (port,) = make_block(folder, helped).description.outputs
         assert port.element.lane_bits == 64
@@ -217,7 +217,7 @@ def test_a_build_without_vectors_is_refused(tmp_path: Path) -> None:
 
     folder = hwflow.compile(dense()).write(tmp_path / "net")
     ((code, found),) = codes(lambda: make_block(folder, Wishes()))
-    assert (code, found) == ("HW592", "sim/vectors/input_x_in.raw.npy: gone")
+    assert (code, found) == ("HW576", "sim/vectors/input_x_in.raw.npy: gone")
     assert make_block(build(tmp_path / "other"), Wishes()).files
 
 
@@ -226,5 +226,5 @@ def test_frames_too_large_for_a_window_are_refused(
 ) -> None:
     monkeypatch.setattr(block, "MOST_AXI_LITE_BYTES", 100)
     ((code, _),) = codes(lambda: make_block(small, Wishes(interface="axi-lite")))
-    assert code == "HW593"
+    assert code == "HW577"
     assert make_block(small, Wishes(interface="memory")).files

@@ -98,7 +98,7 @@ def refused(project: Path, wishes: Wishes) -> str:
     with pytest.raises(CompileError) as caught:
         make_block(project, wishes)
     (finding,) = caught.value.diagnostics
-    assert finding.code == "HW595"
+    assert finding.code == "HW579"
     assert finding.help.startswith("--edge raw")
     return finding.found
 

@@ -125,7 +125,7 @@ def test_a_kernel_needs_memory(interface: str, projects: Callable[[str], Path]) 
     with pytest.raises(CompileError) as caught:
         make_block(project, Wishes(interface=interface, kernel=True))
     (finding,) = caught.value.diagnostics
-    assert (finding.code, finding.help) == ("HW594", "--interface memory")
+    assert (finding.code, finding.help) == ("HW578", "--interface memory")
     assert make_block(project, Wishes(interface="memory", kernel=True)).files
 
 
