@@ -232,7 +232,7 @@ def fifo(
         config=options.config, data=options.data, board=options.board, **options.settings,
     )  # fmt: skip
     print_fifos(design, found, tried, json=json)
-    raise typer.Exit(1 if tried.outcome.locked else 0)
+    raise typer.Exit(1 if tried.locks else 0)
 
 
 @app.command(epilog="Example: hwflow vectors model.onnx --data test.npz --samples 10 -o vectors")

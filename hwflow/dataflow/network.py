@@ -105,6 +105,11 @@ class Network:
                 raise ValueError(f"{channel}: {written} tokens written, {read} read")
         return found
 
+    @property
+    def steps(self) -> int:
+        """Steps of all processes in one inference."""
+        return sum(process.pattern.steps for process in self.processes.values())
+
     @cached_property
     def touching(self) -> Mapping[str, tuple[Channel, ...]]:
         """The FIFOs at each process, on either side."""

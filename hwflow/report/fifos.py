@@ -18,11 +18,11 @@ from hwflow.report.parts import FifoData, FifosData
 
 def fifos_data(streams: Streams, backend: str) -> FifosData:
     """Return what is to be said of the FIFOs of a design."""
-    fifos = tuple(_fifos(streams, backend))
+    fifos, outcome = tuple(_fifos(streams, backend)), streams.outcome
     return FifosData(
         fifos=fifos,
-        latency_cycles=streams.outcome.cycles[0],
-        interval_cycles=streams.outcome.interval,
+        latency_cycles=None if outcome is None else outcome.cycles[0],
+        interval_cycles=None if outcome is None else outcome.interval,
         bram_18k_saved=sum(fifo.bram_18k_saved for fifo in fifos),
         lut_saved=sum(fifo.lut_saved for fifo in fifos),
     )
@@ -62,7 +62,7 @@ def _why(streams: Streams, channel: Channel) -> str:
     elif name in safety.circles:
         found = late(safety.circles[name])
     more = streams.depths[name] > safety.depths[name]
-    return f"{found}; {safety.depths[name]} cannot lock, more lose no cycle" if more else found
+    return f"{found}; {safety.depths[name]} cannot lock, the rest is for speed" if more else found
 
 
 def late(circle: Circle) -> str:
@@ -78,12 +78,17 @@ class Tried:
 
     Attributes:
         depths: words that each FIFO holds, by name.
-        outcome: what two inferences do, with the pipelines that are worst for the depths.
+        outcome: what two inferences do, with the pipelines that are worst for the depths; None
+            where the network is too large for the model.
+        locks: whether the design can lock, or does in the model.
+        proven: whether it is proven where it does not; False with circles too many to list.
         least: for each FIFO that is too small the depth that cannot lock.
     """
 
     depths: Mapping[str, int]
-    outcome: Outcome
+    outcome: Outcome | None
+    locks: bool
+    proven: bool
     least: Mapping[str, int]
 
 
@@ -99,16 +104,21 @@ def tried(streams: Streams, asked: Mapping[str, int]) -> Tried:
     """
     network = streams.network
     given = {name: depth for key, depth in asked.items() for name in _named(streams, key)}
-    depths = {**streams.depths, **given}
+    depths, locked, proven = {**streams.depths, **given}, [], True
     try:
         locked = locking(network, depths) if given else []
     except TooManyPathsError:
-        locked = []
+        proven = False
     lags = worst_lags(network, locked[0]) if locked else None
+    outcome = None
+    if streams.outcome is not None:
+        outcome = run(network, depths, lags=lags, inferences=2)
     full = {hop.channel.name for circle in locked for hop in circle if hop.full}
     return Tried(
         depths=depths,
-        outcome=run(network, depths, lags=lags, inferences=2),
+        outcome=outcome,
+        locks=bool(locked or (outcome and outcome.locked)),
+        proven=proven,
         least={n: least_depth(network, locked, depths, n) for n in given if n in full},
     )
 

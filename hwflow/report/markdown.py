@@ -7,6 +7,7 @@ from math import isfinite
 
 from hwflow.core.errors import Diagnostic
 from hwflow.report.markup import plain, table
+from hwflow.report.parts import FifosData
 from hwflow.report.schema import LayerData, ReportData, WarningData
 from hwflow.report.stages import resources, synthesized
 from hwflow.report.words import (
@@ -197,14 +198,21 @@ def _fifos(data: ReportData) -> Iterator[str]:
     yield (
         f"{len(found.fifos)} FIFOs hold {count(words)} words instead of {count(whole)}, which "
         f"saves {count(found.bram_18k_saved)} block RAMs (estimated). No stall can lock the "
-        f"design. Model of the streams: {count(found.latency_cycles)} cycles for an inference, "
-        f"the next {count(found.interval_cycles)} later."
+        f"design.{_cycles(found)}"
     )
     deeper = [fifo for fifo in found.fifos if fifo.depth > SMALLEST]
     if deeper:
         yield ""
         rows = ((plain(f.name), count(f.depth), count(f.tokens), plain(f.why)) for f in deeper)
         yield from table(("FIFO", "Depth:", "Whole value:", "Why"), rows)
+
+
+def _cycles(found: FifosData) -> str:
+    """Return what the model of the streams says, behind a blank; nothing where it was not run."""
+    if found.latency_cycles is None or found.interval_cycles is None:
+        return ""
+    first, next_one = count(found.latency_cycles), count(found.interval_cycles)
+    return f" Model of the streams: {first} cycles for an inference, the next {next_one} later."
 
 
 def _ports(data: ReportData) -> Iterator[str]:

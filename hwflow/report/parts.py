@@ -255,14 +255,15 @@ class FifosData:
 
     Attributes:
         fifos: one record for each.
-        latency_cycles: cycles of one inference, in the model of the streams.
-        interval_cycles: cycles from the end of one inference to that of the next.
+        latency_cycles: cycles of one inference, in the model of the streams; None where the network
+            is too large for it.
+        interval_cycles: cycles from the end of one inference to that of the next; None likewise.
         bram_18k_saved: estimated block RAMs less than with all words of an inference, in all.
         lut_saved: look-up tables less, likewise (csynth).
     """
 
     fifos: tuple[FifoData, ...]
-    latency_cycles: int
-    interval_cycles: int
+    latency_cycles: int | None
+    interval_cycles: int | None
     bram_18k_saved: float
     lut_saved: float

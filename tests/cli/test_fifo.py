@@ -25,7 +25,7 @@ def test_a_depth_that_locks_ends_with_1(capsys: pytest.CaptureFixture[str]) -> N
     least = told["tried"]["least"]["pool1_cpy2"]
     again = hwflow(capsys, "fifo", SKIP, "--depth", f"pool1_cpy2={least}", "--json")
     assert again.status == 0
-    assert json.loads(again.out)["tried"]["locked"] == []
+    assert json.loads(again.out)["tried"]["waits"] == []
 
 
 @pytest.mark.parametrize("depth", ["4", "pool1=", "pool1=0", "pool1=x", "=4"])

@@ -76,6 +76,7 @@ def test_depths_lose_no_cycle_and_none_could_be_less(seed: int) -> None:
     network = network_of(random_net(seed))
     safe = safe_depths(network).depths
     depths, outcome = fast_depths(network, safe)
+    assert outcome is not None
     whole = {c.name: INFERENCES * c.tokens for c in network.channels.values()}
     assert outcome.cycles == run(network, whole, inferences=INFERENCES).cycles
     assert all(outcome.most[name] <= depth for name, depth in depths.items())

@@ -3,19 +3,25 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 import hwflow
+from hwflow.codegen.hls.streams import streams_of
 from hwflow.core.errors import CompileError
+from hwflow.dataflow import balance, cycles
 from hwflow.estimate.graph import estimate
+from hwflow.ir.op import Target
+from hwflow.ops.relu import Relu
 from hwflow.project.design import Design
 from hwflow.project.fifos import fifos_of
 from hwflow.report import schema
-from hwflow.report.fifos import tried
+from hwflow.report.fifos import fifos_data, tried
 from hwflow.report.manifest.comparison import compare_paths
+from hwflow.report.markdown import to_markdown
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODELS = Path(__file__).parents[1] / "models"
@@ -42,6 +48,7 @@ def test_depth_that_locks_is_refused_with_the_least_that_does_not() -> None:
     streams = compiled({"pool1": least}).streams
     assert streams is not None
     assert {streams.depths[name] for name in ("pool1_cpy1", "pool1_cpy2")} == {least}
+    assert streams.outcome is not None
     assert not streams.outcome.locked
 
 
@@ -73,8 +80,11 @@ def test_every_word_less_locks_and_is_said_so() -> None:
         depth = streams.safety.depths[name]
         found = tried(streams, {name: depth - 1})
         assert found.least == {name: depth}
+        assert found.locks
+        assert found.outcome is not None
         assert any(wait.channel == name and wait.full for wait in found.outcome.locked)
-        assert not tried(streams, {name: depth}).outcome.locked
+        enough = tried(streams, {name: depth})
+        assert (enough.locks, enough.proven, enough.least) == (False, True, {})
 
 
 def test_estimates_and_projects_have_the_depths() -> None:
@@ -89,9 +99,9 @@ def test_estimates_and_projects_have_the_depths() -> None:
 
 def test_a_written_project_has_its_fifos(tmp_path: Path) -> None:
     compiled({"pool1": 40}).write(tmp_path / "net")
-    _, found, outcome = fifos_of(tmp_path / "net", {})
+    _, found, unchanged = fifos_of(tmp_path / "net", {})
     assert {f.depth for f in found.fifos if f.name == "pool1_cpy2"} == {40}
-    assert not outcome.outcome.locked
+    assert not unchanged.locks
     with pytest.raises(CompileError, match="HW556"):
         fifos_of(tmp_path / "net", {}, backend="Vivado")
 
@@ -111,6 +121,48 @@ def test_report_and_manifest_keep_depths_with_their_reasons(tmp_path: Path) -> N
     changed = {(c.name, c.what): c.after for c in found if c.section == "fifos"}
     assert changed["pool1_cpy2", "depth"] == 40
     assert changed["pool1_cpy2", "why"] == "as set; it cannot lock"
+
+
+def test_a_network_too_large_for_the_model_has_room_and_the_same_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    safe = compiled({}).streams
+    monkeypatch.setattr(balance, "MOST_STEPS", 100)
+    design = compiled({})
+    assert safe is not None
+    assert design.streams is not None
+    assert design.streams.outcome is None
+    assert dict(design.streams.depths) == {
+        name: max(depth, balance.ROOM) for name, depth in safe.safety.depths.items()
+    }
+    assert fifos_data(design.streams, "Vitis").latency_cycles is None
+    assert tried(design.streams, {"pool1_cpy2": 3}).locks
+    assert "No stall can lock" in to_markdown(design.report())
+    assert "Model of the streams" not in to_markdown(design.report())
+
+
+def test_a_part_with_too_many_circles_is_not_called_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = compiled({}).streams
+    assert streams is not None
+    assert streams.depths
+    monkeypatch.setattr(cycles, "MOST_PATHS", 1)
+    assert not tried(streams, {"pool1_cpy2": 16}).proven
+
+
+class _Unstated(Relu):
+    """An operator of a user, who does not say what it does with its streams."""
+
+
+def test_fifos_around_an_operator_that_states_nothing_hold_whole_values() -> None:
+    graph = compiled({}).graph
+    relu = _Unstated(result_t=graph.types["quant2"].dtype)
+    nodes = [replace(n, op=relu) if n.name == "quant2" else n for n in graph.nodes]
+    streams = streams_of(graph.rebuild(nodes), Target(io_type="io_stream"))
+    assert {"conv2", "quant2"} <= streams.safety.whole
+    for name in ("conv2", "quant2"):
+        assert streams.depths[name] == streams.network.channels[name].tokens
+    assert streams.outcome is not None
+    assert not streams.outcome.locked
 
 
 def test_projects_in_io_parallel_have_none(tmp_path: Path) -> None:

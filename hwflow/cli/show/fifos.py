@@ -9,6 +9,7 @@ from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
+    from hwflow.dataflow.model import Outcome
     from hwflow.project.design import Design
     from hwflow.report.fifos import Tried
     from hwflow.report.parts import FifosData
@@ -24,10 +25,9 @@ def print_fifos(design: Design, found: FifosData, tried: Tried, *, json: bool) -
             "tried": {
                 "depths": dict(tried.depths),
                 "least": dict(tried.least),
-                "locked": [str(wait) for wait in outcome.locked],
-                "cycles": list(outcome.cycles),
-                "most": dict(outcome.most),
-                "held_cycles": dict(outcome.held),
+                "locks": tried.locks,
+                "proven": tried.proven,
+                **_model(outcome),
             },
         }
         print_json(told)
@@ -41,8 +41,8 @@ def print_fifos(design: Design, found: FifosData, tried: Tried, *, json: bool) -
             *map(escape, texts),
             f"{fifo.tokens:,}",
             depth if other == fifo.depth else f"[yellow]{other}[/] ({depth})",
-            f"{outcome.most[fifo.name]:,}",
-            f"{outcome.held[fifo.name]:,}",
+            "" if outcome is None else f"{outcome.most[fifo.name]:,}",
+            "" if outcome is None else f"{outcome.held[fifo.name]:,}",
             escape(fifo.why),
         )
     console.print(shown)
@@ -55,14 +55,32 @@ def print_fifos(design: Design, found: FifosData, tried: Tried, *, json: bool) -
     _print_outcome(found, tried)
 
 
+def _model(outcome: Outcome | None) -> dict[str, object]:
+    """Return what the model of streams says, for JSON; empty where it was not run."""
+    if outcome is None:
+        return {}
+    return {
+        "waits": [str(wait) for wait in outcome.locked],
+        "cycles": list(outcome.cycles),
+        "most": dict(outcome.most),
+        "held_cycles": dict(outcome.held),
+    }
+
+
 def _print_outcome(found: FifosData, tried: Tried) -> None:
     for name, least in tried.least.items():
         console.print(f"[red]too small[/] {escape(name)}: the design locks below {least}")
-    for wait in tried.outcome.locked:
+    for wait in tried.outcome.locked if tried.outcome else ():
         console.print(f"[red]locked[/]    {escape(str(wait))}", soft_wrap=True)
-    if tried.outcome.locked:
+    if tried.locks:
         return
-    console.print("deadlock  impossible: no process can wait for itself (docs/fifo-depths.md)")
+    proof = "impossible: no process can wait for itself (docs/fifo-depths.md)"
+    if not tried.proven:
+        proof = "[yellow]not excluded[/]: the circles of the network are too many to list"
+    console.print(f"deadlock  {proof}")
+    if tried.outcome is None or found.latency_cycles is None or found.interval_cycles is None:
+        console.print("model     not run: the network is too large for it")
+        return
     first, interval = tried.outcome.cycles[0], tried.outcome.interval
     usual = (found.latency_cycles, found.interval_cycles)
     more = "" if (first, interval) == usual else f", instead of {usual[0]:,} and {usual[1]:,}"

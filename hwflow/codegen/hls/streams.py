@@ -50,7 +50,7 @@ class Streams:
         return safe_depths(self.network, self.given)
 
     @cached_property
-    def _fast(self) -> tuple[Mapping[str, int], Outcome]:
+    def _fast(self) -> tuple[Mapping[str, int], Outcome | None]:
         return fast_depths(self.network, self.safety.depths, self.given)
 
     @property
@@ -59,8 +59,8 @@ class Streams:
         return self._fast[0]
 
     @property
-    def outcome(self) -> Outcome:
-        """What the model says of inferences with these depths."""
+    def outcome(self) -> Outcome | None:
+        """What the model says of inferences with these depths; None where it is not run."""
         return self._fast[1]
 
     @property
