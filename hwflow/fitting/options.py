@@ -202,7 +202,7 @@ def _figures(option: Option, target: Target, waits: int | None) -> list[float]:
 
 def _ends(area: Estimate) -> tuple[float, ...]:
     doubtful = float(area.basis is Basis.EXTRAPOLATED) - FEW
-    unsure = float(area.basis is not Basis.RULE and area.high > 0)
+    unsure = float(area.basis is not Basis.RULE)
     return (area.high - area.value, doubtful * area.value, unsure)
 
 
