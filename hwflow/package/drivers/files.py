@@ -14,7 +14,10 @@ from hwflow.package.hil import protocol
 FOLDER = "drivers"
 """Folder of the drivers in a block's."""
 
-STATIC = ("c/hwflow_ip.h", "c/hwflow_ip.c", "c/hwflow_numbers.c", "c/hwflow_mmio.c")
+STATIC = (
+    "c/hwflow_ip.h", "c/hwflow_ip.c", "c/hwflow_numbers.c", "c/hwflow_mmio.c", "c/hwflow_linux.h",
+    "c/hwflow_linux.c",
+)  # fmt: skip
 """Files of C that are the same for all blocks."""
 
 

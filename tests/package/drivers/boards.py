@@ -100,7 +100,8 @@ class CBlock(ctypes.Structure):
 def c_driver(found: Packaged, place: Path) -> ctypes.CDLL:
     """Compile the C driver of a block to a library."""
     top = found.description.top
-    sources = [f"c/{top}_driver.c", "c/hwflow_ip.c", "c/hwflow_numbers.c", "c/hwflow_mmio.c"]
+    parts = ("ip", "numbers", "mmio", "linux")
+    sources = [f"c/{top}_driver.c", *(f"c/hwflow_{part}.c" for part in parts)]
     out = place / f"{top}_driver.so"
     done = run(
         found.drivers, "gcc", *C_FLAGS, "-O1", "-fPIC", "-shared", *sources, "-lm", "-o", str(out)

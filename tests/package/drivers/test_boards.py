@@ -24,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "axis": {},
     "axi-lite": {"wishes": Wishes(interface="axi-lite")},
     "memory": {"wishes": Wishes(interface="memory", data_width=64)},
+    "float32": {"wishes": Wishes(edge="float32")},
     "two ports": {"source": two_ports, "wishes": Wishes(data_width=32), "io_type": "io_stream"},
     "images": {
         "source": lambda: EXAMPLES / "digits_cnn.onnx",
@@ -187,7 +188,10 @@ def test_c_gives_the_golden_outputs(block: Packaged, tmp_path: Path, batch: int)
                 given = (ctypes.c_float * port.elements)(*one.tolist())
                 into = (ctypes.c_uint8 * len(frame))()
                 assert board.c.hwflow_put(c_port, given, into) == 0
-                assert bytes(into) == bytes(held)
+                if port.element.numpy == "float32":  # of a mantissa, the vectors have any number
+                    assert bytes(into)[: one.nbytes] == one.tobytes()
+                else:
+                    assert bytes(into) == bytes(held)
             else:
                 back = (ctypes.c_float * port.elements)()
                 board.c.hwflow_get(c_port, held, back)
