@@ -24,6 +24,9 @@ MAX_REPORTS = 4_000
 MAX_BYTES = 32 * 2**20
 """Reports that are read, and how long each may be; those of large networks have a few MB."""
 
+MAX_TOTAL = 2**28
+"""Bytes of all reports of a tree together."""
+
 HEAD = 4_096
 """Bytes that tell what a report is about."""
 
@@ -79,6 +82,7 @@ class _Reading:
         self.logic: list[Logic] = []
         self.timing: list[Timing] = []
         self.unreadable: list[str] = []
+        self._left = MAX_TOTAL
 
     def vivado(self, path: Path) -> None:
         """Read a report of Vivado; any other file is passed over."""
@@ -86,9 +90,9 @@ class _Reading:
             with path.open("rb") as file:
                 head = file.read(HEAD).decode("utf-8", "replace")
             if is_utilization(head):
-                self.logic.append(read_utilization(_text(path), path))
+                self.logic.append(read_utilization(self._text(path), path))
             elif is_timing(head):
-                self.timing.append(read_timing(_text(path)))
+                self.timing.append(read_timing(self._text(path)))
         except (OSError, ValueError, UnreadableReportError) as error:
             self._note(path, error)
 
@@ -115,11 +119,20 @@ class _Reading:
     def _one(self, path: Path) -> CSynth | None:
         try:
             if path.name.endswith(_XML):
-                return read_csynth_xml(read_limited(path, MAX_BYTES), path)
-            return None if path.name == _TEXT else read_csynth_text(_text(path), path)
+                return read_csynth_xml(self._content(path), path)
+            return None if path.name == _TEXT else read_csynth_text(self._text(path), path)
         except (OSError, ValueError, UnreadableReportError) as error:
             self._note(path, error)
             return None
+
+    def _content(self, path: Path) -> bytes:
+        """Return a file of what may still be read of the tree."""
+        content = read_limited(path, min(MAX_BYTES, self._left))
+        self._left -= len(content)
+        return content
+
+    def _text(self, path: Path) -> str:
+        return self._content(path).decode("utf-8", "replace")
 
     def _note(self, path: Path, error: Exception) -> None:
         said = getattr(error, "strerror", None) or str(error)
@@ -130,10 +143,6 @@ class _Reading:
         slack = {(t.design, t.state): t.slack_ns for t in self.timing}
         for report in self.logic:
             yield replace(report, slack_ns=slack.get((report.design, report.state)))
-
-
-def _text(path: Path) -> str:
-    return read_limited(path, MAX_BYTES).decode("utf-8", "replace")
 
 
 def _nothing(found: Reports) -> Diagnostic:

@@ -105,6 +105,10 @@ def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(CompileError) as error:
         read_tree(tree)
     assert "csynth.xml: more than 1,000 bytes" in error.value.diagnostics[0].found
+    monkeypatch.setattr(trees, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(trees, "MAX_TOTAL", 1001)
+    with pytest.raises(CompileError, match="more than 1,001 bytes"):
+        read_tree(tree)
     monkeypatch.setattr(trees, "MAX_ENTRIES", 0)
     with pytest.raises(CompileError):
         read_tree(tree)
