@@ -8,21 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.quant import read_quantizer, rescaled
+from hwflow.ops.shared.turns import _Elementwise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Bipolar(Op):
+class Bipolar(_Elementwise):
     """Sign with ``sign(0) = +1``, times a level, as QONNX's ``BipolarQuant`` has it.
 
     Attributes:
@@ -79,11 +78,8 @@ class Bipolar(Op):
             kernel="bipolar",
             attributes={"output_shape": list(x.shape), "weight_names": ["level"]},
             weights={"level": level},
+            reuse_factor=self.reuse_factor,
         )
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -8,12 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.bipolar import two_levels
@@ -22,10 +20,11 @@ from hwflow.ops.round_away import RoundAway
 from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.broadcast import to_hardware
 from hwflow.ops.shared.quant import ROUNDING, read_quantizer, rescaled
+from hwflow.ops.shared.turns import _Elementwise, turns_layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cast(Op):
+class Cast(_Elementwise):
     """Assign every element to ``result_t``, as ap_fixed does."""
 
     pointwise: ClassVar[bool] = True
@@ -65,13 +64,11 @@ class Cast(Op):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
+        if self.reuse_factor > 1:
+            return turns_layer("linear", x.shape, self.reuse_factor)
         return HlsLayer(
             class_name="Activation", attributes={"n_in": x.size, "activation": "linear"}
         )
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -8,13 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType, RawArray, shift_left
 from hwflow.ir.body.values import Result, Span, Tensor, carrier
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
 from hwflow.ir.grid import ONE, ZERO, rationals
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.pieces import Kind, Pieces
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Clamp
@@ -23,13 +21,14 @@ from hwflow.ops.scale_bias import affine
 from hwflow.ops.shared.casts import kept_between
 from hwflow.ops.shared.constants import is_short
 from hwflow.ops.shared.functions import line
+from hwflow.ops.shared.turns import _Elementwise
 
 BOUND_BITS = 24
 """Widest bound taken: beyond it, it is a float that nobody meant to be exact."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Clip(Op):
+class Clip(_Elementwise):
     """The nearest value within ``lo .. hi``.
 
     Attributes:
@@ -174,11 +173,8 @@ class Clip(Op):
                 "lo": FixedArray(np.reshape(lo, -1), bound_t),
                 "hi": FixedArray(np.reshape(hi, -1), bound_t),
             },
+            reuse_factor=self.reuse_factor,
         )
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

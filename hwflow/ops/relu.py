@@ -8,18 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
 from hwflow.ir.body.values import Result, Span, Tensor
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
+from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op
 from hwflow.ir.pieces import Pieces, two_sides
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.turns import _Elementwise, turns_layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Relu(Op):
+class Relu(_Elementwise):
     """``max(x, 0)``; the result is unsigned."""
 
     onnx: ClassVar[tuple[str, ...]] = ("Relu",)
@@ -58,11 +57,9 @@ class Relu(Op):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         (x,) = inputs
+        if self.reuse_factor > 1:
+            return turns_layer("relu", x.shape, self.reuse_factor)
         return HlsLayer(class_name="Activation", attributes={"n_in": x.size, "activation": "relu"})
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -8,18 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwflow.estimate.layer import elementwise_cost
 from hwflow.fixed import FixedArray, FixedType, Overflow, RawArray, Rounding
 from hwflow.ir.body import integers
 from hwflow.ir.body.values import Carrier, Result, Span, Tensor
 from hwflow.ir.body.writer import Body
-from hwflow.ir.cost import Cost
-from hwflow.ir.op import Example, HlsLayer, Op, Target
+from hwflow.ir.op import Example, HlsLayer
 from hwflow.ir.tensor import TensorType
+from hwflow.ops.shared.turns import _Elementwise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RoundAway(Op):
+class RoundAway(_Elementwise):
     """The next multiple of ``2**-fractional`` at least as far from zero.
 
     Attributes:
@@ -69,11 +68,8 @@ class RoundAway(Op):
                 "grid": (grid.width + 1, grid.integer + 1),  # a sign bit, if it has none
             },
             weights={"step": FixedArray(np.ones(1, np.int64), step)},
+            reuse_factor=self.reuse_factor,
         )
-
-    def cost(self, target: Target, *inputs: TensorType) -> Cost:
-        (x,) = inputs
-        return elementwise_cost(x, self.infer(x).dtype, target=target)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -112,7 +112,7 @@ class _Extreme(_InTurns):
 
     def lower(self, *inputs: TensorType) -> HlsLayer:
         if self.reuse_factor > 1:
-            return turns_layer(self.kernel, inputs[0].shape, self.reuse_factor)
+            return turns_layer(self.kernel, inputs[0].shape, self.reuse_factor, merges=True)
         return HlsLayer(class_name="Merge", attributes={"op": self.kernel})
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:

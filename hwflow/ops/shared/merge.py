@@ -209,7 +209,7 @@ def merge_layer(op: str, sign: str, a: TensorType, b: TensorType, turns: int = 1
     """
     if a.shape == b.shape:
         plain = HlsLayer(class_name="Merge", attributes={"op": op})
-        return plain if turns == 1 else turns_layer(op, a.shape, turns)
+        return plain if turns == 1 else turns_layer(op, a.shape, turns, merges=True)
     shape = common_shape(a, b)
     sizes = (1,) * (KERNEL_AXES - len(shape)) + shape
     return HlsLayer(

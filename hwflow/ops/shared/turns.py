@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hwflow.core.errors import Diagnostic
 from hwflow.dataflow.pattern import Pattern
-from hwflow.estimate.layer import product_cost, scale_cost
+from hwflow.estimate.layer import elementwise_cost, product_cost, scale_cost
 from hwflow.estimate.spread import with_luts
 from hwflow.estimate.turns import channels_of_lanes, in_turns, one_turn, values_of
 from hwflow.fixed import FixedArray, FixedType
@@ -58,16 +58,30 @@ class _InTurns(Op):
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Elementwise(_InTurns):
+    """A comparison, a choice or a cast of each element."""
+
+    settings: ClassVar[tuple[str, ...]] = ("result_t", "reuse_factor")
+
+    def cost(self, target: Target, *inputs: TensorType) -> Cost:
+        (x,) = inputs
+        out, turns = self.infer(x), self.reuse_factor
+        cost = elementwise_cost(one_turn(x, turns, target), out.dtype, target=target)
+        return in_turns(cost, turns, out, x.dtype.width, target=target)
+
+
 def turns_layer(
-    function: str, shape: Sequence[int], turns: int, *, entries: int = 0,
-    entry: FixedType | None = None,
+    function: str, shape: Sequence[int], turns: int, *, merges: bool = False,
+    entries: int = 0, entry: FixedType | None = None,
 ) -> HlsLayer:  # fmt: skip
     """Return the kernel that calls hls4ml's elementwise function on a share of the values a turn.
 
     Args:
-        function: hls4ml's name, of an activation with a table or of a merge.
+        function: hls4ml's name, of an activation or of a merge.
         shape: shape of the result, and of every operand.
         turns: calls for all values, or for those of a position.
+        merges: whether it takes two operands.
         entries: size of the table.
         entry: type of its entries; None where the function has no table.
     """
@@ -77,7 +91,7 @@ def turns_layer(
         attributes={
             "output_shape": list(shape),
             "function": function,
-            "base": "merge" if entry is None else "activ",
+            "base": "merge" if merges else "activ",
             "entries": entries,
             "entry": entry,
         },

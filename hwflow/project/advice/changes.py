@@ -10,10 +10,17 @@ from hwflow.core.board import Board, list_boards
 from hwflow.core.errors import CompileError
 from hwflow.estimate.graph import board_utilisation
 from hwflow.ir.graph import Node
-from hwflow.project.advice.trial import VERDICTS, Settings, Settled, Trial, strategies
+from hwflow.project.advice.trial import (
+    VERDICTS,
+    Settings,
+    Settled,
+    Trial,
+    strategies,
+    with_strategy,
+)
 
 LAYERS = 3
-"""Layers, largest first, that are changed by themselves."""
+"""Layers, largest first, with strategies and without, that are changed by themselves."""
 
 MOST_FACTORS = 12
 """Reuse factors that are tried with a strategy."""
@@ -108,19 +115,23 @@ def confirmed(settled: Settled, settings: Settings) -> Change | None:
 
 def _of_layers(settled: Settled, largest: Sequence[str]) -> Iterator[Change]:
     """Yield changes of single layers."""
-    choosers = {node.name: node for node in settled.choosers}
-    for node in [choosers[name] for name in largest if name in choosers][:LAYERS]:
-        for strategy in strategies():
-            for factor in _factors(settled, node, strategy):
+    kinds: list[tuple[list[Node], Sequence[str | None]]] = [
+        (settled.choosers, strategies()), (settled.sharers, (None,)),
+    ]  # fmt: skip
+    for nodes, ways in kinds:
+        named = {node.name: node for node in nodes}
+        for node in [named[name] for name in largest if name in named][:LAYERS]:
+            for strategy, factor in ((s, f) for s in ways for f in _factors(settled, node, s)):
                 trial = settled.quick({node.name: (strategy, factor)})
                 if trial is not None:
-                    values = _new(settled, node, {"strategy": strategy, "reuse_factor": factor})
+                    asked: dict[str, Any] = {} if strategy is None else {"strategy": strategy}
+                    values = _new(settled, node, {**asked, "reuse_factor": factor})
                     yield Change({node.name: values}, trial)
 
 
-def _factors(settled: Settled, node: Node, strategy: str) -> list[int]:
+def _factors(settled: Settled, node: Node, strategy: str | None) -> list[int]:
     """Return some of a layer's reuse factors: all, or those nearest to powers of two."""
-    op = replace(node.op, strategy=strategy)  # type: ignore[call-arg]
+    op = with_strategy(node.op, strategy)
     legal = op.reuse_factors(settled.target, *settled.graph.input_types(node))
     if len(legal) <= MOST_FACTORS:
         return list(legal)

@@ -63,7 +63,7 @@ def layer_sizes(found: EstimateReport, resource: str) -> list[tuple[str, float]]
 def _largest(
     sizes: list[tuple[str, float]], use: Utilisation, graph: Graph, settled: Settled
 ) -> Iterator[str]:
-    """Yield which layer is the largest, and why strategies may not change that."""
+    """Yield which layer is the largest, and what may be done about it."""
     if not sizes:
         return
     name, size = sizes[0]
@@ -72,9 +72,9 @@ def _largest(
     text = f"the largest layer is {name} ({node.op.kind}) with {share}"
     bias = wide_bias(graph, node, settled.target)
     if isinstance(node.op, Requantize):
-        yield f"{text}, a requantiser by {node.op.plan}, which no strategy changes"
+        yield f"{text}, a requantiser by {node.op.plan}, which a reuse factor shares"
     elif "table_t" in node.op.settings:
-        yield f"{text}, a table, which no strategy changes"
+        yield f"{text}, a table, which a reuse factor shares"
     elif "strategy" not in node.op.settings:
         yield f"{text}, which has no strategies"
     elif bias is not None and bias.ratio >= WORTH:

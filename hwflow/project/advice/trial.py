@@ -21,7 +21,7 @@ from hwflow.estimate.report import EstimateReport, Utilisation
 from hwflow.estimate.streams import Fifos
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
-from hwflow.ir.op import Target
+from hwflow.ir.op import Op, Target
 from hwflow.ops.shared.matvec import STRATEGIES
 from hwflow.passes.graph.apply_settings import apply_settings
 from hwflow.passes.graph.choose_requantizers import choose_requantizers
@@ -106,16 +106,16 @@ class Settled:
         return streams_of(self.graph, self.target).fifos if self.target.streams else None
 
     @cached_property
-    def _known(self) -> dict[tuple[str, str, int], Cost | None]:
+    def _known(self) -> dict[tuple[str, str | None, int], Cost | None]:
         return {}
 
-    def quick(self, changes: Mapping[str, tuple[str, int | str]]) -> Trial | None:
+    def quick(self, changes: Mapping[str, tuple[str | None, int | str]]) -> Trial | None:
         """Return totals with other strategies and reuse factors; None where one is not legal.
 
         Products stay multiplications in the layers that change.
 
         Args:
-            changes: strategy and reuse factor, or a bound on it, by layer.
+            changes: strategy or None, and reuse factor or a bound on it, by layer.
         """
         costs = dict(self._costs)
         for name, (strategy, reuse_factor) in changes.items():
@@ -126,8 +126,8 @@ class Settled:
         total = total_of(self.graph, costs, self.target)
         return Trial(total, tuple(board_utilisation(total, self.board)))
 
-    def _cost_with(self, node: Node, strategy: str, reuse_factor: int | str) -> Cost | None:
-        op = replace(node.op, strategy=strategy, reuse_factor=1)  # type: ignore[call-arg]
+    def _cost_with(self, node: Node, strategy: str | None, reuse_factor: int | str) -> Cost | None:
+        op = with_strategy(node.op, strategy)
         inputs = self.graph.input_types(node)
         asked, legal = parse_reuse_factor(reuse_factor), op.reuse_factors(self.target, *inputs)
         taken = asked if isinstance(asked, int) else asked.taken(legal) or legal[-1]
@@ -179,6 +179,20 @@ class Settled:
     def choosers(self) -> list[Node]:
         """The layers that have strategies and reuse factors."""
         return [n for n in self.graph.nodes if {"strategy", "reuse_factor"} <= {*n.op.settings}]
+
+    @property
+    def sharers(self) -> list[Node]:
+        """The layers that have reuse factors alone."""
+        known = ((n, n.op.settings) for n in self.graph.nodes)
+        return [n for n, keys in known if "reuse_factor" in keys and "strategy" not in keys]
+
+
+def with_strategy(op: Op, strategy: str | None) -> Op:
+    """Return an operator with a strategy, or with its own for None, and a reuse factor of 1."""
+    changed: dict[str, Any] = {"reuse_factor": 1}
+    if strategy is not None:
+        changed["strategy"] = strategy
+    return replace(op, **changed)
 
 
 def strategies() -> tuple[str, ...]:

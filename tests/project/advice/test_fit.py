@@ -117,12 +117,28 @@ def test_the_largest_layer_is_named_and_what_it_is() -> None:
 
 def test_where_nothing_helps_that_is_said() -> None:
     b = Builder(np.random.default_rng(1))
-    x = b.quant("x", 12, 0.01, signed=True)
-    y = b.quant(b.node("Sigmoid", [x]), 12, 1 / 4096, signed=False)
-    proto = model(b, y, (1, 4000), (1, 4000))
+    x = b.quant("x", 12, 1 / 64, signed=True)
+    proto = model(b, b.node("Concat", [x, x], axis=1), (1, 4000), (1, 8000))
     found = warning(hwflow.compile(proto, board="Cora Z7-07S", io_type="io_stream"))
     assert found.help.startswith("no strategy, reuse factor or io_type that was tried takes less")
-    assert "which no strategy changes" in found.found
+    assert "(Concat) with 52 % of the lut, which has no strategies" in found.found
+
+
+def test_a_table_that_is_too_large_is_shared() -> None:
+    """With the figures that compiling with the advice gives."""
+    b = Builder(np.random.default_rng(1))
+    x = b.quant("x", 12, 1 / 64, signed=True)
+    y = b.quant(b.node("Sigmoid", [x]), 12, 1 / 4096, signed=False)
+    proto = model(b, y, (1, 400), (1, 400))
+    found = warning(hwflow.compile(proto, board="Cora Z7-07S", io_type="io_stream"))
+    assert "by table(4096 entries), which a reuse factor shares" in found.found
+    factor, layer = re.match(r"reuse_factor = (\d+) in \[layer\.(\w+)\]: ", found.help).groups()  # type: ignore[union-attr]
+    config = {"layer": {layer: {"reuse_factor": int(factor)}}}
+    after = hwflow.compile(proto, board="Cora Z7-07S", io_type="io_stream", config=config)
+    part = found.help.split("; or ")[0]
+    promised = dict(re.findall(r"(\w+) (\d+ %) instead", part))
+    assert promised
+    assert promised.items() <= percents(after).items()
 
 
 def test_a_design_that_fits_has_no_advice() -> None:
