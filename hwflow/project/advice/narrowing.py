@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hwflow.codegen.hls.streams import streams_of
 from hwflow.core.errors import Diagnostic
 from hwflow.estimate.graph import estimate
 from hwflow.estimate.report import EstimateReport
@@ -31,7 +32,9 @@ def narrowing(
     """
     if not declared:
         return
-    wide = estimate(as_declared(graph, declared), target).total
+    before = as_declared(graph, declared)
+    fifos = streams_of(before, target).fifos if target.streams else None
+    wide = estimate(before, target, fifos=fifos).total
     less = {
         unit: round(getattr(wide, figure).value - getattr(found.total, figure).value)
         for figure, unit in FIGURES.items()

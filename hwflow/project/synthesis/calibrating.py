@@ -166,7 +166,8 @@ def _measure(run: Run, designs: Sequence[Design]) -> Measured | str:
     if not csynth.tool.startswith(design.target.backend.lower()):
         return f"a report of {csynth.tool}; the project is for {design.target.backend} HLS"
     target = _target(design.target, csynth)
-    found = compare_reports(design, reports, estimate(design.graph, target))
+    fifos = None if design.streams is None else design.streams.fifos
+    found = compare_reports(design, reports, estimate(design.graph, target, fifos=fifos))
     return Measured(
         design=design,
         reports=run.reports,
