@@ -124,21 +124,34 @@ template <int LANES, int ELEMENTS> struct ArraySteps {
     static const int count = (ELEMENTS + LANES - 1) / LANES;
 };
 
-// A frame on its way into an array of the network.
+// A frame on its way into an array of the network. Stages of a dataflow hand their arrays on element
+// by element, so that each is written once, at the end.
 template <class FORMAT, class T, int LANES, int ELEMENTS> class ToArray {
   public:
     typedef ArraySteps<LANES, ELEMENTS> steps;
 
     static bool wants_word(int) { return true; }
 
-    template <int WORD> void step(int number, const ap_uint<WORD> &word, T *array) {
+    template <int WORD> void step(int number, const ap_uint<WORD> &word, T *) {
 #pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable=own complete
         for (int i = 0; i < LANES; i++) {
 #pragma HLS UNROLL
             if (number * LANES + i < ELEMENTS)
-                array[number * LANES + i] = FORMAT::template get<T>(word, i, number * LANES + i);
+                own[number * LANES + i] = FORMAT::template get<T>(word, i, number * LANES + i);
         }
     }
+
+    void finish(T *array) {
+#pragma HLS INLINE
+        for (int i = 0; i < ELEMENTS; i++) {
+#pragma HLS UNROLL
+            array[i] = own[i];
+        }
+    }
+
+  private:
+    T own[ELEMENTS];
 };
 
 // A frame on its way into a stream of the network, whose beats hold CHUNK elements.
@@ -160,26 +173,40 @@ template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class To
             stream.write(beat);
     }
 
+    void finish(hls::stream<BEAT> &) {}
+
   private:
     BEAT beat;
 };
 
-// A frame on its way out of an array of the network.
+// A frame on its way out of an array of the network, each element of which is read once.
 template <class FORMAT, class T, int LANES, int ELEMENTS> class FromArray {
   public:
     typedef ArraySteps<LANES, ELEMENTS> steps;
 
     static bool fills_word(int) { return true; }
 
-    template <int WORD> void step(int number, const T *array, ap_uint<WORD> &word) {
+    void begin(const T *array) {
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable=own complete
+        for (int i = 0; i < ELEMENTS; i++) {
+#pragma HLS UNROLL
+            own[i] = array[i];
+        }
+    }
+
+    template <int WORD> void step(int number, const T *, ap_uint<WORD> &word) {
 #pragma HLS INLINE
         word = 0;
         for (int i = 0; i < LANES; i++) {
 #pragma HLS UNROLL
             if (number * LANES + i < ELEMENTS)
-                FORMAT::put(word, i, array[number * LANES + i], number * LANES + i);
+                FORMAT::put(word, i, own[number * LANES + i], number * LANES + i);
         }
     }
+
+  private:
+    T own[ELEMENTS];
 };
 
 // A frame on its way out of a stream of the network.
@@ -190,6 +217,8 @@ template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class Fr
     static bool fills_word(int number) {
         return number % steps::in_word == steps::in_word - 1 || number == steps::count - 1;
     }
+
+    void begin(hls::stream<BEAT> &) {}
 
     template <int WORD> void step(int number, hls::stream<BEAT> &stream, ap_uint<WORD> &word) {
 #pragma HLS INLINE

@@ -65,11 +65,13 @@ elements:
     }
 
     bool wrong = false;
+    s_axis_x_frame_.finish(x_in_);
     if (s_axis_x_packets_.wrong) {
         s_axis_x_count_++;
         wrong = true;
     }
     *s_axis_x_errors = s_axis_x_count_;
+    s_axis_y_frame_.finish(y_in_);
     if (s_axis_y_packets_.wrong) {
         s_axis_y_count_++;
         wrong = true;
@@ -105,6 +107,7 @@ static void write_m_axis_v24_(
 #endif
     m_axis_v24_mover_ frame;
     ap_uint<32> word = 0;
+    frame.begin(layer6_cpy1_);
 
 elements:
     for (int i = 0; i < m_axis_v24_mover_::steps::count; i++) {
@@ -129,6 +132,7 @@ static void write_m_axis_v34_(
 ) {
     m_axis_v34_mover_ frame;
     ap_uint<32> word = 0;
+    frame.begin(layer5_out_);
 
 elements:
     for (int i = 0; i < m_axis_v34_mover_::steps::count; i++) {

@@ -17,12 +17,14 @@ elements:
             word = words[first++];
         frame.step(i, word, x_in_);
     }
+    frame.finish(x_in_);
 }
 
 // Write a frame of v25_out.
 static void write_v25_out_(result_t layer2_out_[3], word_t *words, unsigned first) {
     v25_out_mover_ frame;
     word_t word = 0;
+    frame.begin(layer2_out_);
 
 elements:
     for (int i = 0; i < v25_out_mover_::steps::count; i++) {

@@ -47,6 +47,7 @@ elements:
     }
 
     bool wrong = false;
+    s_axis_x_frame_.finish(x_in_);
     if (s_axis_x_packets_.wrong) {
         s_axis_x_count_++;
         wrong = true;
@@ -80,6 +81,7 @@ static void write_m_axis_v25_(
 #endif
     m_axis_v25_mover_ frame;
     ap_uint<32> word = 0;
+    frame.begin(layer2_out_);
 
 elements:
     for (int i = 0; i < m_axis_v25_mover_::steps::count; i++) {
