@@ -19,7 +19,7 @@ def _model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_known_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
     ran = hwflow(capsys, "boards", "vc707")
-    assert ran.out.count("unknown") == 2
+    assert ran.out.count("unknown") == 3  # price, idle power, power of the board
     assert "DS180" in ran.out
     listed = json.loads(hwflow(capsys, "boards", "vc707,pynq-z2", "--json").out)
     assert [(b["name"], b["price"] is None) for b in listed] == [
