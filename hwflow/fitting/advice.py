@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil, floor
 from typing import Any
 
@@ -17,7 +18,7 @@ from hwflow.fitting.finder import Finder
 from hwflow.fitting.fitted import Case
 from hwflow.fitting.problem import Problem, figures_of, held
 from hwflow.fitting.record import Use
-from hwflow.fitting.search import Search, excess_of
+from hwflow.fitting.search import Found, Search, excess_of
 from hwflow.fitting.solver import least
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.cost import Cost
@@ -33,7 +34,7 @@ PERIODS = (2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 16.0, 20.0, 25.0)
 
 def nearest(finder: Finder, cases: Sequence[Case]) -> Miss | None:
     """Return what comes nearest to fitting of all that was looked at; None where nothing can."""
-    misses = (nearest_miss(finder, case.board, case.target) for case in cases)
+    misses = (nearest_miss(finder, case.board, case.target) for case in cases if not case.why)
     return min((m for m in misses if m is not None), key=lambda m: m.excess, default=None)
 
 
@@ -47,13 +48,21 @@ def nearest_miss(finder: Finder, board: Board, target: Target) -> Miss | None:
     """
     best: Miss | None = None
     for problem in finder.problems(board, target)[0]:
-        found = Search(problem, "excess").best()
+        found = _in_time(Search(problem, "excess").best)
         if found is None:
             continue
         excess = excess_of(problem, found.total)
         if best is None or excess < best.excess:
             best = Miss(board, target, found.total, excess, _broken(problem, found.total))
     return best
+
+
+def _in_time(search: Callable[[], Found | None]) -> Found | None:
+    """Return what a search finds; None where it takes too long."""
+    try:
+        return search()
+    except TimeoutError:
+        return None
 
 
 def _broken(problem: Problem, total: Cost) -> tuple[Use, ...]:
@@ -100,7 +109,7 @@ def _budgets(finder: Finder, miss: Miss) -> Iterator[Change]:
 
 
 def _least(problem: Problem, budget: Budget) -> float | None:
-    found = least(problem, budget.figure)
+    found = _in_time(partial(least, problem, budget.figure))
     return None if found is None else held(figures_of(found.total, problem.board), budget)
 
 

@@ -71,7 +71,10 @@ class Finder:
         problems, why = self.problems(board, target)
         stage = f"solve {board.name}, {target.io_type}, {target.clock_period_ns:g} ns"
         self.progress(stage, 0.0)
-        found = [plan for plan in map(self.best, problems) if plan is not None]
+        try:
+            found = [plan for plan in map(self.best, problems) if plan is not None]
+        except TimeoutError as error:
+            return Case(board, target, why=str(error))
         self.progress(stage, 1.0)
         best = min(found, key=lambda plan: plan.rank(self.goal), default=None)
         return Case(board, target, best, why)

@@ -130,7 +130,9 @@ class Program:
         if found.status == 2:
             return None
         if found.x is None:
-            raise TimeoutError(found.message)
+            raise TimeoutError(
+                f"HiGHS found nothing within {SECONDS:g} s, and not that there is nothing"
+            )
         starts = np.cumsum([0, *self.sizes])
         taken = (found.x[a:b].argmax() for a, b in pairwise(starts))
         value = float(found.fun) * largest + float(goal[-1])

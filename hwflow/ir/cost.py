@@ -74,7 +74,9 @@ class Estimate:
         The sum rests on the less sure of the two. A 0 counts, too: that nothing is needed may have
         been learned.
         """
-        basis = Basis.worst((self.basis, other.basis))
+        basis = self.basis
+        if other.basis is not basis:
+            basis = Basis.worst((basis, other.basis))
         value, low = self.value + other.value, self.low + other.low
         return Estimate(value, low, self.high + other.high, basis)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 import hwflow
 from hwflow.core.config import load_config
@@ -275,3 +276,11 @@ def test_a_fitted_design_is_built_and_faithful(tmp_path: Path) -> None:
     report = design.estimate()
     assert report.latency_ns.value <= 1000
     assert next(u for u in report.utilisation if u.resource == "lut").percent.value <= 60
+
+
+def test_a_solver_that_takes_too_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    unfinished = scipy.optimize.OptimizeResult(x=None, status=1, message="time limit")
+    monkeypatch.setattr(scipy.optimize, "milp", lambda *arguments, **options: unfinished)
+    found = hwflow.fit(chain(1, (3, 2)), board="pynq-z2")
+    assert found.best is None
+    assert all("HiGHS found nothing within 60 s" in case.why for case in found.cases)
