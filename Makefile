@@ -2,6 +2,7 @@
 # make demo-keras   the same with a QKeras network; sets up TensorFlow, too
 # make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
 # make demo-ip   from a model to an IP block whose benches pass
+# make demo-explore   the precisions of a float network that nothing beats, and a design of one
 # make test   set up everything and pass the tests
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-tcl clean
+.PHONY: demo demo-keras demo-hgq demo-explore bench-explore demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-tcl clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -49,6 +50,13 @@ fuzz-files: $(VENV)/.full
 
 bench: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench
+
+bench-explore: $(VENV)/.full
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_explore $(MODEL) $(DATA)
+
+demo-explore: $(VENV)/.core
+	$(BIN)/hwflow explore examples/digits_float.onnx --data examples/digits.npz --board zcu104 --bits 'w=2,3,4 a=2,4' --run build/explore
+	$(BIN)/hwflow pick --run build/explore -o build/explored
 
 bench-conversion: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench_conversion

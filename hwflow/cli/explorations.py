@@ -81,6 +81,9 @@ def explore(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
     ] = False,
+    evals: Annotated[
+        int, typer.Option("--evals", help="Configurations of a heuristic exploration.")
+    ] = 1200,
     json: JsonOption = False,
 ) -> None:
     """Find the precisions that nothing beats: accuracy against what they cost on a board.
@@ -98,8 +101,8 @@ def explore(
         found = explore_model(
             model, data, run=run, board=board_names(board), bits=space.bits, fix=space.fix or (),
             group=space.group or (), cost=board_names(space.cost), samples=space.samples,
-            seed=space.seed, workers=workers, exhaustive=exhaustive, progress=progress,
-            say=say(quiet=json), **asdict(how), **hardware.settings,
+            seed=space.seed, workers=workers, exhaustive=exhaustive, evaluations=evals,
+            progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
         )  # fmt: skip
     print_run(found, json=json)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwflow.exploration.explorer import Progress
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import Run
+from hwflow.exploration.run import EVALUATIONS, Run
 from hwflow.exploration.run import explore as explore_request
 
 METHOD = ("per_channel", "scale", "method", "equalize", "bias_correction", "asymmetric")
@@ -29,6 +29,7 @@ def explore(
     seed: int = 0,
     workers: int = 1,
     exhaustive: bool = False,
+    evaluations: int = EVALUATIONS,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
@@ -48,6 +49,7 @@ def explore(
         seed: seed of what is drawn.
         workers: processes; the result does not depend on how many.
         exhaustive: evaluate all configurations, however long it takes.
+        evaluations: configurations to evaluate where all would take longer than two minutes.
         progress: called as stages go on.
         say: called with the plan.
         options: those of ``quantize`` (``METHOD``), and ``io_type``, ``backend``, ``strategy``,
@@ -65,5 +67,11 @@ def explore(
         target={k: v for k, v in options.items() if k not in METHOD},
     )  # fmt: skip
     return explore_request(
-        request, Path(run), workers=workers, exhaustive=exhaustive, progress=progress, say=say
+        request,
+        Path(run),
+        workers=workers,
+        exhaustive=exhaustive,
+        evaluations=evaluations,
+        progress=progress,
+        say=say,
     )

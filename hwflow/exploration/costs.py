@@ -67,6 +67,20 @@ class Costs:
     _mask_numbers: dict[bytes, int] = field(default_factory=dict)
     _reads: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
 
+    def kinds(self, numbers: Numbers) -> list[tuple[list[StageCost], Numbers]]:
+        """Return the kinds of cost of each stage, and which kind each configuration has."""
+        return self._keys(numbers, self.table.paths(numbers))
+
+    def weights(self) -> dict[str, float]:
+        """Return the share of the board that one of each figure is."""
+        logic, found = logic_of(self.board), {}
+        for resource in RESOURCES:
+            available = self.board.resources.count(resource)
+            if available and BOARD_COLUMN[resource] in SUMS:
+                ratio = logic.converted(resource, Estimate(1.0, 1.0, 1.0)).value
+                found[BOARD_COLUMN[resource]] = ratio / available
+        return found
+
     def figures(self, numbers: Numbers) -> dict[str, F64]:
         """Return the best figures of configurations, by the names of ``FIGURES``."""
         paths = self.table.paths(numbers)

@@ -147,10 +147,11 @@ class Explorer:
     def _samples(self, inputs: dict[str, npt.NDArray[Any]], labels: Any) -> Samples:
         name = self.bench.reference.ir.graph.outputs[0].name or ""
         parts = [p[name] for p in values_of(self.bench.reference, inputs, [name])]
-        wanted = classes_of(np.concatenate(parts))
+        real = np.concatenate(parts)
+        wanted = classes_of(real)
         if wanted is None:
             raise CompileError([_no_classes(name, self.bench.reference.source)])
-        return Samples(inputs, None if labels is None else np.asarray(labels).ravel(), wanted)
+        return Samples(inputs, None if labels is None else np.asarray(labels).ravel(), wanted, real)
 
     def tree(self, samples: Samples) -> Tree:
         """Return what evaluates configurations on samples."""

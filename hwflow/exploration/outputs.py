@@ -30,10 +30,12 @@ class Classifier:
     Attributes:
         labels: class of each sample, or None.
         wanted: class that the float model gives each sample.
+        real: what the float model gives, batch first.
     """
 
     labels: Classes | None
     wanted: Classes
+    real: npt.NDArray[Any]
     _lines: dict[int, tuple[F64, F64] | None] = field(default_factory=dict)
 
     def counts(
@@ -59,6 +61,20 @@ class Classifier:
             found[:, 0] = classes == self.labels
         found[:, 1] = classes == self.wanted
         return found
+
+    def losses(
+        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+    ) -> npt.NDArray[np.float64]:
+        """Return the mean divergence of each result's probabilities from the float model's."""
+        target = _log_softmax(self.real.reshape(len(self.real), -1).astype(np.float64))
+        found = []
+        for instance, result in zip(instances, results, strict=True):
+            assert instance.port is not None
+            kind = instance.piece.types[f"{FEED}{instance.stage}"]
+            real = real_values(FixedArray(result.astype(np.int64), kind.dtype), instance.port)
+            ours = _log_softmax(real.reshape(len(real), -1))
+            found.append(float((np.exp(target) * (target - ours)).sum(axis=1).mean()))
+        return np.array(found)
 
     def classes(
         self, instances: Sequence[Instance], results: Sequence[Mantissas]
@@ -90,6 +106,13 @@ class Classifier:
         if instance.number not in self._lines:
             self._lines[instance.number] = _line_of(instance)
         return self._lines[instance.number]
+
+
+def _log_softmax(values: F64) -> F64:
+    """Return logarithms of the probabilities that outputs stand for."""
+    shifted = values - values.max(axis=1, keepdims=True)
+    found: F64 = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return found
 
 
 def _uniform(line: tuple[F64, F64] | None) -> bool:

@@ -23,15 +23,17 @@ class Plan:
 
     Attributes:
         size: configurations in all.
-        method: ``exhaustive``.
+        exhaustive: all of them are evaluated.
         chunk: configurations of a chunk.
-        seconds: how long it will take about, one worker.
+        seconds: how long all would take about, one worker.
+        evaluations: configurations that are evaluated.
     """
 
     size: int
-    method: str
+    exhaustive: bool
     chunk: int
     seconds: float
+    evaluations: int
 
     @property
     def chunks(self) -> int:
@@ -51,9 +53,14 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the line that a user reads first."""
+        if self.exhaustive:
+            return (
+                f"{self.size:,} configurations, all of them, about {duration(self.seconds)} to "
+                "evaluate with one worker: the front is certified"
+            )
         return (
-            f"{self.size:,} configurations, all of them ({self.method}), "
-            f"about {duration(self.seconds)} with one worker"
+            f"{self.size:,} configurations, {duration(self.seconds)} for all of them; the best of "
+            f"{self.evaluations:,}, by sensitivity and evolution: the front is heuristic"
         )
 
 

@@ -9,23 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
-from hwflow.core.workers import in_order
-from hwflow.exploration.checks import check
+from hwflow.exploration.evaluation import Evaluation
 from hwflow.exploration.explorer import Explorer, Progress
-from hwflow.exploration.plan import Plan, chunk_size, duration, measured
+from hwflow.exploration.plan import Plan, chunk_size, measured
 from hwflow.exploration.request import Request
-from hwflow.exploration.result import Counts, Found, result_of
+from hwflow.exploration.result import result_of
 from hwflow.exploration.store import Store, open_store
 
 FRONT = "front.json"
 """What the folder of a run holds beside its database."""
 
-SECONDS = 600.0
+SECONDS = 120.0
 """Longest exhaustive exploration that is begun without being asked for."""
+
+EVALUATIONS = 1200
+"""Configurations that a heuristic exploration evaluates unless told otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ def explore(
     *,
     workers: int = 1,
     exhaustive: bool = False,
+    evaluations: int = EVALUATIONS,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Run:
@@ -63,13 +64,14 @@ def explore(
         folder: folder of the run; what it holds already is not computed again.
         workers: processes; the result does not depend on how many.
         exhaustive: evaluate all configurations, however long it takes.
+        evaluations: configurations to evaluate where all would take longer than ``SECONDS``.
         progress: called as stages go on.
         say: called with the plan.
 
     Raises:
         CompileError: the request cannot be used; HW324, the folder holds another exploration;
-            HW326 to HW328, it cannot be used; HW329, a check failed; HW330, too many
-            configurations.
+            HW326 to HW328, it cannot be used; HW329, a check failed; HW330, a space too
+            large to be numbered.
     """
     request.check()
     with open_store(folder, new=True) as store:
@@ -80,11 +82,11 @@ def explore(
         for priced in explorer.boards:
             stage = f"compile for {priced.name}"
             priced.cover(partial(progress, stage))
-        plan = _planned(explorer, exhaustive=exhaustive)
+        plan = _planned(explorer, store, exhaustive=exhaustive, evaluations=evaluations)
         say(str(plan))
-        _evaluate(explorer, plan, store, workers, progress)
+        found = Evaluation(explorer, plan, store, workers, progress).run()
         progress("front", 0.0)
-        result = result_of(explorer, _found(store, plan))
+        result = result_of(explorer, found)
         write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
         progress("front", 1.0)
     return Run(folder, result)
@@ -100,46 +102,14 @@ def _claim(store: Store, request: Request, folder: Path) -> None:
     store.set_meta({**keys, "request": replace(request, model=model, data=data).to_json()})
 
 
-def _planned(explorer: Explorer, *, exhaustive: bool) -> Plan:
-    """Return what to evaluate, after refusing what would never end."""
-    seconds = measured(explorer) * explorer.space.size
-    plan = Plan(explorer.space.size, "exhaustive", chunk_size(explorer.space), seconds)
-    if seconds > SECONDS and not exhaustive:
-        raise CompileError([_too_many(plan)])
-    return plan
-
-
-def _evaluate(
-    explorer: Explorer, plan: Plan, store: Store, workers: int, progress: Progress
-) -> None:
-    """Evaluate the chunks that are not on disk."""
-    priced = explorer.boards[0]
-    done = store.chunks()
-    missing = [chunk for chunk in range(plan.chunks) if chunk not in done]
-    if not missing:
-        return
-    progress("evaluate", 0.0)
-    for chunk in missing if len(missing) == plan.chunks else ():
-        priced.figures(plan.numbers(chunk))  # compiles what no worker should compile again
-    tree = explorer.tree(explorer.search)
-
-    def work(chunk: int) -> Counts:
-        numbers = plan.numbers(chunk)
-        counts = tree.counts(numbers)
-        again = plan.checked(chunk, explorer.request.seed)
-        if again is not None:
-            right, agree = counts[again - int(numbers[0])].tolist()
-            check(explorer, priced, again, (right, agree))
-        return counts
-
-    for i, counts in enumerate(in_order(work, missing, workers)):
-        store.add(missing[i], counts)
-        progress("evaluate", (plan.chunks - len(missing) + i + 1) / plan.chunks)
-
-
-def _found(store: Store, plan: Plan) -> Found:
-    parts = [counts for _, counts in store.counts()]
-    return Found(np.arange(plan.size), np.concatenate(parts), certified=True)
+def _planned(explorer: Explorer, store: Store, *, exhaustive: bool, evaluations: int) -> Plan:
+    """Return what to evaluate: as was decided when the run began, unless all is asked for."""
+    size, kept = explorer.space.size, store.meta()
+    seconds = float(kept["seconds"]) if "seconds" in kept else measured(explorer) * size
+    everything = exhaustive or seconds <= SECONDS or size <= evaluations
+    store.set_meta({"seconds": repr(seconds)})
+    chosen = size if everything else evaluations
+    return Plan(size, everything, chunk_size(explorer.space), seconds, chosen)
 
 
 def open_run(folder: Path) -> tuple[Request, Run]:
@@ -161,15 +131,6 @@ def _other_run(folder: Path, other: list[str]) -> Diagnostic:
         code="HW324", title="folder of another exploration", where=str(folder),
         found=f"another {', another '.join(other)}",
         help="take another folder for --run, or the same model, data and options",
-    )  # fmt: skip
-
-
-def _too_many(plan: Plan) -> Diagnostic:
-    return Diagnostic(
-        code="HW330", title="too many configurations to evaluate all of them",
-        found=f"{plan.size:,}, about {duration(plan.seconds)} with one worker",
-        help="give layers the same bits with --group, fewer options with --bits, such as "
-        "--bits 'w=2,4,8 a=4,8', or single ones with --fix; --exhaustive evaluates all",
     )  # fmt: skip
 
 

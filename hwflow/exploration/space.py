@@ -19,6 +19,10 @@ from hwflow.ir.qonnx.model import printable
 Numbers = npt.NDArray[np.int64]
 
 
+MOST = 2**62
+"""Configurations that have a number in int64."""
+
+
 @dataclass(frozen=True)
 class Variable:
     """Bits that are chosen together.
@@ -174,7 +178,7 @@ def space_of(bench: Bench, wish: Wish, order: Sequence[str]) -> Space:
         order: settings in the order of computation.
 
     Raises:
-        CompileError: HW321, a name that is not there.
+        CompileError: HW321, a name that is not there; HW330, too many configurations to number.
     """
     units: list[tuple[str, tuple[str, ...]]] = [("w", (f"{n}.w",)) for n in bench.layers()]
     units += [("a", names) for names in activation_names(bench)]
@@ -187,7 +191,10 @@ def space_of(bench: Bench, wish: Wish, order: Sequence[str]) -> Space:
         joined.setdefault((kind, _group_of(names, wish.groups)), []).extend(names)
     found = [_variable(kind, names, wish) for (kind, _), names in joined.items()]
     place = {name: i for i, name in enumerate(order)}
-    return Space(tuple(sorted(found, key=lambda v: min(place.get(n, 0) for n in v.members))))
+    space = Space(tuple(sorted(found, key=lambda v: min(place.get(n, 0) for n in v.members))))
+    if space.size > MOST:
+        raise CompileError([_too_large(space)])
+    return space
 
 
 def _group_of(names: Sequence[str], groups: Sequence[str]) -> str:
@@ -225,6 +232,15 @@ def activation_names(bench: Bench) -> list[tuple[str, ...]]:
             )
         )
     return found
+
+
+def _too_large(space: Space) -> Diagnostic:
+    return Diagnostic(
+        code="HW330", title="too many configurations",
+        found=f"{space.size:.1e}, of {len(space.variables)} choices", supported=f"up to {MOST:.1e}",
+        help="give layers the same bits with --group, such as --group 'conv.*', or fewer options "
+        "with --bits, such as --bits 'w=2,4,8 a=4,8'",
+    )  # fmt: skip
 
 
 def _unknown(name: str, known: set[str]) -> Diagnostic:

@@ -85,11 +85,15 @@ class Table:
 
     def cover(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Compile configurations that have every choice of bits of every stage between them."""
-        chosen = covering([[self.space.sizes[v] for v in own] for own in self.variables],
-                          self.variables, len(self.space.sizes))  # fmt: skip
+        chosen = self.covering()
         for i, digits in enumerate(chosen):
             self.learn(self.space.number(digits))
             progress(i + 1, len(chosen))
+
+    def covering(self) -> list[list[int]]:
+        """Return few configurations that have every choice of each stage's variables."""
+        sizes = [[self.space.sizes[v] for v in own] for own in self.variables]
+        return covering(sizes, self.variables, len(self.space.sizes))
 
     def learn(self, number: int) -> None:
         """Compile a configuration and keep all its stages.

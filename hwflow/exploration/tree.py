@@ -29,11 +29,13 @@ class Samples:
         inputs: real numbers by input of the model, batch first.
         labels: class of each sample, or None.
         wanted: class that the float model gives each sample.
+        real: what the float model gives.
     """
 
     inputs: Data
     labels: npt.NDArray[Any] | None
     wanted: npt.NDArray[Any]
+    real: npt.NDArray[Any]
 
     @property
     def size(self) -> int:
@@ -73,7 +75,7 @@ class Tree:
     @cached_property
     def classifier(self) -> Classifier:
         """What turns results into counts."""
-        return Classifier(self.samples.labels, self.samples.wanted)
+        return Classifier(self.samples.labels, self.samples.wanted, self.samples.real)
 
     @cached_property
     def prefixes(self) -> list[int]:
@@ -96,6 +98,12 @@ class Tree:
         """
         found = np.full((len(numbers), 2), -1, np.int32)
         self._walk(_Walk(numbers, found, self.classifier.counts), 0, slice(0, len(numbers)), (), {})
+        return found
+
+    def losses(self, numbers: Numbers) -> npt.NDArray[np.float64]:
+        """Return the mean divergence from the float model of configurations, ascending, in nats."""
+        found = np.zeros(len(numbers))
+        self._walk(_Walk(numbers, found, self.classifier.losses), 0, slice(0, len(numbers)), (), {})
         return found
 
     def right(self, numbers: Numbers) -> npt.NDArray[np.bool_]:

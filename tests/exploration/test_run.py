@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hwflow.core.errors import CompileError
-from hwflow.exploration import checks, plan, run
+from hwflow.exploration import checks, evaluation, plan, run
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.pick import Choice, choice_of, chosen, pick
 from hwflow.exploration.request import Request
@@ -101,7 +101,7 @@ def test_lost_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             os.kill(os.getpid(), signal.SIGKILL)
         checked(*arguments)
 
-    monkeypatch.setattr(run, "check", dies)
+    monkeypatch.setattr(evaluation, "check", dies)
     explore(asked, tmp_path / "two", workers=2)
     assert mark.exists()
     assert (tmp_path / "one" / FRONT).read_bytes() == (tmp_path / "two" / FRONT).read_bytes()
@@ -209,12 +209,3 @@ def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "explore.db").write_bytes(b"not a database, but long enough to be read" * 40)
     with pytest.raises(CompileError, match="HW328"), open_store(tmp_path, new=True):
         pass
-
-
-def test_spaces_that_are_too_large_are_refused_until_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "SECONDS", 0.0)
-    with pytest.raises(CompileError, match="HW330"):
-        explore(small(tmp_path), tmp_path / "run")
-    assert explore(small(tmp_path), tmp_path / "run", exhaustive=True).result["certified"]

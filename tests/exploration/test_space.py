@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from hwflow.core.errors import CompileError
+from hwflow.exploration import space
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.space import Space, Variable, read_wish
 from hwflow.exploration.stages import Stage, pieces_of
@@ -104,6 +105,15 @@ def test_values_that_stages_share_unnamed_are_refused() -> None:
     held = Graph.build("g", [nodes[0], named, *nodes[2:]], graph.inputs, graph.outputs)
     found = [stages[0], Stage("a", (0,), (), ()), *(replace(s, feeds=(1,)) for s in stages[1:])]
     assert [len(piece.nodes) for piece in pieces_of(held, found)] == [1, 1, 1, 1]
+
+
+def test_spaces_that_have_no_numbers_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "MOST", 4)
+    with pytest.raises(CompileError, match="HW330"):
+        Explorer.of(request(tmp_path, "mlp"))
+    assert Explorer.of(request(tmp_path, "mlp", group=(".",))).space.size == 4  # the help
 
 
 def test_models_without_classes_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Evaluates configurations chunk by chunk, from disk where they are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.core.workers import in_order
+from hwflow.exploration.checks import check
+from hwflow.exploration.evolution import children
+from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.front import costs_of
+from hwflow.exploration.plan import Plan
+from hwflow.exploration.result import Counts, Found
+from hwflow.exploration.separable import predicted_front, single_losses
+from hwflow.exploration.space import Numbers
+from hwflow.exploration.store import Store
+from hwflow.exploration.tree import Tree
+
+PART = 32
+"""Configurations of a generation that one worker evaluates at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Goes through a space as a plan says.
+
+    Attributes:
+        explorer: the model.
+        plan: what to evaluate.
+        store: what was evaluated before, and where the rest is kept.
+        workers: processes.
+        progress: called with the share that is done.
+    """
+
+    explorer: Explorer
+    plan: Plan
+    store: Store
+    workers: int
+    progress: Progress
+
+    def run(self) -> Found:
+        """Evaluate what is missing, and return all."""
+        self.progress("evaluate", 0.0)
+        if self.plan.exhaustive:
+            return self._exhaustive()
+        return self._heuristic()
+
+    def _exhaustive(self) -> Found:
+        plan, priced = self.plan, self.explorer.boards[0]
+        done = self.store.chunks()
+        missing = [chunk for chunk in range(plan.chunks) if chunk not in done]
+        for chunk in missing:
+            priced.figures(plan.numbers(chunk))  # what no worker should compile again
+        tasks = [(plan.numbers(chunk), plan.checked(chunk, self._seed)) for chunk in missing]
+        for i, counts in enumerate(self._computed(tasks)):
+            self.store.add(missing[i], counts)
+            self.progress("evaluate", (plan.chunks - len(missing) + i + 1) / plan.chunks)
+        counts = np.concatenate([c for chunk, c in self.store.counts() if chunk >= 0])
+        return Found(np.arange(plan.size), counts, certified=True)
+
+    def _heuristic(self) -> Found:
+        """Evaluate the front of single losses, then generations of its children."""
+        kept = {-1 - chunk: counts for chunk, counts in self.store.counts() if chunk < 0}
+        numbers, counts = np.empty(0, np.int64), np.empty((0, 2), np.int32)
+        generation = 0
+        while len(numbers) < self.plan.evaluations:
+            new = self._generation(generation, numbers, counts)
+            new = new[: self.plan.evaluations - len(numbers)]
+            if not len(new):
+                break
+            if generation not in kept:
+                kept[generation] = self._evaluated(new, generation)
+                self.store.add(-1 - generation, kept[generation])
+            numbers = np.concatenate([numbers, new])
+            counts = np.concatenate([counts, kept[generation]])
+            generation += 1
+            self.progress("evaluate", len(numbers) / self.plan.evaluations)
+        order = np.argsort(numbers)
+        return Found(numbers[order], counts[order], certified=len(numbers) == self.plan.size)
+
+    def _generation(self, generation: int, numbers: Numbers, counts: Counts) -> Numbers:
+        priced, space = self.explorer.boards[0], self.explorer.space
+        if generation == 0:
+            return predicted_front(priced, single_losses(space, self._tree()))
+        column = 0 if self.explorer.search.labels is not None else 1
+        costs = costs_of(priced.figures(numbers), self.explorer.request.cost)
+        quality = counts[:, column].astype(np.int64)
+        return children(space, numbers, quality, costs, (self._seed, generation))
+
+    def _evaluated(self, numbers: Numbers, generation: int) -> Counts:
+        self.explorer.boards[0].figures(numbers)
+        parts = [numbers[i : i + PART] for i in range(0, len(numbers), PART)]
+        tasks = [(part, int(part[0]) if i == 0 and generation % 4 == 0 else None)
+                 for i, part in enumerate(parts)]  # fmt: skip
+        return np.concatenate(list(self._computed(tasks)))
+
+    def _computed(self, tasks: Sequence[tuple[Numbers, int | None]]) -> Iterator[Counts]:
+        """Yield the counts of tasks: configurations, and one that is computed again or None."""
+        tree, priced = self._tree(), self.explorer.boards[0]
+
+        def work(task: tuple[Numbers, int | None]) -> npt.NDArray[np.int32]:
+            numbers, again = task
+            counts = tree.counts(numbers)
+            if again is not None:
+                right, agree = counts[int(np.searchsorted(numbers, again))].tolist()
+                check(self.explorer, priced, again, (right, agree))
+            return counts
+
+        yield from in_order(work, tasks, self.workers)
+
+    def _tree(self) -> Tree:
+        return self.explorer.tree(self.explorer.search)
+
+    @property
+    def _seed(self) -> int:
+        return self.explorer.request.seed
