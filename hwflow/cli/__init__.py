@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import blocks, designs, explorations, fitting, hardware, models, projects, tools
+from hwflow.cli import designs, explorations, fitting, models, packages, projects, tools
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
@@ -15,13 +15,12 @@ BUG = 70
 __all__ = [
     "BUG",
     "app",
-    "blocks",
     "designs",
     "explorations",
     "fitting",
-    "hardware",
     "main",
     "models",
+    "packages",
     "projects",
     "tools",
 ]

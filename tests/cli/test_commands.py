@@ -1,5 +1,6 @@
 """Each command: what it prints for programs, its exit status, its help."""
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 
 from hwflow import __version__
 from hwflow import compile as compile_model
-from hwflow.cli import app
+from hwflow.cli import app, main
 from hwflow.codegen.project import Project
 from hwflow.simulate import cpp
 from hwflow.simulate.cpp import program
@@ -54,6 +55,11 @@ COMMANDS = {
     "ensemble": ["ensemble", "model.onnx", "model.onnx", "-o", "both.onnx"],
     "convert": ["convert", "model.onnx", "-o", "same.qonnx.onnx"],
     "quantize": ["quantize", "float.onnx", "--data", "data.npz", "--bits", "w=4,a=8"],
+    "explore": [
+        "explore", "float.onnx", "--data", "data.npz", "--bits", "w=3,4 a=6", "--run", "new"
+    ],
+    "front": ["front", "--run", "run"],
+    "pick": ["pick", "--run", "run", "-o", "picked", "--no-cpp"],
     "diff": ["diff", "manifest.json", "manifest.json"],
     "synth": ["synth", "net", "-o", "run"],
     "report": ["report", "net", "--synth", "reports"],
@@ -61,18 +67,25 @@ COMMANDS = {
     "boards": ["boards"],
     "ops": ["ops"],
     "doctor": ["doctor"],
-}
+}  # fmt: skip
+
+BLOCKS = {"package": "test_benches.py", "hil": "hil/test_hil.py"}
+"""Verbs on blocks, which need long benches and boards: where they are tried, below package/."""
 
 
 WRITING = (
-    "build", "vectors", "ensemble", "convert", "quantize", "fit", "synth", "report", "calibrate",
+    "build", "vectors", "ensemble", "convert", "quantize", "explore", "pick", "fit", "synth",
+    "report", "calibrate",
 )  # fmt: skip
 """Verbs that leave files."""
 
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write what some verbs are about: a project, reports, and a stand-in for Vitis HLS."""
+    """Write what some verbs are about: a run, a project, reports, a stand-in for Vitis HLS."""
+    if request.getfixturevalue("verb") in ("front", "pick"):
+        with contextlib.suppress(SystemExit):
+            main([*COMMANDS["explore"][:-1], "run"])
     if request.getfixturevalue("verb") not in ("synth", "report", "calibrate"):
         return
     net = compile_model("model.onnx")
@@ -92,7 +105,10 @@ def strict(text: str) -> Any:
 
 
 def test_every_verb_is_tried() -> None:
-    assert set(COMMANDS) == set(VERBS)
+    assert {*COMMANDS, *BLOCKS} == set(VERBS)
+    for verb, place in BLOCKS.items():
+        text = Path(__file__).parents[1].joinpath("package", place).read_text("utf-8")
+        assert re.search(rf'"{verb}", [^\n]*"--json"', text)
 
 
 @pytest.mark.cpp
