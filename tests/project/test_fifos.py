@@ -14,7 +14,7 @@ from hwflow.codegen.hls.streams import streams_of
 from hwflow.core.errors import CompileError
 from hwflow.dataflow import balance, cycles
 from hwflow.estimate.graph import estimate
-from hwflow.ir.op import Target
+from hwflow.ir.op import Op, Target
 from hwflow.ops.relu import Relu
 from hwflow.project.design import Design
 from hwflow.project.fifos import fifos_of
@@ -151,6 +151,8 @@ def test_a_part_with_too_many_circles_is_not_called_proven(monkeypatch: pytest.M
 
 class _Unstated(Relu):
     """An operator of a user, who does not say what it does with its streams."""
+
+    tokens = Op.tokens
 
 
 def test_fifos_around_an_operator_that_states_nothing_hold_whole_values() -> None:
