@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from hwflow.exploration.front import hypervolume, knee, pareto, told_apart, wilson
-
-stats = pytest.importorskip("scipy.stats")
 
 POINTS = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=40
