@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import designs, explorations, fitting, models, packages, projects, tools
+from hwflow.cli import designs, explorations, fitting, models, packages, projects, runs, tools
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
@@ -22,6 +22,7 @@ __all__ = [
     "models",
     "packages",
     "projects",
+    "runs",
     "tools",
 ]
 

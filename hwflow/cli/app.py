@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hwflow.cli.usage import Group
+from hwflow.cli.verbs import ArgumentOrVerb
 
 app = typer.Typer(
     name="hwflow",
@@ -30,6 +31,15 @@ op_app = typer.Typer(
     epilog="Example: hwflow op new HalfWave",
 )
 app.add_typer(op_app, name="op")
+
+explore_app = typer.Typer(
+    cls=ArgumentOrVerb,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    epilog="Example: hwflow explore float.onnx --data digits.npz --board pynq-z2 "
+    "--bits 'w=2:6 a=2:6' --run runs/digits",
+)
+app.add_typer(explore_app, name="explore")
 
 
 def _print_version(wanted: bool) -> None:

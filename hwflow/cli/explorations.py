@@ -1,4 +1,4 @@
-"""Verbs that explore: ``explore``, ``front`` and ``pick``."""
+"""Verbs that explore: ``explore`` and ``pick``; those on a run are in ``runs``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwflow.cli.app import app
+from hwflow.cli.app import app, explore_app
 from hwflow.cli.groups import with_groups
 from hwflow.cli.models import MethodOptions
 from hwflow.cli.options import (
@@ -20,8 +20,7 @@ from hwflow.cli.options import (
     StrategyOption,
     board_names,
 )
-
-RunOption = Annotated[Path, typer.Option("--run", "-r", help="Folder of the run.")]
+from hwflow.cli.runs import RunOption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,7 @@ class HardwareOptions:
         return {name: value for name, value in found.items() if value is not None}
 
 
-@app.command(
-    epilog="Example: hwflow explore float.onnx --data digits.npz --board pynq-z2 "
-    "--bits 'w=2:6 a=2:6' --run runs/digits"
-)
+@explore_app.callback()
 @with_groups
 def explore(
     model: Annotated[
@@ -105,15 +101,6 @@ def explore(
             progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
         )  # fmt: skip
     print_run(found, json=json)
-
-
-@app.command(epilog="Example: hwflow front --run runs/digits --board pynq-z2")
-def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -> None:
-    """Show the fronts that an exploration found."""
-    from hwflow.cli.show.exploration import print_run
-    from hwflow.exploration.run import open_run
-
-    print_run(open_run(run)[1], board=board, json=json)
 
 
 @app.command(epilog="Example: hwflow pick --run runs/digits --max share=30% -o build/digits")

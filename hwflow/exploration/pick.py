@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.core.data import Data
-from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.exploration.checks import judged, priced_total
 from hwflow.exploration.costs import FIGURES
 from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.points import front_of_board, no_such
 from hwflow.exploration.request import Request
 from hwflow.exploration.run import Run, open_run
 from hwflow.frontends.quantization.runs import clone
@@ -49,11 +50,7 @@ def chosen(run: Run, choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         CompileError: HW331, there is no such front or point.
     """
-    fronts = run.result["fronts"]
-    names = [f["board"] for f in fronts]
-    if choice.board is not None and choice.board not in names:
-        raise CompileError([_no_point("board", choice.board, names)])
-    front = fronts[names.index(choice.board)] if choice.board else fronts[0]
+    front = front_of_board(run, choice.board)
     points = front["points"]
     number = front["knee"] if choice.number is None else choice.number
     if choice.number is not None or not choice.most:
@@ -63,7 +60,7 @@ def chosen(run: Run, choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
     if not found:
         ids = [str(p["id"]) for p in points]
         given = str(choice.number) if choice.number is not None else str(dict(choice.most or {}))
-        raise CompileError([_no_point("point", given, ids)])
+        raise CompileError([no_such("point", given, ids)])
     return front, found[0]  # best first
 
 
@@ -71,7 +68,7 @@ def _within(point: Mapping[str, Any], most: Mapping[str, str], front: Mapping[st
     for name, limit in most.items():
         match = re.fullmatch(r"([0-9.]+)(%?)", limit)
         if name not in FIGURES or match is None:
-            raise CompileError([_no_point("limit", f"{name}={limit}", [f"{c}=N" for c in FIGURES])])
+            raise CompileError([no_such("limit", f"{name}={limit}", [f"{c}=N" for c in FIGURES])])
         if name == "share":
             value = 100.0 * point["share"] if match[2] else point["share"]
         elif match[2]:
@@ -172,11 +169,4 @@ def _changed(found: str) -> Diagnostic:
     return Diagnostic(
         code="HW332", title="design that is not the one that was explored", found=found,
         help="explore again in another folder: hwflow explore MODEL --data DATA --run DIR",
-    )  # fmt: skip
-
-
-def _no_point(what: str, found: str, known: Sequence[str]) -> Diagnostic:
-    return Diagnostic(
-        code="HW331", title=f"no such {what}", found=found, supported=", ".join(known),
-        help=did_you_mean(found, known),
     )  # fmt: skip

@@ -14,7 +14,8 @@ import pytest
 
 from hwflow import __version__
 from hwflow import compile as compile_model
-from hwflow.cli import app, main
+from hwflow.cli import main
+from hwflow.cli.app import app, explore_app
 from hwflow.codegen.project import Project
 from hwflow.simulate import cpp
 from hwflow.simulate.cpp import program
@@ -23,7 +24,10 @@ from tests.manifests import sample
 from tests.project.synthesis.stand_in import install
 from tests.synthesis.designs import vitis_tree
 
-VERBS = [c.callback.__name__ for c in app.registered_commands if c.callback is not None]
+VERBS = [
+    *(c.callback.__name__ for c in app.registered_commands if c.callback is not None), "explore",
+    *(f"explore {c.callback.__name__}" for c in explore_app.registered_commands if c.callback),
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +42,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_has_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = hwflow(capsys, verb, "--help")
+    ran = hwflow(capsys, *verb.split(), "--help")
     assert ran.status == 0
     assert f"Example: hwflow {verb}" in ran.out
 
@@ -58,7 +62,8 @@ COMMANDS = {
     "explore": [
         "explore", "float.onnx", "--data", "data.npz", "--bits", "w=3,4 a=6", "--run", "new"
     ],
-    "front": ["front", "--run", "run"],
+    "explore front": ["explore", "front", "--run", "run"],
+    "explore export": ["explore", "export", "--run", "run"],
     "pick": ["pick", "--run", "run", "-o", "picked", "--no-cpp"],
     "diff": ["diff", "manifest.json", "manifest.json"],
     "synth": ["synth", "net", "-o", "run"],
@@ -83,7 +88,7 @@ WRITING = (
 @pytest.fixture
 def project(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write what some verbs are about: a run, a project, reports, a stand-in for Vitis HLS."""
-    if request.getfixturevalue("verb") in ("front", "pick"):
+    if request.getfixturevalue("verb").startswith(("explore ", "pick")):
         with contextlib.suppress(SystemExit):
             main([*COMMANDS["explore"][:-1], "run"])
     if request.getfixturevalue("verb") not in ("synth", "report", "calibrate"):
@@ -306,6 +311,8 @@ def test_shells_complete_commands_and_options() -> None:
 
     assert completed("hwflow ver", 1) == {"verify"}
     assert {"--junit", "--summary", "--max-lut"} <= completed("hwflow verify --", 2)
+    assert {"--bits", "--fix"} <= completed("hwflow explore net.onnx --", 3)
+    assert {"--run", "--board"} <= completed("hwflow explore front --", 3)
 
 
 def test_help_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:

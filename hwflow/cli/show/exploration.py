@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from hwflow.cli.terminal import console, errors, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hwflow.exploration.pick import Picked
     from hwflow.exploration.run import Run
 
@@ -22,13 +25,14 @@ def say(*, quiet: bool) -> Callable[[str], None]:
 
 def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
     """Print the fronts of all boards, or of one."""
-    result = run.result
+    from hwflow.exploration.points import on_board
+
+    result = on_board(run, board).result
     if json:
         print_json({"run": str(run.folder), **result})
         return
     for front in result["fronts"]:
-        if board in (None, front["board"]):
-            _print_front(result, front)
+        _print_front(result, front)
     console.print(escape(certainty(result)), soft_wrap=True)
     console.print(
         escape(f"build one: hwflow pick --run {run.folder} --id ID -o build/NAME"), soft_wrap=True
@@ -97,3 +101,14 @@ def print_picked(found: Picked, *, json: bool) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def print_exported(content: bytes, out: Path | None, *, json: bool) -> None:
+    """Print what was written, or that it was."""
+    if json:
+        place = {"text": content.decode()} if out is None else {"file": str(out)}
+        print_json({**place, "bytes": len(content)})
+    elif out is None:
+        sys.stdout.write(content.decode())
+    else:
+        console.print(escape(f"written to {out}"), soft_wrap=True)

@@ -1,0 +1,71 @@
+"""Fronts as other programs read them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from hwflow.core.errors import CompileError
+from hwflow.exploration.export import export_run
+from hwflow.exploration.run import FRONT, Run, explore
+from tests.exploration.spaces import request
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("export")
+    asked = request(folder, bits="w=2,4 a=4", samples=60, boards=("pynq-z2", "zcu104"))
+    return explore(asked, folder / "run")
+
+
+def test_json_is_the_front_that_is_kept(run: Run, tmp_path: Path) -> None:
+    written = export_run(run.folder, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == written == (run.folder / FRONT).read_bytes()
+    one = json.loads(export_run(run.folder, None, kind="json", board="zcu104"))
+    assert one == {**run.result, "fronts": run.result["fronts"][1:]}
+
+
+def test_csv_has_every_point(run: Run) -> None:
+    text = export_run(run.folder, None).decode()
+    assert "\r\n" in text
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    points = [(f, p) for f in run.result["fronts"] for p in f["points"]]
+    assert len(rows) == len(points) > 2
+    for row, (front, point) in zip(rows, points, strict=True):
+        assert (row["board"], int(row["id"])) == (front["board"], point["id"])
+        assert float(row["held_out_accuracy"]) == point["held_out"]["accuracy"]
+        low, high = point["held_out"]["accuracy_interval"]
+        assert float(row["held_out_accuracy_low"]) == low
+        assert float(row["held_out_accuracy_high"]) == high
+        assert [float(row[f"lut{end}"]) for end in ("", "_low", "_high")] == point["cost"]["lut"]
+        assert {n: int(row[f"bits_{n}"]) for n in point["bits"]} == point["bits"]
+        assert row["not_told_from"] == ("" if point["like"] is None else str(point["like"]))
+
+
+def test_names_are_no_formulas(run: Run) -> None:
+    from dataclasses import replace
+
+    from hwflow.exploration.export import as_csv
+
+    front = {**run.result["fronts"][0], "board": '=HYPERLINK("x")'}
+    text = as_csv(replace(run, result={**run.result, "fronts": [front]})).decode()
+    assert next(csv.DictReader(io.StringIO(text, newline="")))["board"].startswith("'=")
+
+
+@pytest.mark.parametrize(("out", "kind"), [("front.xls", None), ("front", None), (None, "cvs")])
+def test_unknown_formats_are_refused(run: Run, tmp_path: Path, out: str, kind: str) -> None:
+    path = None if out is None else tmp_path / out
+    with pytest.raises(CompileError, match="HW340") as refused:
+        export_run(run.folder, path, kind=kind)
+    assert list(tmp_path.iterdir()) == []
+    assert "csv, json" in str(refused.value)
+    if path is not None:
+        export_run(run.folder, path, kind="csv")  # the help
+        assert path.is_file()
+
+
+def test_an_unknown_board_is_refused(run: Run) -> None:
+    with pytest.raises(CompileError, match="HW331"):
+        export_run(run.folder, None, board="zcu102")
