@@ -82,7 +82,7 @@ $(VENV)/.keras: pyproject.toml constraints.txt | $(BIN)/pip
 	touch $@ $(VENV)/.core
 
 $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[torch,keras,da,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[torch,keras,da,dask,dev]'
 	touch $@ $(VENV)/.core $(VENV)/.keras
 
 # The wheel of HGQ2 holds a package `qkeras` of its own. Behind site-packages, in a folder that a

@@ -20,6 +20,7 @@ from hwflow.cli.options import (
     StrategyOption,
     board_names,
 )
+from hwflow.cli.places import PlaceOptions
 from hwflow.cli.runs import RunOption
 
 
@@ -73,7 +74,7 @@ def explore(
     space: SpaceOptions,
     hardware: HardwareOptions,
     how: MethodOptions,
-    workers: Annotated[int, typer.Option("--workers", help="Processes that evaluate.")] = 1,
+    where: PlaceOptions,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
     ] = False,
@@ -97,8 +98,9 @@ def explore(
         found = explore_model(
             model, data, run=run, board=board_names(board), bits=space.bits, fix=space.fix or (),
             group=space.group or (), cost=board_names(space.cost), samples=space.samples,
-            seed=space.seed, workers=workers, exhaustive=exhaustive, evaluations=evals,
+            seed=space.seed, exhaustive=exhaustive, evaluations=evals,
             progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
+            **where.settings,
         )  # fmt: skip
     print_run(found, json=json)
 

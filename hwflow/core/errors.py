@@ -77,6 +77,10 @@ class CompileError(HwflowError):
             raise ValueError("a CompileError needs at least one diagnostic")
         super().__init__("\n\n".join(str(d) for d in self.diagnostics))
 
+    def __reduce__(self) -> tuple[type[CompileError], tuple[tuple[Diagnostic, ...]]]:
+        """Pickle the findings, which come from other processes whole."""
+        return CompileError, (self.diagnostics,)
+
 
 class ToolError(HwflowError):
     """A program or a package on this machine is missing or failed.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hwflow.core.executors import open_executor
 from hwflow.exploration.explorer import Progress
 from hwflow.exploration.request import Request
 from hwflow.exploration.run import EVALUATIONS, Run
@@ -28,6 +29,7 @@ def explore(
     samples: int = 1000,
     seed: int = 0,
     workers: int = 1,
+    scheduler: str | None = None,
     exhaustive: bool = False,
     evaluations: int = EVALUATIONS,
     progress: Progress = lambda stage, done: None,
@@ -48,6 +50,8 @@ def explore(
         samples: most samples to search with.
         seed: seed of what is drawn.
         workers: processes; the result does not depend on how many.
+        scheduler: address of a Dask cluster that evaluates instead, such as
+            ``tcp://10.0.0.1:8786``.
         exhaustive: evaluate all configurations, however long it takes.
         evaluations: configurations to evaluate where all would take longer than two minutes.
         progress: called as stages go on.
@@ -58,6 +62,7 @@ def explore(
     Raises:
         CompileError: the model, the data or the options cannot be used, or the folder is another
             exploration's; HW329, a check failed; HW330, too many configurations.
+        ToolError: HW607, Dask is not installed; HW611 to HW614, the cluster cannot be used.
     """
     request = Request(
         model=str(model), data=str(data),
@@ -66,12 +71,13 @@ def explore(
         seed=seed, method={k: v for k, v in options.items() if k in METHOD},
         target={k: v for k, v in options.items() if k not in METHOD},
     )  # fmt: skip
-    return explore_request(
-        request,
-        Path(run),
-        workers=workers,
-        exhaustive=exhaustive,
-        evaluations=evaluations,
-        progress=progress,
-        say=say,
-    )
+    with open_executor(workers, scheduler) as executor:
+        return explore_request(
+            request,
+            Path(run),
+            executor=executor,
+            exhaustive=exhaustive,
+            evaluations=evaluations,
+            progress=progress,
+            say=say,
+        )

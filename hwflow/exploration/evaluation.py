@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from hwflow.core.workers import in_order
+from hwflow.core.workers import Executor
 from hwflow.exploration.checks import check
 from hwflow.exploration.evolution import children
 from hwflow.exploration.explorer import Explorer, Progress
@@ -21,7 +20,10 @@ from hwflow.exploration.store import Store
 from hwflow.exploration.tree import Tree
 
 PART = 32
-"""Configurations of a generation that one worker evaluates at a time."""
+"""Most configurations of a generation that one worker evaluates at a time."""
+
+LEAST = 4
+"""Fewest: those that are evaluated together share their first layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +34,14 @@ class Evaluation:
         explorer: the model.
         plan: what to evaluate.
         store: what was evaluated before, and where the rest is kept.
-        workers: processes.
+        executor: what evaluates.
         progress: called with the share that is done.
     """
 
     explorer: Explorer
     plan: Plan
     store: Store
-    workers: int
+    executor: Executor
     progress: Progress
 
     def run(self) -> Found:
@@ -93,24 +95,23 @@ class Evaluation:
 
     def _evaluated(self, numbers: Numbers, generation: int) -> Counts:
         self.explorer.boards[0].figures(numbers)
-        parts = [numbers[i : i + PART] for i in range(0, len(numbers), PART)]
+        size = min(PART, max(LEAST, len(numbers) // self.executor.slots))
+        parts = [numbers[i : i + size] for i in range(0, len(numbers), size)]
         tasks = [(part, int(part[0]) if i == 0 and generation % 4 == 0 else None)
                  for i, part in enumerate(parts)]  # fmt: skip
         return np.concatenate(list(self._computed(tasks)))
 
     def _computed(self, tasks: Sequence[tuple[Numbers, int | None]]) -> Iterator[Counts]:
         """Yield the counts of tasks: configurations, and one that is computed again or None."""
-        tree, priced = self._tree(), self.explorer.boards[0]
-
-        def work(task: tuple[Numbers, int | None]) -> npt.NDArray[np.int32]:
-            numbers, again = task
-            counts = tree.counts(numbers)
+        parts = [numbers for numbers, _ in tasks]
+        seconds = self.plan.seconds / self.plan.size * max(map(len, parts), default=1)
+        group = self.executor.group(len(tasks), seconds)
+        found = self.executor.in_order(counted, self._tree(), parts, group=group)
+        for (numbers, again), counts in zip(tasks, found, strict=True):
             if again is not None:
                 right, agree = counts[int(np.searchsorted(numbers, again))].tolist()
-                check(self.explorer, priced, again, (right, agree))
-            return counts
-
-        yield from in_order(work, tasks, self.workers)
+                check(self.explorer, self.explorer.boards[0], again, (right, agree))
+            yield counts
 
     def _tree(self) -> Tree:
         return self.explorer.tree(self.explorer.search)
@@ -118,3 +119,8 @@ class Evaluation:
     @property
     def _seed(self) -> int:
         return self.explorer.request.seed
+
+
+def counted(tree: Tree, numbers: Numbers) -> Counts:
+    """Return the right answers of configurations, in any process."""
+    return tree.counts(numbers)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
+from hwflow.core.workers import Executor, Processes
 from hwflow.exploration.evaluation import Evaluation
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.plan import Plan, chunk_size, measured
@@ -26,6 +27,10 @@ SECONDS = 120.0
 
 EVALUATIONS = 1200
 """Configurations that a heuristic exploration evaluates unless told otherwise."""
+
+
+ALONE = Processes(1)
+"""This process."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,7 @@ def explore(
     request: Request,
     folder: Path,
     *,
-    workers: int = 1,
+    executor: Executor = ALONE,
     exhaustive: bool = False,
     evaluations: int = EVALUATIONS,
     progress: Progress = lambda stage, done: None,
@@ -62,7 +67,7 @@ def explore(
     Args:
         request: what is asked.
         folder: folder of the run; what it holds already is not computed again.
-        workers: processes; the result does not depend on how many.
+        executor: what evaluates; the result does not depend on it.
         exhaustive: evaluate all configurations, however long it takes.
         evaluations: configurations to evaluate where all would take longer than ``SECONDS``.
         progress: called as stages go on.
@@ -72,6 +77,7 @@ def explore(
         CompileError: the request cannot be used; HW324, the folder holds another exploration;
             HW326 to HW328, it cannot be used; HW329, a check failed; HW330, a space too
             large to be numbered.
+        ToolError: HW611 to HW614, what evaluates is lost.
     """
     request.check()
     with open_store(folder, new=True) as store:
@@ -84,7 +90,7 @@ def explore(
             priced.cover(partial(progress, stage))
         plan = _planned(explorer, store, exhaustive=exhaustive, evaluations=evaluations)
         say(str(plan))
-        found = Evaluation(explorer, plan, store, workers, progress).run()
+        found = Evaluation(explorer, plan, store, executor, progress).run()
         progress("front", 0.0)
         result = result_of(explorer, found)
         write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())

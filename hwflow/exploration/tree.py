@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from hwflow.exploration.programs import Data, Step, program_of
 from hwflow.exploration.space import Numbers
 from hwflow.exploration.stages import FEED
 from hwflow.exploration.table import Instance, Table
+from hwflow.ir.graph import Graph
 
 MOST_BYTES = 2**27
 """Bytes of results of one stage that are held at once: more would leave the caches, and memory."""
@@ -41,6 +42,10 @@ class Samples:
     def size(self) -> int:
         """Number of samples."""
         return len(self.wanted)
+
+
+def _no_compiler(number: int) -> Graph:
+    raise RuntimeError(f"configuration {number} has stages that were not compiled before")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +76,10 @@ class Tree:
     samples: Samples
     _programs: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     _joined: dict[tuple[Hashable, ...], Mantissas] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[type[Tree], tuple[Table, Samples]]:
+        """Pickle what is computed, without what makes it fast: that is made again."""
+        return Tree, (replace(self.table, compile=_no_compiler), self.samples)
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 
 from hwflow.core.errors import CompileError
-from hwflow.exploration import checks, evaluation, plan, run
+from hwflow.core.workers import Processes
+from hwflow.exploration import evaluation, plan, run
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.pick import Choice, choice_of, chosen, pick
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import Counts
 from hwflow.exploration.run import FRONT, Run, explore, open_run
+from hwflow.exploration.space import Numbers
 from hwflow.exploration.store import Store, file_system, open_store
+from hwflow.exploration.tree import Tree
 from tests.exploration.spaces import naive, request, saved
 
 
@@ -65,7 +68,7 @@ def test_front_is_that_of_all_designs(tmp_path: Path) -> None:
 def test_two_workers_and_two_boards_give_what_one_gives(tmp_path: Path) -> None:
     asked = small(tmp_path, boards=("pynq-z2", "zcu104"))
     for workers in (1, 2):
-        explore(asked, tmp_path / str(workers), workers=workers)
+        explore(asked, tmp_path / str(workers), executor=Processes(workers))
     assert (tmp_path / "1" / FRONT).read_bytes() == (tmp_path / "2" / FRONT).read_bytes()
 
 
@@ -93,16 +96,15 @@ def test_lost_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     asked = small(tmp_path)
     explore(asked, tmp_path / "one")
     owner, mark = os.getpid(), tmp_path / "killed"
-    checked = checks.check
 
-    def dies(*arguments: Any) -> None:
+    def dies(tree: Tree, numbers: Numbers) -> Counts:
         if os.getpid() != owner and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        checked(*arguments)
+        return tree.counts(numbers)
 
-    monkeypatch.setattr(evaluation, "check", dies)
-    explore(asked, tmp_path / "two", workers=2)
+    monkeypatch.setattr(evaluation, "counted", dies)
+    explore(asked, tmp_path / "two", executor=Processes(2))
     assert mark.exists()
     assert (tmp_path / "one" / FRONT).read_bytes() == (tmp_path / "two" / FRONT).read_bytes()
 

@@ -1,0 +1,1 @@
+"""Work on other machines: a Dask cluster that somebody else runs."""
