@@ -20,7 +20,7 @@ class PlaceOptions:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Both of them."""
+        """The options by the names that Python takes."""
         if self.scheduler is not None and self.workers != 1:
             raise typer.BadParameter(
                 "a cluster has as many as it has: start them with `dask worker`",

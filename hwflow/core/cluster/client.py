@@ -58,7 +58,7 @@ class Cluster:
     """A cluster that answers.
 
     Attributes:
-        address: of its scheduler.
+        address: address of its scheduler.
         client: a connection to it.
     """
 
@@ -166,7 +166,7 @@ def open_cluster(address: str) -> Iterator[Cluster]:
     """Yield a Dask cluster.
 
     Args:
-        address: of its scheduler, such as ``tcp://10.0.0.1:8786``.
+        address: address of its scheduler, such as ``tcp://10.0.0.1:8786``.
 
     Raises:
         ToolError: HW607, Dask is not installed; HW611, no scheduler answers.

@@ -65,7 +65,7 @@ def failed(address: str, error: Exception, status: str) -> HwflowError:
     """Return the finding about a task that gave no result.
 
     Args:
-        address: of the scheduler.
+        address: address of the scheduler.
         error: what Dask raises in the place of a result.
         status: state of the connection.
     """
