@@ -73,11 +73,6 @@ def explore(
     )  # fmt: skip
     with open_executor(workers, scheduler) as executor:
         return explore_request(
-            request,
-            Path(run),
-            executor=executor,
-            exhaustive=exhaustive,
-            evaluations=evaluations,
-            progress=progress,
-            say=say,
-        )
+            request, Path(run), executor=executor, exhaustive=exhaustive,
+            evaluations=evaluations, progress=progress, say=say,
+        )  # fmt: skip
