@@ -4,13 +4,14 @@
 # make demo-ip   from a model to an IP block whose benches pass
 # make demo-explore   the precisions of a float network that nothing beats, and a design of one
 # make test   set up everything and pass the tests
+# make test-browser   try the pages in Chromium, which needs Node.js to be unpacked
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq demo-explore bench-explore demo-ip test test-slow fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-tcl clean
+.PHONY: demo demo-keras demo-hgq demo-explore bench-explore demo-ip test test-slow test-browser fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-node check-tcl clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -33,6 +34,9 @@ test: $(VENV)/.full $(VENV)/.hgq lint | check-tcl
 
 test-slow: $(VENV)/.full $(VENV)/.hgq
 	$(BIN)/pytest -n 2 -m slow
+
+test-browser: $(VENV)/.full $(VENV)/.browser
+	$(BIN)/pytest -n 0 -m browser tests/browser
 
 lint: $(VENV)/.full
 	$(BIN)/ruff check .
@@ -66,6 +70,9 @@ check:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.11"; exit 1; }
 
+check-node:
+	@command -v npm >/dev/null || { echo "npm is missing; install Node.js: apt-get install nodejs npm"; exit 1; }
+
 check-tcl:
 	@command -v tclsh >/dev/null || { echo "tclsh is missing; install it: apt-get install tcl"; exit 1; }
 
@@ -91,6 +98,16 @@ $(VENV)/.hgq: constraints.txt | $(VENV)/.full
 	rm -rf $(VENV)/hgq
 	$(BIN)/pip install --quiet --no-deps --target $(VENV)/hgq -c constraints.txt HGQ2
 	$(BIN)/python -c 'import sys, sysconfig; open(sysconfig.get_path("purelib") + "/hgq.pth", "w").write(sys.argv[1])' "$(abspath $(VENV)/hgq)"
+	touch $@
+
+# A headless Chromium with its libraries and fonts, for any Linux on x86-64, without root. The package unpacks
+# where TMPDIR says, and its libraries only where it takes the machine for the one that it is made for.
+BROWSER_FILES := $(addprefix tests/browser/, package.json package-lock.json unpack.mjs)
+$(VENV)/.browser: $(BROWSER_FILES) | $(VENV)/.full check-node
+	rm -rf $(VENV)/browser && mkdir -p $(VENV)/browser/unpacked
+	cp $(BROWSER_FILES) $(VENV)/browser
+	cd $(VENV)/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
+	cd $(VENV)/browser && TMPDIR="$$PWD/unpacked" AWS_EXECUTION_ENV=AWS_Lambda_nodejs20.x node unpack.mjs
 	touch $@
 
 clean:

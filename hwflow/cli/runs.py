@@ -22,7 +22,7 @@ def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -
     print_run(open_run(run)[1], board=board, json=json)
 
 
-@explore_app.command(epilog="Example: hwflow explore export --run runs/digits -o front.csv")
+@explore_app.command(epilog="Example: hwflow explore export --run runs/digits -o front.html")
 def export(
     *,
     run: RunOption,
@@ -30,12 +30,13 @@ def export(
         Path | None, typer.Option("--out", "-o", help="File; its suffix says the format.")
     ] = None,
     format: Annotated[  # noqa: A002 - the word of the command line
-        str | None, typer.Option("--format", help="csv or json, whatever the suffix is.")
+        str | None,
+        typer.Option("--format", help="csv, json, html, svg or png, whatever the suffix is."),
     ] = None,
     board: BoardOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the fronts for other programs; to standard output where no file is named."""
+    """Write the fronts for other programs, or pictures of them; to standard output without -o."""
     from hwflow.cli.show.exploration import print_exported
     from hwflow.exploration.export import export_run
 

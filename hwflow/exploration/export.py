@@ -11,6 +11,8 @@ from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.core.files import write_file
+from hwflow.exploration.pictures.drawing import to_png, to_svg
+from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.points import on_board
 from hwflow.exploration.run import Run, open_run
 
@@ -62,7 +64,24 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if formula else "" if value is None else value
 
 
-WRITERS: dict[str, Callable[[Run], bytes]] = {"csv": as_csv, "json": as_json}
+def as_html(run: Run) -> bytes:
+    """Return the page of a run, with commands that name its folder as the user does."""
+    return to_html(run.result, str(run.folder)).encode()
+
+
+def as_svg(run: Run) -> bytes:
+    """Return the picture of a run as SVG."""
+    return to_svg(run.result)
+
+
+def as_png(run: Run) -> bytes:
+    """Return the picture of a run as PNG."""
+    return to_png(run.result)
+
+
+WRITERS: dict[str, Callable[[Run], bytes]] = {
+    "csv": as_csv, "json": as_json, "html": as_html, "svg": as_svg, "png": as_png
+}  # fmt: skip
 """What writes each format, by the suffix of its files."""
 
 

@@ -16,6 +16,7 @@ from hwflow.estimate.report import EstimateReport
 from hwflow.exploration.costs import SUMS
 from hwflow.exploration.explorer import Explorer, Priced
 from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
+from hwflow.exploration.sensitivity import next_bits, sensitivity_of
 from hwflow.exploration.space import Numbers
 from hwflow.ir.cost import Estimate
 
@@ -76,6 +77,9 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
         "available": _available(priced.board),
         "points": points,
         "knee": points[best]["id"],
+        "next_bits": next_bits(
+            explorer, priced, points[best]["id"], explorer.tree(explorer.search)
+        ),
     }
 
 
@@ -153,5 +157,6 @@ def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
         "search_samples": explorer.search.size,
         "held_out_samples": explorer.held_out.size,
         "float_accuracy": None if labels is None else float(np.mean(wanted == labels)),
+        "sensitivity": sensitivity_of(explorer),
         "fronts": [front_of(explorer, priced, found) for priced in explorer.boards],
     }

@@ -14,13 +14,15 @@ from hwflow.core.files import write_file
 from hwflow.core.workers import Executor, Processes
 from hwflow.exploration.evaluation import Evaluation
 from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.pictures.drawing import to_svg
+from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.plan import Plan, chunk_size, measured
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import result_of
 from hwflow.exploration.store import Store, open_store
 
-FRONT = "front.json"
-"""What the folder of a run holds beside its database."""
+FRONT, PAGE, PICTURE = "front.json", "front.html", "front.svg"
+"""What the folder of a run holds beside its database: the front, and its pictures."""
 
 SECONDS = 120.0
 """Longest exhaustive exploration that is begun without being asked for."""
@@ -94,6 +96,8 @@ def explore(
         progress("front", 0.0)
         result = result_of(explorer, found)
         write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
+        write_file(folder / PAGE, to_html(result).encode())
+        write_file(folder / PICTURE, to_svg(result))
         progress("front", 1.0)
     return Run(folder, result)
 

@@ -5,11 +5,14 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwflow.core.errors import CompileError
+from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.export import export_run
-from hwflow.exploration.run import FRONT, Run, explore
+from hwflow.exploration.pictures.page import to_html
+from hwflow.exploration.run import FRONT, PAGE, PICTURE, Run, explore, open_run
 from tests.exploration.spaces import request
 
 
@@ -42,6 +45,50 @@ def test_csv_has_every_point(run: Run) -> None:
         assert [float(row[f"lut{end}"]) for end in ("", "_low", "_high")] == point["cost"]["lut"]
         assert {n: int(row[f"bits_{n}"]) for n in point["bits"]} == point["bits"]
         assert row["not_told_from"] == ("" if point["like"] is None else str(point["like"]))
+
+
+def test_pictures_are_those_of_the_run(run: Run, tmp_path: Path) -> None:
+    page = export_run(run.folder, tmp_path / "a.html").decode()
+    assert page == to_html(run.result, str(run.folder))
+    assert export_run(run.folder, None, kind="svg") == (run.folder / PICTURE).read_bytes()
+    assert export_run(run.folder, tmp_path / "a.PNG", board="zcu104").startswith(b"\x89PNG")
+    assert (run.folder / PAGE).read_text("utf-8") == to_html(run.result)
+
+
+def test_sensitivities_are_those_of_the_tree(run: Run) -> None:
+    request, _ = open_run(run.folder)
+    explorer = Explorer.of(request)
+    tree, space = explorer.tree(explorer.search), explorer.space
+    losses = run.result["sensitivity"]["losses"]
+    assert list(losses) == [v.name for v in space.variables]
+    widest = [size - 1 for size in space.sizes]
+    for i, variable in enumerate(space.variables):
+        numbers = [space.number([*widest[:i], o, *widest[i + 1 :]]) for o in range(space.sizes[i])]
+        wanted = [float(tree.losses(np.array([n]))[0]) for n in numbers]
+        assert losses[variable.name] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_next_bits_are_steps_from_the_knee(run: Run) -> None:
+    explorer = Explorer.of(open_run(run.folder)[0])
+    space, tree = explorer.space, explorer.tree(explorer.search)
+    for front, priced in zip(run.result["fronts"], explorer.boards, strict=True):
+        bits = space.choices(front["knee"])
+        wider = {v.name for v in space.variables if bits[v.name] < v.options[-1]}
+        assert {step["variable"] for step in front["next_bits"]} == wider
+        worths = [s["gain"] / s["lut"] for s in front["next_bits"] if s["lut"] > 0]
+        assert worths == sorted(worths, reverse=True)
+        priced.cover(lambda done: None)
+        for step in front["next_bits"]:
+            digits = [
+                v.options.index(step["to"] if v.name == step["variable"] else bits[v.name])
+                for v in space.variables
+            ]
+            number = space.number(digits)
+            assert step["from"] == bits[step["variable"]]
+            before, after = (float(tree.losses(np.array([n]))[0]) for n in (front["knee"], number))
+            assert step["gain"] == pytest.approx(before - after, rel=1e-9, abs=1e-12)
+            cheap, dear = priced.figures(np.array([front["knee"], number]))["lut_synth"]
+            assert step["lut"] == pytest.approx(dear - cheap)
 
 
 def test_names_are_no_formulas(run: Run) -> None:

@@ -19,7 +19,7 @@ from hwflow.exploration.front import costs_of
 from hwflow.exploration.pick import Choice, choice_of, chosen, pick
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import Counts
-from hwflow.exploration.run import FRONT, Run, explore, open_run
+from hwflow.exploration.run import FRONT, PAGE, PICTURE, Run, explore, open_run
 from hwflow.exploration.space import Numbers
 from hwflow.exploration.store import Store, file_system, open_store
 from hwflow.exploration.tree import Tree
@@ -89,7 +89,9 @@ def test_a_run_that_was_ended_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     with open_store(tmp_path / "ended", new=False) as store:
         assert store.chunks() == {0}
     explore(asked, tmp_path / "ended")
-    assert (tmp_path / "ended" / FRONT).read_bytes() == (tmp_path / "whole" / FRONT).read_bytes()
+    for name in (FRONT, PAGE, PICTURE):
+        ended, whole = (tmp_path / folder / name for folder in ("ended", "whole"))
+        assert ended.read_bytes() == whole.read_bytes()
 
 
 def test_lost_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,26 +32,25 @@ def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
     if json:
         print_json({"run": str(run.folder), **result})
         return
+    from hwflow.cli.show.plot import plot
+    from hwflow.exploration.pictures.figures import certainty
+
+    plain = console.options.ascii_only
     for front in result["fronts"]:
         _print_front(result, front)
+        for line in plot(result, front, width=console.width, ascii_only=plain):
+            console.print(line, soft_wrap=True)
     console.print(escape(certainty(result)), soft_wrap=True)
     console.print(
         escape(f"build one: hwflow pick --run {run.folder} --id ID -o build/NAME"), soft_wrap=True
     )
 
 
-def certainty(result: Plain) -> str:
-    """Return how sure a front is, in words."""
-    size, done = result["configurations"], result["evaluated"]
-    if result["certified"]:
-        samples = result["search_samples"]
-        return f"certified optimal over {size:,} configurations, on {samples:,} samples"
-    return f"heuristic: {done:,} of {size:,} configurations evaluated"
-
-
 def _print_front(result: Plain, front: Plain) -> None:
+    from hwflow.exploration.pictures.figures import chosen_bits, kind_of
+
     title = f"{result['model']} on {front['board']}, {front['clock_period_ns']:g} ns, estimated"
-    kind = "accuracy" if "accuracy" in front["points"][0]["search"] else "agreement"
+    kind = kind_of(result)
     shown = table(
         (
             ">id", "bits", f">{kind} %, searched", ">held out", ">95 % interval", ">share %",
@@ -63,7 +63,7 @@ def _print_front(result: Plain, front: Plain) -> None:
         low, high = held[f"{kind}_interval"]
         mark = " knee" if point["id"] == front["knee"] else ""
         shown.add_row(
-            f"{point['id']}{mark}", escape(short_bits(result, point["bits"])),
+            f"{point['id']}{mark}", escape(chosen_bits(result, point)),
             f"{100 * point['search'][kind]:.1f}", f"{100 * held[kind]:.1f}",
             f"{100 * low:.1f}-{100 * high:.1f}", f"{100 * point['share']:.1f}",
             _interval(cost["lut_synth"]), _interval(cost["dsp"]), f"{cost['bram_18k'][0]:.0f}",
@@ -72,11 +72,6 @@ def _print_front(result: Plain, front: Plain) -> None:
     console.print(shown)
     names = ", ".join(v["name"] for v in result["variables"] if len(v["options"]) > 1)
     console.print(escape(f"bits of {names}"), soft_wrap=True)
-
-
-def short_bits(result: Plain, bits: Plain) -> str:
-    """Return the bits that were chosen, in the order of the variables."""
-    return " ".join(str(bits[v["name"]]) for v in result["variables"] if len(v["options"]) > 1)
 
 
 def _interval(ends: list[float]) -> str:
@@ -106,9 +101,18 @@ def print_picked(found: Picked, *, json: bool) -> None:
 def print_exported(content: bytes, out: Path | None, *, json: bool) -> None:
     """Print what was written, or that it was."""
     if json:
-        place = {"text": content.decode()} if out is None else {"file": str(out)}
+        place = _in_json(content) if out is None else {"file": str(out)}
         print_json({**place, "bytes": len(content)})
     elif out is None:
-        sys.stdout.write(content.decode())
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
     else:
         console.print(escape(f"written to {out}"), soft_wrap=True)
+
+
+def _in_json(content: bytes) -> dict[str, str]:
+    """Return a text as it is, and what is none, such as PNG, in base 64 (RFC 4648)."""
+    try:
+        return {"text": content.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(content).decode()}

@@ -1,0 +1,1 @@
+"""Pictures of explorations: a page, pictures for print, and a plot for terminals."""
