@@ -65,7 +65,8 @@ class HardwareOptions:
 @with_groups
 def explore(
     model: Annotated[
-        Path, typer.Argument(help="Float model, as quantize takes it.", show_default=False)
+        Path,
+        typer.Argument(help="Model, as quantize takes it.", show_default=False),
     ],
     *,
     data: Annotated[Path, typer.Option("--data", "-d", help=".npz with inputs, labels as y.")],

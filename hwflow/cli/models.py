@@ -90,7 +90,7 @@ def quantize(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Float model: ONNX (.onnx) or Keras (.h5, .keras, SavedModel).",
+            help="Model, float or quantised: ONNX (.onnx) or Keras (.h5, .keras, SavedModel).",
             show_default=False,
         ),
     ],
@@ -105,7 +105,7 @@ def quantize(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="QONNX model to write.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Quantise a float model after training, and measure what it cost."""
+    """Quantise a model after training, or take bits off a quantised one; measure what it cost."""
     from hwflow.cli import terminal
     from hwflow.cli.show.quantization import print_quantization
     from hwflow.frontends.quantization import quantize as quantize_model

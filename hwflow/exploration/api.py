@@ -39,7 +39,7 @@ def explore(
     """Find the precisions that nothing beats, accuracy against what they cost on boards.
 
     Args:
-        model: path of a float model, as ``quantize`` takes it.
+        model: path of a model, float or quantised, as ``quantize`` takes it.
         data: path of its data, with labels as ``y``.
         run: folder of the run; one that was ended goes on.
         board: profiles, one or several.

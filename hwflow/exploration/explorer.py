@@ -16,11 +16,12 @@ from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.exploration.costs import F64, Costs
 from hwflow.exploration.request import Request, chosen_samples
-from hwflow.exploration.space import Numbers, Space, activation_names, space_of
+from hwflow.exploration.space import Numbers, Space, space_of
 from hwflow.exploration.stages import Stage, settings_order, stages_of
 from hwflow.exploration.table import StageLostError, Table
 from hwflow.exploration.tree import Samples, Tree
 from hwflow.frontends.quantization.bench import Bench
+from hwflow.frontends.quantization.benches import open_bench
 from hwflow.frontends.quantization.runs import values_of
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
@@ -74,7 +75,7 @@ class Explorer:
 
     Attributes:
         request: what is asked.
-        bench: the float model.
+        bench: the model.
         stages: its stages, as fine as the model allows.
         space: all configurations.
     """
@@ -91,9 +92,8 @@ class Explorer:
         Raises:
             CompileError: as ``quantize``; HW321, a layer that is not there.
         """
-        bench = Bench.of(request.model, request.data, request.settings)
-        names = activation_names(bench)
-        stages = stages_of(bench.quantized({}), bench, names)
+        bench = open_bench(request.model, request.data, request.settings)
+        stages = stages_of(bench.quantized({}), bench)
         space = space_of(bench, request.wish, settings_order(stages))
         return cls(request, bench, stages, space)
 

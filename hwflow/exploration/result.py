@@ -146,6 +146,7 @@ def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
     return {
         "format": "hwflow exploration 1",
         "model": bench.reference.source,
+        "reference": bench.kind,
         "digests": explorer.request.keys(),
         "certified": found.certified,
         "configurations": space.size,

@@ -92,6 +92,8 @@ def explore(
             priced.cover(partial(progress, stage))
         plan = _planned(explorer, store, exhaustive=exhaustive, evaluations=evaluations)
         say(str(plan))
+        if explorer.bench.most:
+            say("trained quantised: no option has more bits than were trained")
         found = Evaluation(explorer, plan, store, executor, progress).run()
         progress("front", 0.0)
         result = result_of(explorer, found)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.frontends.quantization.bench import Bench
+from hwflow.frontends.quantization.requantized import beyond_trained
 from hwflow.frontends.quantization.settings import MAX_BITS, MIN_BITS
 from hwflow.ir.qonnx.model import printable
 
@@ -31,11 +32,19 @@ class Variable:
         name: such as ``fc1.w``; of several, those that the first has.
         members: settings that it stands for, by the names that ``quantize`` takes.
         options: the bits to choose from, ascending.
+        most: the most bits of each member, those that it was trained with; empty for no limits.
     """
 
     name: str
     members: tuple[str, ...]
     options: tuple[int, ...]
+    most: tuple[int, ...] = ()
+
+    def bits(self, option: int) -> dict[str, int]:
+        """Return the bits of each member."""
+        asked = self.options[option]
+        most = self.most or (asked,) * len(self.members)
+        return {name: min(asked, m) for name, m in zip(self.members, most, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Space:
     def bits(self, number: int) -> dict[str, int]:
         """Return the bits of every layer and activation, by the names that ``quantize`` takes."""
         pairs = zip(self.variables, self.digits(number), strict=True)
-        return {name: v.options[d] for v, d in pairs for name in v.members}
+        return {name: bits for v, d in pairs for name, bits in v.bits(d).items()}
 
     def choices(self, number: int) -> dict[str, int]:
         """Return the bits by the names of the variables."""
@@ -178,18 +187,24 @@ def space_of(bench: Bench, wish: Wish, order: Sequence[str]) -> Space:
         order: settings in the order of computation.
 
     Raises:
-        CompileError: HW321, a name that is not there; HW330, too many configurations to number.
+        CompileError: HW316, more bits than were trained; HW321, a name that is not there; HW330,
+            too many configurations to number.
     """
     units: list[tuple[str, tuple[str, ...]]] = [("w", (f"{n}.w",)) for n in bench.layers()]
-    units += [("a", names) for names in activation_names(bench)]
+    units += [("a", names) for names in bench.activations()]
     known = {name for _, names in units for name in names}
     unknown = [name for name in wish.fixed if name not in known]
     if unknown:
         raise CompileError([_unknown(name, known) for name in unknown])
+    beyond = [n for n in wish.fixed if max(wish.fixed[n]) > bench.most.get(n, MAX_BITS)]
+    if beyond:
+        raise CompileError(
+            [beyond_trained(n, max(wish.fixed[n]), bench.most[n], "--fix") for n in beyond]
+        )
     joined: dict[tuple[str, str], list[str]] = {}
     for kind, names in units:
         joined.setdefault((kind, _group_of(names, wish.groups)), []).extend(names)
-    found = [_variable(kind, names, wish) for (kind, _), names in joined.items()]
+    found = [_variable(kind, names, wish, bench.most) for (kind, _), names in joined.items()]
     place = {name: i for i, name in enumerate(order)}
     space = Space(tuple(sorted(found, key=lambda v: min(place.get(n, 0) for n in v.members))))
     if space.size > MOST:
@@ -205,33 +220,14 @@ def _group_of(names: Sequence[str], groups: Sequence[str]) -> str:
     return names[0]
 
 
-def _variable(kind: str, names: Sequence[str], wish: Wish) -> Variable:
+def _variable(kind: str, names: Sequence[str], wish: Wish, most: Mapping[str, int]) -> Variable:
+    """Return a variable: what is asked for, up to the bits that were trained and with these."""
     chosen = [wish.fixed[name] for name in names if name in wish.fixed]
-    return Variable(names[0], tuple(names), chosen[-1] if chosen else wish.bits[kind])
-
-
-def activation_names(bench: Bench) -> list[tuple[str, ...]]:
-    """Return one name of each activation, those that share a scale together."""
-    places, ties = bench.places()
-    counted: dict[str, int] = {}
-    for place in places:
-        for name in place.names:
-            counted[name] = counted.get(name, 0) + 1
-    layers = set(bench.layers())
-    found = []
-    for tie in ties:
-        members = [place for group in tie.groups for place in group]
-        found.append(
-            tuple(
-                min(
-                    (n for n in place.names if counted[n] == 1),
-                    key=lambda n: (n not in layers, len(n), n),
-                )
-                + ".a"
-                for place in members
-            )
-        )
-    return found
+    options = chosen[-1] if chosen else wish.bits[kind]
+    trained = tuple(most[name] for name in names if name in most)
+    if trained and not chosen:
+        options = (*(b for b in options if b < max(trained)), max(trained))
+    return Variable(names[0], tuple(names), options, trained)
 
 
 def _too_large(space: Space) -> Diagnostic:

@@ -15,8 +15,9 @@ import onnx_ir as ir
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.bench import Bench
 from hwflow.frontends.quantization.layers import layers_of
+from hwflow.frontends.quantization.trained import quantizes
 from hwflow.ir.graph import Graph, Node, Port
-from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
+from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.ir.tensor import TensorType
 
 
@@ -59,19 +60,15 @@ FEED = "stage"
 """What the name of a stage's result begins with."""
 
 
-def stages_of(model: QonnxModel, bench: Bench, names: Sequence[tuple[str, ...]]) -> list[Stage]:
+def stages_of(model: QonnxModel, bench: Bench) -> list[Stage]:
     """Return the stages of a quantised model, as fine as the model allows.
 
     Args:
         model: what the bench gave for any bits.
         bench: where it comes from.
-        names: what ``activation_names`` gave.
     """
-    _, ties = bench.places()
-    tied = [place for tie in ties for group in tie.groups for place in group]
-    flat = [name for group in names for name in group]
-    activation = {p.value.name: n for p, n in zip(tied, flat, strict=True)}
-    layers = {layer.node.name: f"{layer.name}.w" for layer in layers_of(model)}
+    activation, known = bench.settings_of_values(), set(bench.layers())
+    layers = {la.node.name: f"{la.name}.w" for la in layers_of(model) if la.name in known}
     found: list[Stage] = []
     numbers: dict[str, int] = {}
     outputs = [value.name or "" for value in model.ir.graph.outputs]
@@ -91,21 +88,21 @@ def stages_of(model: QonnxModel, bench: Bench, names: Sequence[tuple[str, ...]])
 def _quantized(value: ir.Value) -> str:
     """Return the name of what a quantiser quantises, or nothing."""
     producer = value.producer()
-    quantizes = producer is not None and is_quantizer(producer) and producer.inputs[0] is not None
-    return (producer.inputs[0].name or "") if quantizes and producer else ""  # type: ignore[union-attr]
+    source = producer.inputs[0] if producer is not None and quantizes(producer) else None
+    return "" if source is None else source.name or ""
 
 
 def _cut_values(model: QonnxModel) -> Iterator[ir.Value]:
     """Yield quantised activations, values with several readers, and outputs, in order."""
     outputs = set(map(id, model.ir.graph.outputs))
+    fixed: set[ir.Value | None] = {None}
     for node in model.ir.graph:
+        if all(v in fixed or (v is not None and v.const_value is not None) for v in node.inputs):
+            fixed.update(node.outputs)
+            continue
         for value in node.outputs:
-            source = node.inputs[0] if node.inputs else None
-            constant = source is not None and source.const_value is not None
-            if constant and is_quantizer(node):
-                continue
             several = len({u.node for u in value.uses()}) > 1
-            if is_quantizer(node) or several or id(value) in outputs:
+            if quantizes(node) or several or id(value) in outputs:
                 yield value
 
 

@@ -30,9 +30,11 @@ def print_quantization(found: Quantized, path: Path, *, json: bool) -> None:
     for output in cost.outputs:
         parts = [f"SQNR {_decibel(output.sqnr_db)} dB"]
         if output.agreement is not None:
-            parts.append(f"same class as the float model {output.agreement:.2%}")
+            parts.append(f"same class as the {cost.reference} model {output.agreement:.2%}")
         if output.accuracy is not None and output.float_accuracy is not None:
-            parts.append(f"accuracy {output.accuracy:.2%}, float {output.float_accuracy:.2%}")
+            parts.append(
+                f"accuracy {output.accuracy:.2%}, {cost.reference} {output.float_accuracy:.2%}"
+            )
         console.print(escape(f"{output.name}: {'; '.join(parts)}"), soft_wrap=True)
     console.print(escape(f"{path}: calibrated on {cost.calibration} samples"), soft_wrap=True)
 

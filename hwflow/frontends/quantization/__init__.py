@@ -17,9 +17,11 @@ from hwflow.frontends.quantization.equalization import equalize as equalize_laye
 from hwflow.frontends.quantization.layers import layers_of
 from hwflow.frontends.quantization.places import Place, find_places
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.quantization.requantized import requantize
 from hwflow.frontends.quantization.runs import clone
 from hwflow.frontends.quantization.samples import Samples, split
 from hwflow.frontends.quantization.settings import Settings, make_settings, unknown_names
+from hwflow.frontends.quantization.trained import is_trained
 from hwflow.frontends.quantization.trial import refusals
 from hwflow.frontends.quantization.work import (
     Array,
@@ -36,11 +38,11 @@ __all__ = ["Quantized", "quantize"]
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A float model's quantised form.
+    """A model's quantised form.
 
     Attributes:
         model: the model at the QONNX level; ``hwflow.compile`` takes it.
-        cost: what it lost against the float model, on held-out data.
+        cost: what it lost against the model that was given, on held-out data.
     """
 
     model: QonnxModel
@@ -69,10 +71,10 @@ def quantize(
     bias_correction: bool = False, asymmetric: bool = False, independent: bool = False,
     progress: Progress = silent,
 ) -> Quantized:  # fmt: skip
-    """Quantise a float model with calibration data.
+    """Quantise a float model with calibration data, or give a quantised one fewer bits.
 
     Args:
-        source: what ``load`` takes, in floating point.
+        source: what ``load`` takes, in floating point or quantised.
         data: an array for a single input, arrays by input name (labels as ``y``), or the path of a
             data file. A fifth, drawn at random, is held out to measure the cost.
         bits: ``w`` of weights, ``a`` of activations, ``NAME.w`` and ``NAME.a`` of one layer.
@@ -88,8 +90,8 @@ def quantize(
         progress: called as stages go on.
 
     Raises:
-        CompileError: the model cannot be read, is quantised already, or does not fit the data; the
-            settings cannot be used; or ``compile`` would refuse the result, with its findings.
+        CompileError: the model cannot be read, or does not fit the data; the settings
+            cannot be used; or ``compile`` would refuse the result, with its findings.
     """
     settings = make_settings(
         bits, scale=scale, method=method, per_channel=per_channel, equalize=equalize,
@@ -97,6 +99,9 @@ def quantize(
     )  # fmt: skip
     progress("load", 0.0)
     model = frontends.load(source, _example(data) if example is None else example)
+    if is_trained(model):
+        progress("load", 1.0)
+        return Quantized(*requantize(model, data, settings, progress))
     before = prepare(model)
     samples = split(before, data)
     progress("load", 1.0)

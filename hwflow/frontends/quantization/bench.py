@@ -1,21 +1,18 @@
-"""A float model on the bench: prepared once, quantised with many different bits."""
+"""A model on the bench: prepared once, quantised with many different bits."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
 
-from hwflow import frontends
-from hwflow.frontends.quantization.equalization import equalize
 from hwflow.frontends.quantization.known import Known
 from hwflow.frontends.quantization.layers import layers_of
-from hwflow.frontends.quantization.places import Place, Tie, find_places
-from hwflow.frontends.quantization.preparation import prepare
-from hwflow.frontends.quantization.runs import clone
-from hwflow.frontends.quantization.samples import Samples, split
+from hwflow.frontends.quantization.places import Place, find_places
+from hwflow.frontends.quantization.samples import Samples
 from hwflow.frontends.quantization.settings import Settings
-from hwflow.frontends.quantization.work import quantizes_outputs, work_out
+from hwflow.frontends.quantization.work import work_out
 from hwflow.ir.qonnx.model import QonnxModel
 
 
@@ -42,32 +39,48 @@ class Bench:
     outputs: bool
     known: Known = field(default_factory=Known)
 
-    @classmethod
-    def of(cls, source: Any, data: Any, settings: Settings) -> Bench:
-        """Read and prepare a model.
-
-        Raises:
-            CompileError: the model cannot be read, is quantised already, or does not fit the data.
-        """
-        settings = replace(settings, independent=True)
-        before = prepare(frontends.load(source))
-        samples = split(before, data)
-        reference = clone(before)
-        outputs = quantizes_outputs(before, (samples.calibration, samples.held_out), settings)
-        if settings.equalize:
-            equalize(before)
-        return cls(
-            reference=reference, before=before, samples=samples, settings=settings,
-            outputs=outputs,
-        )  # fmt: skip
-
     def layers(self) -> list[str]:
         """Return the names of the layers with weights, in order."""
         return [layer.name for layer in layers_of(self.before)]
 
-    def places(self) -> tuple[list[Place], list[Tie]]:
-        """Return what is quantised, and what of it shares a scale."""
-        return find_places(self.before, outputs=self.outputs)
+    def activations(self) -> list[tuple[str, ...]]:
+        """Return one setting of each activation, those that share a scale together."""
+        named = self._named()
+        return [tuple(named[id(p)] for p in members) for members in self._ties]
+
+    def settings_of_values(self) -> dict[str, str]:
+        """Return the setting of each value that is quantised, by the name of the value."""
+        named = self._named()
+        return {p.value.name or "": named[id(p)] for members in self._ties for p in members}
+
+    @property
+    def kind(self) -> str:
+        """What stands as reference: the ``float`` model, or the one that was ``trained``."""
+        return "float"
+
+    @property
+    def most(self) -> Mapping[str, int]:
+        """The most bits of each setting, where they are fewer than what can be asked for."""
+        return {}
+
+    @cached_property
+    def _ties(self) -> list[list[Place]]:
+        ties = find_places(self.before, outputs=self.outputs)[1]
+        return [[place for group in tie.groups for place in group] for tie in ties]
+
+    def _named(self) -> dict[int, str]:
+        """Return the setting of each place: a name that no other has."""
+        counted = Counter(n for members in self._ties for p in members for n in p.names)
+        layers = set(self.layers())
+        return {
+            id(place): min(
+                (n for n in place.names if counted[n] == 1),
+                key=lambda n: (n not in layers, len(n), n),
+            )
+            + ".a"
+            for members in self._ties
+            for place in members
+        }
 
     def quantized(self, bits: Mapping[str, int]) -> QonnxModel:
         """Return the model with bits by ``NAME.w`` and ``NAME.a``."""

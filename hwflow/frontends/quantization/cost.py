@@ -51,7 +51,7 @@ class OutputCost:
         agreement: share of samples whose greatest value is at the same place; None where an output
             is a single value.
         accuracy: share of samples whose greatest value is at the label; None without labels.
-        float_accuracy: the same of the float model.
+        float_accuracy: the same of the float model, or of the trained one.
     """
 
     name: str
@@ -70,12 +70,15 @@ class Cost:
         outputs: outputs of the model.
         calibration: samples that scales and weights were chosen with.
         held_out: other samples, on which the cost is measured.
+        reference: what it is measured against: the ``float`` model, or the one that was
+            ``trained`` quantised.
     """
 
     layers: tuple[LayerCost, ...]
     outputs: tuple[OutputCost, ...]
     calibration: int
     held_out: int
+    reference: str = "float"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""

@@ -81,6 +81,14 @@ class Layer:
         """Independent parts of a convolution."""
         return int(self._attribute("group", 1)) if self.node.op_type == "Conv" else 1
 
+    @property
+    def scales(self) -> int:
+        """Number of scales of its weights; 1 where there is no quantiser."""
+        value = self.node.inputs[1]
+        producer = None if value is None else value.producer()
+        scale = None if producer is None or len(producer.inputs) < 2 else producer.inputs[1]
+        return 1 if scale is None or scale.const_value is None else scale.const_value.size
+
     def matrix(self) -> Floats:
         """Return the weights, (groups, outputs of a group, inputs of a group)."""
         weights = array_of(self.weight)

@@ -8,8 +8,7 @@ import onnx_ir as ir
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of, new_constant, store
 from hwflow.frontends.quantization.runs import clone
-from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
-from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
+from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.fold_constants import fold_constants
 from hwflow.passes.model.infer_shapes import infer_shapes
@@ -24,13 +23,10 @@ def prepare(model: QonnxModel) -> QonnxModel:
     multiplies them. Shapes are known of all values.
 
     Raises:
-        CompileError: HW313, it holds quantisers already, or no layer with weights; and what the
+        CompileError: HW313, it has no layer with weights; and what the
             passes find.
     """
     float_model = clone(model)
-    found = [n for n in float_model.ir.graph if is_quantizer(n) or is_fixed_quant(n)]
-    if found:
-        raise _refused(model, f"{len(found)} quantisers, the first at {model.where(found[0])}")
     infer_shapes(fold_constants(infer_shapes(clean_model(float_model))))
     for layer in list(layers_of(float_model)):
         _own_weights(layer)
@@ -49,7 +45,7 @@ def _refused(model: QonnxModel, found: str) -> CompileError:
         where=f"in {model.source}",
         found=found,
         supported="float models with Conv, Gemm or MatMul layers",
-        help="a model that is quantised already needs no `quantize`: give it to `hwflow build`",
+        help="without such a layer there is nothing to quantise: give the model to `hwflow build`",
     )
     return CompileError([finding])
 

@@ -100,12 +100,16 @@ def _unusable(
 
 
 def _bad_array(array: Array, shape: tuple[int, ...], where: str) -> Iterator[Diagnostic]:
-    """Yield what is wrong with one array; one row per sample will do for any shape."""
+    """Yield what is wrong with one array; a row may be given, or asked for, as any shape."""
+    row = (math.prod(shape),)
     if array.dtype.kind not in "fiub":
         yield Diagnostic(
             code="HW402", title="data is not numeric", where=where, found=f"dtype {array.dtype}"
         )
-    elif array.ndim == 0 or array.shape[1:] not in (shape, (math.prod(shape),)):
+    elif array.ndim == 0 or (
+        array.shape[1:] not in (shape, row)
+        and not (shape == row and (math.prod(array.shape[1:]),) == row)
+    ):
         yield Diagnostic(
             code="HW403",
             title="data has the wrong shape",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -73,29 +73,29 @@ def quantize_weights(
         key = (name, bits, inputs.quantizers(layer))
         fit = inputs.known.fits.get(key)
         if fit is None:
-            fit = _fit(originals[name], layer, inputs, form, settings, narrow=narrow)
+            fit = fit_layer(originals[name], layer, inputs, form, settings, narrow=narrow)
         if settings.independent:
             inputs.known.fits[key] = fit
-        _apply(layer, fit, form)
+        apply_fit(layer, fit, form)
         if fit.compensated:
             compensated.add(name)
         progress((i + 1) / len(layers))
     return frozenset(compensated)
 
 
-def _fit(
-    original: Layer, layer: Layer, inputs: _Inputs, form: Format, settings: Settings, *,
+def fit_layer(
+    original: Layer, layer: Layer, inputs: Inputs, form: Format, settings: Settings, *,
     narrow: bool,
 ) -> LayerFit:  # fmt: skip
     """Return a layer's quantised weights; ``narrow``: made up for with the data."""
-    scale, matrix = _rounded(layer, form, settings, mse=settings.method == "mse" or narrow)
+    scale, matrix = _rounded(original, form, settings, mse=settings.method == "mse" or narrow)
     if narrow:
         return _compensated(original, layer, inputs, form=form, settings=settings, scale=scale)
     bias = _corrected_bias(original, layer, matrix, inputs) if settings.bias_correction else None
     return LayerFit(matrix, _stored(layer, scale, settings), bias, False)
 
 
-def _apply(layer: Layer, fit: LayerFit, form: Format) -> None:
+def apply_fit(layer: Layer, fit: LayerFit, form: Format) -> None:
     """Give a layer its quantised weights, a quantiser behind them, and its bias."""
     layer.set_matrix(fit.matrix)
     insert_quantizer(layer.model, layer.weight, [(layer.node, 1)], form, fit.scale)
@@ -108,7 +108,7 @@ def round_weights(model: QonnxModel, settings: Settings) -> None:
     for layer in list(layers_of(model)):
         form = Format(settings.weight(frozenset({layer.name})), signed=True)
         scale, matrix = _rounded(layer, form, settings, mse=False)
-        _apply(layer, LayerFit(matrix, _stored(layer, scale, settings), None, False), form)
+        apply_fit(layer, LayerFit(matrix, _stored(layer, scale, settings), None, False), form)
 
 
 def _rounded(layer: Layer, form: Format, settings: Settings, *, mse: bool) -> tuple[Floats, Floats]:
@@ -124,6 +124,14 @@ def _rounded(layer: Layer, form: Format, settings: Settings, *, mse: bool) -> tu
 def _stored(layer: Layer, scale: Floats, settings: Settings) -> Array:
     """Return a scale for each output, (outputs, 1), as the layer's quantiser stores it."""
     return layer.scale_shape(scale[:, 0]) if settings.per_channel else np.asarray(scale[0, 0])
+
+
+class Inputs(Protocol):
+    """Gives the inputs of layers on the data."""
+
+    def moments(self, original: Layer, layer: Layer) -> list[Moments]:
+        """Return the moments of each group of a layer."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +161,7 @@ class _Inputs:
             return ()
         return tuple(
             (q.name, *(float(array_of(v)) for v in q.inputs[1:] if v is not None))
-            for q in feeding_quantizers(layer.node)
+            for q in feeding(layer.node)
         )
 
     def moments(self, original: Layer, layer: Layer) -> list[Moments]:
@@ -162,14 +170,19 @@ class _Inputs:
         if key in self.known.moments:
             return self.known.moments[key]
         ours = _alone(self.model, layer.node.name or "") if self.independent else layer
-        pairs = zip(_inputs(original, self.data, 0), _inputs(ours, self.data, 0), strict=True)
-        found = [moments(x, quantized) for x, quantized in pairs]
+        found = moments_of(original, ours, self.data)
         if self.independent:
             self.known.moments[key] = found
         return found
 
 
-def feeding_quantizers(node: ir.Node) -> list[ir.Node]:
+def moments_of(original: Layer, layer: Layer, data: Mapping[str, Array]) -> list[Moments]:
+    """Return the moments of each group of a layer, its inputs from two models on the same data."""
+    pairs = zip(_inputs(original, data, 0), _inputs(layer, data, 0), strict=True)
+    return [moments(x, quantized) for x, quantized in pairs]
+
+
+def feeding(node: ir.Node, quantizes: Callable[[ir.Node], bool] = is_quantizer) -> list[ir.Node]:
     """Return the quantisers whose results a layer takes, moved or not, in order of their names."""
     found, waiting = {}, [node.inputs[0]]
     while waiting:
@@ -177,7 +190,7 @@ def feeding_quantizers(node: ir.Node) -> list[ir.Node]:
         producer = None if value is None else value.producer()
         if producer is None:
             continue
-        if is_quantizer(producer):
+        if quantizes(producer):
             found[producer.name or ""] = producer
         else:
             waiting.extend(producer.inputs)
@@ -188,7 +201,7 @@ def _alone(model: QonnxModel, name: str) -> Layer:
     """Return a layer of a copy in which only its own input is quantised."""
     copy = clone(model)
     (layer,) = (found for found in layers_of(copy) if found.node.name == name)
-    own = {node.name for node in feeding_quantizers(layer.node)}
+    own = {node.name for node in feeding(layer.node)}
     for node in copy.ir.graph:
         if is_quantizer(node) and node.name not in own:
             assert node.inputs[0] is not None
@@ -211,7 +224,7 @@ def _inputs(layer: Layer, data: Mapping[str, Array], seed: int) -> Floats:
 
 
 def _compensated(
-    original: Layer, layer: Layer, inputs: _Inputs, *, form: Format, settings: Settings,
+    original: Layer, layer: Layer, inputs: Inputs, *, form: Format, settings: Settings,
     scale: Floats,
 ) -> LayerFit:  # fmt: skip
     """Choose integers, scales and bias by the layer's results on the data."""
@@ -235,7 +248,7 @@ def _compensated(
     )
 
 
-def _corrected_bias(original: Layer, layer: Layer, matrix: Floats, inputs: _Inputs) -> Floats:
+def _corrected_bias(original: Layer, layer: Layer, matrix: Floats, inputs: Inputs) -> Floats:
     """Return the bias that makes the mean of each result what it was.
 
     arXiv:1906.04721, section 4.2, with data.
