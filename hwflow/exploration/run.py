@@ -53,6 +53,11 @@ class Run:
         certain = "certified optimal" if self.result["certified"] else "heuristic"
         return f"Run {self.folder}: {certain} over {self.result['configurations']:,}, {fronts}"
 
+    def _repr_svg_(self) -> str:
+        """Return the picture of the fronts, for notebooks."""
+        text = to_svg(self.result).decode()
+        return text[text.index("<svg") :]  # what stands before it is for files
+
 
 def explore(
     request: Request,

@@ -53,6 +53,8 @@ def test_pictures_are_those_of_the_run(run: Run, tmp_path: Path) -> None:
     assert export_run(run.folder, None, kind="svg") == (run.folder / PICTURE).read_bytes()
     assert export_run(run.folder, tmp_path / "a.PNG", board="zcu104").startswith(b"\x89PNG")
     assert (run.folder / PAGE).read_text("utf-8") == to_html(run.result)
+    assert (run.folder / PICTURE).read_text("utf-8").endswith(run._repr_svg_())
+    assert run._repr_svg_().startswith("<svg ")
 
 
 def test_sensitivities_are_those_of_the_tree(run: Run) -> None:

@@ -180,7 +180,8 @@ def test_folders_of_designs_are_named_after_the_model() -> None:
     assert stem("</script>.onnx") == "script"
 
 
-@pytest.mark.parametrize("name", ["fc1", HOSTILE, "$x^2$ _a_ \\frac"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["fc1", HOSTILE, "$x^2$ _a_ \\frac", "日本"])
 def test_figure_is_inert_and_the_same_each_time(name: str) -> None:
     made = result(name=name)
     svg = to_svg(made)

@@ -27,6 +27,7 @@ def say(*, quiet: bool) -> Callable[[str], None]:
 def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
     """Print the fronts of all boards, or of one."""
     from hwflow.exploration.points import on_board
+    from hwflow.exploration.run import PAGE
 
     result = on_board(run, board).result
     if json:
@@ -41,6 +42,8 @@ def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
         for line in plot(result, front, width=console.width, ascii_only=plain):
             console.print(line, soft_wrap=True)
     console.print(escape(certainty(result)), soft_wrap=True)
+    if (page := run.folder / PAGE).is_file():
+        console.print(escape(f"choose on a page: {page}"), soft_wrap=True)
     console.print(
         escape(f"build one: hwflow pick --run {run.folder} --id ID -o build/NAME"), soft_wrap=True
     )

@@ -6,6 +6,7 @@ The same result gives the same bytes: no dates, and identifiers from a fixed sal
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ def _saved(result: Plain, kind: str, metadata: dict[str, str | None]) -> bytes:
     from matplotlib import rc_context, rcParamsDefault
 
     out = io.BytesIO()
-    with rc_context({**rcParamsDefault, **SETTINGS}):
+    with rc_context({**rcParamsDefault, **SETTINGS}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box
         _figure(result).savefig(out, format=kind, metadata=metadata, dpi=200)
     return out.getvalue()
 

@@ -22,6 +22,7 @@ for (const point of points) {
 const SHAPES = [
   "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0Z", "M-4.6,-4.6H4.6V4.6H-4.6Z", "M0,-5.8L5.6,4.4H-5.6Z", "M0,-6.4L6.4,0L0,6.4L-6.4,0Z",
 ];
+const DENSE = 150; // points above which marks are smaller
 let frame = { x: null, y: null, width: 0, tall: 0 };
 const MARGIN = { left: 50, right: 18, top: 30, bottom: 48 };
 
@@ -157,6 +158,7 @@ function drawPoints() {
   const visible = new Set(shown().map((point) => point.key));
   const reachable = shown().filter(placed);
   const tabbed = reachable.some((p) => p.key === state.selected) ? state.selected : (reachable[0] || {}).key;
+  layers.points.classList.toggle("dense", reachable.length > DENSE);
   for (const point of points) {
     const mark = marks.get(point.key);
     const spot = visible.has(point.key) ? placed(point) : null;

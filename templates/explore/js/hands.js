@@ -31,7 +31,7 @@ svg.addEventListener("pointermove", (event) => {
     const edges = [pressed.at[0], at[0]].sort((a, b) => a - b).map(frame.x.back);
     state.limits.set(state.x, edges);
     showTip(null);
-    changed();
+    changedSoon();
     return;
   }
   const point = nearest(at);
@@ -42,7 +42,7 @@ svg.addEventListener("pointerup", (event) => {
   if (!pressed) return;
   const brushed = pressed.brushing;
   pressed = null;
-  if (brushed) return;
+  if (brushed) return changed();
   const point = nearest(position(event));
   if (!point) return;
   select(point.key);

@@ -27,6 +27,17 @@ function changed() {
   updateTables();
 }
 
+// Once for each frame: a mouse may move more often than a front of many points is drawn.
+let waiting = false;
+function changedSoon() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    changed();
+  });
+}
+
 document.documentElement.classList.add("scripted");
 listLimits();
 changed();
