@@ -112,7 +112,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], str]] = {
         write("hls/firmware/nnet_utils/nnet_mult.h"),
         r"nnet_mult.h, line 1: // mine",
     ),
-    "a weight": (write("hls/firmware/weights/w2.txt", "1"), r"weights/w2.txt, line 1: 1"),
+    "a weight": (
+        write("hls/firmware/weights/gemm19_weight.txt", "1"),
+        r"weights/gemm19_weight.txt, line 1: 1",
+    ),
     "a script": (write("hls/build_prj.tcl", "exec true\n"), r"build_prj.tcl, line 1: exec true"),
     "the bench": (write("hls/fixture_test.cpp"), r"hls/fixture_test.cpp, line 1: // mine"),
     "the Makefile": (write("sim/Makefile", "check:\n\ttrue\n"), r"sim/Makefile, line 1: check:"),

@@ -32,8 +32,15 @@ _TAKEN = re.compile(
 the top function must look like neither."""
 
 
-_CONFIGURATION = re.compile(r"config\d", re.IGNORECASE)
-"""How hls4ml's names of configurations start, which get the layer's name behind the number."""
+ACTIVATIONS = "linear|relu|leaky_relu|prelu|sigmoid|tanh|softplus|softmax"
+"""What hls4ml puts before ``_config`` in the configurations of activations."""
+
+FUNCTIONS = "fill_buffer|dense_da|dense_da_wrapper|dense_resource_unrolled"
+"""Functions that hls4ml writes for single layers (``im2col_codegen.py``,
+``distributed_arithmetic.py`` and ``unrolled_codegen.py`` of its Vivado backend)."""
+
+_NUMBERED = re.compile(rf"(?:(?:{ACTIVATIONS})_)?config\d|{FUNCTIONS}", re.IGNORECASE)
+"""How names start that hls4ml ends with a layer's number; they get its name behind that."""
 
 
 def sanitize(name: str, fallback: str = "layer") -> str:
@@ -49,7 +56,7 @@ def sanitize(name: str, fallback: str = "layer") -> str:
     text = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
     if not text:
         return fallback
-    if text[0].isdigit() or _CONFIGURATION.match(text):
+    if text[0].isdigit() or _NUMBERED.match(text):
         text = f"{fallback}_{text}"
     return text
 
@@ -76,6 +83,27 @@ def port_name(name: str) -> str:
     hls4ml makes up where ports can be seen: its results end with ``_out``, its types with ``_t``.
     """
     return f"{name}_in"
+
+
+def output_name(name: str) -> str:
+    """Return what an output is called in C++, whatever the model calls it, as ``port_name``."""
+    return f"{sanitize(name, 'port')}_out"
+
+
+class Names:
+    """Hands out names in C++ that are unique, upper and lower case counted as the same."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Take the names that there are already."""
+        self._used = {name.lower() for name in taken}
+
+    def unique(self, name: str) -> str:
+        """Return a name, or the first of those with a number behind it that is free."""
+        candidate, number = name, 2
+        while candidate.lower() in self._used:
+            candidate, number = f"{name}_{number}", number + 1
+        self._used.add(candidate.lower())
+        return candidate
 
 
 class Namer:

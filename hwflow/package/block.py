@@ -35,10 +35,10 @@ from hwflow.package.ports import block_ports
 from hwflow.package.reals import lanes_of, reals_of
 from hwflow.package.registers import control_window, windows
 from hwflow.package.scripts import script_files, tool_names
+from hwflow.package.untouched import open_untouched
 from hwflow.package.vectors import frame_bytes, mantissas
 from hwflow.package.wrapper import code_names, wrapper_files
 from hwflow.project.design import Design
-from hwflow.project.stored import StoredProject, open_project
 from hwflow.report.manifest.fields import cut
 
 VERSION = "1.0"
@@ -103,7 +103,7 @@ def make_block(
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
     _check_kernel(wishes)
-    stored = _untouched(folder, plugins)
+    stored = open_untouched(folder, plugins)
     design = stored.design
     ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
     values = mantissas(stored, ports)
@@ -150,26 +150,6 @@ def _check_kernel(wishes: Wishes) -> None:
                 )
             ]
         )
-
-
-def _untouched(
-    folder: Path, plugins: Sequence[str | Path | ModuleType | type[Op]]
-) -> StoredProject:
-    """Return a project whose files are as hwflow writes them."""
-    stored = open_project(folder, plugins)
-    stored.refuse_plugins()
-    if stored.changed:
-        raise CompileError(
-            Diagnostic(
-                code="HW574",
-                title="the project is not as hwflow wrote it, and is not packaged",
-                where=str(folder),
-                found=line,
-                help="undo the change, or build the project again",
-            )
-            for line in stored.changed
-        )
-    return stored
 
 
 def _pairs(design: Design, ports: tuple[Port, ...]) -> list[tuple[Port, HlsPort]]:

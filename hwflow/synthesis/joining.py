@@ -15,7 +15,7 @@ from hwflow.codegen.hls.layers import PADDING_SUFFIX
 from hwflow.codegen.project import Project
 from hwflow.synthesis.records import AREAS, CSynth, Figures, Module
 
-_CALL = re.compile(r"\bnnet::(\w+)<[^;\n]*?\bconfig(\d+)\w*>\s*\([^;\n]*;[^\n]*// (\S+)")
+_CALL = re.compile(r"\bnnet::(\w+)<[^;\n]*?\b[a-z_]*config(\d+)\w*>\s*\([^;\n]*;[^\n]*// (\S+)")
 _CONFIG = re.compile(r"config(\d+)(?!\d)")
 
 

@@ -173,7 +173,7 @@ def broken_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(graph: Any, project: Project, target: Any) -> cpp.Csim:
         files = dict(project.files)
         for path in files:
-            if re.fullmatch(r"firmware/weights/b\d+\.txt", path):
+            if re.fullmatch(r"firmware/weights/\w+_bias\.txt", path):
                 files[path] = b", ".join(b"0" for _ in files[path].split(b","))
         return build(graph, Project(project.name, files), target)
 

@@ -203,8 +203,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 KEPT = (
     ".hwflow-project", "hwflow.toml", "manifest.json", "model.hw.onnx", "model.qonnx.onnx",
     "sim/vectors/vectors.json", "sim/vectors/input_x_in.npy",
-    "hls/firmware/weights/w2.txt", "hls/firmware/weights/w2.h", "hls/firmware/fixture.cpp",
-    "hls/firmware/parameters.h",
+    "hls/firmware/weights/gemm19_weight.txt", "hls/firmware/weights/gemm19_weight.h",
+    "hls/firmware/fixture.cpp", "hls/firmware/parameters.h",
 )  # fmt: skip
 
 

@@ -234,7 +234,7 @@ def _held(design: Design, name: str) -> tuple[RawArray, int] | None:
     if given := re.search(rf", {name}, [\w, ]+>\(\w+, ([\d.e-]+),", top):
         slope = FixedArray.exactly(np.array([given[1]], np.float64))
         return slope.raw, slope.dtype.fractional
-    layers = dict(re.findall(r"<[^>;]*?(layer\d+_t|result_t)(?:, \w+)?>\(.*// (\w+)", top))
+    layers = dict(re.findall(r"<[^>;]*?(\w+_result_t)(?:, \w+)?>\(.*// (\w+)", top))
     owner = layers.get(name, name.removesuffix("_accum_t"))
     node = graph.by_name.get(owner)
     if node is None or not node.inputs:

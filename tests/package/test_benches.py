@@ -98,7 +98,7 @@ def test_every_bit_of_every_result_counts(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["vectors/s_axis_x.bin", "hls/firmware/weights/w*.txt", "hls/firmware/weights/w*.h",
+    ["vectors/s_axis_x.bin", "hls/firmware/weights/*_weight.txt", "hls/firmware/weights/*_weight.h",
      "hls/firmware/parameters.h", "hls/hwflow_port.h", "tb/stalls.cpp", "ip.json"],
 )  # fmt: skip
 def test_one_bit_of_any_file_fails_the_test(copy: Path, path: str) -> None:
@@ -123,7 +123,7 @@ PORTS, TOP, HEADER = "hls/hwflow_port.h", "hls/two_ports_ip.cpp", "hls/two_ports
 LANE = "place * LANE + WIDTH - 1, place * LANE"
 
 CHANGES: dict[str, tuple[str, str, str]] = {
-    "a weight": ("hls/firmware/weights/w*.txt", r"^(-?)(\d)", r"\g<1>1\2"),
+    "a weight": ("hls/firmware/weights/*_weight.txt", r"^(-?)(\d)", r"\g<1>1\2"),
     "order of lanes": (PORTS, re.escape(LANE), LANE.replace("place", "(place ^ 1)")),
     "sign of lanes": (PORTS, r"SIGNED \? bits", "!SIGNED ? bits"),
     "width of elements": (HEADER, r"<8, 5, true> s_axis_x", "<8, 4, true> s_axis_x"),

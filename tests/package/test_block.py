@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from hwflow.package import block, description
 from hwflow.package.block import Block, Wishes, make_block
 from hwflow.package.description import Description, Port
 from tests.cli.command import dense
+from tests.cli.command import hwflow as command
 from tests.package.builds import EXAMPLES, build, two_ports, wide
 
 ROOT = Path(__file__).parents[2]
@@ -185,7 +187,8 @@ def codes(run: Callable[[], object]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "path", ["hls/firmware/weights/w2.txt", "sim/vectors/output_layer2_out.raw.npy", "report.md"]
+    "path",
+    ["hls/firmware/weights/gemm19_weight.txt", "sim/vectors/output_v25_out.raw.npy", "report.md"],
 )
 def test_a_project_that_was_changed_is_not_packaged(small: Path, path: str, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(small, tmp_path / "net"))
@@ -197,6 +200,27 @@ def test_a_project_that_was_changed_is_not_packaged(small: Path, path: str, tmp_
     assert path in found
     file.write_bytes(before)  # the help
     assert make_block(copy, Wishes()).files
+
+
+def test_a_project_of_another_hwflow_is_refused_with_the_command_that_makes_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its files are as its digests say, but generated code has other names now."""
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr("hwflow.codegen.hls.naming.output_name", lambda name: "layer2_out")
+        folder = build(tmp_path / "an old net")
+    assert "layer2_out" in (folder / "hls/firmware/fixture.h").read_text("utf-8")
+    with pytest.raises(CompileError) as caught:
+        make_block(folder, Wishes())
+    (found,) = caught.value.diagnostics
+    assert found.code == "HW574"
+    assert "every file has its recorded digest" in found.found
+    program, *arguments = shlex.split(found.help.split(", with")[0])
+    assert program == "hwflow"
+    ran = command(capsys, *arguments)
+    assert ran.status == 0, ran.err
+    assert make_block(folder, Wishes()).files
 
 
 def test_an_element_that_fits_no_word_is_refused_with_the_width(tmp_path: Path) -> None:

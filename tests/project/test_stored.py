@@ -106,7 +106,7 @@ def edit(path: Path, pattern: str, replacement: str) -> None:
 
 def flip_weight(folder: Path) -> None:
     """Change the sign of the first weight that is not 0."""
-    for path in sorted((folder / "hls/firmware/weights").glob("w*")):
+    for path in sorted((folder / "hls/firmware/weights").glob("*_weight.*")):
         values = re.search(r"(?<![\w.])-?(?:0\.\d+|[1-9]\d*(?:\.\d+)?)(?=[,\s}]|$)",
                            path.read_text().split("{")[-1])  # fmt: skip
         assert values is not None
@@ -209,8 +209,10 @@ def test_code_that_is_none_any_more_is_an_error_message(project: Path) -> None:
 
 @pytest.mark.cpp
 def test_damaged_weights_are_an_error_message(project: Path) -> None:
-    next((project / "hls/firmware/weights").glob("w*.txt")).write_text("1.0,what")
-    with pytest.raises(CompileError, match=r"HW555.*\n.*\n.*weights/w\d.txt, line 1: 1.0,what"):
+    next((project / "hls/firmware/weights").glob("*_weight.txt")).write_text("1.0,what")
+    with pytest.raises(
+        CompileError, match=r"HW555.*\n.*\n.*weights/\w+_weight.txt, line 1: 1.0,what"
+    ):
         check(project, trust=True)
 
 

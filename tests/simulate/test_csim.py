@@ -171,7 +171,7 @@ def test_other_weights_need_no_new_build_and_are_used(
     first = cpp.build(design.graph, design.project, design.target)
     monkeypatch.setattr(toolchain, "run", None)
     files = dict(design.project.files)
-    name = "firmware/weights/b4.txt"
+    name = "firmware/weights/fc3_bias.txt"
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     second = cpp.build(design.graph, Project(design.project.name, files), design.target)
     assert second.program == first.program
@@ -236,7 +236,7 @@ def test_a_missing_compiler_is_named(design: Design, monkeypatch: pytest.MonkeyP
 
 def test_a_difference_leaves_a_reproducer(design: Design, tmp_path: Path) -> None:
     files = dict(design.project.files)
-    name = "firmware/weights/b3.txt"
+    name = "firmware/weights/fc2_bias.txt"
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     built = cpp.build(design.graph, Project(design.project.name, files), design.target)
     data = mixed_data(design.graph, 300).inputs

@@ -113,7 +113,7 @@ def test_three(tmp_path):
 FAILING = """
 def test_bits(monkeypatch):
     design = hwflow.compile(MODEL)
-    name = next(p for p in design.project.files if "weights/b" in p and p.endswith(".txt"))
+    name = next(p for p in design.project.files if p.endswith("_bias.txt"))
     files = dict(design.project.files)
     files[name] = b", ".join(b"0" for _ in files[name].split(b","))
     from dataclasses import replace

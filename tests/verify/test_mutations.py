@@ -81,7 +81,7 @@ def test_a_transposed_weight_is_noticed() -> None:
     assert weight.shape[0] == weight.shape[1]
 
     def transposed(path: str, text: str) -> str:
-        if not path.endswith("weights/w3.txt"):
+        if not path.endswith("weights/fc2_weight.txt"):
             return text
         values = np.array(text.replace("\n", "").split(", "))
         return ", ".join(values.reshape(weight.shape).T.ravel())
@@ -94,7 +94,7 @@ def test_a_transposed_weight_is_noticed() -> None:
 @pytest.mark.cpp
 def test_a_dropped_bias_is_noticed() -> None:
     def dropped(path: str, text: str) -> str:
-        if not path.endswith("weights/b2.txt"):
+        if not path.endswith("weights/fc1_bias.txt"):
             return text
         return ", ".join("0" for _ in text.split(","))
 
@@ -165,7 +165,7 @@ def test_wrong_constants_are_found_without_data(path: str, compiled: int) -> Non
 def test_an_equivalent_constant_is_told_apart() -> None:
     """Sums of even weights are even: an odd threshold may as well be one less, or not."""
     design = hwflow.compile(EXAMPLES.parent / "tests" / "models" / "float_scale.onnx")
-    path = "firmware/weights/thresholds_3.txt"
+    path = "firmware/weights/act_thresholds.txt"
     values = [int(v) for v in design.project.text(path).split(",")]
     even = design.graph.by_name["fc1"].op.weight.raw[:, 5]  # type: ignore[attr-defined]
     assert not (even % 2).any()

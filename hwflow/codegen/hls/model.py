@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import sys
 import tempfile
 import warnings
@@ -21,6 +20,13 @@ from typing import Any
 from hwflow.codegen.bench import bench_source
 from hwflow.codegen.hls import kernels
 from hwflow.codegen.hls.layers import NamedLayer, layers_of
+from hwflow.codegen.hls.naming import (
+    MARK,
+    call_after_layers,
+    layer_numbers,
+    unmarked,
+    with_layer_names,
+)
 from hwflow.codegen.hls.streams import Streams, streams_of
 from hwflow.codegen.hls.xnor import use_xnor_kernels
 from hwflow.codegen.packages import require_packages
@@ -49,10 +55,15 @@ SPECIFIC_TYPES = (
     "vivado:generate_conv_im2col",
     "vivado:generate_unrolled_dense_resource",
     "vivado:set_pipeline_style",
+)
+FILLED_IN_BEFORE = (
     "vivado:d_a_latency_dense_template",
     "vivado:d_a_latency_conv_template",
     "vivado:d_a_combinational_template",
 )
+
+TEMPLATES = "hwflow_templates"
+"""hwflow's own flow that fills in the C++ templates, which needs the final names."""
 
 LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh", "_bridge.cpp")
 """Ends of file names of hls4ml's writer that hold absolute paths, or serve its Python library only;
@@ -61,12 +72,8 @@ hwflow's own bench takes their place."""
 CLOCK_UNCERTAINTY = {"Vivado": "12.5%", "Vitis": "27%"}
 """Each tool's own default, as hls4ml 1.3.0 has it (``create_initial_config`` of its backends)."""
 
-NAME_CONFIGS = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
-"""Files, beside the top function's, that name configurations of layers."""
-
-_MARK = "__layer"
-"""Suffix of the names of layers while hls4ml has them; names from a model never hold two
-underscores in a row (``ir.names.sanitize``)."""
+NUMBERED = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
+"""Files, beside the top function's, whose names have numbers of layers."""
 
 CORRECTIONS = {
     # Both headers of depthwise latency kernels have one include guard, so that only one is seen.
@@ -97,6 +104,8 @@ def generate(graph: Graph, target: Target, streams: Streams | None = None) -> Pr
     require_packages(graph)
     with _tensorflow_kept_out(), _quiet():
         model_graph = _model_graph(graph, target)
+        call_after_layers(model_graph, graph)
+        model_graph.apply_flow(TEMPLATES)
         xnor_header = use_xnor_kernels(model_graph)
         if target.streams:
             _set_depths(model_graph, (streams or streams_of(graph, target)).depths)
@@ -113,11 +122,10 @@ def generate(graph: Graph, target: Target, streams: Streams | None = None) -> Pr
     for path, (found, replacement) in CORRECTIONS.items():
         assert found in files[path], f"{path} is not hls4ml 1.3.0's"
         files[path] = files[path].replace(found, replacement)
-    files = {path: content.replace(_MARK.encode(), b"") for path, content in files.items()}
-    layers = model_graph.get_layers()
-    names = {int(layer.index): str(layer.name).replace(_MARK, "") for layer in layers}
-    for path in (f"firmware/{graph.name}.cpp", *NAME_CONFIGS):
-        files[path] = _with_layer_names(files[path], names)
+    files = {path: content.replace(MARK.encode(), b"") for path, content in files.items()}
+    names = layer_numbers(model_graph.get_layers())
+    for path in (f"firmware/{graph.name}.cpp", *NUMBERED):
+        files[path] = with_layer_names(files[path], names)
     files |= kernels.headers(
         named for node in graph.nodes for named in layers_of(graph, node, target)
     )
@@ -129,23 +137,9 @@ def _set_depths(model_graph: Any, depths: Mapping[str, int]) -> None:
     """Make every FIFO of hls4ml's model as deep as it is to be."""
     for layer in model_graph.get_layers():
         for output, variable in layer.variables.items():
-            name = str(output).replace(_MARK, "")
+            name = unmarked(output)
             if name in depths:
                 variable.pragma = ("stream", depths[name])
-
-
-def _with_layer_names(code: bytes, names: Mapping[int, str]) -> bytes:
-    """Return C++ in which a layer's configuration carries the layer's name behind its number.
-
-    HLS tools name functions after their template arguments, so that a row of a synthesis report
-    says which layer of the model it is about.
-    """
-
-    def named(match: re.Match[bytes]) -> bytes:
-        name = names[int(match[1])].replace("__", "_")
-        return match[0] + b"_" + name.encode()
-
-    return re.sub(rb"\bconfig(\d+)(?=\b|_)", named, code)
 
 
 def _model_graph(graph: Graph, target: Target) -> Any:
@@ -188,7 +182,7 @@ def _model_graph(graph: Graph, target: Target) -> Any:
                 "PipelineStyle": "dataflow" if in_turns else "auto",
             },
             "LayerName": configs,
-            "Flows": list(_flows()),
+            "Flows": [name for name in _flows() if name != TEMPLATES],
         },
     }
     inputs = [port_name(p.value) for p in graph.inputs]
@@ -206,7 +200,7 @@ def _flows() -> tuple[str, ...]:
         "hwflow_streaming": STREAMING,
         "hwflow_optimize": OPTIMIZE,
         "hwflow_types": SPECIFIC_TYPES,
-        "hwflow_templates": tuple(get_flow("vivado:apply_templates").optimizers),
+        TEMPLATES: FILLED_IN_BEFORE + tuple(get_flow("vivado:apply_templates").optimizers),
     }
     for name, passes in steps.items():
         if name not in flow_map:
@@ -235,7 +229,7 @@ def _inner_name(name: str, ports: Set[str]) -> str:
     hls4ml keeps the result among the layer's attributes, so that it must be the name of none. No
     attribute has two underscores in a row.
     """
-    return port_name(name) if name in ports else f"{name}{_MARK}"
+    return port_name(name) if name in ports else f"{name}{MARK}"
 
 
 def _layer_config(layer: HlsLayer, result_t: FixedType, *, traced: bool) -> dict[str, Any]:

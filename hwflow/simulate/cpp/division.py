@@ -155,7 +155,7 @@ def divide(project: Project, prelude: Sequence[str], caller: str) -> Division:
 
 def _layer_in(code: str) -> str:
     """Return the name of the layer that a call belongs to: its configuration carries it."""
-    found = re.search(r"\bconfig\d+_(\w+)", code)
+    found = re.search(r"\b[a-z_]*config\d+_(\w+)", code)
     return found[1] if found else ""
 
 

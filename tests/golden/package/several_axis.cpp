@@ -11,10 +11,10 @@ typedef hwflow_port::Verdict verdict_t;
 // or lacks bytes, the frame is wrong, and all inputs go on behind the TLAST of their packets.
 static void read_frame(
     hls::stream<s_axis_x_beat_> &s_axis_x,
-    hls::stream<input_t> &x_in_,
+    hls::stream<x_in_t> &x_in_,
     unsigned *s_axis_x_errors,
     hls::stream<s_axis_y_beat_> &s_axis_y,
-    hls::stream<input2_t> &y_in_,
+    hls::stream<y_in_t> &y_in_,
     unsigned *s_axis_y_errors,
     hls::stream<verdict_t> &m_axis_v24_verdict_,
     hls::stream<verdict_t> &m_axis_v34_verdict_,
@@ -91,7 +91,7 @@ elements:
 
 // Write one frame of m_axis_v24; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v24_(
-    hls::stream<layer3_t> &layer6_cpy1_,
+    hls::stream<matmul18_result_t> &v24_out_,
     hls::stream<verdict_t> &verdicts,
     unsigned *frames,
     hls::stream<m_axis_v24_beat_> &m_axis_v24
@@ -107,12 +107,12 @@ static void write_m_axis_v24_(
 #endif
     m_axis_v24_mover_ frame;
     ap_uint<32> word = 0;
-    frame.begin(layer6_cpy1_);
+    frame.begin(v24_out_);
 
 elements:
     for (int i = 0; i < m_axis_v24_mover_::steps::count; i++) {
 #pragma HLS PIPELINE II=1
-        frame.step(i, layer6_cpy1_, word);
+        frame.step(i, v24_out_, word);
         if (i == m_axis_v24_mover_::steps::count - 1) {
             const verdict_t verdict = verdicts.read();
             const ap_uint<4> keep = verdict.ends ? 0x7 : 0xf;
@@ -126,18 +126,18 @@ elements:
 
 // Write one frame of m_axis_v34; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v34_(
-    hls::stream<layer5_t> &layer5_out_,
+    hls::stream<matmul35_result_t> &v34_out_,
     hls::stream<verdict_t> &verdicts,
     hls::stream<m_axis_v34_beat_> &m_axis_v34
 ) {
     m_axis_v34_mover_ frame;
     ap_uint<32> word = 0;
-    frame.begin(layer5_out_);
+    frame.begin(v34_out_);
 
 elements:
     for (int i = 0; i < m_axis_v34_mover_::steps::count; i++) {
 #pragma HLS PIPELINE II=1
-        frame.step(i, layer5_out_, word);
+        frame.step(i, v34_out_, word);
         if (i == m_axis_v34_mover_::steps::count - 1) {
             const verdict_t verdict = verdicts.read();
             const ap_uint<4> keep = verdict.ends ? 0xf : 0xf;
@@ -202,12 +202,12 @@ void two_ports_ip(
 #pragma HLS INTERFACE s_axilite port=return bundle=control
 #pragma HLS DATAFLOW
 
-    hls::stream<input_t> x_in_("x_in_");
+    hls::stream<x_in_t> x_in_("x_in_");
 #pragma HLS STREAM variable=x_in_ depth=1
-    hls::stream<input2_t> y_in_("y_in_");
+    hls::stream<y_in_t> y_in_("y_in_");
 #pragma HLS STREAM variable=y_in_ depth=1
-    hls::stream<layer3_t> layer6_cpy1_("layer6_cpy1_");
-    hls::stream<layer5_t> layer5_out_("layer5_out_");
+    hls::stream<matmul18_result_t> v24_out_("v24_out_");
+    hls::stream<matmul35_result_t> v34_out_("v34_out_");
     hls::stream<verdict_t> m_axis_v24_verdict_("m_axis_v24_verdict_");
 #pragma HLS STREAM variable=m_axis_v24_verdict_ depth=DEPTH
     hls::stream<verdict_t> m_axis_v34_verdict_("m_axis_v34_verdict_");
@@ -215,7 +215,7 @@ void two_ports_ip(
 
     identify(magic, version, design, s_axis_x_elements, s_axis_y_elements, m_axis_v24_elements, m_axis_v34_elements);
     read_frame(s_axis_x, x_in_, s_axis_x_errors, s_axis_y, y_in_, s_axis_y_errors, m_axis_v24_verdict_, m_axis_v34_verdict_, batch);
-    two_ports(x_in_, y_in_, layer6_cpy1_, layer5_out_);
-    write_m_axis_v24_(layer6_cpy1_, m_axis_v24_verdict_, frames, m_axis_v24);
-    write_m_axis_v34_(layer5_out_, m_axis_v34_verdict_, m_axis_v34);
+    two_ports(x_in_, y_in_, v24_out_, v34_out_);
+    write_m_axis_v24_(v24_out_, m_axis_v24_verdict_, frames, m_axis_v24);
+    write_m_axis_v34_(v34_out_, m_axis_v34_verdict_, m_axis_v34);
 }

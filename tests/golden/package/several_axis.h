@@ -7,19 +7,19 @@
 
 // s_axis_x: 5 elements of fixed<5,3,RND_CONV,SAT>, int8 in lanes
 typedef hwflow_port::Integers<8, 5, true> s_axis_x_lane_;
-typedef hwflow_port::ToStream<s_axis_x_lane_, input_t, 4, 5, 5> s_axis_x_mover_;
+typedef hwflow_port::ToStream<s_axis_x_lane_, x_in_t, 4, 5, 5> s_axis_x_mover_;
 typedef ap_axiu<32, 0, 0, 0> s_axis_x_beat_;
 // s_axis_y: 12 elements of ufixed<11,7,RND_CONV,SAT>, uint16 in lanes
 typedef hwflow_port::Integers<16, 11, false> s_axis_y_lane_;
-typedef hwflow_port::ToStream<s_axis_y_lane_, input2_t, 2, 12, 12> s_axis_y_mover_;
+typedef hwflow_port::ToStream<s_axis_y_lane_, y_in_t, 2, 12, 12> s_axis_y_mover_;
 typedef ap_axiu<32, 0, 0, 0> s_axis_y_beat_;
 // m_axis_v24: 3 elements of ufixed<4,2,RND_CONV,SAT>, uint8 in lanes
 typedef hwflow_port::Integers<8, 4, false> m_axis_v24_lane_;
-typedef hwflow_port::FromStream<m_axis_v24_lane_, layer3_t, 4, 3, 3> m_axis_v24_mover_;
+typedef hwflow_port::FromStream<m_axis_v24_lane_, matmul18_result_t, 4, 3, 3> m_axis_v24_mover_;
 typedef ap_axiu<32, 1, 0, 0> m_axis_v24_beat_;
 // m_axis_v34: 7 elements of fixed<18,12>, int32 in lanes
 typedef hwflow_port::Integers<32, 18, true> m_axis_v34_lane_;
-typedef hwflow_port::FromStream<m_axis_v34_lane_, layer5_t, 1, 7, 7> m_axis_v34_mover_;
+typedef hwflow_port::FromStream<m_axis_v34_lane_, matmul35_result_t, 1, 7, 7> m_axis_v34_mover_;
 typedef ap_axiu<32, 1, 0, 0> m_axis_v34_beat_;
 
 void two_ports_ip(

@@ -11,7 +11,7 @@ typedef hwflow_port::Verdict verdict_t;
 // or lacks bytes, the frame is wrong, and all inputs go on behind the TLAST of their packets.
 static void read_frame(
     hls::stream<s_axis_x_beat_> &s_axis_x,
-    input_t x_in_[4],
+    x_in_t x_in_[4],
     unsigned *s_axis_x_errors,
     hls::stream<verdict_t> &m_axis_v25_verdict_,
     unsigned batch
@@ -65,7 +65,7 @@ elements:
 
 // Write one frame of m_axis_v25; the last beat waits until the frame's packet was judged.
 static void write_m_axis_v25_(
-    result_t layer2_out_[3],
+    gemm19_result_t v25_out_[3],
     hls::stream<verdict_t> &verdicts,
     unsigned *frames,
     hls::stream<m_axis_v25_beat_> &m_axis_v25
@@ -81,12 +81,12 @@ static void write_m_axis_v25_(
 #endif
     m_axis_v25_mover_ frame;
     ap_uint<32> word = 0;
-    frame.begin(layer2_out_);
+    frame.begin(v25_out_);
 
 elements:
     for (int i = 0; i < m_axis_v25_mover_::steps::count; i++) {
 #pragma HLS PIPELINE II=1
-        frame.step(i, layer2_out_, word);
+        frame.step(i, v25_out_, word);
         if (i == m_axis_v25_mover_::steps::count - 1) {
             const verdict_t verdict = verdicts.read();
             const ap_uint<4> keep = verdict.ends ? 0x7 : 0xf;
@@ -138,15 +138,15 @@ void fixture_ip(
 #pragma HLS INTERFACE s_axilite port=return bundle=control
 #pragma HLS DATAFLOW
 
-    input_t x_in_[4];
+    x_in_t x_in_[4];
 #pragma HLS ARRAY_RESHAPE variable=x_in_ complete dim=0
-    result_t layer2_out_[3];
-#pragma HLS ARRAY_PARTITION variable=layer2_out_ complete dim=0
+    gemm19_result_t v25_out_[3];
+#pragma HLS ARRAY_PARTITION variable=v25_out_ complete dim=0
     hls::stream<verdict_t> m_axis_v25_verdict_("m_axis_v25_verdict_");
 #pragma HLS STREAM variable=m_axis_v25_verdict_ depth=DEPTH
 
     identify(magic, version, design, s_axis_x_elements, m_axis_v25_elements);
     read_frame(s_axis_x, x_in_, s_axis_x_errors, m_axis_v25_verdict_, batch);
-    fixture(x_in_, layer2_out_);
-    write_m_axis_v25_(layer2_out_, m_axis_v25_verdict_, frames, m_axis_v25);
+    fixture(x_in_, v25_out_);
+    write_m_axis_v25_(v25_out_, m_axis_v25_verdict_, frames, m_axis_v25);
 }

@@ -6,7 +6,7 @@ unsigned fixture_ip_resets = 0;
 #endif
 
 // Read the frame of x_in that begins with a word.
-static void read_x_in_(const word_t *words, unsigned first, input_t x_in_[4]) {
+static void read_x_in_(const word_t *words, unsigned first, x_in_t x_in_[4]) {
     x_in_mover_ frame;
     word_t word = 0;
 
@@ -21,15 +21,15 @@ elements:
 }
 
 // Write a frame of v25_out.
-static void write_v25_out_(result_t layer2_out_[3], word_t *words, unsigned first) {
+static void write_v25_out_(gemm19_result_t v25_out_[3], word_t *words, unsigned first) {
     v25_out_mover_ frame;
     word_t word = 0;
-    frame.begin(layer2_out_);
+    frame.begin(v25_out_);
 
 elements:
     for (int i = 0; i < v25_out_mover_::steps::count; i++) {
 #pragma HLS PIPELINE II=1
-        frame.step(i, layer2_out_, word);
+        frame.step(i, v25_out_, word);
         if (v25_out_mover_::fills_word(i))
             words[first++] = word;
     }
@@ -42,14 +42,14 @@ static void process_frame(
     unsigned frame
 ) {
 #pragma HLS DATAFLOW
-    input_t x_in_[4];
+    x_in_t x_in_[4];
 #pragma HLS ARRAY_RESHAPE variable=x_in_ complete dim=0
-    result_t layer2_out_[3];
-#pragma HLS ARRAY_PARTITION variable=layer2_out_ complete dim=0
+    gemm19_result_t v25_out_[3];
+#pragma HLS ARRAY_PARTITION variable=v25_out_ complete dim=0
 
     read_x_in_(x_in, frame * 1u, x_in_);
-    fixture(x_in_, layer2_out_);
-    write_v25_out_(layer2_out_, v25_out, frame * 1u);
+    fixture(x_in_, v25_out_);
+    write_v25_out_(v25_out_, v25_out, frame * 1u);
 }
 
 void fixture_ip(
