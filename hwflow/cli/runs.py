@@ -22,6 +22,97 @@ def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -
     print_run(open_run(run)[1], board=board, json=json)
 
 
+@explore_app.command(epilog="Example: hwflow explore status --run runs/digits")
+def status(run: RunOption, json: JsonOption = False) -> None:
+    """Say how far an exploration is; one that runs is not disturbed."""
+    from hwflow.cli.show.runs import print_status
+    from hwflow.exploration.status import status_of
+
+    print_status(status_of(run), json=json)
+
+
+@explore_app.command(epilog="Example: hwflow explore show 17 --run runs/digits")
+def show(
+    number: Annotated[
+        int | None, typer.Argument(metavar="ID", help="A point's id; the knee unless given.")
+    ] = None,
+    *,
+    run: RunOption,
+    board: BoardOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show all about a point: bits, accuracies, costs, shares of the board, and why it is there."""
+    from hwflow.cli.show.runs import print_point
+    from hwflow.exploration.points import front_of_board, point_of
+    from hwflow.exploration.run import open_run
+
+    found = open_run(run)[1]
+    front = front_of_board(found, board)
+    point = point_of(front, front["knee"] if number is None else number)
+    print_point(found, front, point, json=json)
+
+
+@explore_app.command(epilog="Example: hwflow explore diff 17 25 --run runs/digits")
+def diff(
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[A B]", help="Two points; none for whole runs.")
+    ] = None,
+    *,
+    run: RunOption,
+    other: Annotated[
+        Path | None, typer.Option("--other", help="Another run: B, and the second front, are its.")
+    ] = None,
+    board: BoardOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare two points, or the fronts of two runs."""
+    from hwflow.cli.show.runs import print_difference, print_runs
+    from hwflow.exploration.comparison import runs_compared
+    from hwflow.exploration.points import front_of_board, point_of
+    from hwflow.exploration.run import open_run
+
+    if len(numbers or ()) not in ((0, 2) if other else (2,)):
+        says = "two points" if other is None else "two points, or none for all"
+        raise typer.BadParameter(f"takes {says}", param_hint="'A B'")
+    one = open_run(run)[1]
+    two = one if other is None else open_run(other)[1]
+    if not numbers:
+        print_runs(runs_compared(one, two, board), json=json)
+        return
+    a, b = (point_of(front_of_board(r, board), n) for r, n in zip((one, two), numbers, strict=True))
+    print_difference(a, b, json=json)
+
+
+@explore_app.command(
+    epilog="Example: hwflow explore gate --run runs/digits --baseline front.json --tol 0.5pp"
+)
+def gate(
+    *,
+    run: RunOption,
+    baseline: Annotated[
+        Path, typer.Option("--baseline", help="front.json of the run to compare with.")
+    ],
+    tol: Annotated[
+        str, typer.Option("--tol", help="Right answers that may be lost, such as 0.5pp.")
+    ] = "0pp",
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check in CI that no front got worse than a baseline's.
+
+    Exit status: 0 when every front reaches as much, and every point of the baseline at no more
+    cost; 1 when not; 2 on errors in the input.
+    """
+    from hwflow.cli.show.runs import print_gate
+    from hwflow.exploration.gate import gated, read_tolerance
+    from hwflow.project.verification import errors_written
+
+    with errors_written(run, junit=junit, summary=None):
+        found = gated(run, baseline, read_tolerance(tol), junit=junit)
+    print_gate(found, json=json)
+    raise typer.Exit(0 if all(check.passed for check in found) else 1)
+
+
 @explore_app.command(epilog="Example: hwflow explore export --run runs/digits -o front.html")
 def export(
     *,

@@ -70,26 +70,32 @@ def power_of(total: Cost, board: Board, clock_period_ns: float) -> Power | None:
         board: the board.
         clock_period_ns: clock period.
     """
-    if board.board_power is not None:
-        # measured with networks at work: the least of them has the least of theirs in it
-        low, high, source = board.board_power.low, board.board_power.high, board.board_power.source
-        idle, idle_of = Estimate(low, low, high), BOARD
-    elif board.idle_power is not None:
-        watts, source = board.idle_power.watts, board.idle_power.source
-        idle, idle_of = Estimate(watts, watts / 1.5, watts * 1.5), DEVICE
-    else:
+    idle, measured = idle_power(board), board.board_power or board.idle_power
+    if idle is None or measured is None:
         return None
     dynamic = dynamic_power(total, board.part, clock_period_ns)
     everything = idle + dynamic
     return Power(
         idle_w=idle,
-        idle_of=idle_of,
+        idle_of=DEVICE if board.board_power is None else BOARD,
         dynamic_w=dynamic,
         total_w=everything,
         single_uj=energy(everything, total.latency_cycles.scaled(clock_period_ns)),
         stream_uj=energy(everything, total.ii.scaled(clock_period_ns)),
-        source=source,
+        source=measured.source,
     )
+
+
+def idle_power(board: Board) -> Estimate | None:
+    """Return what a board takes anyway, in W, or what its device does; None where nobody knows."""
+    if board.board_power is not None:
+        # measured with networks at work: the least of them has the least of theirs in it
+        low, high = board.board_power.low, board.board_power.high
+        return Estimate(low, low, high)
+    if board.idle_power is not None:
+        watts = board.idle_power.watts
+        return Estimate(watts, watts / 1.5, watts * 1.5)
+    return None
 
 
 def dynamic_power(total: Cost, part: str, clock_period_ns: float) -> Estimate:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.estimate.graph import estimate
-from hwflow.exploration.costs import SUMS
+from hwflow.estimate.power import power_of
+from hwflow.exploration.costs import ENERGY, SUMS
 from hwflow.exploration.explorer import Explorer, Priced
 from hwflow.exploration.tree import Samples
 from hwflow.ir.cost import Cost
@@ -73,9 +74,13 @@ def check(explorer: Explorer, priced: Priced, number: int, counts: tuple[int, in
     if found.counts != counts:
         raise CompileError([_differs(number, "right answers", counts, found.counts)])
     ours = {k: float(v[0]) for k, v in priced.figures(np.array([number])).items()}
-    total = priced_total(found.design)
-    for name in (*SUMS, "ii", "latency_cycles"):
-        value = getattr(total, name).value
+    design = found.design
+    total = priced_total(design)
+    theirs = {name: getattr(total, name).value for name in (*SUMS, "ii", "latency_cycles")}
+    power = power_of(total, priced.board, design.target.clock_period_ns)
+    if power is not None:
+        theirs[ENERGY] = power.single_uj.value
+    for name, value in theirs.items():
         if abs(ours[name] - value) > 1e-9 * abs(value):
             raise CompileError([_differs(number, name, ours[name], value)])
 

@@ -13,6 +13,7 @@ from hwflow.estimate.capacity import as_reported, beyond_device
 from hwflow.estimate.graph import BOARD_COLUMN, node_cost, one_shot
 from hwflow.estimate.liveness import Mask, read_channels
 from hwflow.estimate.logic import logic_of
+from hwflow.estimate.power import AT_NS, WATTS, idle_power
 from hwflow.estimate.total import step_of
 from hwflow.exploration.space import Numbers
 from hwflow.exploration.stages import FEED
@@ -28,22 +29,29 @@ SUMS = (
 )  # fmt: skip
 """Figures that add over layers."""
 
-FIGURES = (*SUMS, "ii", "latency_cycles", "latency_ns", "share")
-"""What a configuration costs; ``share`` is the fullest resource of the board, 1 for all of it."""
+ENERGY = "energy_uj"
+
+FIGURES = (*SUMS, "ii", "latency_cycles", "latency_ns", ENERGY, "share")
+"""What a configuration costs; ``share`` is the fullest resource of the board, 1 for all of it.
+Energies of one inference alone are there for boards whose idle power is known."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StageCost:
     """What one stage costs.
 
     Attributes:
         sums: the figures of ``SUMS``.
+        low: lower ends of their intervals.
+        high: upper ends.
         ii: largest initiation interval, cycles.
         paths: longest path from what each feed gives to the result, cycles; from nowhere at last.
         slowest: largest time that overlaps with other layers', cycles (io_stream).
     """
 
     sums: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
     ii: float
     paths: tuple[float, ...]
     slowest: float
@@ -101,8 +109,9 @@ class Costs:
         cycles = np.max(done, axis=0) + slowest
         found |= {"ii": ii, "latency_cycles": cycles}
         found["latency_ns"] = cycles * self.target.clock_period_ns
-        found["share"] = self._shares(found)
-        return found | self._reported(found)
+        found["share"] = self.shares(found)
+        found |= self._reported(found)
+        return found | self._energies(found)
 
     def _missing(self, found: Mapping[str, F64]) -> F64:
         """Return the LUTs of what stands for blocks that the part does not have."""
@@ -119,7 +128,8 @@ class Costs:
             for name in ("dsp_synth", "bram_18k_synth")
         }
 
-    def _shares(self, found: Mapping[str, F64]) -> F64:
+    def shares(self, found: Mapping[str, F64]) -> F64:
+        """Return the share of the fullest resource, by figures before what a device has at most."""
         logic = logic_of(self.board)
         shares = [np.zeros(len(found["lut"]))]
         for resource in RESOURCES:
@@ -130,6 +140,15 @@ class Costs:
             available = self.board.resources.count(resource)
             shares.append(used * ratio / available if available else np.where(used > 0, np.inf, 0))
         return np.asarray(np.max(shares, axis=0))
+
+    def _energies(self, found: Mapping[str, F64]) -> dict[str, F64]:
+        """Return the energies of one inference, as ``power_of`` has them."""
+        idle = idle_power(self.board)
+        if idle is None:
+            return {}
+        at_clock = AT_NS / self.target.clock_period_ns
+        dynamic = sum((found[n] * w for n, w in WATTS.items()), np.zeros(len(found["lut"])))
+        return {ENERGY: (idle.value + dynamic * at_clock) * found["latency_ns"] * 1e-3}
 
     def _keys(
         self, numbers: Numbers, paths: Sequence[Numbers]
@@ -224,9 +243,12 @@ def _stage_cost(
         paths[node.name] = [max(ends) + step for ends in zip(*before, strict=True)]
         costs.append(cost)
     last = f"{FEED}{instance.stage}"
+    total = [sum((getattr(c, figure) for c in costs), Estimate.exact(0)) for figure in SUMS]
     return StageCost(
-        tuple(sum(getattr(c, figure).value for c in costs) for figure in SUMS),
-        max((c.ii.value for c in costs), default=1.0),
-        tuple(paths.get(last, nowhere)),
-        slowest,
+        sums=tuple(t.value for t in total),
+        low=tuple(t.low for t in total),
+        high=tuple(t.high for t in total),
+        ii=max((c.ii.value for c in costs), default=1.0),
+        paths=tuple(paths.get(last, nowhere)),
+        slowest=slowest,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,28 +61,26 @@ class Evaluation:
         for i, counts in enumerate(self._computed(tasks)):
             self.store.add(missing[i], counts)
             self.progress("evaluate", (plan.chunks - len(missing) + i + 1) / plan.chunks)
-        counts = np.concatenate([c for chunk, c in self.store.counts() if chunk >= 0])
-        return Found(np.arange(plan.size), counts, certified=True)
+        return found_in(self.store, plan)
 
     def _heuristic(self) -> Found:
         """Evaluate the front of single losses, then generations of its children."""
-        kept = {-1 - chunk: counts for chunk, counts in self.store.counts() if chunk < 0}
-        numbers, counts = np.empty(0, np.int64), np.empty((0, 2), np.int32)
-        generation = 0
+        kept = self.store.single()
+        numbers, generation = np.empty(0, np.int64), 0
         while len(numbers) < self.plan.evaluations:
-            new = self._generation(generation, numbers, counts)
+            new = self._generation(generation, numbers, _counts(kept, numbers))
             new = new[: self.plan.evaluations - len(numbers)]
             if not len(new):
                 break
-            if generation not in kept:
-                kept[generation] = self._evaluated(new, generation)
-                self.store.add(-1 - generation, kept[generation])
+            missing = np.array([n for n in new.tolist() if n not in kept], np.int64)
+            if len(missing):
+                counts = self._evaluated(missing, generation)
+                self.store.add_single(missing.tolist(), counts)
+                kept = self.store.single()
             numbers = np.concatenate([numbers, new])
-            counts = np.concatenate([counts, kept[generation]])
             generation += 1
             self.progress("evaluate", len(numbers) / self.plan.evaluations)
-        order = np.argsort(numbers)
-        return Found(numbers[order], counts[order], certified=len(numbers) == self.plan.size)
+        return found_in(self.store, self.plan)
 
     def _generation(self, generation: int, numbers: Numbers, counts: Counts) -> Numbers:
         priced, space = self.explorer.boards[0], self.explorer.space
@@ -124,3 +122,17 @@ class Evaluation:
 def counted(tree: Tree, numbers: Numbers) -> Counts:
     """Return the right answers of configurations, in any process."""
     return tree.counts(numbers)
+
+
+def _counts(kept: Mapping[int, tuple[int, int]], numbers: Numbers) -> Counts:
+    return np.array([kept[n] for n in numbers.tolist()], np.int32).reshape(-1, 2)
+
+
+def found_in(store: Store, plan: Plan) -> Found:
+    """Return everything that was evaluated, as the plan has it."""
+    if plan.exhaustive:
+        counts = np.concatenate([c for _, c in store.counts()])
+        return Found(np.arange(plan.size), counts, certified=True)
+    kept = store.single()
+    numbers = np.array(list(kept), np.int64)
+    return Found(numbers, _counts(kept, numbers), certified=len(numbers) == plan.size)

@@ -48,7 +48,8 @@ def row_of(front: Plain, point: Plain) -> dict[str, Any]:
             row |= _columns(f"{part}_{name}".removesuffix("_interval"), value)
     for name, ends in point["cost"].items():
         row |= {name: ends[0]} | _columns(name, ends[1:])
-    return row | {"share": point["share"], "fits": point["fits"], "not_told_from": point["like"]}
+    rest = {"not_told_from": point["like"], **{n: point[n] for n in ("stable", "beats")}}
+    return row | {"share": point["share"], "fits": point["fits"], **rest}
 
 
 def _columns(name: str, value: Any) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.exploration.run import Run
+
+Plain = Mapping[str, Any]
 
 
 def on_board(run: Run, board: str | None) -> Run:
@@ -40,3 +42,62 @@ def no_such(what: str, found: str, known: Sequence[str]) -> Diagnostic:
         code="HW331", title=f"no such {what}", found=found, supported=", ".join(known),
         help=did_you_mean(found, known),
     )  # fmt: skip
+
+
+def point_of(front: Plain, number: int) -> dict[str, Any]:
+    """Return a point of a front by its id.
+
+    Raises:
+        CompileError: HW331, the front has no such point.
+    """
+    for point in front["points"]:
+        if point["id"] == number:
+            return dict(point)
+    ids = [str(point["id"]) for point in front["points"]]
+    raise CompileError([no_such("point", str(number), ids)])
+
+
+def kind_of(point: Plain) -> str:
+    """Return what points are compared by: ``accuracy``, or ``agreement`` without labels."""
+    return "accuracy" if "accuracy" in point["search"] else "agreement"
+
+
+def cost_of(point: Plain, name: str) -> list[float]:
+    """Return a cost of a point with its interval; that of the share is of the fullest resource."""
+    if name == "share":
+        shares = [use["share"] for use in point["board"].values() if use["share"]]
+        ends = [max((s[i] for s in shares), default=0.0) for i in (1, 2)]
+        return [point["share"], *ends]
+    return list(point["cost"][name])
+
+
+def compared(a: Plain, b: Plain) -> dict[str, Any]:
+    """Return what another point has more or less than one.
+
+    Args:
+        a: the one.
+        b: the other.
+
+    Returns:
+        ``bits`` that differ, as pairs; ``search`` and ``held_out``, differences of the shares of
+        right answers; ``cost``, pairs of the figures that differ.
+    """
+    kind = kind_of(a)
+    names = [n for n in (*a["cost"], "share") if n == "share" or n in b["cost"]]
+    bits = dict.fromkeys([*a["bits"], *b["bits"]])
+    pairs = {n: (a["bits"].get(n), b["bits"].get(n)) for n in bits}
+    costs = {n: (cost_of(a, n)[0], cost_of(b, n)[0]) for n in names}
+    return {
+        "bits": {n: list(pair) for n, pair in pairs.items() if pair[0] != pair[1]},
+        "search": b["search"].get(kind, 0.0) - a["search"][kind],
+        "held_out": b["held_out"].get(kind, 0.0) - a["held_out"][kind],
+        "cost": {n: list(pair) for n, pair in costs.items() if pair[0] != pair[1]},
+    }
+
+
+def neighbours(front: Plain, point: Plain) -> list[dict[str, Any]]:
+    """Return the next points of a front on either side, and how they compare with one."""
+    points = front["points"]
+    at = [p["id"] for p in points].index(point["id"])
+    near = [points[i] for i in (at - 1, at + 1) if 0 <= i < len(points)]
+    return [{"id": p["id"], **compared(point, p)} for p in near]

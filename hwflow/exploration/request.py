@@ -13,7 +13,8 @@ import numpy as np
 from hwflow.core.board import Board, load_board
 from hwflow.core.config import Config, read_settings, with_arguments
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.exploration.costs import FIGURES
+from hwflow.estimate.power import idle_power
+from hwflow.exploration.costs import ENERGY, FIGURES
 from hwflow.exploration.space import Wish, read_wish
 from hwflow.frontends.quantization.settings import Settings, make_settings
 from hwflow.ir.op import Target
@@ -71,8 +72,10 @@ class Request:
         if findings:
             raise CompileError(findings)
         _ = self.wish, self.settings
-        for name in self.boards:
-            self.target_of(name)
+        boards = [self.target_of(name)[0] for name in self.boards]
+        unknown = [board.name for board in boards if idle_power(board) is None]
+        if ENERGY in self.cost and unknown:
+            raise CompileError([_no_energy(unknown)])
 
     @property
     def wish(self) -> Wish:
@@ -126,6 +129,15 @@ class Request:
             "space": digest((self.bits, self.fix, self.group, sorted(self.method.items()))),
             "samples": f"{self.samples}, seed {self.seed}",
         }
+
+
+def _no_energy(boards: Sequence[str]) -> Diagnostic:
+    others = [cost for cost in FIGURES if cost != ENERGY]
+    return Diagnostic(
+        code="HW323", title="energy on a board whose idle power is not known", where="--cost",
+        found=f"{ENERGY} on {', '.join(boards)}", supported=", ".join(others),
+        help="take another cost, or a board whose idle power is known, such as pynq-z2",
+    )  # fmt: skip
 
 
 def _file_digest(path: str) -> str:

@@ -12,13 +12,17 @@ import numpy.typing as npt
 from hwflow.core.board import RESOURCES, Board
 from hwflow.estimate.graph import BOARD_COLUMN, estimate
 from hwflow.estimate.logic import logic_of
-from hwflow.estimate.report import EstimateReport
-from hwflow.exploration.costs import SUMS
+from hwflow.estimate.report import EstimateReport, Utilisation
+from hwflow.exploration.costs import ENERGY, F64, SUMS
 from hwflow.exploration.explorer import Explorer, Priced
 from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
 from hwflow.exploration.sensitivity import next_bits, sensitivity_of
 from hwflow.exploration.space import Numbers
+from hwflow.exploration.stability import rivals, stability
 from hwflow.ir.cost import Estimate
+
+FORMAT = "hwflow exploration 1"
+"""What ``front.json`` says first."""
 
 Counts = npt.NDArray[np.int32]
 
@@ -46,7 +50,8 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
     column = 0 if explorer.search.labels is not None else 1
     figures = priced.figures(found.numbers)
     names = explorer.request.cost
-    rows = pareto(found.counts[:, column].astype(np.int64), costs_of(figures, names))
+    quality, compared = found.counts[:, column].astype(np.int64), costs_of(figures, names)
+    rows = pareto(quality, compared)
     numbers = found.numbers[rows]
     right = explorer.tree(explorer.held_out).right(np.sort(numbers))
     order = np.argsort(np.argsort(numbers))
@@ -63,11 +68,12 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
                 "cost": _costs(report),
                 "share": float(figures["share"][rows[i]]),
                 "fits": report.fits,
+                "board": {u.resource: _board_share(u) for u in report.utilisation},
+                "beats": _beaten_by(int(rows[i]), quality, compared),
             }
         )
     _mark(points, held[column])
-    main = costs_of(figures, names)[rows][:, 0]
-    best = knee(found.counts[rows, column].astype(np.float64), main)
+    best = knee(quality[rows].astype(np.float64), compared[rows][:, 0])
     return {
         "board": priced.name,
         "part": priced.target.part,
@@ -75,12 +81,41 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
         "io_type": priced.target.io_type,
         "cost": list(names),
         "available": _available(priced.board),
+        "stability": _stable(points, explorer, priced, found, (quality, compared)),
         "points": points,
         "knee": points[best]["id"],
         "next_bits": next_bits(
             explorer, priced, points[best]["id"], explorer.tree(explorer.search)
         ),
     }
+
+
+def _stable(
+    points: list[dict[str, Any]], explorer: Explorer, priced: Priced, found: Found,
+    compared: tuple[npt.NDArray[np.int64], F64],
+) -> dict[str, Any] | None:  # fmt: skip
+    """Say of each point how often it is on the front as costs are drawn; return what is drawn."""
+    rows = rivals(*compared)
+    request = explorer.request
+    drawn = stability(
+        priced, found.numbers[rows], compared[0][rows], request.cost, request.seed
+    )  # fmt: skip
+    for i, point in enumerate(points):
+        point["stable"] = None if drawn is None else drawn[0][i]
+    return None if drawn is None else drawn[1]
+
+
+def _beaten_by(row: int, quality: npt.NDArray[np.int64], costs: F64) -> int:
+    """Return how many configurations are nowhere better than one, and somewhere worse."""
+    no_better = (quality <= quality[row]) & (costs >= costs[row]).all(axis=1)
+    worse = (quality < quality[row]) | (costs > costs[row]).any(axis=1)
+    return int((no_better & worse).sum())
+
+
+def _board_share(use: Utilisation) -> dict[str, Any]:
+    """Return what is used of a resource, with intervals; shares are of 1."""
+    share = _ends(use.percent.scaled(0.01)) if use.available else None
+    return {"used": _ends(use.used), "available": use.available, "share": share, "fits": use.fits}
 
 
 def _estimated(priced: Priced, number: int) -> EstimateReport:
@@ -120,6 +155,8 @@ def _costs(report: EstimateReport) -> dict[str, Any]:
         name: _ends(getattr(total, name)) for name in (*SUMS, "ii", "latency_cycles")
     }
     found["latency_ns"] = _ends(report.latency_ns)
+    if report.power is not None:
+        found[ENERGY] = _ends(report.power.single_uj)
     return found
 
 
@@ -144,7 +181,7 @@ def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
     wanted = explorer.held_out.wanted
     labels = explorer.held_out.labels
     return {
-        "format": "hwflow exploration 1",
+        "format": FORMAT,
         "model": bench.reference.source,
         "reference": bench.kind,
         "digests": explorer.request.keys(),

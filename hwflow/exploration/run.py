@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,14 @@ def explore(
         say(str(plan))
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
+        store.begin(asdict(plan))
         found = Evaluation(explorer, plan, store, executor, progress).run()
         progress("front", 0.0)
         result = result_of(explorer, found)
         write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
         write_file(folder / PAGE, to_html(result).encode())
         write_file(folder / PICTURE, to_svg(result))
+        store.finish()
         progress("front", 1.0)
     return Run(folder, result)
 

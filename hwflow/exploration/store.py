@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +22,9 @@ Counts = npt.NDArray[np.int32]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks (chunk INTEGER PRIMARY KEY, counts BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS single (number INTEGER PRIMARY KEY, right INTEGER, agree INTEGER);
 """
+"""Chunks are of explorations of all configurations, single ones of those of some."""
 
 NETWORK_FILES = (
     "nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "fuse.sshfs", "9p", "ceph",
@@ -48,9 +53,30 @@ class Store:
     def set_meta(self, values: Mapping[str, str]) -> None:
         """Keep what the exploration is of."""
         with self.connection:
-            self.connection.executemany(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items())
-            )
+            self._set(**values)
+
+    def _set(self, **values: str) -> None:
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", sorted(values.items())
+        )
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Keep what is going to be evaluated, and from when on."""
+        before = str(self.evaluated(exhaustive=plan["exhaustive"]))
+        now = repr(time.time())
+        self.set_meta({"plan": json.dumps(plan), "began": now, "before": before})
+
+    def finish(self) -> None:
+        """Keep when the front was written."""
+        self.set_meta({"finished": repr(time.time())})
+
+    def evaluated(self, *, exhaustive: bool) -> int:
+        """Return how many configurations are done, in chunks of all of them or single ones."""
+        if exhaustive:
+            query = "SELECT ifnull(sum(length(counts)), 0) / 8 FROM chunks"  # two of 4 bytes each
+        else:
+            query = "SELECT count(*) FROM single"
+        return int(self.connection.execute(query).fetchone()[0])
 
     def chunks(self) -> set[int]:
         """Return the numbers of the chunks that are done."""
@@ -61,12 +87,25 @@ class Store:
         content = np.ascontiguousarray(counts, "<i4").tobytes()
         with self.connection:
             self.connection.execute("INSERT OR IGNORE INTO chunks VALUES (?, ?)", (chunk, content))
+            self._set(last=repr(time.time()))
 
     def counts(self) -> Iterator[tuple[int, Counts]]:
         """Yield number and counts of each chunk, in order."""
         rows = self.connection.execute("SELECT chunk, counts FROM chunks ORDER BY chunk")
         for chunk, content in rows:
             yield chunk, np.frombuffer(content, "<i4").reshape(-1, 2).astype(np.int32)
+
+    def add_single(self, numbers: Iterable[int], counts: Counts) -> None:
+        """Keep single configurations, all of these or none."""
+        rows = [(number, *pair) for number, pair in zip(numbers, counts.tolist(), strict=True)]
+        with self.connection:
+            self.connection.executemany("INSERT OR IGNORE INTO single VALUES (?, ?, ?)", rows)
+            self._set(last=repr(time.time()))
+
+    def single(self) -> dict[int, tuple[int, int]]:
+        """Return the counts of single configurations by their numbers, ascending."""
+        rows = self.connection.execute("SELECT number, right, agree FROM single ORDER BY number")
+        return {number: (right, agree) for number, right, agree in rows}
 
 
 @contextmanager

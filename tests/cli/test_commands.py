@@ -63,6 +63,10 @@ COMMANDS = {
         "explore", "float.onnx", "--data", "data.npz", "--bits", "w=3,4 a=6", "--run", "new"
     ],
     "explore front": ["explore", "front", "--run", "run"],
+    "explore status": ["explore", "status", "--run", "run"],
+    "explore show": ["explore", "show", "--run", "run"],
+    "explore diff": ["explore", "diff", "--run", "run", "--other", "run"],
+    "explore gate": ["explore", "gate", "--run", "run", "--baseline", "run/front.json"],
     "explore export": ["explore", "export", "--run", "run"],
     "pick": ["pick", "--run", "run", "-o", "picked", "--no-cpp"],
     "diff": ["diff", "manifest.json", "manifest.json"],

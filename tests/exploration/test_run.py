@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_front_is_that_of_all_designs(tmp_path: Path) -> None:
     low, high = point["held_out"]["accuracy_interval"]
     assert low < point["held_out"]["accuracy"] < high
     for name, ends in point["cost"].items():
-        if name != "latency_ns":
+        if name not in ("latency_ns", "energy_uj"):
             figure = getattr(held[2], name)
             assert ends == pytest.approx([figure.value, figure.low, figure.high], rel=1e-12)
 
@@ -92,6 +93,34 @@ def test_a_run_that_was_ended_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in (FRONT, PAGE, PICTURE):
         ended, whole = (tmp_path / folder / name for folder in ("ended", "whole"))
         assert ended.read_bytes() == whole.read_bytes()
+
+
+def test_going_on_with_another_cost_takes_no_other_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SECONDS", 0.0)
+    asked = small(tmp_path, bits="w=2,3,4 a=4")
+    explore(asked, tmp_path / "run", evaluations=12)
+    explore(replace(asked, cost=("ff",)), tmp_path / "run", evaluations=16)
+    explorer = run.Explorer.of(asked)
+    with open_store(tmp_path / "run", new=False) as store:
+        kept = store.single()
+    numbers = np.array(sorted(kept))
+    assert 16 <= len(numbers) < explorer.space.size
+    counts = explorer.tree(explorer.search).counts(numbers)
+    assert np.array_equal(counts, [kept[n] for n in numbers.tolist()])
+
+
+def test_energy_needs_a_board_whose_power_is_known(tmp_path: Path) -> None:
+    asked = small(tmp_path, boards=("zcu104",), cost=("energy_uj",))
+    with pytest.raises(CompileError, match="HW323") as refused:
+        asked.check()
+    assert "ZCU104" in str(refused.value)
+    found = explore(replace(asked, boards=("pynq-z2",)), tmp_path / "run")  # the help
+    points = found.result["fronts"][0]["points"]
+    energies = [p["cost"]["energy_uj"][0] for p in points]
+    assert energies == sorted(energies, reverse=True)
+    assert found.result["fronts"][0]["stability"] is None
 
 
 def test_lost_workers_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def _print_front(result: Plain, front: Plain) -> None:
     shown = table(
         (
             ">id", "bits", f">{kind} %, searched", ">held out", ">95 % interval", ">share %",
-            ">post-synthesis LUT", ">DSP", ">BRAM 18k", ">ns", "not told from",
+            ">post-synthesis LUT", ">DSP", ">BRAM 18k", ">ns", ">stays %", "not told from",
         ),
         title=title,
     )  # fmt: skip
@@ -70,11 +70,20 @@ def _print_front(result: Plain, front: Plain) -> None:
             f"{100 * point['search'][kind]:.1f}", f"{100 * held[kind]:.1f}",
             f"{100 * low:.1f}-{100 * high:.1f}", f"{100 * point['share']:.1f}",
             _interval(cost["lut_synth"]), _interval(cost["dsp"]), f"{cost['bram_18k'][0]:.0f}",
-            f"{cost['latency_ns'][0]:.0f}", "" if point["like"] is None else str(point["like"]),
+            f"{cost['latency_ns'][0]:.0f}", _percent(point["stable"]),
+            "" if point["like"] is None else str(point["like"]),
         )  # fmt: skip
     console.print(shown)
     names = ", ".join(v["name"] for v in result["variables"] if len(v["options"]) > 1)
     console.print(escape(f"bits of {names}"), soft_wrap=True)
+    if front["stability"] is not None:
+        drawn = front["stability"]
+        said = f"stays: on the front in this share of {drawn['draws']:,} draws of {drawn['drawn']}"
+        console.print(escape(said), soft_wrap=True)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f}"
 
 
 def _interval(ends: list[float]) -> str:
