@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from hwflow.exploration.pictures.page import to_html
+from hwflow.exploration.run import PAGE, explore
 from tests.browser.conftest import Opened
 from tests.exploration.pictured import HOSTILE, result
+from tests.exploration.spaces import request
 
 pytestmark = pytest.mark.browser
 
@@ -346,3 +350,16 @@ def test_page_prints(opened: Opened) -> None:
     for seen in ("svg.chart", "#command", ".points-table", ".heat"):
         expect(page.locator(seen).first).to_be_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_the_command_of_a_run_builds_the_point(opened: Opened, tmp_path: Path) -> None:
+    folder = tmp_path / "it's a run"
+    run = explore(request(tmp_path, bits="w=2,4 a=4", samples=60), folder)
+    page = opened((folder / PAGE).read_text("utf-8"), name="it's a run/front.html")
+    (front,) = run.result["fronts"]
+    last = front["points"][-1]["id"]
+    point(page, f"0:{last}").click()
+    words = page.locator("#command").inner_text()
+    shell = f"cd {shlex.quote(str(tmp_path))} && {shlex.quote(sys.executable)} -m {words} --no-cpp"
+    subprocess.run(["sh", "-c", shell], check=True, capture_output=True)
+    assert (tmp_path / "build" / f"mlp-pynq-z2-{last}" / "manifest.json").is_file()

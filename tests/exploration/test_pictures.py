@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -204,6 +205,15 @@ def test_another_process_draws_the_same() -> None:
     assert done.stdout.split() == [
         hashlib.sha256(draw(made)).hexdigest() for draw in (to_svg, to_png)
     ]
+
+
+def test_settings_of_users_change_no_picture_and_are_kept() -> None:
+    wanted = to_svg(result())
+    with matplotlib.rc_context({"font.size": 40.0, "svg.fonttype": "none", "axes.grid": False}):
+        matplotlib.rcParams["backend"] = "svg"
+        before = dict(matplotlib.rcParams)
+        assert to_svg(result()) == wanted
+        assert dict(matplotlib.rcParams) == before
 
 
 def test_figure_has_a_mark_for_every_point_and_a_part_for_every_board() -> None:

@@ -55,7 +55,9 @@ def _saved(result: Plain, kind: str, metadata: dict[str, str | None]) -> bytes:
     from matplotlib import rc_context, rcParamsDefault
 
     out = io.BytesIO()
-    with rc_context({**rcParamsDefault, **SETTINGS}), warnings.catch_warnings():
+    # a context does not give a backend back that it has changed, such as that of a notebook
+    usual = {k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}
+    with rc_context({**usual, **SETTINGS}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box
         _figure(result).savefig(out, format=kind, metadata=metadata, dpi=200)
     return out.getvalue()
