@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,15 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert path.read_text("utf-8") == text, f"{name} differs; see --update-golden"
 
     return check
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Any]:
+    """Yield a Dask cluster of two workers."""
+    from tests.clusters import local_cluster
+
+    with local_cluster(2) as cluster:
+        yield cluster
 
 
 @pytest.fixture(autouse=True)

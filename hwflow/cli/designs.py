@@ -28,6 +28,7 @@ from hwflow.cli.options import (
     board_names,
     compile_design,
 )
+from hwflow.cli.places import PlaceOptions
 from hwflow.core.assignments import parse_assignment
 
 
@@ -102,10 +103,17 @@ def simulate(
         Path | None, typer.Option("--out", "-o", help="Save outputs (.npz; .npy for one).")
     ] = None,
     layers: Annotated[bool, typer.Option(help="Save every layer's values too.")] = False,
+    place: PlaceOptions,
     reading: ReadingOptions,
     json: JsonOption = False,
 ) -> None:
     """Run data of any size through the hardware, bit for bit, in constant memory."""
+    from hwflow.core.threads import one_thread
+
+    if place.several:
+        if threads:
+            raise typer.BadParameter("are of one process", param_hint="'--threads'")
+        one_thread()
     from hwflow.cli import terminal
     from hwflow.cli.show.simulation import print_simulation
     from hwflow.project.simulation import simulate_path
@@ -114,7 +122,7 @@ def simulate(
         found = simulate_path(
             path, data, engine=engine, device=device, threads=threads, batch=batch, out=out,
             layers=layers, plugins=reading.plugins, progress=progress,
-            config=config, weights=reading.weights, trust=reading.trust,
+            config=config, weights=reading.weights, trust=reading.trust, **place.settings,
         )  # fmt: skip
     print_simulation(found, out, json=json)
 

@@ -75,7 +75,7 @@ def explore(
     space: SpaceOptions,
     hardware: HardwareOptions,
     how: MethodOptions,
-    where: PlaceOptions,
+    place: PlaceOptions,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
     ] = False,
@@ -101,7 +101,7 @@ def explore(
             group=space.group or (), cost=board_names(space.cost), samples=space.samples,
             seed=space.seed, exhaustive=exhaustive, evaluations=evals,
             progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
-            **where.settings,
+            **place.settings,
         )  # fmt: skip
     print_run(found, json=json)
 

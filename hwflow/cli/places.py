@@ -19,6 +19,11 @@ class PlaceOptions:
     ] = None
 
     @property
+    def several(self) -> bool:
+        """Whether other processes compute."""
+        return self.workers > 1 or self.scheduler is not None
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The options by the names that Python takes."""
         if self.scheduler is not None and self.workers != 1:

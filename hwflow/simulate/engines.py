@@ -7,7 +7,8 @@ which is faster than one batch on all cores: nothing waits for the slowest share
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,7 @@ from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.core.machine import cores
 from hwflow.ir.graph import Graph
 from hwflow.simulate.coverage.counters import Counters
-from hwflow.simulate.coverage.goals import Goals
+from hwflow.simulate.coverage.goals import Bits, Goals
 from hwflow.simulate.coverage.meter import Meter
 from hwflow.simulate.coverage.record import Coverage
 from hwflow.simulate.numpy import simulate
@@ -43,6 +44,19 @@ MAX_BATCH = 1 << 16
 """Most samples of a batch that is not asked for."""
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What a simulation noticed.
+
+    Attributes:
+        counters: what was counted, by layer; empty where nothing is.
+        bits: which goals of coverage were reached; None where that is not found out.
+    """
+
+    counters: Mapping[str, Counters] = field(default_factory=dict)
+    bits: Bits | None = None
+
+
 class Engine(Protocol):
     """What computes a network, batch by batch.
 
@@ -64,6 +78,16 @@ class Engine(Protocol):
     @property
     def coverage(self) -> Coverage | None:
         """What the data reached up to now."""
+
+    @property
+    def observed(self) -> Observed:
+        """What was noticed up to now."""
+
+    def fresh(self) -> Engine:
+        """Return an engine of the same graph that has noticed nothing."""
+
+    def add(self, observed: Observed) -> None:
+        """Take in what another engine of the graph noticed on other samples."""
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return outputs, and layers as ``layer/NAME``, as real numbers in float64.
@@ -92,11 +116,31 @@ class NumpyEngine:
         """What the data reached up to now."""
         return self._meter.coverage
 
+    @property
+    def observed(self) -> Observed:
+        """What was noticed up to now."""
+        return Observed(self.counters, self._meter.bits)
+
+    def fresh(self) -> NumpyEngine:
+        """Return an engine of the same graph that has noticed nothing."""
+        other = copy(self)
+        other.counters, other._meter = {}, Meter(self._meter.goals)
+        return other
+
+    def add(self, observed: Observed) -> None:
+        """Take in what another engine of the graph noticed on other samples."""
+        self._count(observed.counters)
+        if observed.bits is not None:
+            self._meter.bits |= observed.bits
+
+    def _count(self, counters: Mapping[str, Counters]) -> None:
+        for name, counted in counters.items():
+            self.counters[name] = self.counters.get(name, Counters()) + counted
+
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Return outputs, and layers, of a batch; not to be called by two threads at once."""
         found = simulate(self._graph, inputs, keep=lambda name: self._layers, see=self._meter.see)
-        for name, counted in found.counters.items():
-            self.counters[name] = self.counters.get(name, Counters()) + counted
+        self._count(found.counters)
         return {
             **found.outputs,
             **{f"layer/{name}": value.values for name, value in found.layers.items()},
@@ -107,6 +151,7 @@ class _Golden:
     """The golden model, in ONNX Runtime or torch."""
 
     coverage: Coverage | None = None
+    observed = Observed()
 
     def __init__(self, graph: Graph, name: str, *, device: str, threads: int, layers: bool) -> None:
         self.name, self.device = name, device
@@ -123,6 +168,12 @@ class _Golden:
         else:
             self.workers, self.batch_bytes = threads, CACHED_BYTES
             self._engine = GoldenEngine(graph, layers=names, threads=1)
+
+    def fresh(self) -> _Golden:
+        return self  # it notices nothing
+
+    def add(self, observed: Observed) -> None:
+        pass
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         found = self._engine.run(inputs)
@@ -200,14 +251,17 @@ def _check(name: str, device: str) -> None:
         raise CompileError([finding])
 
 
-def batch_size(engine: Engine, graph: Graph, samples: int | None) -> int:
+def batch_size(
+    engine: Engine, graph: Graph, samples: int | None, workers: int | None = None
+) -> int:
     """Return how many samples to compute at once.
 
     Args:
         engine: what computes them.
         graph: the hardware graph.
         samples: number of samples in all, shared by the workers; None where it is not known.
+        workers: how many batches are computed at the same time; None for what the engine does.
     """
     widest = max(prod(tensor.shape) for tensor in graph.types.values()) * np.float32().itemsize
     size = min(max(engine.batch_bytes // widest, 1), MAX_BATCH)
-    return size if samples is None else min(size, -(-samples // engine.workers))
+    return size if samples is None else min(size, -(-samples // (workers or engine.workers)))

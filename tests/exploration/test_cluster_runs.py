@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from hwflow.exploration.result import Counts
 from hwflow.exploration.run import FRONT, explore
 from hwflow.exploration.store import Store, open_store
 from tests.cli.command import hwflow
-from tests.clusters import kill, local_cluster
+from tests.clusters import kill
 from tests.exploration.spaces import request, saved
 
 
@@ -25,12 +24,6 @@ from tests.exploration.spaces import request, saved
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "CHUNK", 2)
     monkeypatch.setattr(plan, "CHECKS", 2)
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[Any]:
-    with local_cluster(2) as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ def print_simulation(found: SimulatedDesign, out: Path | None, *, json: bool) ->
     if json:
         print_json(_as_dict(found, out))
         return
-    threads = f", {found.workers} threads" if found.workers > 1 else ""
+    several = found.workers > 1 or found.place
+    threads = f", {found.workers} {found.place or 'threads'}" if several else ""
     device = f" on {found.device}" if found.device != "cpu" else ""
     title = (
         f"{found.design.source}: {found.summary.samples:,} samples in {found.seconds:.2f} s, "
@@ -71,6 +72,7 @@ def _as_dict(found: SimulatedDesign, out: Path | None) -> dict[str, Any]:
         "engine": found.engine,
         "device": found.device,
         "threads": found.workers,
+        "place": found.place,
         "batch": found.batch,
         "outputs": outputs,
         "layers": counters_dict(found.counters),

@@ -93,7 +93,7 @@ def stream(engine: Engine, source: Source, size: int, finish: Callable[[Batch], 
     if failure is not None:
         raise failure
     if start == 0:
-        raise CompileError([_nothing(source.name)])
+        raise CompileError([nothing(source.name)])
 
 
 def _computed(
@@ -102,13 +102,23 @@ def _computed(
     try:
         outputs = engine.run(data.inputs)
     except CompileError as error:
-        found = [_located(d, source, data, start) for d in error.diagnostics]
-        raise CompileError(found) from error
+        raise located(error, source, data, start) from error
     return finish(Batch(data.inputs, outputs, data.labels, start))
 
 
+def located(error: CompileError, source: Source, data: Data, start: int) -> CompileError:
+    """Return findings about a batch with the first sample that each is about.
+
+    Args:
+        error: what an engine found.
+        source: where the samples come from.
+        data: the batch.
+        start: how many samples came before.
+    """
+    return CompileError([_located(d, source, data, start) for d in error.diagnostics])
+
+
 def _located(finding: Diagnostic, source: Source, data: Data, start: int) -> Diagnostic:
-    """Return a finding about a batch with the first sample that it is about."""
     if finding.code != "HW405":
         return replace(finding, where=f"{source.name}, {finding.where}")
     first: list[int] = []
@@ -118,7 +128,8 @@ def _located(finding: Diagnostic, source: Source, data: Data, start: int) -> Dia
     return replace(finding, where=f"{source.locate(start + min(first))}, {finding.where}")
 
 
-def _nothing(name: str) -> Diagnostic:
+def nothing(name: str) -> Diagnostic:
+    """Return the finding that a source has no samples."""
     return Diagnostic(
         code="HW403",
         title="data has the wrong shape",

@@ -25,12 +25,6 @@ from tests.clusters import kill, local_cluster, pids
 ROOT = Path(hwflow.__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[Any]:
-    with local_cluster(2) as cluster:
-        yield cluster
-
-
 def test_results_are_in_order(local: Any) -> None:
     with open_cluster(local.scheduler_address) as cluster:
         assert cluster.slots == 2
