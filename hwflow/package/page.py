@@ -13,10 +13,8 @@ LEFT, WIDE = 80, 660
 """Where words begin in the picture, and how wide they are, in pixels."""
 
 NO_DESIGN = {
-    "Versal": "A Versal device needs a CIPS and a NoC around the block: begin with a design of its "
-    "board in Vivado and add the IP to it.",
     "Alveo": "An Alveo card is programmed through its shell: package with --interface memory "
-    "--target vitis-kernel and link the kernel with v++.",
+    "--target vitis-kernel; make xclbin links the kernel.",
     "": "There is no processor on this board: add the IP to a design of your own.",
 }
 """Why a board has no reference design, by how the name of its family begins."""

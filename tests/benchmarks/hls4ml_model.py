@@ -23,7 +23,12 @@ class Hls4mlModel:
     """
 
     def __init__(
-        self, model: onnx.ModelProto, folder: Path, io_type: str, precision: str = "fixed<16,6>"
+        self,
+        model: onnx.ModelProto,
+        folder: Path,
+        io_type: str,
+        precision: str = "fixed<16,6>",
+        **target: str,
     ) -> None:
         """Convert a model; the project is written to ``folder`` when it is compiled.
 
@@ -32,7 +37,9 @@ class Hls4mlModel:
             folder: of the project.
             io_type: of the generated hardware.
             precision: of what hls4ml infers no type for.
+            target: the ``backend``, Vitis where none is given, and what else it takes.
         """
+        target = {"backend": "Vitis"} | target
         with quiet():
             import hls4ml
             from qonnx.core.modelwrapper import ModelWrapper  # type: ignore[import-untyped]
@@ -51,10 +58,10 @@ class Hls4mlModel:
                 wrapper = wrapper.transform(step)
             wrapper = cleanup_model(wrapper)
             config = hls4ml.utils.config_from_onnx_model(
-                wrapper, granularity="name", backend="Vitis", default_precision=precision
+                wrapper, granularity="name", backend=target["backend"], default_precision=precision
             )
             self.graph: Any = hls4ml.converters.convert_from_onnx_model(
-                wrapper, output_dir=str(folder), io_type=io_type, backend="Vitis", hls_config=config
+                wrapper, output_dir=str(folder), io_type=io_type, hls_config=config, **target
             )
 
     def write(self) -> float:

@@ -13,7 +13,7 @@ from hwflow.package import packaging
 from hwflow.package.benches import run_benches
 from hwflow.package.block import Block, Wishes, make_block
 from tests.cli.command import hwflow
-from tests.package.builds import EXAMPLES, build, two_ports, wide
+from tests.package.builds import build, two_ports, wide
 
 pytestmark = pytest.mark.cpp
 
@@ -211,16 +211,3 @@ def test_elements_wider_than_32_bits(backend: str, tmp_path: Path) -> None:
     folder = build(tmp_path / "net", wide(), backend=backend)
     passes(folder, Wishes(), 1_000_000)
     passes(folder, Wishes(interface="memory"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("board", ["pynq-z2", "kv260"])
-@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
-@pytest.mark.parametrize("example", ["digits_mlp", "digits_cnn", "digits_residual"])
-def test_examples(example: str, io_type: str, board: str, tmp_path: Path) -> None:
-    source = EXAMPLES / f"{example}.onnx"
-    folder = build(tmp_path / "net", source, EXAMPLES / "digits.npz", board=board, io_type=io_type)
-    lines = passes(folder, Wishes(), 1_000_000)
-    assert int(re.findall(r"PASS: (\d+) words", lines[1])[0]) >= 1_000_000
-    for interface in ("memory", "axi-lite"):
-        passes(folder, Wishes(interface=interface))

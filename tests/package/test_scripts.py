@@ -131,7 +131,7 @@ def test_a_kernel_needs_memory(interface: str, projects: Callable[[str], Path]) 
 
 @pytest.mark.parametrize(
     ("board", "words"),
-    [("vck190", "CIPS"), ("alveo-u250", "vitis-kernel"), ("arty-a7-35t", "no processor")],
+    [("alveo-u250", "vitis-kernel"), ("arty-a7-35t", "no processor")],
 )
 def test_boards_without_a_design_say_so(
     board: str, words: str, projects: Callable[[str], Path], tmp_path: Path
@@ -157,6 +157,23 @@ def test_the_page_and_scripts_are_as_they_were(
     golden("package/README.md", page)
     for name in ("tcl/hls.tcl", "tcl/synth.tcl", "tcl/bitstream.tcl", "Makefile", "packing.svg"):
         golden(f"package/{Path(name).name}", made.files[name].decode())
+    versal = make_block(projects("vck190"), Wishes(data_width=64))
+    golden("package/versal.tcl", versal.files["tcl/bitstream.tcl"].decode())
+
+
+@tclsh
+def test_a_versal_without_board_files_is_refused(
+    projects: Callable[[str], Path], tmp_path: Path
+) -> None:
+    ip = make_block(projects("vck190"), Wishes()).write(tmp_path / "ip")
+    (ip / "stubs.tcl").write_text(
+        f"{STUBS}\nproc get_board_parts args {{}}\nsource tcl/bitstream.tcl"
+    )
+    shell = ["tclsh", "stubs.tcl"]
+    done = subprocess.run(shell, cwd=ip, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "no board files of VCK190" in done.stderr
+    assert "create_bd_design" not in (ip / "commands.log").read_text()
 
 
 def test_the_picture_shows_each_element_once(projects: Callable[[str], Path]) -> None:

@@ -34,11 +34,11 @@ def print_package(found: Packaged, *, json: bool) -> None:
         console.print("the block does not do what its network does; nothing was written")
         return
     folder = shlex.quote(str(found.folder))
-    last = "xo" if description.target.kind == "vitis-kernel" else "ip"
+    last = "xclbin" if description.target.kind == "vitis-kernel" else "ip"
     lines = (
         f"block     {found.folder}, described by ip.json and README.md in it",
         f"next      make -C {folder} test    # the benches again, with g++ alone",
-        f"          make -C {folder} {last:<7} # with an HLS tool; then see README.md",
+        f"          make -C {folder} {last:<7} # with vendor tools; then see README.md",
     )
     for line in lines:
         console.print(escape(line), soft_wrap=True)

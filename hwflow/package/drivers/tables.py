@@ -36,6 +36,7 @@ def block_tables(description: Description) -> dict[str, Any]:
         "constants": [r for r in arguments if r.value is not None],
         "call": ", ".join([*_given(description), *(_argument(r) for r in arguments)]),
         "registers": {name: _fixed(description.registers, name) for name in FIXED_REGISTERS},
+        "argument_addresses": ", ".join(f"{r.address:#x}" for r in description.registers),
         "word_bytes": description.ports[0].packing.data_width // 8,
         "frames": description.vectors[0].frames,
         "largest": max(port.packing.stride_bytes for port in description.ports),

@@ -2,8 +2,9 @@
 # what is legal: AMD UG1399 (Vitis HLS), UG902 (Vivado HLS), UG835 (Vivado), PG021 (AXI DMA),
 # and the parameters of the processors' IP. What the tools make of files is made up.
 #
-# usage: tclsh stubs.tcl TOOL SCRIPT LOG     TOOL is Vitis, Vivado (HLS), or vivado
+# usage: tclsh stubs.tcl TOOL SCRIPT [LOG]     TOOL is Vitis, Vivado (HLS), or vivado
 lassign $argv tool script log_file
+if {$log_file eq ""} { set log_file commands.log }
 set log [open $log_file w]
 
 # legal COMMAND OPTIONS LEAST MOST: an option takes nothing (0), anything (1), or one of some words.
@@ -91,6 +92,8 @@ if {$tool in {Vitis Vivado}} {
     legal apply_bd_automation {-rule 1 -config 1 -opts 1 -quiet 0} 0 1
     legal get_bd_cells {-regexp 0 -nocase 0 -hierarchical 0 -filter 1 -of_objects 1 -quiet 0} 0 1
     legal get_bd_intf_pins {-regexp 0 -nocase 0 -hierarchical 0 -filter 1 -of_objects 1 -quiet 0} 0 1
+    legal get_bd_pins {-regexp 0 -nocase 0 -hierarchical 0 -filter 1 -of_objects 1 -quiet 0} 0 1
+    legal connect_bd_net {-net 1 -boundary_type {upper lower both} -quiet 0} 2 99
     legal connect_bd_intf_net {-intf_net 1 -boundary_type {upper lower both} -quiet 0} 2 99
     legal assign_bd_address {-target_address_space 1 -boundary 0 -external 0 -force 0 -offset 1 -range 1 -quiet 0} 0 1
     legal validate_bd_design {-force 0 -design 1 -quiet 0} 0 0
@@ -126,24 +129,84 @@ array set parameters [list \
         PCW_USE_S_AXI_HP2 $bits PCW_USE_S_AXI_HP3 $bits PCW_FPGA0_PERIPHERAL_FREQMHZ *] \
     xilinx.com:ip:zynq_ultra_ps_e [dict create PSU__USE__M_AXI_GP0 $bits PSU__USE__M_AXI_GP1 $bits PSU__USE__M_AXI_GP2 $bits \
         PSU__USE__S_AXI_GP2 $bits PSU__USE__S_AXI_GP3 $bits PSU__USE__S_AXI_GP4 $bits PSU__USE__S_AXI_GP5 $bits \
-        PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ *]]
+        PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ *] \
+    xilinx.com:ip:versal_cips [dict create CLOCK_MODE Custom PS_PL_CONNECTIVITY_MODE Custom PS_PMC_CONFIG nested] \
+    PS_PMC_CONFIG [dict create CLOCK_MODE Custom PMC_CRP_PL0_REF_CTRL_FREQMHZ * PS_USE_PMCPL_CLK0 $bits \
+        PS_NUM_FABRIC_RESETS {0 1 2 3 4} PS_USE_M_AXI_FPD $bits] \
+    xilinx.com:ip:axi_noc [dict create NUM_SI * NUM_CLKS *] \
+    xilinx.com:ip:smartconnect [dict create NUM_SI * NUM_MI * NUM_CLKS *] \
+    xilinx.com:ip:proc_sys_reset {} \
+    noc_port [dict create CATEGORY pl CONNECTIONS connections] noc_clock [dict create ASSOCIATED_BUSIF ports]]
 array set rules {
     xilinx.com:bd_rule:processing_system7 {make_external apply_board_preset Master Slave}
     xilinx.com:bd_rule:zynq_ultra_ps_e {apply_board_preset}
+    xilinx.com:bd_rule:cips {board_preset boot_config configure_noc debug_config design_flow mc_type num_mc_ddr num_mc_lpddr
+        pl_clocks pl_resets}
     xilinx.com:bd_rule:axi4 {Master Slave Clk_master Clk_slave Clk_xbar intc_ip master_apm ddr_seg}
 }
 array set object_properties {project {board_part ip_repo_paths} fileset {top}}
 array set cells {}
+array set counts_of_cells {}
+# Clocks, resets and interfaces of IP (AMD PG021, PG352, PG247, PG164, PG313) that nets may lead to.
+array set pins {
+    xilinx.com:ip:axi_dma {s_axi_lite_aclk m_axi_mm2s_aclk m_axi_s2mm_aclk axi_resetn S_AXI_LITE M_AXI_MM2S M_AXI_S2MM
+        M_AXIS_MM2S S_AXIS_S2MM}
+    xilinx.com:ip:versal_cips {pl0_ref_clk pl0_resetn m_axi_fpd_aclk M_AXI_FPD}
+    xilinx.com:ip:proc_sys_reset {slowest_sync_clk ext_reset_in peripheral_aresetn interconnect_aresetn}
+    xilinx.com:ip:smartconnect {aclk aresetn}
+    xilinx.com:ip:axi_noc {}
+}
+
+# Ports that an IP has by how many are asked for, e.g. S00_AXI of NUM_SI, aclk0 of NUM_CLKS.
+proc numbered {cell pin} {
+    foreach {pattern parameter} {{^S(\d\d)_AXI$} NUM_SI {^M(\d\d)_AXI$} NUM_MI {^aclk(\d+)$} NUM_CLKS} {
+        if {[regexp $pattern $pin -> number]} {
+            return [expr {[scan $number %d] < [dict_get_or $::counts_of_cells($cell) $parameter 1]}]
+        }
+    }
+    return 0
+}
+proc dict_get_or {values key other} { expr {[dict exists $values $key] ? [dict get $values $key] : $other} }
+
+proc check_pin {path} {
+    lassign [split [string trimleft $path /] /] cell pin
+    if {![info exists ::cells($cell)]} { refuse "no cell of $path" }
+    if {![info exists ::pins($::cells($cell))]} return
+    if {$pin ni $::pins($::cells($cell)) && ![numbered $cell $pin]} { refuse "$::cells($cell) has no pin $pin" }
+}
+
+proc check_values {name known values} {
+    dict for {key value} $values {
+        if {![dict exists $known $key]} { refuse "$name has no parameter $key" }
+        set legal [dict get $known $key]
+        switch $legal {
+            * { set good [string is double -strict $value] }
+            nested { check_values $key $::parameters($key) $value; continue }
+            ports { foreach port [split $value :] { check_pin axi_noc_0/$port }; continue }
+            connections {
+                set good [regexp {^MC_[0-3] \{read_bw \d+ write_bw \d+ read_avg_burst \d+ write_avg_burst \d+\}$} $value]
+            }
+            default { set good [expr {$value in $legal}] }
+        }
+        if {!$good} { refuse "$key $value" }
+    }
+}
 
 proc check_parameters {cell values} {
-    if {![info exists ::cells($cell)]} { refuse "no cell $cell" }
-    set known $::parameters($::cells($cell))
+    set without {}
     dict for {name value} $values {
         if {![string match CONFIG.* $name]} { refuse "$name is no parameter" }
-        set name [string range $name 7 end]
-        if {![dict exists $known $name]} { refuse "$::cells($cell) has no parameter $name" }
-        set legal [dict get $known $name]
-        if {$legal eq "*" ? ![string is double -strict $value] : $value ni $legal} { refuse "$name $value" }
+        dict set without [string range $name 7 end] $value
+    }
+    if {[string match axi_noc_0/* $cell]} {
+        check_pin $cell
+        set kind [expr {[string match */aclk* $cell] ? "noc_clock" : "noc_port"}]
+        return [check_values $kind $::parameters($kind) $without]
+    }
+    if {![info exists ::cells($cell)]} { refuse "no cell $cell" }
+    check_values $::cells($cell) $::parameters($::cells($cell)) $without
+    foreach name {NUM_SI NUM_MI NUM_CLKS} {
+        if {[dict exists $without $name]} { dict set ::counts_of_cells($cell) $name [dict get $without $name] }
     }
 }
 
@@ -152,11 +215,15 @@ proc check_meaning {command found given} {
         create_bd_cell {
             set name [join [lrange [split [dict get $given -vlnv] :] 0 2] :]
             set ::cells([lindex $found 0]) $name
+            set ::counts_of_cells([lindex $found 0]) {}
             if {![info exists ::parameters($name)] && ![string match hwflow:nn:* $name]} { refuse "no IP $name" }
         }
         set_property {
             if {[dict exists $given -dict]} { return [check_parameters [lindex $found 0] [dict get $given -dict]] }
             if {[llength $found] != 3} { refuse "set_property NAME VALUE OBJECT: $found" }
+            if {[string match CONFIG.* [lindex $found 0]]} {
+                return [check_parameters [lindex $found 2] [lrange $found 0 1]]
+            }
             if {[lindex $found 0] ni $::object_properties([lindex $found 2])} { refuse "[lindex $found 2] has no property [lindex $found 0]" }
         }
         apply_bd_automation {
@@ -165,13 +232,13 @@ proc check_meaning {command found given} {
             foreach key [dict keys [dict get $given -config]] {
                 if {$key ni $::rules($rule)} { refuse "$rule has no $key" }
             }
-        }
-        get_bd_cells { if {[llength $found] && ![info exists ::cells([lindex $found 0])]} { refuse "no cell $found" } }
-        connect_bd_intf_net {
-            foreach pin $found {
-                if {![info exists ::cells([lindex [split $pin /] 0])]} { refuse "no cell of $pin" }
+            if {$rule eq "xilinx.com:bd_rule:cips"} {  # it adds a NoC for the processor
+                set ::cells(axi_noc_0) xilinx.com:ip:axi_noc
+                set ::counts_of_cells(axi_noc_0) {NUM_SI 6 NUM_CLKS 6}
             }
         }
+        get_bd_cells { if {[llength $found] && ![info exists ::cells([lindex $found 0])]} { refuse "no cell $found" } }
+        connect_bd_intf_net - connect_bd_net { foreach pin $found { check_pin $pin } }
         add_files - read_xdc - read_verilog {
             foreach file [lindex $found 0] { if {![file exists $file]} { refuse "no file $file" } }
         }
@@ -180,21 +247,27 @@ proc check_meaning {command found given} {
     }
 }
 
-proc made_up {command found} {
+proc made_up {command found given} {
     switch $command {
         get_board_parts { return {vendor:board:part0:1.0 vendor:board:part0:1.1} }
         current_project { return project }
         current_fileset { return fileset }
         get_runs { return impl_1 }
-        get_property { return [dict get {PROGRESS 100% STATS.WNS 0.1} [lindex $found 0]] }
-        get_bd_cells - get_bd_intf_pins - get_files - get_ports { return [lindex $found 0] }
+        get_property {
+            lassign $found name object
+            if {[string match CONFIG.NUM_* $name]} { return [dict get $::counts_of_cells($object) [string range $name 7 end]] }
+            return [dict get {PROGRESS 100% STATS.WNS 0.1} $name]
+        }
+        get_bd_cells - get_bd_pins - get_bd_intf_pins - get_files - get_ports { return [lindex $found 0] }
         csynth_design - export_design {
             file mkdir build/hls/solution/impl/verilog build/hls/solution/impl/ip
             close [open build/hls/solution/impl/verilog/top.v w]
+            if {[dict exists $given -output]} { close [open [dict get $given -output] w] }
         }
         write_hw_platform {
             file mkdir build/vivado/a.runs/impl_1 build/vivado/a.gen/sources_1/bd/design_1/hw_handoff
             close [open build/vivado/a.runs/impl_1/design_1_wrapper.bit w]
+            close [open build/vivado/a.runs/impl_1/design_1_wrapper.pdi w]
             close [open build/vivado/a.gen/sources_1/bd/design_1/hw_handoff/design_1.hwh w]
         }
     }
@@ -206,7 +279,7 @@ proc stub {command args} {
     flush $::log
     lassign [check $command $args] found given
     check_meaning $command $found $given
-    return [made_up $command $found]
+    return [made_up $command $found $given]
 }
 rename unknown tcl_unknown
 proc unknown {command args} { stub $command {*}$args }

@@ -1,5 +1,6 @@
 """Generated Tcl in a real Tcl shell, whose commands take legal arguments only."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -58,7 +59,14 @@ def ends(folder: Path, tool: str, script: str, **variables: str) -> list[str]:
 @pytest.mark.parametrize("interface", ["axis", "axi-lite", "memory"])
 @pytest.mark.parametrize(
     ("board", "backend"),
-    [("pynq-z2", "Vitis"), ("pynq-z2", "Vivado"), ("kv260", "Vitis"), ("rfsoc4x2", "Vitis")],
+    [
+        ("pynq-z2", "Vitis"),
+        ("pynq-z2", "Vivado"),
+        ("kv260", "Vitis"),
+        ("rfsoc4x2", "Vitis"),
+        ("vck190", "Vitis"),
+        ("vek280", "Vitis"),
+    ],
 )
 def test_every_argument_is_legal(
     board: str, backend: str, interface: str, written: Written
@@ -71,6 +79,36 @@ def test_every_argument_is_legal(
     assert any(line.startswith("synth_design") for line in ends(folder, "vivado", "tcl/synth.tcl"))
     design = ends(folder, "vivado", "tcl/bitstream.tcl")
     assert any(line.startswith("write_hw_platform") for line in design)
+    image = "pdi" if board.startswith("v") else "bit"
+    assert list((folder / "build").glob(f"*.{image}"))
+
+
+@pytest.mark.parametrize("interface", ["axis", "axi-lite", "memory"])
+def test_what_a_versal_needs_is_connected(interface: str, written: Written) -> None:
+    """Every clock, reset, register window and master of the block and its DMAs has its net."""
+    folder = written("vck190", interface, "Vitis")
+    ends(folder, "Vitis", "tcl/hls.tcl")
+    lines = ends(folder, "vivado", "tcl/bitstream.tcl")
+    nets = [line.split()[1:] for line in lines if line.startswith("connect_bd_")]
+    assert all(len(net) == 2 for net in nets)
+    ends_of = [pin.lstrip("/") for net in nets for pin in net]
+    sources = {"ps/pl0_ref_clk", "reset/peripheral_aresetn"}
+    assert all(ends_of.count(pin) == 1 for pin in {*ends_of} - sources)
+    wanted = {"ps/m_axi_fpd_aclk", "reset/slowest_sync_clk", "reset/ext_reset_in", "control/aclk"}
+    wanted |= {"control/aresetn", "net/ap_clk", "net/ap_rst_n", "net/s_axi_control"}
+    description = json.loads((folder / "ip.json").read_text())
+    if interface == "axis":
+        for number in range(2):
+            pins = ("s_axi_lite_aclk", "m_axi_mm2s_aclk", "m_axi_s2mm_aclk", "axi_resetn")
+            pins += ("S_AXI_LITE", "M_AXI_MM2S", "M_AXI_S2MM", "M_AXIS_MM2S", "S_AXIS_S2MM")
+            wanted |= {f"dma_{number}/{pin}" for pin in pins}
+        wanted |= {f"net/{port['name']}" for port in description["ports"]}
+    if interface == "memory":
+        wanted |= {f"net/m_axi_gmem_{port['name']}" for port in description["ports"]}
+    masters = 0 if interface == "axi-lite" else 4
+    noc = [pin for pin in ends_of if pin.startswith("axi_noc_0/S")]
+    assert noc == [f"axi_noc_0/S{number:02}_AXI" for number in range(6, 6 + masters)]
+    assert wanted <= {*ends_of}
 
 
 def test_a_kernel_is_legal(written: Written) -> None:
@@ -97,7 +135,32 @@ def test_a_kernel_is_legal(written: Written) -> None:
 def test_what_is_illegal_is_found(
     script: str, found: str, replacement: str, said: str, written: Written
 ) -> None:
-    folder = written("pynq-z2", "axis", "Vitis")
+    refuses("pynq-z2", script, found, replacement, said, written)
+
+
+@pytest.mark.parametrize(
+    ("found", "replacement", "said"),
+    [
+        ("mc_type DDR", "mc_kind DDR", "xilinx.com:bd_rule:cips has no mc_kind"),
+        ("PS_USE_M_AXI_FPD", "PS_USE_M_AXI_FPT", "PS_PMC_CONFIG has no parameter"),
+        ("CONFIG.CATEGORY pl", "CONFIG.CATEGORY ps", "CATEGORY ps"),
+        ("read_bw 500 ", "", "CONNECTIONS MC_0"),
+        ("CONFIG.NUM_MI 3", "CONFIG.NUM_MI 2", "smartconnect has no pin M02_AXI"),
+        ("+ [llength $masters]", "+ 1", "axi_noc has no pin S07_AXI"),
+        ("net/ap_clk", "nets/ap_clk", "no cell of nets/ap_clk"),
+        ("axi_resetn", "aresetn", "axi_dma has no pin aresetn"),
+    ],
+)
+def test_what_is_illegal_on_a_versal_is_found(
+    found: str, replacement: str, said: str, written: Written
+) -> None:
+    refuses("vck190", "bitstream", found, replacement, said, written)
+
+
+def refuses(
+    board: str, script: str, found: str, replacement: str, said: str, written: Written
+) -> None:
+    folder = written(board, "axis", "Vitis")
     ends(folder, "Vitis", "tcl/hls.tcl")
     file = folder / "tcl" / f"{script}.tcl"
     text = file.read_text()
