@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from hwflow.cli.app import explore_app
-from hwflow.cli.options import BoardOption, JsonOption
+from hwflow.cli.options import (
+    BoardOption,
+    BoardsOption,
+    ClockOption,
+    IoOption,
+    JsonOption,
+    StrategyOption,
+    board_names,
+)
 
 RunOption = Annotated[Path, typer.Option("--run", "-r", help="Folder of the run.")]
 
@@ -81,6 +89,49 @@ def diff(
         return
     a, b = (point_of(front_of_board(r, board), n) for r, n in zip((one, two), numbers, strict=True))
     print_difference(a, b, json=json)
+
+
+@explore_app.command(epilog="Example: hwflow explore recost --run runs/digits --board arty-a7-100t")
+def recost(
+    *,
+    run: RunOption,
+    board: BoardsOption = None,
+    io_type: IoOption = None,
+    clock: ClockOption = None,
+    strategy: StrategyOption = None,
+    tool: Annotated[str | None, typer.Option("--tool", help="Version of the HLS tool.")] = None,
+    cost: Annotated[str, typer.Option("--cost", help="What counts, as for explore.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Price what was evaluated for another board, clock, strategy or tool; evaluates nothing.
+
+    The new fronts are kept with the run, under the name of the board and what else is different.
+    """
+    from hwflow.core.threads import one_thread
+
+    one_thread()
+    from hwflow.cli import terminal
+    from hwflow.cli.show.exploration import print_run
+    from hwflow.exploration.recosting import recost as priced
+
+    given = {"io_type": io_type, "clock_period_ns": clock, "strategy": strategy, "tool": tool}
+    with terminal.stage_progress(quiet=json) as progress:
+        found = priced(
+            run, boards=board_names(board), cost=board_names(cost), progress=progress,
+            target={name: value for name, value in given.items() if value is not None},
+        )  # fmt: skip
+    print_run(found, json=json)
+
+
+@explore_app.command(epilog="Example: hwflow explore sensitivity --run runs/digits")
+def sensitivity(run: RunOption, board: BoardOption = None, json: JsonOption = False) -> None:
+    """Show what each choice of bits loses alone, and what the next bits gain for their LUTs."""
+    from hwflow.cli.show.sensitivity import print_sensitivity
+    from hwflow.exploration.points import front_of_board
+    from hwflow.exploration.run import open_run
+
+    found = open_run(run)[1]
+    print_sensitivity(found.result, front_of_board(found, board), json=json)
 
 
 @explore_app.command(

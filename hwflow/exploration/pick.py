@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hwflow.core.config import Config
 from hwflow.core.data import Data
-from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.errors import CompileError
 from hwflow.exploration.checks import judged, priced_total
 from hwflow.exploration.costs import FIGURES
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.points import front_of_board, no_such
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import Run, open_run
+from hwflow.exploration.run import Run, changed, open_run, refuse_changed
 from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.compiler import compile as compile_model
@@ -125,18 +126,18 @@ def pick(
     """
     request, run = open_run(folder)
     front, point = chosen(run, choice)
-    _refuse_changed(request, run)
+    refuse_changed(request, run)
     progress("quantise", 0.0)
     explorer = Explorer.of(request)
     model = explorer.bench.quantized(explorer.space.bits(point["id"]))
     progress("quantise", 1.0)
-    design = compile_model(clone(model), config=request.config(front["board"]))
+    design = compile_model(clone(model), config=config_of(request, front))
     _refuse_difference(explorer, design, point)
     held = explorer.held_out
     data = Data(dict(held.inputs), held.labels, f"held-out samples of {Path(request.data).name}")
     verification = design.verify(data, cpp=cpp, progress=progress)
     if cpp and not verification.bit_exact:
-        raise CompileError([_changed("the C++, which has other bits than the simulation")])
+        raise CompileError([changed("the C++, which has other bits than the simulation")])
     written = design.write(out, verification)
     return Picked(
         design=design, model=model, point=point, front=front, verification=verification,
@@ -144,12 +145,10 @@ def pick(
     )  # fmt: skip
 
 
-def _refuse_changed(request: Request, run: Run) -> None:
-    """Refuse another model, other data or another arithmetic than the run's."""
-    kept = run.result["digests"]
-    other = [name for name, value in request.keys().items() if kept.get(name) != value]
-    if other:
-        raise CompileError([_changed(f"another {', another '.join(other)}")])
+def config_of(request: Request, front: Mapping[str, Any]) -> Config:
+    """Return the settings of the designs of a front; one that was priced later has its own."""
+    target = front.get("target", request.target)
+    return replace(request, target=target).config(front.get("profile", front["board"]))
 
 
 def _refuse_difference(explorer: Explorer, design: Design, point: Mapping[str, Any]) -> None:
@@ -157,16 +156,9 @@ def _refuse_difference(explorer: Explorer, design: Design, point: Mapping[str, A
     for samples, part in ((explorer.search, "search"), (explorer.held_out, "held_out")):
         right, agree = judged(design, samples).counts
         if (right, agree) != (point[part].get("right", -1), point[part]["agree"]):
-            raise CompileError([_changed(f"other answers on the {part} samples")])
+            raise CompileError([changed(f"other answers on the {part} samples")])
     total = priced_total(design)
     for name, (value, _, _) in point["cost"].items():
         found = getattr(total, name, None)
         if found is not None and abs(found.value - value) > 1e-9 * abs(value):
-            raise CompileError([_changed(f"{name}: {found.value:g} instead of {value:g}")])
-
-
-def _changed(found: str) -> Diagnostic:
-    return Diagnostic(
-        code="HW332", title="design that is not the one that was explored", found=found,
-        help="explore again in another folder: hwflow explore MODEL --data DATA --run DIR",
-    )  # fmt: skip
+            raise CompileError([changed(f"{name}: {found.value:g} instead of {value:g}")])

@@ -24,6 +24,9 @@ from hwflow.exploration.store import Store, open_store
 FRONT, PAGE, PICTURE = "front.json", "front.html", "front.svg"
 """What the folder of a run holds beside its database: the front, and its pictures."""
 
+RECOSTED = "recosted"
+"""Folder of the fronts that were priced after the exploration, in the folder of the run."""
+
 SECONDS = 120.0
 """Longest exhaustive exploration that is begun without being asked for."""
 
@@ -142,7 +145,38 @@ def open_run(folder: Path) -> tuple[Request, Run]:
     path = folder / FRONT
     if "request" not in kept or not path.is_file():
         raise CompileError([_unfinished(folder)])
-    return Request.from_json(kept["request"]), Run(folder, json.loads(path.read_text()))
+    result = with_recosted(folder, json.loads(path.read_text()))
+    return Request.from_json(kept["request"]), Run(folder, result)
+
+
+def with_recosted(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the fronts that were priced later, of the same evaluations."""
+    fronts = {front["board"]: front for front in result["fronts"]}
+    for path in sorted((folder / RECOSTED).glob("*.json")):
+        kept = json.loads(path.read_text())
+        if all(kept[key] == result[key] for key in ("digests", "evaluated")):
+            fronts[kept["front"]["board"]] = kept["front"]
+    return {**result, "fronts": list(fronts.values())}
+
+
+def refuse_changed(request: Request, run: Run) -> None:
+    """Refuse another model, other data or another arithmetic than the run's.
+
+    Raises:
+        CompileError: HW332, they are not what they were.
+    """
+    kept = run.result["digests"]
+    other = [name for name, value in request.keys().items() if kept.get(name) != value]
+    if other:
+        raise CompileError([changed(f"another {', another '.join(other)}")])
+
+
+def changed(found: str) -> Diagnostic:
+    """Return what is said where something is not what was explored."""
+    return Diagnostic(
+        code="HW332", title="design that is not the one that was explored", found=found,
+        help="explore again in another folder: hwflow explore MODEL --data DATA --run DIR",
+    )  # fmt: skip
 
 
 def _other_run(folder: Path, other: list[str]) -> Diagnostic:

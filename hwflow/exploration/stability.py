@@ -93,7 +93,7 @@ class _Sums:
 
     def __init__(self, priced: Priced, numbers: Numbers) -> None:
         self._stages = [
-            (np.array([_ends(kind) for kind in kinds]), inverse)
+            (np.array([_ends(kind) for kind in kinds], np.float64), inverse)
             for kinds, inverse in priced.costs.kinds(numbers)
         ]
 

@@ -67,6 +67,8 @@ COMMANDS = {
     "explore show": ["explore", "show", "--run", "run"],
     "explore diff": ["explore", "diff", "--run", "run", "--other", "run"],
     "explore gate": ["explore", "gate", "--run", "run", "--baseline", "run/front.json"],
+    "explore recost": ["explore", "recost", "--run", "run", "--board", "zcu104"],
+    "explore sensitivity": ["explore", "sensitivity", "--run", "run"],
     "explore export": ["explore", "export", "--run", "run"],
     "pick": ["pick", "--run", "run", "-o", "picked", "--no-cpp"],
     "diff": ["diff", "manifest.json", "manifest.json"],
@@ -83,8 +85,8 @@ BLOCKS = {"package": "test_benches.py", "hil": "hil/test_hil.py"}
 
 
 WRITING = (
-    "build", "vectors", "ensemble", "convert", "quantize", "explore", "pick", "fit", "synth",
-    "report", "calibrate",
+    "build", "vectors", "ensemble", "convert", "quantize", "explore", "explore recost", "pick",
+    "fit", "synth", "report", "calibrate",
 )  # fmt: skip
 """Verbs that leave files."""
 
