@@ -3,8 +3,8 @@
 ``load`` reads a model, ``quantize`` makes one of a float model and ``explore`` finds its best bits;
 ``ensemble`` merges several models, ``convert`` writes one as QONNX, ``fit`` chooses settings,
 ``compile`` makes a ``Design``; a design can ``simulate``, ``verify``, ``estimate``, ``write`` and
-``report``; ``load_project`` opens one that was written. Heavy libraries are imported when they are
-needed.
+``report``; ``load_project`` opens one that was written, and ``weight_image`` makes weights of one
+for a block. Heavy libraries are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwflow.frontends.conversion import convert
     from hwflow.frontends.ensemble import ensemble
     from hwflow.frontends.quantization import quantize
+    from hwflow.package.reload.weights import weight_image
     from hwflow.project.compiler import compile  # noqa: A004 - the public name
     from hwflow.project.design import Design
     from hwflow.project.stored import load_project
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "load_project",
     "quantize",
+    "weight_image",
 ]
 
 _HOME = {
@@ -55,6 +57,7 @@ _HOME = {
     "load": "hwflow.frontends",
     "load_project": "hwflow.project.stored",
     "quantize": "hwflow.frontends.quantization",
+    "weight_image": "hwflow.package.reload.weights",
 }
 
 

@@ -1,4 +1,4 @@
-"""Verbs on IP blocks: package, hil."""
+"""Verbs on IP blocks: package, weights, hil."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def package(
     target: Annotated[
         KindOption, typer.Option(help="For Vivado's catalogue, or for v++ (Alveo).")
     ] = KindOption.ip,
+    reloadable: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYER,...|all", help="Layers whose weights can be written while it runs."
+        ),
+    ] = "",
     plugin: PluginOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -67,15 +73,52 @@ def package(
     """
     from hwflow.cli import terminal
     from hwflow.cli.show.package import print_package
-    from hwflow.package.block import Wishes
     from hwflow.package.packaging import package_project
+    from hwflow.package.wishes import Wishes
 
     width = None if data_width is WidthOption.auto else int(data_width)
     kernel = target is KindOption.vitis_kernel
-    wishes = Wishes(interface=interface.value, data_width=width, edge=edge.value, kernel=kernel)
+    wishes = Wishes(
+        interface=interface.value,
+        data_width=width,
+        edge=edge.value,
+        kernel=kernel,
+        reloadable=tuple(name for part in reloadable.split(",") if (name := part.strip())),
+    )
     with terminal.stage_progress(quiet=json) as progress:
         found = package_project(project, out, wishes, plugin or (), progress=progress)
     print_package(found, json=json)
+    raise typer.Exit(0 if found.outcome.passed else 1)
+
+
+@app.command(epilog="Example: hwflow weights ip/net build/retrained -o weights.bin")
+def weights(
+    block: Annotated[
+        Path, typer.Argument(help="Folder that package --reloadable wrote.", show_default=False)
+    ],
+    project: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder that build wrote: the network with other weights.", show_default=False
+        ),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The weight image.")],
+    plugin: PluginOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make an image of other weights for a block in hardware, without synthesis.
+
+    The block's C++ loads it and computes the build's vectors before it is written. Exit status: 0
+    when every bit agrees, 1 when not, 2 on errors in the input, or where the build does not fit.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.package import print_weights
+    from hwflow.package.reload.weights import weight_image
+
+    with terminal.stage_progress(quiet=json) as progress:
+        found = weight_image(block, project, out, plugin or (), progress=progress)
+    print_weights(found, json=json)
     raise typer.Exit(0 if found.outcome.passed else 1)
 
 

@@ -37,7 +37,7 @@ def _span(numbers: Rationals) -> str:
 def print_node(graph: Graph, node: Node) -> str:
     """Return one layer as text: name, operator, operands, settings, type."""
     parameters = ", ".join(
-        f"{name}={_value(value)}" for name, value in node.op.parameters().items()
+        f"{name}={print_value(value)}" for name, value in node.op.parameters().items()
     )
     operands = ", ".join(node.inputs)
     origin = f"  # {node.origin}" if node.origin and node.origin != node.name else ""
@@ -45,7 +45,8 @@ def print_node(graph: Graph, node: Node) -> str:
     return f"{node.name} = {call} : {graph.types[node.name]}{origin}"
 
 
-def _value(value: Any) -> str:
+def print_value(value: Any) -> str:
+    """Return a setting of a layer as text; arrays by shape, type and digest."""
     if isinstance(value, FixedArray):
         shape = "x".join(map(str, value.shape))
         digest = hashlib.sha256(value.raw.tobytes()).hexdigest()[:8]

@@ -15,6 +15,7 @@ from hwflow.core.machine import cores
 from hwflow.core.resources import templates_dir
 from hwflow.core.toolchain import Limits
 from hwflow.package.description import Description
+from hwflow.package.registers import WINDOW
 from hwflow.package.wrapper import rendered
 
 WORDS = 1_000_000
@@ -61,7 +62,11 @@ def bench_files(description: Description, names: Mapping[str, Any]) -> dict[str,
         **names,
         "registers_in_c": [r.name for r in registers],
         "call_arguments": ", ".join(
-            [*(f"{p}_" for p in ports), *(f"{'&' * (r.access == 'r')}{r.name}" for r in registers)]
+            [
+                *(f"{p}_" for p in ports),
+                *(f"{'&' * (r.access == 'r')}{r.name}" for r in registers),
+                *([WINDOW] if description.reload else []),
+            ]
         ),
         "frames_register": next((r.name for r in registers if r.name.startswith("frames")), ""),
     }
@@ -79,7 +84,12 @@ def benches_of(description: Description) -> tuple[str, ...]:
 
 
 def run_benches(
-    description: Description, files: Mapping[str, bytes], words: int, progress: Progress
+    description: Description,
+    files: Mapping[str, bytes],
+    words: int,
+    progress: Progress,
+    *,
+    only: str = "",
 ) -> Outcome:
     """Compile a block's benches in a folder of their own, and run them.
 
@@ -88,20 +98,22 @@ def run_benches(
         files: its files by path.
         words: how many go through its ports among stalling neighbours.
         progress: called as stages go on.
+        only: name of the bench to run; all of them where it is empty.
 
     Raises:
         ToolError: g++ is missing, or the C++ does not compile.
     """
+    benches = [only] if only else list(benches_of(description))
     with tempfile.TemporaryDirectory(prefix="hwflow-package-") as name:
         folder = Path(name)
         for path, content in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
         progress("compile benches", 0.0)
-        _compile(description, folder)
+        _compile(description, folder, benches)
         progress("compile benches", 1.0)
         outcomes = []
-        for bench in benches_of(description):
+        for bench in benches:
             progress(bench.replace("_", " "), 0.0)
             arguments = ["vectors", str(words)] if bench == "stalls" else ["vectors"]
             outcomes.append(_run(folder / bench, arguments, folder))
@@ -109,9 +121,8 @@ def run_benches(
     return Outcome(all(ok for ok, _ in outcomes), tuple(line for _, line in outcomes))
 
 
-def _compile(description: Description, folder: Path) -> None:
+def _compile(description: Description, folder: Path, benches: Sequence[str]) -> None:
     """Compile each file of C++ once, and link the benches; the network is in all of them."""
-    benches = benches_of(description)
     sources = {
         "network.o": f"hls/firmware/{description.name}.cpp",
         "block.o": f"hls/{description.top}.cpp",

@@ -21,10 +21,8 @@ from hwflow.package.description import (
     DESCRIPTION_FILE,
     SCHEMA,
     Description,
-    Edge,
     Figure,
     Figures,
-    Interface,
     Port,
     Target,
     Vectors,
@@ -33,37 +31,26 @@ from hwflow.package.drivers.files import driver_files
 from hwflow.package.page import page_files
 from hwflow.package.ports import block_ports
 from hwflow.package.reals import lanes_of, reals_of
-from hwflow.package.registers import control_window, windows
+from hwflow.package.registers import control_window, end_of, window, windows
+from hwflow.package.reload.code import FIRMWARE
+from hwflow.package.reload.form import WORD_BYTES, Reload
+from hwflow.package.reload.image import image_file
+from hwflow.package.reload.layers import Writable, make_writable
+from hwflow.package.reload.names import OWN_IMAGE, reload_files, reload_names
 from hwflow.package.scripts import script_files, tool_names
 from hwflow.package.untouched import open_untouched
 from hwflow.package.vectors import frame_bytes, mantissas
+from hwflow.package.wishes import Wishes, check_wishes
 from hwflow.package.wrapper import code_names, wrapper_files
 from hwflow.project.design import Design
+from hwflow.project.stored import StoredProject
 from hwflow.report.manifest.fields import cut
 
 VERSION = "1.0"
 """Version of the IP in Vivado's catalogue."""
 
-FIRMWARE = "firmware/"
 MOST_AXI_LITE_BYTES = 64 * 1024
 """Largest control window: what Vivado's address editor gives a slave without being asked."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """How a block is to be.
-
-    Attributes:
-        interface: how frames come and go.
-        data_width: bits of a word; None for what suits the network and the board.
-        edge: what the lanes hold.
-        kernel: make a Vitis kernel.
-    """
-
-    interface: Interface = "axis"
-    data_width: int | None = None
-    edge: Edge = "raw"
-    kernel: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +85,28 @@ def make_block(
         plugins: operators that the project was made with, as for ``compile``.
 
     Raises:
-        CompileError: HW574, the project is not as hwflow wrote it; HW575 to HW579, it cannot be
+        CompileError: HW574, the project is not as hwflow wrote it; HW575 to HW582, it cannot be
             packaged as wished; and what opening a project finds.
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
-    _check_kernel(wishes)
+    check_wishes(wishes)
     stored = open_untouched(folder, plugins)
-    design = stored.design
+    writable = make_writable(stored.design, wishes.reloadable) if wishes.reloadable else None
+    return block_of(stored, wishes, writable)
+
+
+def block_of(stored: StoredProject, wishes: Wishes, writable: Writable | None = None) -> Block:
+    """Return the block of a project that is as hwflow wrote it.
+
+    Args:
+        stored: the project.
+        wishes: how the block is to be.
+        writable: its design with weights that can be written; None where all are constants.
+
+    Raises:
+        CompileError: HW575 to HW579, it cannot be packaged as wished.
+    """
+    design = writable.design if writable else stored.design
     ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
     values = mantissas(stored, ports)
     graph, graph_ports = design.graph, (*design.graph.inputs, *design.graph.outputs)
@@ -112,13 +114,13 @@ def make_block(
         f"vectors/{p.name}.bin": frame_bytes(lanes_of(graph, own, p, values[p.name]), p)
         for own, p in zip(graph_ports, ports, strict=True)
     }
-    hls = {
-        f"hls/{path}": content
-        for path, content in design.project.files.items()
-        if path.startswith(FIRMWARE)
-    }
+    sources = writable.files if writable else design.project.files
+    hls = {f"hls/{path}": text for path, text in sources.items() if path.startswith(FIRMWARE)}
     frames = len(next(iter(values.values())))
-    description = _described(design, wishes, ports, frames, files=hls | vectors)
+    description = _described(design, wishes, ports, frames, writable)
+    if writable and description.reload:
+        vectors[OWN_IMAGE] = image_file(description.design_id, writable.image)
+    description = description.model_copy(update={"files": _digests(hls | vectors)})
     pairs = _pairs(design, description.ports)
     reals = {
         p.name: reals_of(graph, own, p)
@@ -126,7 +128,9 @@ def make_block(
         if wishes.edge == "float32"
     }
     names = code_names(description, pairs, reals) | tool_names(description)
-    made = {f"hls/{path}": content for path, content in wrapper_files(description, names).items()}
+    names |= reload_names(description, names, writable)
+    code = wrapper_files(description, names) | reload_files(names)
+    made = {f"hls/{path}": content for path, content in code.items()}
     made |= bench_files(description, names)
     digests = description.files | _digests(made)
     whole = description.model_copy(update={"files": dict(sorted(digests.items()))})
@@ -135,35 +139,29 @@ def make_block(
     return Block(whole, {**hls, **vectors, **made, DESCRIPTION_FILE: whole.to_json().encode()})
 
 
-def _check_kernel(wishes: Wishes) -> None:
-    """Refuse kernels of Vitis that the host could not reach."""
-    if wishes.kernel and wishes.interface != "memory":
-        raise CompileError(
-            [
-                Diagnostic(
-                    code="HW578",
-                    title="a Vitis kernel takes its frames from memory",
-                    where="--target vitis-kernel",
-                    found=f"--interface {wishes.interface}",
-                    supported="memory",
-                    help="--interface memory",
-                )
-            ]
-        )
-
-
 def _pairs(design: Design, ports: tuple[Port, ...]) -> list[tuple[Port, HlsPort]]:
     inputs, outputs = hls_ports(design.graph, design.target, design.project.files)
     return list(zip(ports, (*inputs, *outputs), strict=True))
 
 
 def _described(
-    design: Design, wishes: Wishes, ports: tuple[Port, ...], frames: int, files: Mapping[str, bytes]
+    design: Design,
+    wishes: Wishes,
+    ports: tuple[Port, ...],
+    frames: int,
+    writable: Writable | None,
 ) -> Description:
-    identity = _identity(design, wishes, ports)
-    registers = control_window(wishes.interface, ports, identity, kernel=wishes.kernel)
+    reload = writable.reload if writable else None
+    identity = _identity(design, wishes, ports, reload)
+    registers = control_window(
+        wishes.interface, ports, identity, kernel=wishes.kernel, reload=reload is not None
+    )
+    end = end_of(registers)
+    if reload is not None:
+        address, end = window(end, reload.window_words * WORD_BYTES)
+        reload = reload.model_copy(update={"window_address": address})
     if wishes.interface == "axi-lite":
-        ports = windows(ports, registers)
+        ports = windows(ports, end)
         _check_window(design, ports)
     top = f"{design.graph.name}_ip"
     return Description(
@@ -183,14 +181,18 @@ def _described(
         ),
         project_sha256=design.project.digest,
         design_id=identity,
-        files=_digests(files),
+        files={},
+        reload=reload,
     )
 
 
-def _identity(design: Design, wishes: Wishes, ports: tuple[Port, ...]) -> int:
+def _identity(
+    design: Design, wishes: Wishes, ports: tuple[Port, ...], reload: Reload | None
+) -> int:
     """Return 32 bits that differ where a driver for another block would not do."""
     content = [design.project.digest, wishes.interface, wishes.edge]
     content += [port.model_dump_json() for port in ports]
+    content += [reload.model_dump_json()] if reload else []
     return int(hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8], 16)
 
 

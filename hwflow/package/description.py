@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from hwflow.report.manifest.fields import Count, FilePath, Line, Sha256
+from hwflow.package.reload.form import Reload
+from hwflow.report.manifest.fields import Count, FilePath, Line, Sha256, Strict
 
 SCHEMA: Final = "hwflow-ip/1"
 """Name and version of the form; the version grows when a field changes its meaning or goes."""
@@ -24,11 +23,7 @@ Interface = Literal["axis", "axi-lite", "memory"]
 Edge = Literal["raw", "float32"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Element(_Strict):
+class Element(Strict):
     """One element of a frame.
 
     Attributes:
@@ -50,7 +45,7 @@ class Element(_Strict):
     ]
 
 
-class Packing(_Strict):
+class Packing(Strict):
     """How a frame lies on the bus and in memory.
 
     Attributes:
@@ -68,7 +63,7 @@ class Packing(_Strict):
     stride_bytes: Count
 
 
-class Quantize(_Strict):
+class Quantize(Strict):
     """How real numbers become the mantissas of an input, where its type does not say it.
 
     ``mantissa = round(clamp(x / scale + zero_point, minimum, maximum)) - zero_point``, in exact
@@ -89,7 +84,7 @@ class Quantize(_Strict):
     zero_point: tuple[int, ...]
 
 
-class Port(_Strict):
+class Port(Strict):
     """An input or output.
 
     Attributes:
@@ -136,7 +131,7 @@ class Port(_Strict):
     address: Count | None = None
 
 
-class Register(_Strict):
+class Register(Strict):
     """A register of the control window, or an argument of a Vitis kernel.
 
     Attributes:
@@ -158,7 +153,7 @@ class Register(_Strict):
     meaning: Line
 
 
-class Figure(_Strict):
+class Figure(Strict):
     """An estimate with its interval."""
 
     value: float
@@ -166,7 +161,7 @@ class Figure(_Strict):
     high: float
 
 
-class Figures(_Strict):
+class Figures(Strict):
     """What the network takes; the wrapper around it is not in these figures.
 
     Attributes:
@@ -190,7 +185,7 @@ class Figures(_Strict):
     bram_18k: Figure
 
 
-class Vectors(_Strict):
+class Vectors(Strict):
     """Test vectors of a port: frames as a DMA carries them, one after another.
 
     Attributes:
@@ -204,7 +199,7 @@ class Vectors(_Strict):
     frames: Count
 
 
-class Target(_Strict):
+class Target(Strict):
     """What the block is made for.
 
     Attributes:
@@ -226,7 +221,7 @@ class Target(_Strict):
     kind: Literal["ip", "vitis-kernel"]
 
 
-class Description(_Strict):
+class Description(Strict):
     """A packaged block.
 
     Attributes:
@@ -246,6 +241,7 @@ class Description(_Strict):
         design_id: what the register ``design`` holds: the first 32 bits of a digest over project,
             ports and interface.
         files: SHA-256 of the files that are compiled or compared, by path.
+        reload: weights that are written while the block runs; None where all are constants.
     """
 
     form: Literal["hwflow-ip/1"]
@@ -263,6 +259,7 @@ class Description(_Strict):
     project_sha256: Sha256
     design_id: Count
     files: dict[FilePath, Sha256]
+    reload: Reload | None = None
 
     def to_json(self) -> str:
         """Return the content of ``ip.json``."""

@@ -10,7 +10,8 @@ from types import ModuleType
 from hwflow.codegen.project import check_folder
 from hwflow.ir.op import Op
 from hwflow.package.benches import WORDS, Outcome, Progress, run_benches
-from hwflow.package.block import Block, Wishes, make_block
+from hwflow.package.block import Block, make_block
+from hwflow.package.wishes import Wishes
 
 
 @dataclass(frozen=True, eq=False)

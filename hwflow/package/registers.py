@@ -33,8 +33,26 @@ class _Wanted:
     value: int | None = None
 
 
+RELOAD = (
+    _Wanted(name="load_words", meaning="words in the window, 0 to begin a load", access="rw"),
+    _Wanted(name="load_digest", meaning="digest that the weights are to have", access="rw"),
+    _Wanted(name="load", meaning="number of the step to take, 1 above loaded", access="rw"),
+    _Wanted(name="loaded", meaning="number of the last step taken, 0 after a reset"),
+    _Wanted(name="weights", meaning="digest of the weights in use; 0 while they are not whole"),
+)
+"""Registers of blocks whose weights can be written."""
+
+WINDOW = "load_window"
+"""Name of the window for the words of a weight image."""
+
+
 def control_window(
-    interface: str, ports: Sequence[Port], design_id: int, *, kernel: bool
+    interface: str,
+    ports: Sequence[Port],
+    design_id: int,
+    *,
+    kernel: bool = False,
+    reload: bool = False,
 ) -> tuple[Register, ...]:
     """Return the registers of a block.
 
@@ -43,11 +61,13 @@ def control_window(
         ports: the block's ports.
         design_id: what the register ``design`` holds.
         kernel: it is a Vitis kernel, which has nothing to read.
+        reload: weights can be written.
     """
     taken = {port.name for port in ports}
     registers: list[Register] = []
     address = FIRST
-    for wanted in _wanted(interface, ports, design_id, kernel=kernel):
+    wishes = [*_wanted(interface, ports, design_id, kernel=kernel), *(RELOAD if reload else ())]
+    for wanted in wishes:
         name = wanted.name
         while name in taken and wanted.port != name:
             name += "_2"
@@ -69,21 +89,35 @@ def control_window(
     return tuple(registers)
 
 
-def windows(ports: Sequence[Port], registers: Sequence[Register]) -> tuple[Port, ...]:
+def windows(ports: Sequence[Port], begin: int) -> tuple[Port, ...]:
     """Return the ports of ``axi-lite`` with addresses of frames, each aligned to its size.
 
     Args:
         ports: the block's ports.
-        registers: what stands before them.
+        begin: the first address that is free.
     """
-    end = max(r.address for r in registers) + SPACE
     placed = []
     for port in ports:
-        size = 1 << (port.packing.stride_bytes - 1).bit_length()
-        address = -(-end // size) * size
+        address, begin = window(begin, port.packing.stride_bytes)
         placed.append(port.model_copy(update={"address": address}))
-        end = address + size
     return tuple(placed)
+
+
+def window(begin: int, size: int) -> tuple[int, int]:
+    """Return address and end of a window, aligned to its size as HLS does.
+
+    Args:
+        begin: the first address that is free.
+        size: bytes.
+    """
+    room = 1 << (size - 1).bit_length()
+    address = -(-begin // room) * room
+    return address, address + room
+
+
+def end_of(registers: Sequence[Register]) -> int:
+    """Return the first address behind registers."""
+    return max(r.address for r in registers) + SPACE
 
 
 def _wanted(

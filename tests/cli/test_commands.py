@@ -80,7 +80,11 @@ COMMANDS = {
     "doctor": ["doctor"],
 }  # fmt: skip
 
-BLOCKS = {"package": "test_benches.py", "hil": "hil/test_hil.py"}
+BLOCKS = {
+    "package": "test_benches.py",
+    "weights": "reload/test_loads.py",
+    "hil": "hil/test_hil.py",
+}
 """Verbs on blocks, which need long benches and boards: where they are tried, below package/."""
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from hwflow.package import packaging
 from hwflow.package.benches import run_benches
-from hwflow.package.block import Block, Wishes, make_block
+from hwflow.package.block import Block, make_block
+from hwflow.package.wishes import Wishes
 from tests.cli.command import hwflow
 from tests.package.builds import build, two_ports, wide
 

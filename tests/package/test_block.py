@@ -14,8 +14,9 @@ import pytest
 
 from hwflow.core.errors import CompileError
 from hwflow.package import block, description
-from hwflow.package.block import Block, Wishes, make_block
+from hwflow.package.block import Block, make_block
 from hwflow.package.description import Description, Port
+from hwflow.package.wishes import Wishes
 from tests.cli.command import dense
 from tests.cli.command import hwflow as command
 from tests.package.builds import EXAMPLES, build, two_ports, wide

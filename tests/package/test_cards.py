@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build, two_ports
 from tests.package.tcl.test_options import STUBS
 from tests.package.test_scripts import tclsh

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from hwflow.package.block import Wishes
+from hwflow.package.wishes import Wishes
 from tests.package.builds import EXAMPLES
 from tests.package.drivers.boards import (
     Board,

@@ -5,7 +5,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build, two_ports
 
 HOSTILE = (

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hwflow.core.errors import CompileError
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.package import reals
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
 from hwflow.package.reals import float_of, key_of, thresholds
+from hwflow.package.wishes import Wishes
 from tests.package.builds import EXAMPLES, build, two_ports, wide
 from tests.package.test_benches import passes
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hwflow.core.errors import CompileError
-from hwflow.package.block import Block, Wishes, make_block
+from hwflow.package.block import Block, make_block
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build, two_ports
 
 STUBS = """

@@ -1,4 +1,4 @@
-"""What ``hwflow package`` prints."""
+"""What ``hwflow package`` and ``hwflow weights`` print."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hwflow.cli.terminal.text import escape
 if TYPE_CHECKING:
     from hwflow.package.description import Port
     from hwflow.package.packaging import Packaged
+    from hwflow.package.reload.form import Reload
+    from hwflow.package.reload.weights import WeightImage
 
 
 def print_package(found: Packaged, *, json: bool) -> None:
@@ -28,6 +30,8 @@ def print_package(found: Packaged, *, json: bool) -> None:
         return
     for port in description.ports:
         console.print(escape(f"{port.direction:<9} {_port(port)}"), soft_wrap=True)
+    if description.reload is not None:
+        console.print(escape(_reload(description.reload)), soft_wrap=True)
     for line in outcome.lines:
         console.print(escape(f"bench     {line}"), soft_wrap=True)
     if not outcome.passed:
@@ -50,3 +54,38 @@ def _port(port: Port) -> str:
         f"{port.name}: {port.elements:,} x {element.numpy} ({element.type}), "
         f"{packing.lanes} in a word of {packing.data_width} bits, {packing.words:,} words a frame"
     )
+
+
+def _reload(reload: Reload) -> str:
+    extra = reload.extra
+    return (
+        f"weights   of {', '.join(reload.layers)} can be written: {reload.image_words:,} words; "
+        f"estimated {extra.register_bits:,} flip-flops for them, {extra.multipliers:,} multipliers "
+        f"({extra.lut:,} LUT) in the place of constant ones, {extra.bram_18k} BRAM18"
+    )
+
+
+def print_weights(found: WeightImage, *, json: bool) -> None:
+    """Print what a weight image holds, and what the block's bench found."""
+    outcome, reload = found.outcome, found.description.reload
+    assert reload is not None, "a block without weights has no image"
+    if json:
+        print_json(
+            {
+                "image": str(found.path) if outcome.passed else None,
+                "passed": outcome.passed,
+                "benches": list(outcome.lines),
+                "design_id": found.description.design_id,
+                "digest": found.digest,
+                "bytes": len(found.content),
+                "layers": list(reload.layers),
+            }
+        )
+        return
+    for line in outcome.lines:
+        console.print(escape(f"bench     {line}"), soft_wrap=True)
+    if not outcome.passed:
+        console.print("the block does not compute this build; nothing was written")
+        return
+    image = f"{found.path}, {len(found.content):,} bytes, digest {found.digest:#010x}"
+    console.print(escape(f"image     {image}"), soft_wrap=True)

@@ -10,6 +10,7 @@ from hwflow.codegen.hls.settings import hls4ml_settings
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
 from hwflow.package.description import Description, Port
+from hwflow.package.reload.form import WORD_BYTES
 from hwflow.package.wrapper import SIDE_CHANNELS
 from hwflow.project.design import Design
 
@@ -69,6 +70,8 @@ def _window_bytes(description: Description) -> int:
     """Return where the control window ends."""
     ends = [r.address + SPACE for r in description.registers]
     ends += [(p.address or 0) + p.packing.stride_bytes for p in description.ports]
+    reload = description.reload
+    ends += [reload.window_address + reload.window_words * WORD_BYTES] if reload else []
     return max(ends)
 
 

@@ -18,7 +18,7 @@ FOLDER = "drivers"
 C = ("c/hwflow_ip.h", "c/hwflow_ip.c", "c/hwflow_numbers.c")
 """Files of C that are the same for all blocks."""
 
-BUS = ("c/hwflow_mmio.c", "c/hwflow_linux.h", "c/hwflow_linux.c")
+BUS = ("c/hwflow_weights.c", "c/hwflow_mmio.c", "c/hwflow_linux.h", "c/hwflow_linux.c")
 """How the C driver reaches a block, bare metal and under Linux."""
 
 XRT = (

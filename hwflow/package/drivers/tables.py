@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from hwflow.package.description import Description, Port, Quantize, Register
+from hwflow.package.registers import RELOAD, WINDOW
 
 INTERFACES = {"axis": "AXIS", "axi-lite": "AXI_LITE", "memory": "MEMORY"}
 """Interfaces by their names in C."""
 
-FIXED_REGISTERS = ("magic", "version", "design", "batch", "frames")
+FIXED_REGISTERS = (
+    "magic", "version", "design", "batch", "frames", *(wanted.name for wanted in RELOAD)
+)  # fmt: skip
 """Registers that are about no port."""
 
 
@@ -34,7 +37,14 @@ def block_tables(description: Description) -> dict[str, Any]:
         "outputs": [p for p in ports if p["direction"] == "output"],
         "arguments": arguments,
         "constants": [r for r in arguments if r.value is not None],
-        "call": ", ".join([*_given(description), *(_argument(r) for r in arguments)]),
+        "call": ", ".join(
+            [
+                *_given(description),
+                *(_argument(r) for r in arguments),
+                *([f"{WINDOW}_"] if description.reload else []),
+            ]
+        ),
+        "reload": description.reload,
         "registers": {name: _fixed(description.registers, name) for name in FIXED_REGISTERS},
         "argument_addresses": ", ".join(f"{r.address:#x}" for r in description.registers),
         "word_bytes": description.ports[0].packing.data_width // 8,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
 from hwflow.package.description import Description
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build, two_ports
 
 Blocks = Callable[[str, str], tuple[Path, Description]]

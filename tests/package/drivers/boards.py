@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
 from hwflow.package.description import Description
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build
 
 C_FLAGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion")
@@ -103,7 +104,7 @@ class CBlock(ctypes.Structure):
 def c_driver(found: Packaged, place: Path) -> ctypes.CDLL:
     """Compile the C driver of a block to a library."""
     top = found.description.top
-    parts = ("ip", "numbers", "mmio", "linux")
+    parts = ("ip", "numbers", "weights", "mmio", "linux")
     sources = [f"c/{top}_driver.c", *(f"c/hwflow_{part}.c" for part in parts)]
     out = place / f"{top}_driver.so"
     done = run(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow.package.block import Wishes
+from hwflow.package.wishes import Wishes
 from tests.package.builds import EXAMPLES, two_ports, wide
 from tests.package.drivers.boards import (
     Board,

@@ -3,7 +3,8 @@
 import ast
 from pathlib import Path
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build
 
 

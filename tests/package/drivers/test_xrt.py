@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwflow.package.block import Wishes
+from hwflow.package.wishes import Wishes
 from tests.package.builds import two_ports
 from tests.package.drivers.boards import Packaged, packaged, real, run
 

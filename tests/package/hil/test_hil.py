@@ -19,9 +19,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hwflow.core.errors import CompileError, ToolError
-from hwflow.package.block import Wishes
 from hwflow.package.hil.protocol import RESULT, Message, SocketStream, receive
 from hwflow.package.hil.run import BoardRun, run_on_board
+from hwflow.package.wishes import Wishes
 from tests.cli.command import hwflow
 from tests.package.builds import wide
 from tests.package.drivers.boards import Packaged, packaged

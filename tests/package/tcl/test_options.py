@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hwflow.package.block import Wishes, make_block
+from hwflow.package.block import make_block
+from hwflow.package.wishes import Wishes
 from tests.package.builds import build, two_ports
 
 STUBS = Path(__file__).with_name("stubs.tcl")

@@ -191,6 +191,17 @@ static hwflow_status run_registers(const hwflow_bus *bus, const hwflow_block *bl
     return status;
 }
 
+uint32_t hwflow_weights(const hwflow_bus *bus, const hwflow_block *block)
+{
+    return get(bus, bus->block, block->weights);
+}
+
+/* Whether the weights are whole; constants always are. */
+static bool has_weights(const hwflow_bus *bus, const hwflow_block *block)
+{
+    return (block->image_words == 0U) || (hwflow_weights(bus, block) != 0U);
+}
+
 hwflow_status hwflow_run(const hwflow_bus *bus, const hwflow_block *block, uint8_t *const *memory,
                          uint32_t frames)
 {
@@ -201,8 +212,9 @@ hwflow_status hwflow_run(const hwflow_bus *bus, const hwflow_block *block, uint8
     for (uint32_t p = 0U; (p < block->inputs) && (bus->flush != NULL); p++) {
         bus->flush(bus->context, memory[p], frames * block->ports[p].stride_bytes);
     }
-    if (block->interface == HWFLOW_AXIS) {
-        status = run_stream(bus, block, memory, frames);
+    if (block->interface == HWFLOW_AXIS) { /* frames would wait in the block */
+        status = has_weights(bus, block) ? run_stream(bus, block, memory, frames)
+                                         : HWFLOW_NO_WEIGHTS;
     } else if (block->interface == HWFLOW_MEMORY) {
         status = run_memory(bus, block, memory, frames);
     } else {
@@ -217,6 +229,9 @@ hwflow_status hwflow_run(const hwflow_bus *bus, const hwflow_block *block, uint8
     }
     if ((status == HWFLOW_OK) && (block->interface != HWFLOW_AXIS)) {
         status = hwflow_identify(bus, block);
+    }
+    if ((status == HWFLOW_OK) && !has_weights(bus, block)) {
+        status = HWFLOW_NO_WEIGHTS;
     }
     return status;
 }
@@ -233,6 +248,9 @@ const char *hwflow_text(hwflow_status status)
         "the block counted a packet of a wrong length",
         "a DMA stopped with an error, or fewer bytes came than were to come",
         "no result in time",
+        "the weight image is cut off, damaged or of another version",
+        "the weight image is for another block",
+        "the weights in the block are not whole: load an image",
     };
     return ((uint32_t)status < (sizeof TEXTS / sizeof TEXTS[0])) ? TEXTS[status] : "unknown status";
 }

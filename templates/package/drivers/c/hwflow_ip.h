@@ -19,7 +19,10 @@ typedef enum {
     HWFLOW_NOT_FINITE,    /* a number is NaN or infinite */
     HWFLOW_WRONG_FRAME,   /* the block counted a packet of a wrong length */
     HWFLOW_DMA_ERROR,     /* a DMA stopped with an error, or fewer bytes came than were to come */
-    HWFLOW_TIMEOUT        /* no result within the polls of the bus */
+    HWFLOW_TIMEOUT,       /* no result within the polls of the bus */
+    HWFLOW_BAD_IMAGE,     /* a weight image that is cut off, damaged or of another version */
+    HWFLOW_OTHER_IMAGE,   /* a weight image of another block */
+    HWFLOW_NO_WEIGHTS     /* the weights in the block are not whole: load an image */
 } hwflow_status;
 
 /* Rounding: of ap_fixed where a number is assigned to a type, of QONNX where it is quantised. */
@@ -79,6 +82,14 @@ typedef struct {
     uint32_t design;
     uint32_t batch;   /* axis */
     uint32_t frames;  /* memory */
+    uint32_t image_words;  /* of a weight image; 0 where all weights are constants */
+    uint32_t window;       /* address of the window for these words, and how many it holds */
+    uint32_t window_words;
+    uint32_t load_words;
+    uint32_t load_digest;
+    uint32_t load;
+    uint32_t loaded;
+    uint32_t weights;
 } hwflow_block;
 
 /* How a block is reached. `dmas` has the base address of the AXI DMA of each port, in direct
@@ -110,6 +121,16 @@ hwflow_status hwflow_identify(const hwflow_bus *bus, const hwflow_block *block);
  * frames one after another; reachable by a DMA and aligned to words. */
 hwflow_status hwflow_run(const hwflow_bus *bus, const hwflow_block *block, uint8_t *const *memory,
                          uint32_t frames);
+
+/* Give a block other weights: an image that `hwflow weights` wrote for it, of `size` bytes. Frames
+ * that are sent meanwhile wait; none is computed before all weights are there and have the digest of
+ * the image. */
+hwflow_status hwflow_load(const hwflow_bus *bus, const hwflow_block *block, const uint8_t *image,
+                          uint32_t size);
+
+/* The digest of the weights in a block; 0 where they are not whole, or with AXI4-Lite or memory before
+ * the first start. */
+uint32_t hwflow_weights(const hwflow_bus *bus, const hwflow_block *block);
 
 /* Real numbers to a frame: `values` lie as the model has them. */
 hwflow_status hwflow_put(const hwflow_port *port, const float *values, uint8_t *frame);

@@ -11,6 +11,7 @@ import numpy as np
 
 from hwflow_ip.description import Description, Port
 from hwflow_ip.numbers import frames_of, values_of
+from hwflow_ip.weights import WeightsError, read_image
 
 CONTROL = 0x00
 """Register of HLS: start, done, idle, ready and auto-restart (AMD UG1399, S_AXILITE)."""
@@ -109,6 +110,54 @@ class Block:
                     f"{value:#010x}; {_WHY[name]}"
                 )
 
+    @property
+    def weights(self) -> int:
+        """The digest of the weights in the block; 0 where they are not whole.
+
+        Raises:
+            KeyError: they are constants.
+        """
+        return int(self._backend.read(self.description.register("weights")))
+
+    def load_weights(self, image: Any) -> None:
+        """Give the block other weights; no frame is computed before they are whole.
+
+        Args:
+            image: what ``hwflow weights`` wrote for this block: a file, or the bytes in it.
+
+        Raises:
+            OSError: the file cannot be read.
+            WeightsError: the image is damaged or for another block, and the block is as it was; or
+                what came to it has another digest, and it computes nothing until it is loaded.
+            TransferError: the block takes no step in time.
+        """
+        digest, words = read_image(image, self.description)
+        window = self.description.reload["window_address"]
+        room = self.description.reload["window_words"]
+        self._backend.write(self.description.register("load_digest"), digest)
+        self._take_step(0)
+        for first in range(0, len(words), room):
+            part = words[first : first + room].tolist()
+            for number, word in enumerate(part):
+                self._backend.write(window + 4 * number, word)
+            self._take_step(len(part))
+        self.identify()
+        if self.weights != digest:
+            raise WeightsError(f"the block has weights {self.weights:#010x}, not {digest:#010x}")
+
+    def _take_step(self, words: int) -> None:
+        """Let the block take words from its window; none for the begin of a load."""
+        write, loaded = self._backend.write, self.description.register("loaded")
+        step = (self._backend.read(loaded) + 1) & 0xFFFFFFFF
+        write(self.description.register("load_words"), words)
+        write(self.description.register("load"), step)
+        if self.description.interface != "axis":
+            self._start()
+        end = time.monotonic() + self._timeout
+        while self._backend.read(loaded) != step:
+            if time.monotonic() > end:
+                raise TransferError(f"weights were not taken within {self._timeout:g} s")
+
     def errors(self) -> dict[str, int]:
         """Return how many packets of a wrong length came by each input since the reset."""
         if self.description.interface != "axis":
@@ -156,6 +205,7 @@ class Block:
             ValueError: shapes do not suit the inputs.
             FrameError: the block counted a wrong packet.
             TransferError: the frames did not come back.
+            WeightsError: the weights in the block are not whole.
         """
         count = _count(frames, self._inputs)
         came = {p.name: _empty(p, count) for p in self.description.outputs}
@@ -163,13 +213,24 @@ class Block:
         for number, first in enumerate(range(0, count, self._at_once)):
             last = min(first + self._at_once, count)
             part = {name: given[first:last] for name, given in frames.items()}
-            for name, got in self._run(part, last - first).items():
+            for name, got in self._computed(part, last - first).items():
                 came[name][first:last] = got
             if number % PACKETS == PACKETS - 1:
                 self._refuse_errors()
         self._refuse_errors()
         self.seconds, self.frames = time.perf_counter() - start, count
         return came
+
+    def _computed(self, frames: Mapping[str, Any], count: int) -> dict[str, Any]:
+        """Return what comes of frames, where the weights are whole.
+
+        A stream's frames would wait in the block; others tell of their weights after a start.
+        """
+        streams = self.description.interface == "axis"
+        came = {} if streams else self._run(frames, count)
+        if self.description.reload is not None and self.weights == 0:
+            raise WeightsError("the weights in the block are not whole: load an image")
+        return self._run(frames, count) if streams else came
 
     def _refuse_errors(self) -> None:
         for name, counted in self.errors().items():

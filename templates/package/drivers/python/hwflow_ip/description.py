@@ -56,6 +56,7 @@ class Description:
         design_id: what the register ``design`` holds.
         ports: inputs, then outputs.
         registers: what ``ip.json`` says of the registers.
+        reload: what it says of weights that can be written; None where all are constants.
     """
 
     top: str
@@ -63,6 +64,7 @@ class Description:
     design_id: int
     ports: tuple[Port, ...]
     registers: tuple[dict[str, Any], ...]
+    reload: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Description:
@@ -82,7 +84,7 @@ class Description:
         ports = [Port(p["name"], p["model_name"], p["direction"], p) for p in said["ports"]]
         return cls(
             said["top"], said["interface"], said["design_id"], tuple(ports),
-            tuple(said["registers"]),
+            tuple(said["registers"]), said.get("reload"),
         )  # fmt: skip
 
     @property

@@ -40,6 +40,7 @@ from hwflow_ip.protocol import (
     SocketStream,
     receive,
 )
+from hwflow_ip.weights import WeightsError
 
 PATIENCE = 1e6
 """Seconds that a server waits for a question before it waits again."""
@@ -53,7 +54,7 @@ def answer(block: Block, asked: Message) -> Message:
         if asked.kind == RUN:
             return Message(RESULT, asked.number, run(block, asked.payload))
         raise ValueError(f"a message of kind {asked.kind}")
-    except (BlockError, TransferError, ValueError, OSError) as error:
+    except (BlockError, TransferError, WeightsError, ValueError, OSError) as error:
         said = {"error": type(error).__name__, "text": str(error)}
         return Message(FAILED, asked.number, json.dumps(said).encode())
 
@@ -109,6 +110,8 @@ def serve_tcp(block: Block, host: str, port: int) -> None:
 def check(block: Block, folder: Path) -> str:
     """Run the test vectors of a block; return what differs, or nothing."""
     ports = block.description.ports
+    if block.description.reload is not None:
+        block.load_weights(folder / "vectors" / "weights.bin")
     frames = {
         p.name: np.fromfile(folder / "vectors" / f"{p.name}.bin", np.uint8).reshape(
             -1, p.stride_bytes
@@ -176,7 +179,9 @@ def main(arguments: list[str] | None = None) -> int:
             serve(block, SerialStream(serial.Serial(options.serial, options.baud)))
         else:
             serve_tcp(block, options.host, options.port)
-    except (BlockError, TransferError, ValueError, LookupError, OSError) as error:
+    except (
+        BlockError, TransferError, WeightsError, ValueError, LookupError, OSError,
+    ) as error:  # fmt: skip
         tell(f"FAIL: {error}")
         return 1
     except KeyboardInterrupt:
