@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
-from hwflow.exploration.run import Run
+
+if TYPE_CHECKING:
+    from hwflow.exploration.run import Run
 
 Plain = Mapping[str, Any]
 

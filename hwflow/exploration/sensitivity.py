@@ -14,13 +14,13 @@ from hwflow.exploration.tree import Tree
 def sensitivity_of(explorer: Explorer) -> dict[str, Any]:
     """Return what each option of each variable loses with all others at their most bits.
 
-    The loss is the mean Kullback-Leibler divergence of the classes' probabilities from the float
-    model's, on the search samples, in nats.
+    The loss is the mean Kullback-Leibler divergence of the classes' probabilities from those of the
+    model that is the reference, on the search samples, in nats.
     """
     losses = single_losses(explorer.space, explorer.tree(explorer.search))
     names = [variable.name for variable in explorer.space.variables]
     return {
-        "loss": "mean Kullback-Leibler divergence from the float model, nats",
+        "loss": f"mean Kullback-Leibler divergence from the {explorer.bench.kind} model, nats",
         "losses": {name: row.tolist() for name, row in zip(names, losses, strict=True)},
     }
 
@@ -36,7 +36,7 @@ def next_bits(explorer: Explorer, priced: Priced, number: int, tree: Tree) -> li
 
     Returns:
         For each variable that has more bits to choose: ``variable``, bits ``from`` and ``to``,
-        ``gain`` in nats of the divergence from the float model, and post-synthesis ``lut``.
+        ``gain`` in nats of the divergence from the reference, and post-synthesis ``lut``.
     """
     space = explorer.space
     digits = space.digits(number)

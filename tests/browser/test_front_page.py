@@ -123,6 +123,7 @@ def test_the_knee_is_chosen_first_and_a_click_chooses(opened: Opened) -> None:
     text = page.locator("#facts").inner_text()
     assert f"{100 * found['held_out']['accuracy']:.1f} %" in text
     assert f"{found['cost']['lut_synth'][0]:,.0f}" in text
+    expect(page.locator("#details")).to_contain_text("in 63 % of 1,000 draws")
     bits = page.locator(".bits-table tr").evaluate_all(
         "rows => rows.map(r => r.cells[1].innerText)"
     )
@@ -239,8 +240,10 @@ def test_axes_can_be_chosen(opened: Opened) -> None:
     page = opened(to_html(result()))
     names = page.locator("#x-figure option").evaluate_all("o => o.map(x => x.value)")
     assert names[:2] == ["share", "lut_synth"]
+    page.get_by_label("cost intervals").check()
     for name in names:
         page.select_option("#x-figure", name)
+        assert page.locator(".interval").count() == 12
         assert page.locator(".point:visible").count() == 6
     page.select_option("#x-figure", "lut_synth")
     before = point(page, "0:3").bounding_box()
@@ -248,8 +251,23 @@ def test_axes_can_be_chosen(opened: Opened) -> None:
     assert point(page, "0:3").bounding_box() != before
     page.select_option("#x-figure", "dsp")
     expect(page.get_by_label("logarithmic")).to_be_disabled()
+    page.get_by_label("cost intervals").uncheck()
     page.select_option("#y-figure", "search")
     assert page.locator(".interval").count() == 0
+
+
+def test_a_figure_that_one_board_lacks_is_left_out_there(opened: Opened) -> None:
+    made = result()
+    for found in made["fronts"][1]["points"]:
+        found["cost"]["energy_uj"] = [2.0 + found["id"], 1.0, 9.0]
+    page = opened(to_html(made))
+    page.select_option("#x-figure", "energy_uj")
+    assert page.locator(".point:visible").count() == 0
+    page.get_by_role("radio", name="all boards").check()
+    assert page.locator(".point:visible").count() == 5
+    page.get_by_role("slider", name="Energy of one inference").focus()
+    page.keyboard.press("Home")
+    assert names_outside(page) == {f"1:{i}" for i in range(1, 5)}
 
 
 def test_points_stand_where_their_figures_are(opened: Opened) -> None:

@@ -17,6 +17,7 @@ def result(*, labelled: bool = True, certified: bool = True, name: str = "fc1") 
     found: dict[str, Any] = {
         "format": "hwflow exploration 1",
         "model": "nets/digits mlp.onnx",
+        "reference": "float",
         "digests": {"model": "0" * 64, "arithmetic": "1"},
         "certified": certified,
         "configurations": 6 if certified else 6000,
@@ -48,7 +49,7 @@ def _front(
         "board": board, "part": "xc7z020clg400-1", "clock_period_ns": 10.0,
         "io_type": "io_parallel", "cost": ["share"],
         "available": {"lut": luts, "lut_synth": luts, "dsp": 220.0},
-        "points": points, "knee": 2,
+        "stability": {"draws": 1000}, "points": points, "knee": 2,
         "next_bits": [
             {"variable": "fc2.w", "from": 2, "to": 4, "gain": 0.02, "lut": 100.0},
             {"variable": first, "from": 4, "to": 6, "gain": -0.001, "lut": 900.0},
@@ -82,4 +83,9 @@ def _point(
         "latency_ns": [10 * c for c in cycles], "ii": [1.0, 1.0, 1.0],
     }  # fmt: skip
     fits = "no" if lut > luts else "borderline" if 3 * lut > luts else "yes"
-    return {"id": rank, "bits": bits, **judged, "cost": cost, "share": lut / luts, "fits": fits}
+    share = [end / luts for end in cost["lut_synth"]]
+    use = {"lut": {"share": share}, "dsp": {"share": [0.0, 0.0, 0.0]}, "uram": {"share": None}}
+    return {
+        "id": rank, "bits": bits, **judged, "cost": cost, "board": use, "share": share[0],
+        "fits": fits, "stable": (1.0, 0.63, None)[rank % 3],
+    }  # fmt: skip

@@ -145,6 +145,27 @@ def test_tables_have_every_point() -> None:
         assert row.endswith(f"<td>{'' if point['like'] is None else point['like']}</td>")
 
 
+def test_energy_is_not_known_of_all_boards() -> None:
+    made = result()
+    for point in made["fronts"][1]["points"]:
+        point["cost"]["energy_uj"] = [2.0, 1.0, 3.0]
+    found = figures.figures_of(made)
+    (energy,) = (f for f in found if f.name == "energy_uj")
+    assert [math.isnan(figures.ends(f["points"][0], energy)[0]) for f in made["fronts"]] == [
+        True, False
+    ]  # fmt: skip
+    assert figures.with_ends(figures.ends(made["fronts"][0]["points"][0], energy)) == "not known"
+    made["fronts"][0]["cost"] = ["energy_uj"]
+    assert plot(made, made["fronts"][0], width=80, ascii_only=True) == []
+    assert to_svg(made).startswith(b"<?xml")
+
+
+def test_shares_have_the_ends_of_the_fullest_resource() -> None:
+    front = result()["fronts"][0]
+    low, high = (end / 53200.0 * 100 for end in (0.4 * 60000, 3 * 60000))
+    assert figures.ends(front["points"][0], figures.FIGURES[0])[1:] == pytest.approx((low, high))
+
+
 def test_older_runs_have_a_page_without_sensitivities() -> None:
     made = result()
     del made["sensitivity"]
@@ -292,9 +313,9 @@ def test_ticks_are_round() -> None:
 def test_figures_that_are_not_known_keep_their_name() -> None:
     made = result()
     for front in made["fronts"]:
-        front["cost"] = ["energy_uj"]
+        front["cost"] = ["carbon_g"]
         for point in front["points"]:
-            point["cost"]["energy_uj"] = [1.0, 0.5, 2.0]
-    assert figures.main_figure(made["fronts"][0]).label == "energy_uj"
-    assert "energy_uj" in [f["name"] for f in island(to_html(made))["figures"]]
+            point["cost"]["carbon_g"] = [1.0, 0.5, 2.0]
+    assert figures.main_figure(made["fronts"][0]).label == "carbon_g"
+    assert "carbon_g" in [f["name"] for f in island(to_html(made))["figures"]]
     assert to_svg(made).startswith(b"<?xml")

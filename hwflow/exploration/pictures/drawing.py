@@ -78,7 +78,7 @@ def _figure(result: Plain) -> Figure:
     for i, front in enumerate(fronts):
         _draw_front(figure.add_subplot(grid[divmod(i, columns)]), result, front, COLORS[i % 6])
     if heat is not None:
-        _draw_heat(figure.add_subplot(grid[rows, :]), heat)
+        _draw_heat(figure.add_subplot(grid[rows, :]), heat, figures.reference_of(result))
     figure.suptitle(f"{shown(result['model'], 60)}: {figures.certainty(result)}", fontsize=10)
     return figure
 
@@ -93,7 +93,12 @@ def shown(name: str, longest: int = LONGEST) -> str:
 def _draw_front(axes: Axes, result: Plain, front: Plain, color: str) -> None:
     """Draw points with intervals of held-out samples over the staircase of the search."""
     kind, figure = figures.kind_of(result), figures.main_figure(front)
+    axes.set_title(f"{shown(front['board'])}, {front['clock_period_ns']:g} ns")
+    axes.set_xlabel(figure.axis)
+    axes.set_ylabel(f"{kind} %")
     points = [p for p in front["points"] if np.isfinite(figures.ends(p, figure)[0])]
+    if not points:
+        return
     x = np.array([figures.ends(p, figure)[0] for p in points])
     y = np.array([100 * p["held_out"][kind] for p in points])
     low, high = np.array([p["held_out"][f"{kind}_interval"] for p in points]).T * 100
@@ -114,13 +119,10 @@ def _draw_front(axes: Axes, result: Plain, front: Plain, color: str) -> None:
         axes.annotate(f"knee, {front['knee']}", (x[knee], low[knee]), (0, -4), color=color,
                       textcoords="offset points", ha="center", va="top", weight="bold",
                       bbox=behind)  # fmt: skip
-    axes.set_title(f"{shown(front['board'])}, {front['clock_period_ns']:g} ns")
-    axes.set_xlabel(figure.axis)
-    axes.set_ylabel(f"{kind} %")
     axes.legend(loc="lower right", fontsize=7.5, frameon=False)
 
 
-def _draw_heat(axes: Axes, heat: HeatMap) -> None:
+def _draw_heat(axes: Axes, heat: HeatMap, reference: str) -> None:
     """Draw losses by variable and bits, written into the cells."""
     warmth = np.array(
         [[np.nan if c is None else c.warmth for c in cells] for _, cells in heat.rows]
@@ -136,4 +138,4 @@ def _draw_heat(axes: Axes, heat: HeatMap) -> None:
     axes.tick_params(length=0, labelcolor=INK)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    axes.set_title("Divergence from the float model of each choice alone, nats")
+    axes.set_title(f"Divergence from the {reference} of each choice alone, nats")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
+from hwflow.exploration import points
 from hwflow.verify.words import numbers
 
 Plain = Mapping[str, Any]
@@ -44,6 +46,7 @@ FIGURES = (
     _figure("dsp_synth", "DSP, post-synthesis", "DSP", main=True),
     _figure("bram_18k_synth", "BRAM 18k, post-synthesis", "BRAM 18k", main=True),
     _figure("latency_ns", "Latency, ns", "latency, ns", main=True),
+    _figure("energy_uj", "Energy of one inference, µJ", "energy, µJ", main=True),
     _figure("latency_cycles", "Latency, cycles", "latency, cycles"),
     _figure("ii", "II, cycles", "II", main=True),
     _figure("lut", "LUT, C synthesis", "LUT, csynth"),
@@ -55,9 +58,9 @@ FIGURES = (
 
 
 def figures_of(result: Plain) -> list[Figure]:
-    """Return the figures that every point of a result has."""
-    points = [point for front in result["fronts"] for point in front["points"]]
-    had = set.intersection(*(set(point["cost"]) for point in points)) | {"share"}
+    """Return the figures that points of a result have; energy is not known of all boards."""
+    costs = [point["cost"] for front in result["fronts"] for point in front["points"]]
+    had: set[str] = {"share"}.union(*costs)
     known = [figure for figure in FIGURES if figure.name in had]
     others = sorted(had - {figure.name for figure in FIGURES})
     return known + [_figure(name, name, name) for name in others]
@@ -70,17 +73,18 @@ def main_figure(front: Plain) -> Figure:
 
 
 def ends(point: Plain, figure: Figure) -> tuple[float, float, float]:
-    """Return value, low and high end of a figure; shares in per cent."""
-    if figure.name == "share":
-        return (100.0 * point["share"],) * 3
-    value, low, high = point["cost"][figure.name]
+    """Return value, low and high end of a figure, shares in per cent; no numbers if not known."""
+    if figure.name not in point["cost"] and figure.name != "share":
+        return nan, nan, nan
+    unit = 100.0 if figure.percent else 1.0
+    value, low, high = (unit * end for end in points.cost_of(point, figure.name))
     return value, low, high
 
 
-def staircase(points: Sequence[Plain], figure: Figure, kind: str) -> list[tuple[float, float]]:
+def staircase(front: Sequence[Plain], figure: Figure, kind: str) -> list[tuple[float, float]]:
     """Return where more cost buys a better result on the search samples: cost and per cent."""
     found: list[tuple[float, float]] = []
-    pairs = sorted((ends(p, figure)[0], -p["search"][kind]) for p in points)
+    pairs = sorted((ends(p, figure)[0], -p["search"][kind]) for p in front)
     for cost, negated in pairs:
         if not found or -100 * negated > found[-1][1]:
             found.append((cost, -100 * negated))
@@ -89,7 +93,12 @@ def staircase(points: Sequence[Plain], figure: Figure, kind: str) -> list[tuple[
 
 def kind_of(result: Plain) -> str:
     """Return what points are judged by: ``accuracy``, or ``agreement`` without labels."""
-    return "accuracy" if "accuracy" in result["fronts"][0]["points"][0]["search"] else "agreement"
+    return points.kind_of(result["fronts"][0]["points"][0])
+
+
+def reference_of(result: Plain) -> str:
+    """Return what agreements and losses are against: the float model, or the trained one."""
+    return f"{result['reference']} model"
 
 
 def certainty(result: Plain) -> str:
@@ -110,5 +119,7 @@ def chosen_bits(result: Plain, point: Plain) -> str:
 def with_ends(interval: Sequence[float]) -> str:
     """Return a value with its interval, where it has one."""
     value, low, high = interval
+    if not isfinite(value):
+        return "not known"
     text = numbers.count(value)
     return text if low == high else f"{text} ({numbers.count(low)} to {numbers.count(high)})"

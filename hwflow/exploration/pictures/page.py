@@ -41,6 +41,7 @@ def to_html(result: Plain, run: str | None = None) -> str:
     return template.render(
         result=shown,
         kind=figures.kind_of(shown),
+        reference=figures.reference_of(shown),
         certainty=figures.certainty(shown),
         tables=list(_tables(shown)),
         heat=heat.heat_map(shown),
@@ -56,6 +57,7 @@ def island(result: Plain, run: str | None) -> Markup:
     content = {
         "run": run,
         "kind": figures.kind_of(result),
+        "reference": figures.reference_of(result),
         "stem": stem(str(result["model"])),
         "figures": [asdict(figure) for figure in figures.figures_of(result)],
         "result": finite(result),
@@ -102,6 +104,7 @@ class Row:
         accuracies: searched; held out; and its interval, in words.
         costs: figures of the table, in words.
         fits: as the estimate says.
+        stays: how often it stays on the front as costs are drawn, or nothing.
         like: the cheapest point that it is not told from, or nothing.
     """
 
@@ -112,6 +115,7 @@ class Row:
     accuracies: tuple[str, str, str]
     costs: tuple[str, ...]
     fits: str
+    stays: str
     like: str
 
 
@@ -155,6 +159,7 @@ def _tables(result: Plain) -> Iterator[FrontTable]:
                         *(figures.with_ends(figures.ends(point, figure)) for figure in columns),
                     ),
                     fits=str(point["fits"] or "not known"),
+                    stays=_stays(point["stable"]),
                     like="" if point["like"] is None else str(point["like"]),
                 )
                 for point in front["points"]
@@ -166,6 +171,10 @@ def _accuracies(point: Plain, kind: str) -> tuple[str, str, str]:
     held = point["held_out"]
     low, high = (f"{100 * end:.1f}" for end in held[f"{kind}_interval"])
     return f"{100 * point['search'][kind]:.1f}", f"{100 * held[kind]:.1f}", f"{low} to {high}"
+
+
+def _stays(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _share(share: float) -> str:

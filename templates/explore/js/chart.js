@@ -111,7 +111,7 @@ function drawLines() {
   const { x, y, width } = frame;
   fronts.forEach((front, board) => {
     if (state.board !== ALL && state.board !== board) return;
-    const sorted = points.filter((p) => p.board === board && value(p, state.x) !== null)
+    const sorted = points.filter((p) => p.nth === board && value(p, state.x) !== null)
       .sort((a, b) => value(a, state.x) - value(b, state.x) || searched(b) - searched(a));
     let path = "";
     let top = -Infinity;
@@ -124,7 +124,7 @@ function drawLines() {
     if (path) made.push(drawn("path", { d: `${path}H${width - MARGIN.right}`, class: `stairs board-${board % 6}` }));
   });
   const chosen = pointOf.get(state.selected);
-  const like = chosen.like === null ? null : pointOf.get(`${chosen.board}:${chosen.like}`);
+  const like = chosen.like === null ? null : pointOf.get(`${chosen.nth}:${chosen.like}`);
   if (like && placed(chosen) && placed(like) && marks.get(chosen.key).style.display !== "none") {
     const [x1, y1] = placed(chosen);
     const [x2, y2] = placed(like);
@@ -139,7 +139,7 @@ function drawIntervals() {
   for (const point of shown()) {
     const spot = placed(point);
     if (!spot) continue;
-    const name = `interval board-${point.board % 6}${inside(point) ? "" : " out"}${strong(point) ? " strong" : ""}`;
+    const name = `interval board-${point.nth % 6}${inside(point) ? "" : " out"}${strong(point) ? " strong" : ""}`;
     if (state.y === "held_out") {
       const [low, high] = heldOutEnds(point);
       made.push(straight(spot[0], y(low), spot[0], y(high), name));
@@ -166,13 +166,13 @@ function drawPoints() {
     mark.setAttribute("aria-pressed", String(point.key === state.selected));
     if (!spot) continue;
     const knee = point.id === point.front.knee;
-    const names = ["point", `board-${point.board % 6}`, point.like === null ? "" : "alike", knee ? "knee" : "",
+    const names = ["point", `board-${point.nth % 6}`, point.like === null ? "" : "alike", knee ? "knee" : "",
       point.key === state.selected ? "chosen" : "", inside(point) ? "" : "out"];
     mark.setAttribute("class", names.filter(Boolean).join(" "));
     mark.setAttribute("transform", `translate(${spot[0].toFixed(1)},${spot[1].toFixed(1)})`);
     mark.setAttribute("tabindex", point.key === tabbed ? "0" : "-1");
     mark.setAttribute("aria-label", printable(spoken(point)));
-    mark.lastChild.setAttribute("d", SHAPES[state.board === ALL ? point.board % SHAPES.length : 0]);
+    mark.lastChild.setAttribute("d", SHAPES[state.board === ALL ? point.nth % SHAPES.length : 0]);
   }
 }
 
@@ -190,12 +190,12 @@ function drawLabels() {
   const made = [];
   for (const front of fronts) {
     const knee = points.find((p) => p.front === front && p.id === front.knee);
-    const spot = knee && (state.board === ALL || state.board === knee.board) ? placed(knee) : null;
+    const spot = knee && (state.board === ALL || state.board === knee.nth) ? placed(knee) : null;
     if (!spot) continue;
     const [low] = state.y === "held_out" ? heldOutEnds(knee) : [height(knee)];
     const below = frame.y(low) + 18;
     const fits = below < frame.tall - MARGIN.bottom - 4;
-    made.push(written(spot[0], fits ? below : spot[1] - 16, "knee", `knee-name middle board-${knee.board % 6}`));
+    made.push(written(spot[0], fits ? below : spot[1] - 16, "knee", `knee-name middle board-${knee.nth % 6}`));
   }
   layers.labels.replaceChildren(...made);
 }

@@ -7,16 +7,23 @@ const kind = island.kind;
 const figureOf = new Map(figures.map((figure) => [figure.name, figure]));
 
 // Every point of every board, best first within a board.
-const points = fronts.flatMap((front, board) =>
-  front.points.map((point) => ({ ...point, board, front, key: `${board}:${point.id}` }))
+const points = fronts.flatMap((front, nth) =>
+  front.points.map((point) => ({ ...point, nth, front, key: `${nth}:${point.id}` }))
 );
 const pointOf = new Map(points.map((point) => [point.key, point]));
 
 // Value, low and high end of a figure; null where it is not a number, such as a share of nothing.
 function ends(point, name) {
-  const found = name === "share" ? [point.share, point.share, point.share] : point.cost[name];
+  const found = name === "share" ? sharesOf(point) : point.cost[name];
   if (!found || found.some((end) => end === null)) return null;
   return figureOf.get(name).percent ? found.map((end) => 100 * end) : found;
+}
+
+// The fullest resource, and the ends of all of them.
+function sharesOf(point) {
+  const shares = Object.values(point.board).map((use) => use.share).filter(Boolean);
+  const most = (end) => Math.max(0, ...shares.map((share) => share[end]));
+  return [point.share, most(1), most(2)];
 }
 
 function value(point, name) {
@@ -42,7 +49,7 @@ function amount(x, name) {
 
 function amountWithEnds(point, name) {
   const found = ends(point, name);
-  if (!found) return "not on this board";
+  if (!found) return name === "share" ? "not on this board" : "not known";
   const [at, low, high] = found;
   return low === high ? amount(at, name) : `${amount(at, name)} (${amount(low, name)} to ${amount(high, name)})`;
 }

@@ -11,13 +11,14 @@ function updateDetails() {
   const badges = [];
   if (point.id === point.front.knee) badges.push(element("span", { class: "badge" }, "knee"));
   badges.push(element("span", { class: `badge fits-${point.fits}` }, { yes: "fits", borderline: "borderline fit", no: "does not fit" }[point.fits] || "fit not known"));
-  details.replaceChildren(
+  details.replaceChildren(...[
     element("h3", {}, `Point ${point.id}`, element("span", { class: "muted" }, ` on ${point.front.board}`)),
     element("p", { class: "badges" }, ...badges),
-    alikeNote(point)
-  );
+    alikeNote(point),
+    staysNote(point),
+  ].filter(Boolean));
   document.getElementById("facts").replaceChildren(
-    facts(kind === "accuracy" ? "Accuracy" : "Agreement with the float model", accuracies(point)),
+    facts(kind === "accuracy" ? "Accuracy" : `Agreement with the ${island.reference}`, accuracies(point)),
     bitsOf(point),
     facts("Estimated cost", costs(point))
   );
@@ -30,8 +31,14 @@ function alikeNote(point) {
     return element("p", { class: "muted" }, last ? "The cheapest point of the front." : "Told apart from every cheaper point of the front.");
   }
   const button = element("button", { type: "button", class: "link" }, `point ${point.like}`);
-  button.addEventListener("click", () => select(`${point.board}:${point.like}`));
+  button.addEventListener("click", () => select(`${point.nth}:${point.like}`));
   return element("p", { class: "alike-note" }, "Held-out answers do not tell it from the cheaper ", button, ".");
+}
+
+function staysNote(point) {
+  if (typeof point.stable !== "number") return null;
+  const { draws } = point.front.stability;
+  return element("p", { class: "muted" }, `On the front in ${Math.round(100 * point.stable)} % of ${number(draws)} draws of the estimator's errors.`);
 }
 
 function accuracies(point) {
@@ -41,7 +48,7 @@ function accuracies(point) {
   ];
   if (kind === "accuracy") {
     const [low, high] = point.held_out.agreement_interval.map((end) => (100 * end).toFixed(1));
-    rows.push(["as the float model, held out", percent(100 * point.held_out.agreement), `${low} to ${high}`]);
+    rows.push([`as the ${island.reference}, held out`, percent(100 * point.held_out.agreement), `${low} to ${high}`]);
   }
   return rows;
 }

@@ -13,7 +13,7 @@ const state = {
   hovered: null,
 };
 
-const shown = () => points.filter((p) => state.board === ALL || p.board === state.board);
+const shown = () => points.filter((p) => state.board === ALL || p.nth === state.board);
 const height = (point) => (state.y === "held_out" ? heldOut(point) : searched(point));
 
 function inside(point) {
@@ -27,15 +27,14 @@ function inside(point) {
 
 // Of a board's points inside the budget, the one with most right answers on the search samples.
 function best(board) {
-  return points.find((point) => point.board === board && inside(point)) || null;
+  return points.find((point) => point.nth === board && inside(point)) || null;
 }
 
 const limited = () => state.limits.size > 0 || state.floor !== null;
 
 function select(key) {
   state.selected = key;
-  const { board } = pointOf.get(key);
-  if (state.board !== ALL) state.board = board;
+  if (state.board !== ALL) state.board = pointOf.get(key).nth;
   changed();
 }
 
