@@ -35,6 +35,7 @@ ROOMS = (
     "package",
     "fitting",
     "exploration",
+    "compression",
     "testing",
     "cli",
 )

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hwflow.cli import designs, explorations, fitting, models, packages, projects, runs, tools
+from hwflow.cli import (
+    compressions,
+    designs,
+    explorations,
+    fitting,
+    models,
+    packages,
+    projects,
+    runs,
+    tools,
+)
 from hwflow.cli.app import app
 from hwflow.cli.ending import ended_as_usual
 
@@ -15,6 +25,7 @@ BUG = 70
 __all__ = [
     "BUG",
     "app",
+    "compressions",
     "designs",
     "explorations",
     "fitting",

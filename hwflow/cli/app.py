@@ -41,6 +41,14 @@ explore_app = typer.Typer(
 )
 app.add_typer(explore_app, name="explore")
 
+compress_app = typer.Typer(
+    help="Make networks smaller by training.",
+    no_args_is_help=True,
+    epilog="Example: hwflow compress qat float.onnx --data train.npz --target ebops=8000 "
+    "--run runs/qat",
+)
+app.add_typer(compress_app, name="compress")
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:

@@ -123,8 +123,8 @@ class Request:
             CompileError: HW004 or HW400, model or data cannot be read.
         """
         return {
-            "model": _file_digest(self.model),
-            "data": _file_digest(self.data),
+            "model": file_digest(self.model),
+            "data": file_digest(self.data),
             "arithmetic": ARITHMETIC,
             "space": digest((self.bits, self.fix, self.group, sorted(self.method.items()))),
             "samples": f"{self.samples}, seed {self.seed}",
@@ -140,7 +140,8 @@ def _no_energy(boards: Sequence[str]) -> Diagnostic:
     )  # fmt: skip
 
 
-def _file_digest(path: str) -> str:
+def file_digest(path: str) -> str:
+    """Return the digest of a file, or of all files of a folder."""
     found = Path(path)
     if found.is_dir():
         files = sorted(p for p in found.rglob("*") if p.is_file())

@@ -117,13 +117,13 @@ class Layer:
 
     def bias(self) -> Floats | None:
         """Return the bias, one value per output, or None."""
-        value = self._bias()
+        value = self.bias_value
         outputs = self.matrix().shape[0] * self.matrix().shape[1]
         return None if value is None else np.broadcast_to(array_of(value).ravel(), (outputs,))
 
     def set_bias(self, bias: Floats) -> None:
         """Put another bias in its place, or add one."""
-        value = self._bias()
+        value = self.bias_value
         if value is not None:
             store(value, bias)
             return
@@ -190,7 +190,9 @@ class Layer:
         view = view[(slice(None), slice(None), *steps, *inner)]
         return np.moveaxis(view, 1, 1 + rank)
 
-    def _bias(self) -> ir.Value | None:
+    @property
+    def bias_value(self) -> ir.Value | None:
+        """The initializer that holds the bias, or None."""
         if self.node.op_type in ("Conv", "Gemm"):
             return self.node.inputs[2] if len(self.node.inputs) > 2 else None
         addition = self._addition()

@@ -1,0 +1,60 @@
+"""What the command line prints of trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hwflow.cli.terminal import console, print_json, table
+from hwflow.cli.terminal.text import escape
+
+if TYPE_CHECKING:
+    from hwflow.compression.qat import Trained
+
+Plain = dict[str, Any]
+
+
+def print_trained(found: Trained, *, json: bool) -> None:
+    """Print the front, the point that was chosen, and what to do next."""
+    result = found.result
+    if json:
+        print_json({"folder": str(found.folder), **result})
+        return
+    title = f"{found.model.source}, {result['float']['samples']} held-out samples"
+    kinds = [k for k in ("accuracy", "agreement", "mean_squared_error") if k in result["float"]]
+    figures = (">EBOPs", ">LUT", ">DSP", ">FF", ">latency ns")
+    shown = table(
+        ("point", *(f">{k.replace('_', ' ')}" for k in kinds), ">95 %", *figures), title=title
+    )
+    shown.add_row(
+        "float",
+        *(_quality(result["float"], k) for k in kinds),
+        _interval(result["float"], kinds[0]),
+    )
+    for point in result["points"]:
+        mark = " chosen" if point["epoch"] == result["chosen"]["epoch"] else ""
+        costs = (point["ebops"], point["lut_synth"], point["dsp"], point["ff"], point["latency_ns"])
+        shown.add_row(
+            f"epoch {point['epoch'] + 1}{mark}", *(_quality(point, k) for k in kinds),
+            _interval(point, kinds[0]), *(f"{cost:,.0f}" for cost in costs),
+        )  # fmt: skip
+    console.print(shown)
+    met = "met" if found.reached else "not met: the cheapest point was taken"
+    path = found.folder / "model.onnx"
+    console.print(
+        escape(
+            f"{result['goal']} {met}; design and training give the same bits on "
+            f"{result['compared']:,} samples\n"
+            f"next: hwflow build {path} --board {result['request']['board']} "
+            f"--io-type {result['request']['io_type']} -o build/compressed"
+        ),
+        soft_wrap=True,
+    )
+
+
+def _quality(row: Plain, kind: str) -> str:
+    return f"{row[kind]:.4g}" if kind == "mean_squared_error" else f"{100 * row[kind]:.2f}"
+
+
+def _interval(row: Plain, kind: str) -> str:
+    ends = row.get(f"{kind}_interval")
+    return "" if ends is None else f"{100 * ends[0]:.1f}-{100 * ends[1]:.1f}"

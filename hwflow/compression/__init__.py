@@ -1,0 +1,1 @@
+"""Compression by training: learned bits, pruning and distillation, each ending in hardware."""

@@ -1,0 +1,128 @@
+"""What a network is trained, chosen and judged with: three parts that share no sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hwflow.compression.sampling import copula
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.frontends.quantization.runs import values_of
+from hwflow.frontends.quantization.samples import Inputs, Samples
+from hwflow.ir.qonnx.model import QonnxModel
+
+Array = npt.NDArray[Any]
+Task = Literal["classification", "regression", "autoencoder"]
+
+VALIDATION = 0.15
+"""Part of the samples for training that points of the front are compared with."""
+
+LABELS = 0.5
+"""Weight of the labels beside the teacher, where there are both."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some samples.
+
+    Attributes:
+        inputs: one array for each input, batch first.
+        taught: what the teacher gives for them, by output.
+        labels: class of each, or the wanted values; None where unknown.
+    """
+
+    inputs: Inputs
+    taught: Mapping[str, Array]
+    labels: Array | None
+
+    @property
+    def size(self) -> int:
+        """The number of samples."""
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Three parts of samples.
+
+    Attributes:
+        train: gradients come from them.
+        validate: points are chosen by them.
+        held_out: nothing but the report comes from them.
+        task: what the outputs are.
+    """
+
+    train: Part
+    validate: Part
+    held_out: Part
+    task: Task
+
+
+def material_of(
+    teacher: QonnxModel, samples: Samples, *, task: Task, drawn: int, seed: int
+) -> Material:
+    """Return what to train with.
+
+    Args:
+        teacher: a float model with the inputs of the one in training.
+        samples: data, the part that is held out apart.
+        task: what the outputs are.
+        drawn: samples to draw from a distribution like that of the data, which then trains no
+            weight itself, nor do its labels; 0 to train with the data.
+        seed: draws samples and parts.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, labels = samples.calibration, samples.calibration_labels
+    if drawn:
+        inputs, labels = _drawn(inputs, drawn, rng), None
+    size = len(next(iter(inputs.values())))
+    order = rng.permutation(size)
+    cut = max(1, round(VALIDATION * size))
+    teach: Callable[[Inputs], dict[str, Array]] = lambda x: outputs_of(teacher, x)  # noqa: E731
+    chosen, trained = np.sort(order[:cut]), np.sort(order[cut:])
+    return Material(
+        _part(inputs, labels, trained, teach), _part(inputs, labels, chosen, teach),
+        Part(samples.held_out, teach(samples.held_out), samples.labels), task,
+    )  # fmt: skip
+
+
+def outputs_of(model: QonnxModel, inputs: Inputs) -> dict[str, Array]:
+    """Return the outputs of a model for samples, by name."""
+    names = [v.name or "" for v in model.ir.graph.outputs]
+    parts = list(values_of(model, inputs, names))
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def _part(
+    inputs: Inputs, labels: Array | None, which: Array, teach: Callable[[Inputs], dict[str, Array]]
+) -> Part:
+    some = {name: array[which] for name, array in inputs.items()}
+    return Part(some, teach(some), None if labels is None else labels[which])
+
+
+def _drawn(inputs: Inputs, count: int, rng: np.random.Generator) -> Inputs:
+    """Return samples of all inputs together: they may depend on each other.
+
+    Raises:
+        CompileError: HW353, an input of integers, of which there is nothing between.
+    """
+    whole = [name for name, array in inputs.items() if array.dtype.kind != "f"]
+    if whole:
+        finding = Diagnostic(
+            code="HW353", title="samples like these cannot be drawn", where="--draw",
+            found=f"input {whole[0]!r} holds {inputs[whole[0]].dtype}", supported="real numbers",
+            help="train with the data: leave --draw out",
+        )  # fmt: skip
+        raise CompileError([finding])
+    flat = [array.reshape(len(array), -1) for array in inputs.values()]
+    found = copula(np.concatenate(flat, axis=1), count, rng)
+    ends = np.cumsum([part.shape[1] for part in flat])[:-1]
+    columns = np.split(found, ends, axis=1)
+    return {
+        name: part.reshape(count, *array.shape[1:])
+        for (name, array), part in zip(inputs.items(), columns, strict=True)
+    }

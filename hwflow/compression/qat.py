@@ -1,0 +1,181 @@
+"""``hwflow compress qat``: trains until a cost is met, and hands over what is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwflow import frontends
+from hwflow.compression.exporting import Learned, exported
+from hwflow.compression.folder import MODEL, Folder
+from hwflow.compression.judging import check, float_row, row_of, thinned
+from hwflow.compression.material import Material, material_of
+from hwflow.compression.request import Request
+from hwflow.compression.skeleton import Skeleton, skeleton_of
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.machine import install_command
+from hwflow.exploration.request import file_digest
+from hwflow.frontends.ensemble import save_model
+from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.quantization.samples import split
+from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.project.compiler import compile as compile_model
+from hwflow.project.design import Design
+
+if TYPE_CHECKING:
+    from hwflow.compression.training.loop import Epoch, Training
+
+Progress = Callable[[str, float], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        folder: where it lies.
+        result: what ``front.json`` holds.
+        model: the network that was chosen, at the QONNX level.
+    """
+
+    folder: Path
+    result: dict[str, Any]
+    model: QonnxModel
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal was met."""
+        return bool(self.result["reached"])
+
+    def __repr__(self) -> str:
+        """Return the goal and what came of it, in one line."""
+        chosen = self.result["chosen"]
+        what = f"{chosen['ebops']:,.0f} EBOPs, {chosen['lut']:,.0f} LUT"
+        return f"Trained {self.folder}: {self.result['goal']}, {what}"
+
+
+def train(
+    request: Request,
+    folder: Path,
+    *,
+    progress: Progress = lambda stage, done: None,
+    say: Say = lambda line: None,
+) -> Trained:
+    """Train, or go on with a training that was ended.
+
+    Args:
+        request: what is asked.
+        folder: folder of the run; epochs that it holds are not computed again.
+        progress: called as stages go on.
+        say: called with a line for each epoch.
+
+    Raises:
+        CompileError: the model, the data or the goal cannot be used; HW035, torch is not installed;
+            HW350, a node cannot be trained; HW352 and HW355, the folder cannot be used; HW354,
+            hardware and training differ.
+    """
+    place, _ = Folder(folder), request.aim
+    paths = [request.model, request.data, *([request.teacher] if request.teacher else [])]
+    place.claim(request.to_json(), {path: file_digest(path) for path in paths})
+    progress("read", 0.0)
+    model = frontends.load(request.model)
+    before = prepare(model)
+    samples = split(before, request.data)
+    skeleton = skeleton_of(model, samples.calibration)
+    teacher = prepare(frontends.load(request.teacher)) if request.teacher else before
+    material = material_of(
+        teacher, samples, task=request.task, drawn=request.draw, seed=request.seed
+    )
+    progress("read", 1.0)
+    training = training_of(skeleton, material, request)
+    _run(training, place, progress, say)
+    return _handed_over(training, place, progress)
+
+
+def training_of(skeleton: Skeleton, material: Material, request: Request) -> Training:
+    """Return a training before its first epoch.
+
+    Raises:
+        CompileError: HW035, torch is not installed; HW350, a node cannot be trained.
+    """
+    if find_spec("torch") is None:
+        raise CompileError([_missing()])
+    from hwflow.compression.training.loop import Training
+    from hwflow.compression.training.network import Network
+
+    def measured(learned: Learned) -> float:
+        return design_of(skeleton, learned, request).estimate().total.lut_synth.value
+
+    return Training(Network(skeleton, request.granularity), material, request, measured)
+
+
+def _run(training: Training, place: Folder, progress: Progress, say: Say) -> None:
+    """Train what is left; each epoch and each point of the front is on disk before the next."""
+    from hwflow.compression.training.checkpoint import load, save
+
+    load(training, place.checkpoint)
+    total = training.request.epochs
+    for epoch in training.run():
+        place.add_point(epoch.number, training.network.learned())
+        save(training, place.checkpoint)
+        place.keep_points([e.number for e in front_of(training.state.epochs)])
+        progress("train", len(training.state.epochs) / total)
+        same = "" if epoch.agreement is None else f", same class {epoch.agreement:.1%}"
+        say(f"epoch {epoch.number + 1}/{total}: loss {epoch.loss:.4f}{same}, "
+            f"{training.goal.measure} {epoch.cost:,.0f}")  # fmt: skip
+
+
+def front_of(epochs: Sequence[Epoch]) -> list[Epoch]:
+    """Return the epochs that no other beats in loss and cost, cheapest first."""
+    found: list[Epoch] = []
+    for epoch in sorted(epochs, key=lambda e: (e.cost, e.loss, e.number)):
+        if not found or epoch.loss < found[-1].loss:
+            found.append(epoch)
+    return found
+
+
+def design_of(skeleton: Skeleton, learned: Learned, request: Request) -> Design:
+    """Return the design of a network in training."""
+    model = exported(skeleton, learned)
+    return compile_model(model, board=request.board, io_type=request.io_type)
+
+
+def _handed_over(training: Training, place: Folder, progress: Progress) -> Trained:
+    """Judge the front on held-out samples, choose a point, prove it, and write it.
+
+    Raises:
+        CompileError: HW354, hardware and training differ.
+    """
+    skeleton, request, goal = training.network.skeleton, training.request, training.goal
+    shown, rows = thinned(front_of(training.state.epochs), goal.most), []
+    for i, epoch in enumerate(shown):
+        progress("judge", i / len(shown))
+        design = design_of(skeleton, place.read_point(epoch.number), request)
+        rows.append(row_of(epoch, design, training.material))
+    progress("judge", 1.0)
+    meeting = [row for row in rows if row[goal.measure] <= goal.most]
+    cheapest = min(rows, key=lambda row: row[goal.measure])
+    chosen = min(meeting, key=lambda row: row["loss"]) if meeting else cheapest
+    learned = place.read_point(chosen["epoch"])
+    training.network.restore(learned)
+    compared = check(training, design_of(skeleton, learned, request), training.material)
+    model = exported(skeleton, learned)
+    save_model(model, place.path / MODEL)
+    result = {
+        "goal": goal.text, "reached": bool(meeting), "chosen": chosen, "points": rows,
+        "float": float_row(skeleton.before, training.material), "compared": compared,
+        **place.record(),
+    }  # fmt: skip
+    place.write_result(result)
+    return Trained(place.path, result, model)
+
+
+def _missing() -> Diagnostic:
+    return Diagnostic(
+        code="HW035", title="packages that training needs are missing", where="hwflow compress",
+        found="torch", help=install_command("torch"),
+    )  # fmt: skip

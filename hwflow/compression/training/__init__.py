@@ -1,0 +1,1 @@
+"""Training in torch: quantisers with learned bits, their cost, and the loop."""

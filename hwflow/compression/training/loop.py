@@ -1,0 +1,179 @@
+"""The training: epochs, each kept on disk before the next begins."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hwflow.compression.exporting import Learned
+from hwflow.compression.material import Material
+from hwflow.compression.request import Request
+from hwflow.compression.training.cost import ebops, lut
+from hwflow.compression.training.losses import Wanted
+from hwflow.compression.training.network import Network, chunks
+from hwflow.compression.training.steering import Steering
+from hwflow.frontends.quantization.samples import Inputs
+
+Tensor = Any
+
+VALUE_RATE, BIT_RATE = 3e-3, 1e-2
+"""Learning rates of weights and bits (Adam) before the cosine that takes them to a hundredth."""
+
+LAST_RATE = 0.01
+
+CHECKED = 4096
+"""Samples at a time where nothing is learned."""
+
+CALIBRATIONS = 20
+"""How often in a training the cost in the loss is set right by the estimate of what is built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What an epoch left.
+
+    Attributes:
+        number: which epoch, from 0.
+        ebops: effective bit operations.
+        lut: LUTs of the products as the loss sees them, before it is set right.
+        cost: what the goal limits.
+        loss: on the samples for validation.
+        agreement: part of them with the teacher's class; None without classes.
+        factor: what the cost counted in the loss.
+    """
+
+    number: int
+    ebops: float
+    lut: float
+    cost: float
+    loss: float
+    agreement: float | None
+    factor: float
+
+
+@dataclass
+class State:
+    """What a training knows beside its tensors; goes into the checkpoint.
+
+    Attributes:
+        steering: the factor of the cost.
+        fixed: LUTs of the design that no weight has a part in.
+        ratio: what the other LUTs are to those in the loss.
+        epochs: those that are over.
+    """
+
+    steering: Steering
+    fixed: float = -1.0
+    ratio: float = 1.0
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+class Training:
+    """A network with its samples, its optimiser and its state."""
+
+    def __init__(
+        self, network: Network, material: Material, request: Request,
+        measured: Callable[[Learned], float],
+    ) -> None:  # fmt: skip
+        """Begin a training.
+
+        Args:
+            network: what is trained.
+            material: samples.
+            request: how.
+            measured: returns the estimated LUTs of what would be built.
+        """
+        self.network, self.request, self.goal = network, request, request.aim
+        self.material, self._measured = material, measured
+        self._train = Wanted(material.train, material.task)
+        self._validate = Wanted(material.validate, material.task)
+        self.state = State(Steering(self.goal.most))
+        groups = [("value", VALUE_RATE), ("fraction", BIT_RATE)]
+        self.optimiser = torch.optim.Adam(
+            [{"params": network.parameters_named(kind), "lr": rate} for kind, rate in groups]
+        )
+        self._rates = [rate for _, rate in groups]
+
+    def run(self) -> Iterator[Epoch]:
+        """Train one epoch after the other, and yield each."""
+        while len(self.state.epochs) < self.request.epochs:
+            self.set_right()
+            self._epoch(len(self.state.epochs))
+            found = self._judged(len(self.state.epochs))
+            self.state.epochs.append(found)
+            yield found
+
+    def cost(self) -> Tensor:
+        """Return the cost of the goal's measure, with gradients."""
+        if self.goal.measure == "ebops":
+            return ebops(self.network)
+        seen = lut(self.network, parallel=self.request.parallel)
+        return self.state.fixed + self.state.ratio * seen
+
+    @torch.no_grad()
+    def exact(self, inputs: Inputs) -> npt.NDArray[Any]:
+        """Return the first output for some samples in float64, where every sum is exact."""
+        network = copy.deepcopy(self.network).double().eval()
+        feeds = {name: torch.from_numpy(array).double() for name, array in inputs.items()}
+        found = [network(batch)[network.outputs[0]].numpy() for batch in chunks(feeds, CHECKED)]
+        return np.concatenate(found)
+
+    def set_right(self) -> None:
+        """Compare the cost in the loss with the estimate, from time to time."""
+        every = max(self.request.epochs // CALIBRATIONS, 1)
+        if self.goal.measure == "lut_synth" and len(self.state.epochs) % every == 0:
+            self.network.refresh()
+            with torch.no_grad():
+                seen = float(lut(self.network, parallel=self.request.parallel))
+            learned = self.network.learned()
+            if self.state.fixed < 0:
+                self.state.fixed = self._measured(learned.without_weights())
+            moved = self._measured(learned) - self.state.fixed
+            self.state.ratio = max(moved, 1.0) / max(seen, 1.0)
+
+    def _epoch(self, number: int) -> None:
+        self.network.train()
+        rng = np.random.default_rng([self.request.seed, number])
+        order = torch.from_numpy(rng.permutation(self._train.size))
+        batches = torch.split(order, self.request.batch)
+        for i, which in enumerate(batches):
+            done = (number + i / len(batches)) / self.request.epochs
+            factor = LAST_RATE + (1 - LAST_RATE) * (1 + cos(pi * done)) / 2
+            for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+                group["lr"] = rate * factor
+            self._step(which, done)
+
+    def _step(self, which: Tensor, done: float) -> None:
+        found = self.network(self._train.batch(which))
+        loss = self._train.loss(found, which, self.request.temperature)
+        cost = self.cost()
+        weight = self.state.steering.step(float(cost.detach()), done)
+        self.optimiser.zero_grad()
+        (loss + weight * cost).backward()
+        self.optimiser.step()
+
+    @torch.no_grad()
+    def _judged(self, number: int) -> Epoch:
+        self.network.eval()
+        total, same, count = 0.0, 0, self._validate.size
+        for which in torch.split(torch.arange(count), CHECKED):
+            found = self.network(self._validate.batch(which))
+            loss = self._validate.loss(found, which, self.request.temperature)
+            total += float(loss) * len(which)
+            name, scores = next(iter(found.items()))
+            same += int((scores.argmax(1) == self._validate.taught[name][which].argmax(1)).sum())
+        classes = self._validate.task == "classification"
+        operations = float(ebops(self.network))
+        return Epoch(
+            number=number, ebops=operations,
+            lut=float(lut(self.network, parallel=self.request.parallel)), cost=float(self.cost()),
+            loss=total / count, agreement=same / count if classes else None,
+            factor=self.state.steering.factor,
+        )  # fmt: skip

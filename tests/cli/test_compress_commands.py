@@ -1,0 +1,59 @@
+"""``hwflow compress``: what it prints, its exit status, its help."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.command import float_dense, hwflow, save
+
+pytest.importorskip("torch")
+
+pytestmark = pytest.mark.torch
+
+QAT = ["compress", "qat", "float.onnx", "--data", "data.npz", "--epochs", "3", "--run", "run"]
+
+
+@pytest.fixture(autouse=True)
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(float_dense(), "float.onnx")
+    rng = np.random.default_rng(0)
+    np.savez("data.npz", x=rng.uniform(-4, 4, (60, 4)), y=rng.integers(0, 3, 60))
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, "compress", "qat", "--help")
+    assert ran.status == 0
+    assert "Example: hwflow compress qat" in ran.out
+
+
+def test_what_it_says_to_do_next_works(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, *QAT, "--target", "ebops=1e6")
+    assert ran.status == 0
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("next: hwflow ")]
+    built = hwflow(capsys, *line.removeprefix("next: hwflow ").split(), "--data", "data.npz")
+    assert built.status == 0
+
+
+def test_goal_that_is_not_met_is_told_by_the_exit_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran = hwflow(capsys, *QAT, "--target", "ebops=1", "--json")
+    assert ran.status == 1
+    found = json.loads(ran.out)
+    assert found["reached"] is False
+    assert found["chosen"]["ebops"] > 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--task", "ranking"), ("--epochs", "0"), ("--weights", "none"), ("--io-type", "serial")],
+)
+def test_bad_option_is_named(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, *QAT, "--target", "ebops=1e6", option, value, "--json")
+    assert ran.status == 2
+    (finding,) = json.loads(ran.out)["errors"]
+    assert (finding["code"], finding["where"]) == ("HW356", option)
+    assert not Path("run").exists()
