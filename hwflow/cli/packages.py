@@ -55,6 +55,9 @@ def package(
     edge: Annotated[
         EdgeOption, typer.Option(help="Integers, or real numbers that the block rounds and scales.")
     ] = EdgeOption.raw,
+    argmax: Annotated[
+        bool, typer.Option("--argmax", help="Give the class, not scores: the first greatest one.")
+    ] = False,
     target: Annotated[
         KindOption, typer.Option(help="For Vivado's catalogue, or for v++ (Alveo).")
     ] = KindOption.ip,
@@ -82,6 +85,7 @@ def package(
         interface=interface.value,
         data_width=width,
         edge=edge.value,
+        argmax=argmax,
         kernel=kernel,
         reloadable=tuple(name for part in reloadable.split(",") if (name := part.strip())),
     )

@@ -17,6 +17,7 @@ from hwflow.ir.cost import Estimate
 from hwflow.ir.op import Op
 from hwflow.package.benches import bench_files
 from hwflow.package.catalog.files import catalog_files
+from hwflow.package.classes import lane_values, orders_of, scores_of
 from hwflow.package.description import (
     DESCRIPTION_FILE,
     SCHEMA,
@@ -30,7 +31,7 @@ from hwflow.package.description import (
 from hwflow.package.drivers.files import driver_files
 from hwflow.package.page import page_files
 from hwflow.package.ports import block_ports
-from hwflow.package.reals import lanes_of, reals_of
+from hwflow.package.reals import reals_of
 from hwflow.package.registers import control_window, end_of, window, windows
 from hwflow.package.reload.code import FIRMWARE
 from hwflow.package.reload.form import WORD_BYTES, Reload
@@ -85,8 +86,8 @@ def make_block(
         plugins: operators that the project was made with, as for ``compile``.
 
     Raises:
-        CompileError: HW574, the project is not as hwflow wrote it; HW575 to HW582, it cannot be
-            packaged as wished; and what opening a project finds.
+        CompileError: HW574, the project is not as hwflow wrote it; HW575 to HW582 and HW599, it
+            cannot be packaged as wished; and what opening a project finds.
         ToolError: hls4ml, or da4ml for distributed arithmetic, is missing.
     """
     check_wishes(wishes)
@@ -104,14 +105,17 @@ def block_of(stored: StoredProject, wishes: Wishes, writable: Writable | None = 
         writable: its design with weights that can be written; None where all are constants.
 
     Raises:
-        CompileError: HW575 to HW579, it cannot be packaged as wished.
+        CompileError: HW575 to HW579 and HW599, it cannot be packaged as wished.
     """
     design = writable.design if writable else stored.design
-    ports = block_ports(design, wishes.interface, wishes.edge, wishes.data_width)
-    values = mantissas(stored, ports)
     graph, graph_ports = design.graph, (*design.graph.inputs, *design.graph.outputs)
+    scores = {p.value: scores_of(graph, p) for p in graph.outputs if wishes.argmax}
+    ports = block_ports(
+        design, wishes.interface, wishes.edge, wishes.data_width, argmax=wishes.argmax
+    )
+    values = mantissas(stored, ports)
     vectors = {
-        f"vectors/{p.name}.bin": frame_bytes(lanes_of(graph, own, p, values[p.name]), p)
+        f"vectors/{p.name}.bin": frame_bytes(lane_values(graph, own, p, values[p.name]), p)
         for own, p in zip(graph_ports, ports, strict=True)
     }
     sources = writable.files if writable else design.project.files
@@ -125,8 +129,9 @@ def block_of(stored: StoredProject, wishes: Wishes, writable: Writable | None = 
     reals = {
         p.name: reals_of(graph, own, p)
         for own, p in zip(graph_ports, ports, strict=True)
-        if wishes.edge == "float32"
+        if wishes.edge == "float32" and p.classes is None
     }
+    reals |= orders_of(graph, ports, scores)
     names = code_names(description, pairs, reals) | tool_names(description)
     names |= reload_names(description, names, writable)
     code = wrapper_files(description, names) | reload_files(names)

@@ -108,6 +108,8 @@ class Port(Strict):
         rounding: with which a real number is assigned to the type of an input.
         overflow: the same.
         address: first word of the frame in the control window, for ``axi-lite``; else None.
+        classes: outputs that give the number of the first greatest score: how many scores there
+            are; None for all other ports.
     """
 
     name: Line
@@ -129,6 +131,7 @@ class Port(Strict):
     rounding: Line
     overflow: Line
     address: Count | None = None
+    classes: Count | None = None
 
 
 class Register(Strict):

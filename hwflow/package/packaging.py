@@ -49,8 +49,8 @@ def package_project(
         progress: called as stages go on.
 
     Raises:
-        CompileError: the folder cannot be used; HW574 to HW579, the project cannot be packaged, or
-            not as wished.
+        CompileError: the folder cannot be used; HW574 to HW582 and HW599, the project cannot be
+            packaged, or not as wished.
         ToolError: g++ is missing, or the C++ does not compile.
     """
     check_folder(out)

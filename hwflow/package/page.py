@@ -66,6 +66,8 @@ class _Shown:
 
 
 def _scale_text(port: Port) -> str:
+    if port.classes is not None:
+        return f"the number of the first greatest of {port.classes} scores, 0 for the first score"
     scale, offset = port.exact_scale, port.exact_offset
     if len(scale) > 1 or len(offset) > 1:
         return "scale * mantissa + offset, with a scale for each channel in `ip.json`"

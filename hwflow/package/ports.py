@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -13,9 +14,11 @@ from hwflow.codegen.bench import HlsPort, hls_ports
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.ir.graph import Graph
 from hwflow.ir.graph import Port as GraphPort
+from hwflow.ir.grid import UNIT
 from hwflow.ir.names import Namer
 from hwflow.ops.input import Input
 from hwflow.ops.shared.port_data import channels_last, original_shape
+from hwflow.package.classes import class_type
 from hwflow.package.description import Edge, Element, Packing, Port, Quantize
 from hwflow.project.design import Design
 from hwflow.report.manifest.fields import cut
@@ -34,7 +37,7 @@ _BITS_PER_BYTE = 8
 
 
 def block_ports(
-    design: Design, interface: str, edge: Edge, data_width: int | None
+    design: Design, interface: str, edge: Edge, data_width: int | None, *, argmax: bool = False
 ) -> tuple[Port, ...]:
     """Return the ports of a block, inputs first.
 
@@ -43,12 +46,13 @@ def block_ports(
         interface: how frames come and go.
         edge: what the lanes hold.
         data_width: bits of a word; None for what suits the network and the board.
+        argmax: outputs give the number of the first greatest score in the place of scores.
 
     Raises:
         CompileError: HW575, an element does not fit a word.
     """
-    pairs = list(_pairs(design))
-    lanes = [_element(hls, edge).lane_bits for _, _, hls in pairs]
+    pairs = [_of_class(pair) if argmax and pair[0] == "output" else pair for pair in _pairs(design)]
+    lanes = [_element(pair, edge).lane_bits for pair in pairs]
     if data_width is None:
         data_width = 32 if interface == "axi-lite" else _width(design, pairs, lanes)
     if max(lanes) > data_width:
@@ -68,18 +72,28 @@ def block_ports(
     )
 
 
-Pair = tuple[str, GraphPort, HlsPort]
+Pair = tuple[str, GraphPort, HlsPort, int | None]
+"""Direction, port of the graph, port of the network, and of how many scores it gives the class;
+both ports are then as if the network gave the class itself."""
+
+
+def _of_class(pair: Pair) -> Pair:
+    """Return an output of scores as one of their class."""
+    direction, port, hls, _ = pair
+    made = replace(hls, dtype=class_type(hls.size), size=1)
+    return direction, replace(port, axes=(), grid=UNIT), made, hls.size
 
 
 def _pairs(design: Design) -> Iterator[Pair]:
     graph = design.graph
     inputs, outputs = hls_ports(graph, design.target, design.project.files)
-    yield from (("input", *pair) for pair in zip(graph.inputs, inputs, strict=True))
-    yield from (("output", *pair) for pair in zip(graph.outputs, outputs, strict=True))
+    yield from (("input", *pair, None) for pair in zip(graph.inputs, inputs, strict=True))
+    yield from (("output", *pair, None) for pair in zip(graph.outputs, outputs, strict=True))
 
 
-def _element(hls: HlsPort, edge: Edge) -> Element:
-    dtype = hls.dtype
+def _element(pair: Pair, edge: Edge) -> Element:
+    dtype = pair[2].dtype
+    edge = edge if pair[3] is None else "raw"
     bits = 32 if edge == "float32" else next(n for n in LANES if dtype.width <= n)
     kind = "float32" if edge == "float32" else f"{'int' if dtype.signed else 'uint'}{bits}"
     return Element.model_validate(
@@ -119,8 +133,8 @@ def _width(design: Design, pairs: list[Pair], lanes: Sequence[int]) -> int:
 
 
 def _port(graph: Graph, pair: Pair, name: str, packing: Packing, edge: Edge) -> Port:
-    direction, port, hls = pair
-    shape = graph.types[port.value].shape
+    direction, port, hls, classes = pair
+    shape = graph.types[port.value].shape if classes is None else (1,)
     scale = port.grid.scale * Fraction(2) ** -hls.dtype.fractional
     scales, offsets = (_by_element(part, shape) for part in (scale, port.grid.offset))
     return Port.model_validate(
@@ -134,7 +148,7 @@ def _port(graph: Graph, pair: Pair, name: str, packing: Packing, edge: Edge) -> 
             "model_shape": original_shape(shape, port),
             "axes": port.axes,
             "elements": hls.size,
-            "element": _element(hls, edge),
+            "element": _element(pair, edge),
             "packing": packing,
             "scale": tuple(map(float, scales)),
             "offset": tuple(map(float, offsets)),
@@ -143,6 +157,7 @@ def _port(graph: Graph, pair: Pair, name: str, packing: Packing, edge: Edge) -> 
             "quantize": _quantize(graph, port),
             "rounding": str(hls.dtype.rounding),
             "overflow": str(hls.dtype.overflow),
+            "classes": classes,
         }
     )
 
@@ -185,7 +200,7 @@ def _by_element(values: Any, shape: tuple[int, ...]) -> list[Any]:
 
 
 def _too_narrow(design: Design, pair: Pair, data_width: int, interface: str) -> Diagnostic:
-    direction, port, hls = pair
+    direction, port, hls, _ = pair
     needed = next(w for w in (*WIDTHS,) if hls.dtype.width <= w)
     words = interface != "axi-lite"
     return Diagnostic(

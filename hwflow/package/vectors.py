@@ -46,7 +46,8 @@ def _read(stored: StoredProject, port: Port) -> npt.NDArray[np.int64]:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (UnreadableError, ValueError, EOFError, OSError) as error:
         raise CompileError([_unusable(stored, f"{path}: {error}")]) from error
-    if array.dtype != np.int64 or array.shape[1:] != port.shape:
+    shape = port.shape if port.classes is None else (port.classes,)
+    if array.dtype != np.int64 or array.shape[1:] != shape:
         raise CompileError([_unusable(stored, f"{path}: {array.dtype} of shape {array.shape}")])
     return array  # type: ignore[no-any-return]
 

@@ -16,6 +16,7 @@ class Wishes:
         interface: how frames come and go.
         data_width: bits of a word; None for what suits the network and the board.
         edge: what the lanes hold.
+        argmax: outputs give the number of the first greatest score in the place of scores.
         kernel: make a Vitis kernel.
         reloadable: layers whose weights can be written while the block runs, or ``all``.
     """
@@ -23,6 +24,7 @@ class Wishes:
     interface: Interface = "axis"
     data_width: int | None = None
     edge: Edge = "raw"
+    argmax: bool = False
     kernel: bool = False
     reloadable: tuple[str, ...] = ()
 

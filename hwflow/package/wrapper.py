@@ -11,6 +11,7 @@ from typing import Any
 from hwflow.codegen.bench import HlsPort
 from hwflow.core.resources import templates_dir
 from hwflow.core.templates import template_environment
+from hwflow.package.classes import at_once
 from hwflow.package.description import Description, Port, Register
 from hwflow.package.reals import Reals
 
@@ -41,7 +42,7 @@ class PortCode:
         several: whether the network has several inputs.
         backend: the HLS tool.
         errors: name of the register that counts wrong packets, or empty.
-        reals: how real numbers in the lanes are made; None for integers.
+        reals: how real numbers in the lanes are made, or scores put in order; None for integers.
     """
 
     port: Port
@@ -85,6 +86,8 @@ class PortCode:
     @property
     def mover(self) -> str:
         """Class of C++ that takes a frame across."""
+        if self.port.classes is not None:
+            return self._class_mover
         way = "To" if self.port.direction == "input" else "From"
         what = "Stream" if self.streams else "Array"
         figures = [self.port.packing.lanes, self.port.elements]
@@ -92,16 +95,27 @@ class PortCode:
         shown = ", ".join(map(str, figures))
         return f"{way}{what}<{self.port.name}_lane_, {self.hls.ctype}, {shown}>"
 
+    @property
+    def _class_mover(self) -> str:
+        """Class of C++ that gives the class of a frame."""
+        what = "Stream" if self.streams else "Array"
+        figures = [self.hls.size, at_once(self.hls, streams=self.streams), self.port.element.width]
+        figures += [self.hls.beat] if self.streams else []
+        shown = ", ".join(map(str, figures))
+        return f"ClassFrom{what}<{self.port.name}_lane_, {self.hls.ctype}, {shown}>"
+
     @cached_property
     def step(self) -> int:
-        """Elements that are moved in a clock cycle."""
+        """Elements, or scores, that are moved in a clock cycle."""
+        if self.port.classes is not None:
+            return at_once(self.hls, streams=self.streams)
         lanes = self.port.packing.lanes
         return gcd(lanes, self.hls.beat) if self.streams else lanes
 
     @property
     def steps(self) -> int:
         """Cycles that a frame takes."""
-        return -(-self.port.elements // self.step)
+        return -(-(self.port.classes or self.port.elements) // self.step)
 
     @property
     def steps_in_last_word(self) -> int:

@@ -237,6 +237,111 @@ template <class FORMAT, class BEAT, int LANES, int ELEMENTS, int CHUNK> class Fr
     BEAT beat;
 };
 
+// Scores in the order of their real numbers, where their mantissas are in it.
+template <int WIDTH, bool SIGNED> struct Mantissas {
+    typedef ap_int<WIDTH + 1> key;
+
+    template <class T> static key at(const T &element, int) {
+#pragma HLS INLINE
+        key found = ap_uint<WIDTH>(element.range(WIDTH - 1, 0));
+        found[WIDTH] = SIGNED ? found[WIDTH - 1] : ap_uint<1>(0);
+        return found;
+    }
+};
+
+// The same where they are not: TABLE::scale and TABLE::offset give integers for which they are.
+template <int WIDTH, bool SIGNED, class TABLE> struct Weighted {
+    typedef typename TABLE::key key;
+
+    template <class T> static key at(const T &element, int number) {
+#pragma HLS INLINE
+        const key mantissa = Mantissas<WIDTH, SIGNED>::at(element, number);
+        const key product = mantissa * TABLE::scale(number);
+        return product + TABLE::offset(number);
+    }
+};
+
+// The number of the first greatest score: SIZE of them are compared in a clock cycle, and the
+// greatest of these with the greatest before.
+template <class ORDER, int SCORES, int SIZE, int BITS> class Greatest {
+  public:
+    static const int count = (SCORES + SIZE - 1) / SIZE;
+
+    template <class ELEMENTS> void step(int number, const ELEMENTS &elements, int first) {
+#pragma HLS INLINE
+        typename ORDER::key most = ORDER::at(elements[first], number * SIZE);
+        ap_uint<BITS> place = number * SIZE;
+        for (int i = 1; i < SIZE; i++) {
+#pragma HLS UNROLL
+            if (number * SIZE + i < SCORES) {
+                const typename ORDER::key other = ORDER::at(elements[first + i], number * SIZE + i);
+                if (other > most) {
+                    most = other;
+                    place = number * SIZE + i;
+                }
+            }
+        }
+        if (number == 0 || most > best) {
+            best = most;
+            found = place;
+        }
+    }
+
+    ap_uint<BITS> found;
+
+  private:
+    typename ORDER::key best;
+};
+
+// The class of a frame on its way out of an array of the network.
+template <class ORDER, class T, int SCORES, int SIZE, int BITS> class ClassFromArray {
+  public:
+    typedef Greatest<ORDER, SCORES, SIZE, BITS> steps;
+
+    static bool fills_word(int number) { return number == steps::count - 1; }
+
+    void begin(const T *array) {
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable=own complete
+        for (int i = 0; i < SCORES; i++) {
+#pragma HLS UNROLL
+            own[i] = array[i];
+        }
+    }
+
+    template <int WORD> void step(int number, const T *, ap_uint<WORD> &word) {
+#pragma HLS INLINE
+        greatest.step(number, own, number * SIZE);
+        word = greatest.found;
+    }
+
+  private:
+    T own[SCORES];
+    steps greatest;
+};
+
+// The same out of a stream, whose beats hold CHUNK scores, a multiple of SIZE.
+template <class ORDER, class BEAT, int SCORES, int SIZE, int BITS, int CHUNK> class ClassFromStream {
+  public:
+    typedef Greatest<ORDER, SCORES, SIZE, BITS> steps;
+
+    static bool fills_word(int number) { return number == steps::count - 1; }
+
+    void begin(hls::stream<BEAT> &) {}
+
+    template <int WORD> void step(int number, hls::stream<BEAT> &stream, ap_uint<WORD> &word) {
+#pragma HLS INLINE
+        if (number * SIZE % CHUNK == 0)
+            beat = stream.read();
+        greatest.step(number, beat, number * SIZE % CHUNK);
+        word = greatest.found;
+    }
+
+  private:
+    BEAT beat;
+    steps greatest;
+};
+
 // What the readers of packets tell the writers about a frame.
 struct Verdict {
     bool ends; // the packet ends with this frame

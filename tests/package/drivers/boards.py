@@ -139,11 +139,12 @@ def vectors(found: Packaged) -> dict[str, npt.NDArray[np.uint8]]:
 def real(found: Packaged, direction: str) -> dict[str, Any]:
     """Return the numbers of the build's vectors, as hwflow simulated them, by the model's name."""
     place = found.project / "sim" / "vectors"
-    return {
-        p.model_name: np.load(place / f"{direction}_{p.argument}.npy")
-        for p in found.description.ports
-        if p.direction == direction
-    }
+    ports = [p for p in found.description.ports if p.direction == direction]
+    numbers = {p.model_name: np.load(place / f"{direction}_{p.argument}.npy") for p in ports}
+    for p in ports:
+        if p.classes is not None:
+            numbers[p.model_name] = numbers[p.model_name].argmax(1)
+    return numbers
 
 
 class Board:

@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     "axi-lite": {"wishes": Wishes(interface="axi-lite")},
     "memory": {"wishes": Wishes(interface="memory", data_width=64)},
     "float32": {"wishes": Wishes(edge="float32")},
+    "classes": {"wishes": Wishes(argmax=True)},
     "two ports": {"source": two_ports, "wishes": Wishes(data_width=32), "io_type": "io_stream"},
     "images": {
         "source": lambda: EXAMPLES / "digits_cnn.onnx",
@@ -43,10 +44,12 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
+SLOW = ("images", "classes")
+
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(c, marks=pytest.mark.slow if c == "images" else ()) for c in CASES],
+    params=[pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in CASES],
 )
 def block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     how = dict(CASES[request.param])
