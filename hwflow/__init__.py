@@ -1,10 +1,11 @@
 """hwflow: from quantisation-aware trained models to verified, estimated HLS projects.
 
-``load`` reads a model, ``quantize`` makes one of a float model and ``explore`` finds its best bits;
-``ensemble`` merges several models, ``convert`` writes one as QONNX, ``fit`` chooses settings,
-``compile`` makes a ``Design``; a design can ``simulate``, ``verify``, ``estimate``, ``write`` and
-``report``; ``load_project`` opens one that was written, and ``weight_image`` makes weights of one
-for a block. Heavy libraries are imported when they are needed.
+``load`` reads a model, ``quantize`` makes one of a float model and ``explore`` finds its best bits,
+which ``open_run`` opens again; ``ensemble`` merges several models, ``convert`` writes one as QONNX,
+``fit`` chooses settings, ``compile`` makes a ``Design``; a design can ``simulate``, ``verify``,
+``estimate``, ``write`` and ``report``; ``load_project`` opens one that was written, and
+``weight_image`` makes weights of one for a block. Heavy libraries are imported when they are
+needed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
-    from hwflow.exploration.api import explore
+    from hwflow.exploration.api import explore, open_run
     from hwflow.fitting.fit import fit
     from hwflow.frontends import load
     from hwflow.frontends.conversion import convert
@@ -39,6 +40,7 @@ __all__ = [
     "fit",
     "load",
     "load_project",
+    "open_run",
     "quantize",
     "weight_image",
 ]
@@ -56,6 +58,7 @@ _HOME = {
     "fit": "hwflow.fitting.fit",
     "load": "hwflow.frontends",
     "load_project": "hwflow.project.stored",
+    "open_run": "hwflow.exploration.api",
     "quantize": "hwflow.frontends.quantization",
     "weight_image": "hwflow.package.reload.weights",
 }

@@ -1,19 +1,116 @@
-"""``hwflow.explore``: exploration by plain arguments."""
+"""``hwflow.explore`` and ``hwflow.open_run``: explorations from Python and in notebooks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hwflow.core.errors import ToolError
 from hwflow.core.executors import open_executor
+from hwflow.exploration.evaluation import NewSearcher
 from hwflow.exploration.explorer import Progress
+from hwflow.exploration.export import row_of
+from hwflow.exploration.pick import Choice, Picked
+from hwflow.exploration.pick import pick as pick_point
+from hwflow.exploration.points import front_of_board, on_board
 from hwflow.exploration.request import Request
 from hwflow.exploration.run import EVALUATIONS, Run
 from hwflow.exploration.run import explore as explore_request
+from hwflow.exploration.run import open_run as open_folder
+
+if TYPE_CHECKING:
+    import pandas
 
 METHOD = ("per_channel", "scale", "method", "equalize", "bias_correction", "asymmetric")
 """Options that are those of ``quantize``; others are entries of ``[target]``."""
+
+
+class Exploration(Run):
+    """A finished exploration, as Python has it; ``result`` is what ``front.json`` holds."""
+
+    @property
+    def certified(self) -> bool:
+        """Whether all configurations of the space were evaluated."""
+        return bool(self.result["certified"])
+
+    def front(self, board: str | None = None) -> dict[str, Any]:
+        """Return the front of a board, as plain data; best point first.
+
+        Args:
+            board: its name; the first of the run unless given.
+
+        Raises:
+            CompileError: HW331, the run has no such front.
+        """
+        return front_of_board(self, board)
+
+    def to_pandas(self, board: str | None = None) -> pandas.DataFrame:
+        """Return one row for each point of each front, or of one, with the columns of ``csv``.
+
+        Raises:
+            CompileError: HW331, the run has no such front.
+            ToolError: HW607, pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ToolError(
+                "pandas", "the package is not installed", code="HW607", log=str(error),
+                help="pip install pandas; `run.front()` needs none",
+            ) from error  # fmt: skip
+        fronts = on_board(self, board).result["fronts"]
+        return pandas.DataFrame([row_of(f, point) for f in fronts for point in f["points"]])
+
+    def pick(
+        self,
+        out: str | Path,
+        *,
+        board: str | None = None,
+        number: int | None = None,
+        most: Mapping[str, str] | None = None,
+        cpp: bool = True,
+        progress: Progress = lambda stage, done: None,
+    ) -> Picked:
+        """Build a point of a front, after checking that it is what was found.
+
+        Args:
+            out: folder of the project.
+            board: the front of which board; the first unless given.
+            number: the point's id; the knee unless given.
+            most: greatest costs of the best point that is wanted, such as ``{"share": "30%"}``.
+            cpp: compile the C++ and compare every layer with it.
+            progress: called as stages go on.
+
+        Raises:
+            CompileError: HW331, no such point; HW332, anything is not what it was.
+            ToolError: g++ is missing, or the C++ does not compile.
+        """
+        choice = Choice(board=board, number=number, most=most)
+        return pick_point(self.folder, Path(out), choice, cpp=cpp, progress=progress)
+
+    def _repr_html_(self) -> str:
+        """Return the picture of the fronts with a line on what they are, for notebooks."""
+        return f"{self._repr_svg_()}<p>{escape(repr(self))}</p>"
+
+
+def open_run(folder: str | Path) -> Exploration:
+    """Return a finished exploration from its folder.
+
+    Raises:
+        CompileError: HW326, there is none, or it is not finished.
+    """
+    found = open_folder(Path(folder))[1]
+    return Exploration(found.folder, found.result)
+
+
+def _sorted(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of ``quantize`` as ``method``, others as ``target``."""
+    method = {name: value for name, value in options.items() if name in METHOD}
+    return {
+        "method": method, "target": {k: v for k, v in options.items() if k not in method}
+    }  # fmt: skip
 
 
 def explore(
@@ -32,10 +129,11 @@ def explore(
     scheduler: str | None = None,
     exhaustive: bool = False,
     evaluations: int = EVALUATIONS,
+    search: NewSearcher | None = None,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
-) -> Run:
+) -> Exploration:
     """Find the precisions that nothing beats, accuracy against what they cost on boards.
 
     Args:
@@ -50,10 +148,10 @@ def explore(
         samples: most samples to search with.
         seed: seed of what is drawn.
         workers: processes; the result does not depend on how many.
-        scheduler: address of a Dask cluster that evaluates instead, such as
-            ``tcp://10.0.0.1:8786``.
+        scheduler: address of a Dask cluster that evaluates instead.
         exhaustive: evaluate all configurations, however long it takes.
         evaluations: configurations to evaluate where all would take longer than two minutes.
+        search: makes a ``Searcher`` of space and seed, which asks in the place of hwflow's.
         progress: called as stages go on.
         say: called with the plan.
         options: those of ``quantize`` (``METHOD``), and ``io_type``, ``backend``, ``strategy``,
@@ -64,15 +162,14 @@ def explore(
             exploration's; HW329, a check failed; HW330, too many configurations.
         ToolError: HW607, Dask is not installed; HW611 to HW614, the cluster cannot be used.
     """
+    boards = (board,) if isinstance(board, str) else tuple(board)
     request = Request(
-        model=str(model), data=str(data),
-        boards=(board,) if isinstance(board, str) else tuple(board),
-        bits=bits, fix=tuple(fix), group=tuple(group), cost=tuple(cost), samples=samples,
-        seed=seed, method={k: v for k, v in options.items() if k in METHOD},
-        target={k: v for k, v in options.items() if k not in METHOD},
+        model=str(model), data=str(data), boards=boards, bits=bits, fix=tuple(fix),
+        group=tuple(group), cost=tuple(cost), samples=samples, seed=seed, **_sorted(options),
     )  # fmt: skip
     with open_executor(workers, scheduler) as executor:
-        return explore_request(
-            request, Path(run), executor=executor, exhaustive=exhaustive,
+        found = explore_request(
+            request, Path(run), executor=executor, exhaustive=exhaustive, search=search,
             evaluations=evaluations, progress=progress, say=say,
         )  # fmt: skip
+    return Exploration(found.folder, found.result)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.workers import Executor
 from hwflow.exploration.checks import check
-from hwflow.exploration.evolution import children
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.plan import Plan
-from hwflow.exploration.result import Counts, Found
-from hwflow.exploration.separable import predicted_front, single_losses
-from hwflow.exploration.space import Numbers
+from hwflow.exploration.protocols import F64, CostModel, Counts, Evaluator, Searcher
+from hwflow.exploration.result import Found
+from hwflow.exploration.searching import Evolution
+from hwflow.exploration.space import Numbers, Space
 from hwflow.exploration.store import Store
 from hwflow.exploration.tree import Tree
 
@@ -26,7 +28,14 @@ LEAST = 4
 """Fewest: those that are evaluated together share their first layers."""
 
 
-@dataclass(frozen=True, eq=False)
+IDLE = 50
+"""Times in a row that a searcher may ask for nothing new before it is not asked any more."""
+
+NewSearcher = Callable[[Space, int], Searcher]
+"""Makes a searcher for a space and a seed."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
     """Goes through a space as a plan says.
 
@@ -36,6 +45,7 @@ class Evaluation:
         store: what was evaluated before, and where the rest is kept.
         executor: what evaluates.
         progress: called with the share that is done.
+        search: makes a searcher for the space and a seed; None for ``Evolution``.
     """
 
     explorer: Explorer
@@ -43,6 +53,7 @@ class Evaluation:
     store: Store
     executor: Executor
     progress: Progress
+    search: NewSearcher | None = None
 
     def run(self) -> Found:
         """Evaluate what is missing, and return all."""
@@ -64,32 +75,44 @@ class Evaluation:
         return found_in(self.store, plan)
 
     def _heuristic(self) -> Found:
-        """Evaluate the front of single losses, then generations of its children."""
-        kept = self.store.single()
-        numbers, generation = np.empty(0, np.int64), 0
-        while len(numbers) < self.plan.evaluations:
-            new = self._generation(generation, numbers, _counts(kept, numbers))
-            new = new[: self.plan.evaluations - len(numbers)]
+        """Evaluate what the searcher asks for, each configuration once."""
+        kept, searcher = self.store.single(), self._searcher()
+        seen: set[int] = set()
+        turn = idle = 0
+        while len(seen) < self.plan.evaluations and idle < IDLE:
+            left = self.plan.evaluations - len(seen)
+            new = self._asked(searcher.ask(left))[:left]
             if not len(new):
                 break
-            missing = np.array([n for n in new.tolist() if n not in kept], np.int64)
+            missing = np.array(sorted({*new.tolist()} - kept.keys()), np.int64)
             if len(missing):
-                counts = self._evaluated(missing, generation)
-                self.store.add_single(missing.tolist(), counts)
+                self.store.add_single(missing.tolist(), self._evaluated(missing, turn))
                 kept = self.store.single()
-            numbers = np.concatenate([numbers, new])
-            generation += 1
-            self.progress("evaluate", len(numbers) / self.plan.evaluations)
+            searcher.tell(new, *self._told(new, _counts(kept, new)))
+            idle = 0 if {*new.tolist()} - seen else idle + 1
+            seen |= {*new.tolist()}
+            turn += 1
+            self.progress("evaluate", len(seen) / self.plan.evaluations)
         return found_in(self.store, self.plan)
 
-    def _generation(self, generation: int, numbers: Numbers, counts: Counts) -> Numbers:
-        priced, space = self.explorer.boards[0], self.explorer.space
-        if generation == 0:
-            return predicted_front(priced, single_losses(space, self._tree()))
+    def _searcher(self) -> Searcher:
+        if self.search is not None:
+            return self.search(self.explorer.space, self._seed)
+        return Evolution(priced=self.explorer.boards[0], tree=self._tree(), seed=self._seed)
+
+    def _asked(self, numbers: Any) -> Numbers:
+        """Return what a searcher asks for, held against the space."""
+        asked = np.asarray(numbers, np.int64).reshape(-1)
+        if len(asked) and not 0 <= asked.min() <= asked.max() < self.plan.size:
+            raise CompileError([_outside(asked, self.plan.size)])
+        return asked
+
+    def _told(self, numbers: Numbers, counts: Counts) -> tuple[Numbers, F64]:
+        """Return right answers and costs of configurations, as searchers take them."""
         column = 0 if self.explorer.search.labels is not None else 1
-        costs = costs_of(priced.figures(numbers), self.explorer.request.cost)
-        quality = counts[:, column].astype(np.int64)
-        return children(space, numbers, quality, costs, (self._seed, generation))
+        prices: CostModel = self.explorer.boards[0]
+        costs = costs_of(prices.figures(numbers), self.explorer.request.cost)
+        return counts[:, column].astype(np.int64), costs
 
     def _evaluated(self, numbers: Numbers, generation: int) -> Counts:
         self.explorer.boards[0].figures(numbers)
@@ -119,9 +142,9 @@ class Evaluation:
         return self.explorer.request.seed
 
 
-def counted(tree: Tree, numbers: Numbers) -> Counts:
+def counted(evaluator: Evaluator, numbers: Numbers) -> Counts:
     """Return the right answers of configurations, in any process."""
-    return tree.counts(numbers)
+    return evaluator.counts(numbers)
 
 
 def _counts(kept: Mapping[int, tuple[int, int]], numbers: Numbers) -> Counts:
@@ -136,3 +159,11 @@ def found_in(store: Store, plan: Plan) -> Found:
     kept = store.single()
     numbers = np.array(list(kept), np.int64)
     return Found(numbers, _counts(kept, numbers), certified=len(numbers) == plan.size)
+
+
+def _outside(asked: Numbers, size: int) -> Diagnostic:
+    return Diagnostic(
+        code="HW349", title="searcher that asks for configurations which are not there",
+        where="searcher", found=f"{asked.min()} to {asked.max()}", supported=f"0 to {size - 1}",
+        help="number choices with `space.number(digits)`, digits below `space.sizes`",
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
 from hwflow.core.workers import Executor, Processes
-from hwflow.exploration.evaluation import Evaluation
+from hwflow.exploration.evaluation import Evaluation, NewSearcher
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.pictures.drawing import to_svg
 from hwflow.exploration.pictures.page import to_html
@@ -69,6 +69,7 @@ def explore(
     executor: Executor = ALONE,
     exhaustive: bool = False,
     evaluations: int = EVALUATIONS,
+    search: NewSearcher | None = None,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Run:
@@ -80,6 +81,7 @@ def explore(
         executor: what evaluates; the result does not depend on it.
         exhaustive: evaluate all configurations, however long it takes.
         evaluations: configurations to evaluate where all would take longer than ``SECONDS``.
+        search: makes what asks for these, whatever all would take; None for hwflow's own.
         progress: called as stages go on.
         say: called with the plan.
 
@@ -98,12 +100,16 @@ def explore(
         for priced in explorer.boards:
             stage = f"compile for {priced.name}"
             priced.cover(partial(progress, stage))
-        plan = _planned(explorer, store, exhaustive=exhaustive, evaluations=evaluations)
+        limit = SECONDS if search is None else 0.0
+        plan = _planned(explorer, store, limit, exhaustive=exhaustive, evaluations=evaluations)
         say(str(plan))
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
         store.begin(asdict(plan))
-        found = Evaluation(explorer, plan, store, executor, progress).run()
+        found = Evaluation(
+            explorer=explorer, plan=plan, store=store, executor=executor, progress=progress,
+            search=search,
+        ).run()  # fmt: skip
         progress("front", 0.0)
         result = result_of(explorer, found)
         write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
@@ -124,11 +130,13 @@ def _claim(store: Store, request: Request, folder: Path) -> None:
     store.set_meta({**keys, "request": replace(request, model=model, data=data).to_json()})
 
 
-def _planned(explorer: Explorer, store: Store, *, exhaustive: bool, evaluations: int) -> Plan:
+def _planned(
+    explorer: Explorer, store: Store, limit: float, *, exhaustive: bool, evaluations: int
+) -> Plan:
     """Return what to evaluate: as was decided when the run began, unless all is asked for."""
     size, kept = explorer.space.size, store.meta()
     seconds = float(kept["seconds"]) if "seconds" in kept else measured(explorer) * size
-    everything = exhaustive or seconds <= SECONDS or size <= evaluations
+    everything = exhaustive or seconds <= limit or size <= evaluations
     store.set_meta({"seconds": repr(seconds)})
     chosen = size if everything else evaluations
     return Plan(size, everything, chunk_size(explorer.space), seconds, chosen)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hwflow.core.workers import Processes
 from hwflow.exploration import run, separable
 from hwflow.exploration.evolution import GENERATION, children
 from hwflow.exploration.explorer import Explorer
@@ -53,19 +54,18 @@ def test_heuristic_is_repeatable_whoever_computes_and_whatever_ends_it(
     found = explore(wanted, tmp_path / "one", evaluations=6)
     assert not found.result["certified"]
     assert 4 < found.result["evaluated"] <= 6
-    explore(wanted, tmp_path / "two", evaluations=6, workers=2)
+    explore(wanted, tmp_path / "two", evaluations=6, executor=Processes(2))
     assert (tmp_path / "one" / FRONT).read_bytes() == (tmp_path / "two" / FRONT).read_bytes()
-    kept = Store.add
+    kept = Store.add_single
 
-    def ends(store: Store, chunk: int, counts: Any) -> None:
-        kept(store, chunk, counts)
-        if chunk == -1:
-            raise KeyboardInterrupt
+    def ends(store: Store, numbers: Any, counts: Any) -> None:
+        kept(store, numbers, counts)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Store, "add", ends)
+    monkeypatch.setattr(Store, "add_single", ends)
     with pytest.raises(KeyboardInterrupt):
         explore(wanted, tmp_path / "ended", evaluations=6)
-    monkeypatch.setattr(Store, "add", kept)
+    monkeypatch.setattr(Store, "add_single", kept)
     explore(wanted, tmp_path / "ended", evaluations=6)
     assert (tmp_path / "ended" / FRONT).read_bytes() == (tmp_path / "one" / FRONT).read_bytes()
 
