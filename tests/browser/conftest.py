@@ -10,7 +10,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 UNPACKED = Path(__file__).parents[2] / ".venv" / "browser" / "unpacked"
 """Where ``make test-browser`` unpacks Chromium."""
 
+AXE = UNPACKED.parent / "node_modules" / "axe-core" / "axe.min.js"
+
 Opened = Callable[..., Page]
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what keeps people from using a page, as axe-core finds it; needs ``bypass_csp``."""
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.run import PAGE, explore
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, barriers
 from tests.exploration.pictured import HOSTILE, result
 from tests.exploration.spaces import request
 
@@ -165,6 +165,18 @@ def test_points_are_reached_by_keyboard(opened: Opened) -> None:
     assert chosen(page) == "0:5"
     page.keyboard.press("End")
     assert page.evaluate("document.activeElement.dataset.key") == "0:0"
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_has_no_barriers(opened: Opened, width: int, scheme: str) -> None:
+    page = opened(to_html(result()), bypass_csp=True, width=width, color_scheme=scheme)
+    assert barriers(page) == []
+    page.get_by_text("Other figures").click()
+    page.get_by_role("radio", name="all boards").check()
+    page.get_by_role("slider", name="LUT, post-synthesis").focus()
+    page.keyboard.press("PageDown")
+    assert barriers(page) == []
 
 
 def test_every_control_has_a_name(opened: Opened) -> None:

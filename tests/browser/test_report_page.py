@@ -3,7 +3,7 @@
 import pytest
 
 from hwflow.report.html import to_html
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, barriers
 from tests.report.samples import HOSTILE, report
 from tests.report.test_pages import FAILING
 
@@ -20,3 +20,9 @@ def test_report_fits_any_width(
     page = opened(text, name="report.html", width=width, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.locator("script").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_report_has_no_barriers(opened: Opened, scheme: str) -> None:
+    page = opened(to_html(report(**FAILING)), bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
+    assert barriers(page) == []

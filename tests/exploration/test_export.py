@@ -1,5 +1,6 @@
 """Fronts as other programs read them."""
 
+import base64
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwflow.cli import main
 from hwflow.core.errors import CompileError
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.export import export_run
@@ -55,6 +57,40 @@ def test_pictures_are_those_of_the_run(run: Run, tmp_path: Path) -> None:
     assert (run.folder / PAGE).read_text("utf-8") == to_html(run.result)
     assert (run.folder / PICTURE).read_text("utf-8").endswith(run._repr_svg_())
     assert run._repr_svg_().startswith("<svg ")
+
+
+def test_front_ends_with_a_plot(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["explore", "front", "--run", str(run.folder)]
+    shown = printed(command, capsys)
+    assert shown.count("accuracy %, held out, with 95 % intervals") == 2
+    assert "\x1b[" not in shown
+    assert f"choose on a page: {run.folder / PAGE}" in shown
+    found = json.loads(printed([*command, "--json"], capsys))
+    assert found == {"run": str(run.folder), **run.result}
+
+
+def test_pictures_are_printed_where_no_file_is_named(
+    run: Run, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    command = ["explore", "export", "--run", str(run.folder), "--format", "png"]
+    ended(command)
+    png = capsysbinary.readouterr().out
+    assert png.startswith(b"\x89PNG")
+    ended([*command, "--json"])
+    found = json.loads(capsysbinary.readouterr().out)
+    assert base64.b64decode(found["base64"]) == png
+    assert found["bytes"] == len(png)
+
+
+def ended(command: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert not end.value.code
+
+
+def printed(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    ended(command)
+    return capsys.readouterr().out
 
 
 def test_sensitivities_are_those_of_the_tree(run: Run) -> None:
