@@ -102,8 +102,12 @@ def thresholds(quantizer: Quantizer, scale: float, zero: int) -> npt.NDArray[np.
 
 
 def _levels(quantizer: Quantizer) -> I64:
-    step = 2 if quantizer.bipolar else 1
-    return np.arange(quantizer.raw_min, quantizer.raw_max + 1, step)
+    return np.arange(quantizer.raw_min, quantizer.raw_max + 1, _rise(quantizer))
+
+
+def _rise(quantizer: Quantizer) -> int:
+    """Return how far apart levels are; a sign has none at 0."""
+    return 2 if quantizer.bipolar else 1
 
 
 def _by_levels(graph: Graph, graph_port: GraphPort, port: Port) -> Reals:
@@ -114,11 +118,12 @@ def _by_levels(graph: Graph, graph_port: GraphPort, port: Port) -> Reals:
     q = port.quantize
     rows = np.stack(np.broadcast_arrays(np.array(q.scale), np.array(q.zero_point, np.int64)))
     count = len(_levels(op.quantizer))
-    if op.quantizer.bipolar or (count - 1) * rows.shape[1] > MOST_THRESHOLDS:
-        what = "a sign" if op.quantizer.bipolar else f"{count:,} levels, {rows.shape[1]:,} tables"
-        raise CompileError([_refused(port, f"a quantiser with {what}")])
+    if (count - 1) * rows.shape[1] > MOST_THRESHOLDS:
+        what = f"a quantiser with {count:,} levels, {rows.shape[1]:,} tables"
+        raise CompileError([_refused(port, what)])
     keys = [thresholds(op.quantizer, float(s), int(z)) for s, z in rows.T]
-    table = _level_table(port, keys, [q.minimum - int(z) for z in rows[1]])
+    lowest = [q.minimum - int(z) for z in rows[1]]
+    table = _level_table(port, keys, lowest, _rise(op.quantizer))
     return Reals(f"Levels<{port.name}_table_, {port.element.width}>", table)
 
 
@@ -244,13 +249,16 @@ def _which(port: Port, tables: int) -> str:
     return "0" if tables == 1 else "number" if tables == port.elements else f"number % {tables}"
 
 
-def _level_table(port: Port, keys: list[npt.NDArray[np.uint32]], lowest: list[int]) -> str:
+def _level_table(
+    port: Port, keys: list[npt.NDArray[np.uint32]], lowest: list[int], rise: int
+) -> str:
     levels = len(keys[0]) + 1
     rows = ",\n".join("            {" + ", ".join(f"{k}u" for k in row) + "}" for row in keys)
     which = _which(port, len(keys))
     return f"""\
 struct {port.name}_table_ {{
     static const int levels = {levels}, first_step = {1 << (levels - 1).bit_length() - 1};
+    static const int rise = {rise}; // from level to level
     static unsigned least(int number, int level) {{
         static const unsigned keys[{len(keys)}][{levels - 1}] = {{
 {rows}}};

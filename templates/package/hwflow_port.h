@@ -82,7 +82,7 @@ template <class TABLE, int WIDTH> struct Levels {
                 level += step;
         }
         T element;
-        element.range(WIDTH - 1, 0) = ap_int<WIDTH + 1>(level + TABLE::lowest(number)).range(WIDTH - 1, 0);
+        element.range(WIDTH - 1, 0) = ap_int<WIDTH + 1>(level * TABLE::rise + TABLE::lowest(number)).range(WIDTH - 1, 0);
         return element;
     }
 };

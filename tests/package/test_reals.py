@@ -4,17 +4,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hwflow
 from hwflow.core.errors import CompileError
 from hwflow.ir.qonnx.quantizer import Quantizer
 from hwflow.package import reals
 from hwflow.package.block import make_block
 from hwflow.package.reals import float_of, key_of, thresholds
 from hwflow.package.wishes import Wishes
+from tests.fixtures import model
+from tests.networks import DOMAIN, Builder
 from tests.package.builds import EXAMPLES, build, two_ports, wide
+from tests.package.drivers.boards import opened, packaged
 from tests.package.test_benches import passes
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -72,6 +77,49 @@ def test_thresholds_give_the_exact_level_of_every_float(
             Fraction(x) / Fraction(scale) + zero, mode, quantizer.raw_min, quantizer.raw_max
         )
         assert quantizer.raw_min + int((found <= key).sum()) == right, (x, mode)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(2.0**-20, 2.0**20, width=32), st.integers(-3, 3), st.lists(FINITE, max_size=20))
+def test_a_sign_changes_at_the_exact_float(scale: float, zero: int, others: list[float]) -> None:
+    quantizer = Quantizer(
+        kind="BipolarQuant", scale=np.array(scale), zero_point=np.array(float(zero)), bit_width=1,
+        signed=True, narrow=False, rounding="ROUND",
+    )  # fmt: skip
+    (found,) = thresholds(quantizer, scale, zero)
+    near = float_of(np.array([int(found) + d for d in (-1, 0, 1)], np.uint32)).tolist()
+    for x in [*near, *others, 0.0, -zero * scale]:
+        key = key_of(np.array([x + 0.0], np.float32))[0]
+        exact = Fraction(float(np.float32(x))) + zero * Fraction(scale) >= 0
+        assert (found <= key) == exact, x
+
+
+def signs() -> onnx.ModelProto:
+    """Return a network whose input is a sign, as a bipolar quantiser gives it."""
+    b = Builder(np.random.default_rng(8))
+    x = b.node("BipolarQuant", ["x", b.constant(0.3)], DOMAIN)
+    return model(b, b.node("MatMul", [x, b.weight((6, 4), 3, 0.25)]), (1, 6), (1, 4))
+
+
+@pytest.mark.cpp
+def test_bipolar_inputs_are_signs_of_real_numbers(tmp_path: Path) -> None:
+    """Floats next to 0 on a board made of software, against the simulation of the model."""
+    found = packaged(tmp_path, signs(), Wishes(edge="float32", interface="axi-lite"))
+    assert found.description.inputs[0].quantize is not None
+    tiny = np.float32(2.0**-149)
+    x = np.array([0.0, -0.0, tiny, -tiny, 3e38, -3e38], np.float32)
+    x = np.stack([np.roll(x, n) for n in range(6)])
+    driver, _ = opened(found)
+    wanted = hwflow.compile(signs()).simulate({"x": x.astype(np.float64)}).outputs
+    (values,) = wanted.values()
+    assert np.array_equal(driver.predict(x), values.astype(np.float32))
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_blocks_with_bipolar_inputs_pass(io_type: str, tmp_path: Path) -> None:
+    passes(build(tmp_path / "net", signs(), io_type=io_type), Wishes(edge="float32"))
 
 
 @pytest.fixture(scope="module")
