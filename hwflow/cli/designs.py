@@ -70,7 +70,7 @@ def build(
         progress("write", 0.0)
         design.write(folder, verification)
         progress("write", 1.0)
-    print_build(design, verification, folder, json=json)
+    print_build(design, verification, folder, plugins=reading.plugins, json=json)
     raise typer.Exit(exit_status(verification))
 
 

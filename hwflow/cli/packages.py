@@ -47,7 +47,9 @@ class KindOption(StrEnum):
 def package(
     project: Annotated[Path, typer.Argument(help="Folder that build wrote.", show_default=False)],
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the block.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the block; else PROJECT-ip.")
+    ] = None,
     interface: Annotated[
         BusOption, typer.Option(help="AXI4-Stream, AXI4-Lite alone, or AXI4 masters.")
     ] = BusOption.axis,
@@ -76,7 +78,7 @@ def package(
     """
     from hwflow.cli import terminal
     from hwflow.cli.show.package import print_package
-    from hwflow.package.packaging import package_project
+    from hwflow.package.packaging import block_folder, package_project
     from hwflow.package.wishes import Wishes
 
     width = None if data_width is WidthOption.auto else int(data_width)
@@ -90,7 +92,8 @@ def package(
         reloadable=tuple(name for part in reloadable.split(",") if (name := part.strip())),
     )
     with terminal.stage_progress(quiet=json) as progress:
-        found = package_project(project, out, wishes, plugin or (), progress=progress)
+        place = out or block_folder(project)
+        found = package_project(project, place, wishes, plugin or (), progress=progress)
     print_package(found, json=json)
     raise typer.Exit(0 if found.outcome.passed else 1)
 

@@ -29,6 +29,17 @@ class Packaged:
     folder: Path
 
 
+def block_folder(project: Path) -> Path:
+    """Return where the block of a project goes unless somebody says otherwise: beside the project.
+
+    Args:
+        project: folder that ``hwflow build`` wrote.
+    """
+    place = project if project.name not in ("", "..") else project.resolve()
+    end = "-block" if place.name.lower().endswith(("-ip", "_ip")) else "-ip"
+    return place.with_name(f"{place.name}{end}")
+
+
 def package_project(
     project: Path,
     out: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,9 +177,17 @@ def print_requantizers(design: Design) -> None:
         console.print(shown)
 
 
-def print_build(design: Design, found: Verification, folder: Path, *, json: bool) -> None:
-    """Print the outcome of a build."""
+def print_build(
+    design: Design,
+    found: Verification,
+    folder: Path,
+    *,
+    plugins: Sequence[Path] = (),
+    json: bool,
+) -> None:
+    """Print the outcome of a build, made with plugins that the command line names."""
     from hwflow.cli.show.verification import INDENT, print_verification
+    from hwflow.package.packaging import block_folder
     from hwflow.verify.json import verification_dict
 
     estimated = design.estimate()
@@ -211,11 +220,14 @@ def print_build(design: Design, found: Verification, folder: Path, *, json: bool
         soft_wrap=True,
     )
     warnings(estimated.warnings)
-    path = shlex.quote(str(folder))
+    package = ["hwflow", "package", str(folder), "-o", str(block_folder(folder))]
+    for plugin in plugins:
+        package += ["--plugin", str(plugin)]
     lines = (
         f"project   {folder}/hls, report {folder}/report.html",
-        f"next      make -C {path}/sim    # the C++ against its vectors, with g++ alone",
-        f"          hwflow package {path} -o {path}-ip    # an IP block with a bus around it",
+        f"next      make -C {shlex.quote(f'{folder}/sim')}    # the C++ against its vectors, "
+        "with g++ alone",
+        f"          {shlex.join(package)}    # an IP block with a bus around it",
     )
     for line in lines:
         console.print(escape(line), soft_wrap=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def print_package(found: Packaged, *, json: bool) -> None:
     """Print a block's ports, and what its benches found."""
+    from hwflow.package.cards import link_names
+
     description, outcome = found.block.description, found.outcome
     if json:
         print_json(
@@ -38,7 +40,9 @@ def print_package(found: Packaged, *, json: bool) -> None:
         console.print("the block does not do what its network does; nothing was written")
         return
     folder = shlex.quote(str(found.folder))
-    last = "xclbin" if description.target.kind == "vitis-kernel" else "ip"
+    last = "ip"
+    if description.target.kind == "vitis-kernel":  # linked, where its card's platform is known
+        last = "xclbin" if link_names(description)["platform"] else "xo"
     lines = (
         f"block     {found.folder}, described by ip.json and README.md in it",
         f"next      make -C {folder} test    # the benches again, with g++ alone",
