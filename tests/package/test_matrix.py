@@ -143,7 +143,7 @@ def _a_bit_of_vectors(copy: Path, found: Packaged) -> None:
 
 def _a_bit_of_weights(copy: Path) -> None:
     """Flip a bit of a weight at a time: in every layer there is one that is seen."""
-    files = sorted((copy / "hls/firmware/weights").glob("[wb]*.txt"))
+    files = sorted((copy / "hls/firmware/weights").glob("*_[wb]*.txt"))
     assert files
     for file in files:
         text = file.read_text()
