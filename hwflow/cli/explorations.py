@@ -14,11 +14,11 @@ from hwflow.cli.models import MethodOptions
 from hwflow.cli.options import (
     BoardOption,
     BoardsOption,
-    ClockOption,
     IoOption,
     JsonOption,
     StrategyOption,
     board_names,
+    clock_periods,
 )
 from hwflow.cli.places import PlaceOptions
 from hwflow.cli.runs import RunOption
@@ -38,8 +38,9 @@ class SpaceOptions:
         list[str] | None, typer.Option("--group", help="Layers of this pattern have equal bits.")
     ] = None
     cost: Annotated[
-        str, typer.Option("--cost", help="What counts: share, lut, dsp, latency_ns... with ','.")
-    ] = "share"
+        str | None,
+        typer.Option("--cost", help="What counts: share, lut, dsp, latency_ns... with ','."),
+    ] = None
     samples: Annotated[int, typer.Option("--samples", help="Most samples to search with.")] = 1000
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0
 
@@ -48,16 +49,22 @@ class SpaceOptions:
 class HardwareOptions:
     """What the designs are generated for."""
 
+    hardware_only: Annotated[
+        bool, typer.Option("--hardware-only", help="Keep all bits; choose reuse factors and such.")
+    ] = False
     io_type: IoOption = None
-    clock: ClockOption = None
+    clock: Annotated[
+        str | None, typer.Option(help="Clock period in ns; several with --hardware-only.")
+    ] = None
     strategy: StrategyOption = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The options that were given, by their names in ``[target]``."""
-        found = {
-            "io_type": self.io_type, "clock_period_ns": self.clock, "strategy": self.strategy
-        }  # fmt: skip
+        found: dict[str, Any] = {"io_type": self.io_type, "strategy": self.strategy}
+        if len(clocks := clock_periods(self.clock)) > 1:
+            raise typer.BadParameter("one clock, or --hardware-only", param_hint="'--clock'")
+        found["clock_period_ns"] = clocks[0] if clocks else None
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -69,7 +76,9 @@ def explore(
         typer.Argument(help="Model, as quantize takes it.", show_default=False),
     ],
     *,
-    data: Annotated[Path, typer.Option("--data", "-d", help=".npz with inputs, labels as y.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help=".npz with inputs, labels as y.")
+    ] = None,
     board: BoardsOption = "pynq-z2",
     run: RunOption,
     space: SpaceOptions,
@@ -86,11 +95,20 @@ def explore(
 ) -> None:
     """Find the precisions that nothing beats: accuracy against what they cost on a board.
 
-    The same command goes on where it was ended, at any moment.
+    With --hardware-only, the settings that nothing beats: time against cost, bits as they are. The
+    same command goes on where it was ended, at any moment.
     """
     from hwflow.core.threads import one_thread
 
     one_thread()
+    if hardware.hardware_only:
+        _explore_hardware(
+            model, data=data, boards=board_names(board), run=run, cost=space.cost,
+            hardware=hardware, json=json,
+        )  # fmt: skip
+        return
+    if data is None:
+        raise typer.BadParameter("needed unless --hardware-only", param_hint="'--data'")
     from hwflow.cli import terminal
     from hwflow.cli.show.exploration import print_run, say
     from hwflow.exploration.api import explore as explore_model
@@ -98,12 +116,40 @@ def explore(
     with terminal.stage_progress(quiet=json) as progress:
         found = explore_model(
             model, data, run=run, board=board_names(board), bits=space.bits, fix=space.fix or (),
-            group=space.group or (), cost=board_names(space.cost), samples=space.samples,
+            group=space.group or (), cost=board_names(space.cost or "share"), samples=space.samples,
             seed=space.seed, exhaustive=exhaustive, evaluations=evals,
             progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
             **place.settings,
         )  # fmt: skip
     print_run(found, json=json)
+
+
+def _explore_hardware(
+    model: Path, *, data: Path | None, boards: list[str], run: Path, cost: str | None,
+    hardware: HardwareOptions, json: bool,
+) -> None:  # fmt: skip
+    """Explore reuse factors, strategies, io types and clocks, and print what was found."""
+    from hwflow.cli import terminal
+    from hwflow.cli.show.hardware import print_hardware
+    from hwflow.exploration.hardware import HardwareRequest, explore_hardware
+
+    named = board_names(cost or "latency_ns,share")
+    if len(named) != 2:
+        raise typer.BadParameter(
+            "a time and what it costs, such as latency_ns,share", param_hint="'--cost'"
+        )
+    lists: dict[str, Any] = {
+        "clocks": tuple(clock_periods(hardware.clock)),
+        "io_types": tuple(board_names(hardware.io_type)),
+        "strategies": tuple(board_names(hardware.strategy)),
+    }
+    request = HardwareRequest(
+        model=str(model), data=None if data is None else str(data), boards=tuple(boards),
+        time=named[0], cost=named[1], **{name: value for name, value in lists.items() if value},
+    )  # fmt: skip
+    with terminal.stage_progress(quiet=json) as progress:
+        found = explore_hardware(request, run, progress)
+    print_hardware(found, json=json)
 
 
 @app.command(epilog="Example: hwflow pick --run runs/digits --max share=30% -o build/digits")
@@ -130,13 +176,20 @@ def pick(
     one_thread()
     from hwflow.cli import terminal
     from hwflow.cli.show.exploration import print_picked
+    from hwflow.cli.show.hardware import print_picked_hardware
     from hwflow.codegen.project import check_folder
+    from hwflow.exploration.hardware_pick import open_hardware, pick_hardware
     from hwflow.exploration.pick import choice_of
     from hwflow.exploration.pick import pick as pick_point
 
     check_folder(out)
+    choice, hardware = choice_of(board, number, most or ()), open_hardware(run)
     with terminal.stage_progress(quiet=json) as progress:
-        found = pick_point(
-            run, out, choice_of(board, number, most or ()), cpp=cpp, progress=progress
-        )
-    print_picked(found, json=json)
+        if hardware is not None:
+            built = pick_hardware(hardware, out, choice, cpp=cpp, progress=progress)
+        else:
+            found = pick_point(run, out, choice, cpp=cpp, progress=progress)
+    if hardware is not None:
+        print_picked_hardware(built, json=json)
+    else:
+        print_picked(found, json=json)

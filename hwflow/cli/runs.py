@@ -25,8 +25,13 @@ RunOption = Annotated[Path, typer.Option("--run", "-r", help="Folder of the run.
 def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -> None:
     """Show the fronts that were found."""
     from hwflow.cli.show.exploration import print_run
+    from hwflow.cli.show.hardware import print_hardware
+    from hwflow.exploration.hardware_pick import open_hardware
     from hwflow.exploration.run import open_run
 
+    if (hardware := open_hardware(run)) is not None:
+        print_hardware(hardware, board=board, json=json)
+        return
     print_run(open_run(run)[1], board=board, json=json)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.core.files import write_file
+from hwflow.exploration.hardware_pick import open_hardware
 from hwflow.exploration.pictures.drawing import to_png, to_svg
 from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.points import on_board
@@ -27,6 +28,25 @@ def as_json(run: Run) -> bytes:
 def as_csv(run: Run) -> bytes:
     """Return one row for each point of each front, RFC 4180 with a heading."""
     rows = [row_of(front, point) for front in run.result["fronts"] for point in front["points"]]
+    return _csv(rows)
+
+
+def hardware_csv(run: Run) -> bytes:
+    """Return one row for each point of an exploration of hardware, as ``as_csv``."""
+    rows = []
+    for front in run.result["fronts"]:
+        for point in front["points"]:
+            row = {"board": front["board"], "knee": point["id"] == front["knee"]}
+            row |= {k: point[k] for k in ("id", "io_type", "clock_period_ns", "share", "fits")}
+            for name, ends in point["cost"].items():
+                row |= {name: ends[0]} | _columns(name, ends[1:])
+            for layer, settings in point["layers"].items():
+                row |= {f"{layer}.{name}": value for name, value in settings.items()}
+            rows.append(row)
+    return _csv(rows)
+
+
+def _csv(rows: Sequence[Plain]) -> bytes:
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, restval="")
@@ -86,6 +106,10 @@ WRITERS: dict[str, Callable[[Run], bytes]] = {
 """What writes each format, by the suffix of its files."""
 
 
+HARDWARE_WRITERS: dict[str, Callable[[Run], bytes]] = {"csv": hardware_csv, "json": as_json}
+"""The same for explorations of hardware."""
+
+
 def export_run(
     folder: Path, out: Path | None, *, kind: str | None = None, board: str | None = None
 ) -> bytes:
@@ -106,16 +130,19 @@ def export_run(
     """
     given = kind or (out.suffix.removeprefix(".").lower() if out is not None else "csv")
     if given not in WRITERS:
-        raise CompileError([_unknown(given, out)])
-    run = open_run(folder)[1]
-    content = WRITERS[given](on_board(run, board))
+        raise CompileError([_unknown(given, out, list(WRITERS))])
+    hardware = open_hardware(folder)
+    if hardware is not None and given not in HARDWARE_WRITERS:
+        raise CompileError([_unknown(given, out, list(HARDWARE_WRITERS))])
+    run = hardware or open_run(folder)[1]
+    writers = WRITERS if hardware is None else HARDWARE_WRITERS
+    content = writers[given](on_board(run, board))
     if out is not None:
         write_file(out, content)
     return content
 
 
-def _unknown(kind: str, out: Path | None) -> Diagnostic:
-    known = list(WRITERS)
+def _unknown(kind: str, out: Path | None, known: list[str]) -> Diagnostic:
     return Diagnostic(
         code="HW340", title="format that fronts are not written in",
         where=str(out) if out is not None else "--format", found=kind or "a name without a suffix",

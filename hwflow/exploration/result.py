@@ -65,7 +65,7 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
                 "bits": explorer.space.choices(number),
                 "search": _shares(found.counts[rows[i]].tolist(), explorer.search.size),
                 "held_out": _judged(held[:, i], column == 0),
-                "cost": _costs(report),
+                "cost": costs_of_report(report),
                 "share": float(figures["share"][rows[i]]),
                 "fits": report.fits,
                 "board": {u.resource: _board_share(u) for u in report.utilisation},
@@ -80,7 +80,7 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
         "clock_period_ns": priced.target.clock_period_ns,
         "io_type": priced.target.io_type,
         "cost": list(names),
-        "available": _available(priced.board),
+        "available": available(priced.board),
         "stability": _stable(points, explorer, priced, found, (quality, compared)),
         "points": points,
         "knee": points[best]["id"],
@@ -149,7 +149,8 @@ def _mark(points: list[dict[str, Any]], held: npt.NDArray[np.bool_]) -> None:
         point["like"] = points[alike[-1]]["id"] if alike else None
 
 
-def _costs(report: EstimateReport) -> dict[str, Any]:
+def costs_of_report(report: EstimateReport) -> dict[str, Any]:
+    """Return the figures of an estimate with their intervals, by the names of ``FIGURES``."""
     total = report.total
     found: dict[str, Any] = {
         name: _ends(getattr(total, name)) for name in (*SUMS, "ii", "latency_cycles")
@@ -160,7 +161,7 @@ def _costs(report: EstimateReport) -> dict[str, Any]:
     return found
 
 
-def _available(board: Board) -> dict[str, float]:
+def available(board: Board) -> dict[str, float]:
     """Return how many of each resource a board has, in the units of the estimates."""
     logic = logic_of(board)
     return {

@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS single (number INTEGER PRIMARY KEY, right INTEGER, ag
 """
 """Chunks are of explorations of all configurations, single ones of those of some."""
 
+DATABASE = "explore.db"
+"""What the folder of an exploration of bits holds."""
+
 NETWORK_FILES = (
     "nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "fuse.sshfs", "9p", "ceph",
     "glusterfs", "fuse.glusterfs", "lustre", "gpfs", "beegfs",
@@ -120,7 +123,7 @@ def open_store(folder: Path, *, new: bool) -> Iterator[Store]:
         CompileError: HW326, there is none; HW327, it lies on a network file system; HW328, it
             cannot be opened or is none of hwflow's.
     """
-    path = folder / "explore.db"
+    path = folder / DATABASE
     if not new and not path.is_file():
         raise CompileError([_missing(folder)])
     try:

@@ -172,7 +172,7 @@ def _bits(finder: Finder, miss: Miss) -> Iterator[Change]:
             graph = _narrowed(finder.unsettled, name, bits) if bits >= 1 else None
             if graph is None:
                 continue
-            other = Finder(graph, finder.config, finder.goal, finder.asked, finder.progress)
+            other = replace(finder, unsettled=graph)
             settings = {"bits": {"layer": name, "weights": bits}}
             change = _tried(other, miss.board, miss.target, settings)
             yield change

@@ -14,10 +14,10 @@ from hwflow.estimate.liveness import is_stage
 from hwflow.fitting.budgets import Budget, board_budgets
 from hwflow.fitting.fitted import Case
 from hwflow.fitting.options import Layer, Ops, Option, Progress, layers_of, ops_of, regimes
-from hwflow.fitting.problem import Problem, area_of, figures_of, held, loosened
+from hwflow.fitting.problem import Problem, area_of, cost_of, figures_of, held, loosened
 from hwflow.fitting.record import LayerChoice, Plan, Use
 from hwflow.fitting.search import Found
-from hwflow.fitting.solver import solve
+from hwflow.fitting.solver import TARGETS, solve
 from hwflow.ir.cost import Cost
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op, Target
@@ -39,16 +39,18 @@ class _Choices:
     why: str = ""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Finder:
     """Finds the best settings.
 
     Attributes:
         unsettled: the graph before the passes that look at the target.
         config: what the user set.
-        goal: ``latency``, ``throughput`` or ``area``.
+        goal: ``latency``, ``throughput``, or one of ``COSTS``.
         asked: the user's budgets.
         progress: called with the stage and the share of it that is done.
+        strategies: those that layers may have; all unless given.
+        tries: choices that are looked at while FIFOs take more than was counted.
     """
 
     unsettled: Graph
@@ -56,6 +58,8 @@ class Finder:
     goal: str
     asked: tuple[Budget, ...]
     progress: Progress
+    strategies: tuple[str, ...] = ()
+    tries: int = TRIES
 
     def __post_init__(self) -> None:
         self._known: dict[Target, _Choices] = {}
@@ -117,9 +121,18 @@ class Finder:
 
     def _choices(self, target: Target) -> _Choices:
         graph = choose_requantizers(self.unsettled, target)
-        ops = ops_of(graph, target, self.config)
+        ops = self._allowed(ops_of(graph, target, self.config))
         why = self._obstacle(graph, target, ops)
         return _Choices((), why) if why else _Choices(tuple(self._regimes(graph, target, ops)))
+
+    def _allowed(self, ops: Ops) -> Ops:
+        """Return the choices with strategies that are allowed, of layers that have any."""
+        if not self.strategies:
+            return ops
+        return {
+            name: [c for c in of if c[0].get("strategy", self.strategies[0]) in self.strategies]
+            for name, of in ops.items()
+        }
 
     def _regimes(
         self, graph: Graph, target: Target, ops: Ops
@@ -149,7 +162,7 @@ class Finder:
         they give; others are looked at until one gives no more than all that are left promise.
         """
         kept: Plan | None = None
-        for _ in range(TRIES):
+        for _ in range(self.tries):
             found = solve(problem, self.goal)
             if found is None:
                 return kept
@@ -170,9 +183,15 @@ class Finder:
         times = {"latency": promised.latency_cycles, "throughput": promised.ii}
         first = times[self.goal].value * clock if self.goal in times else area
         own = self._rank(kept)
+        if self.goal not in TARGETS:
+            return own[0] <= loosened(cost_of(promised, problem.board, self.goal))
         if own[0] < first / loosened(1.0):
             return True
         return own[0] <= loosened(first) and own[1] <= loosened(area)
+
+    def plan_of(self, problem: Problem, found: Found) -> Plan:
+        """Return the plan of a choice."""
+        return self._plan(problem, found)[0]
 
     def _plan(self, problem: Problem, found: Found) -> tuple[Plan, Cost]:
         """Return the plan of a choice, and what its design asks for."""

@@ -53,8 +53,7 @@ def fit(
             beside them, it must fit the board, by the best values of the estimate.
         config: settings, see ``compile``; limits in ``[verify]`` are budgets, too.
         progress: called with the stage and the share of it that is done.
-        options: further options of ``compile``: ``io_type``, ``backend``, ``plugins``, ``weights``,
-            ``trust``, ``data``, ``example``.
+        options: further ones of ``compile``, but ``board``, ``strategy`` and ``reuse_factor``.
 
     Raises:
         CompileError: what ``compile`` and ``load_board`` find; HW530, a budget cannot be read;
@@ -69,7 +68,10 @@ def fit(
     design, free = _compiled(source, config, str(names[0]) if names else None, options)
     progress("compile", 1.0)
     asked += tuple(verify_budgets(design.config.verify))
-    finder = Finder(design.origin.unsettled, design.config, target, asked, progress)
+    finder = Finder(
+        unsettled=design.origin.unsettled, config=design.config, goal=target, asked=asked,
+        progress=progress,
+    )  # fmt: skip
     targets = _targets(design, boards or (design.board,), clock_period_ns, free=free)
     cases = tuple(finder.case(each, to) for each, to in targets)
     found = Fit(

@@ -33,6 +33,7 @@ class Problem:
         budgets: what the design may take; those of the board among them.
         dataflow: a layer at least must be what makes a dataflow of a design in io_parallel.
         excluded: choices that are not taken.
+        most_cycles: the largest latency that is taken, beside the budgets.
     """
 
     graph: Graph
@@ -42,6 +43,7 @@ class Problem:
     budgets: tuple[Budget, ...]
     dataflow: bool = False
     excluded: tuple[tuple[Option, ...], ...] = ()
+    most_cycles: float = float("inf")
 
     def total(self, options: Sequence[Option]) -> Cost:
         """Return the estimate of the design with an option of each layer."""
@@ -99,6 +101,16 @@ def held(figures: dict[str, Estimate], budget: Budget) -> float:
     return float(found.high if budget.high else found.value)
 
 
+def share_of(total: Cost, board: Board) -> float:
+    """Return the share of a board that a design takes, by its fullest resource, in per cent."""
+    figures = figures_of(total, board)
+    shares = []
+    for resource in RESOURCES:
+        used, available = figures[resource].value, board.resources.count(resource)
+        shares.append(used / available if available else float("inf") if used > 0 else 0.0)
+    return 100.0 * max(shares)
+
+
 def area_weights(board: Board) -> dict[str, float]:
     """Return what a block adds to the area: the mean share of a board's resources, in per cent."""
     counts = {resource: board.resources.count(resource) for resource in RESOURCES}
@@ -110,3 +122,13 @@ def area_of(total: Cost, board: Board) -> float:
     """Return the area of a design, the mean share of a board's resources in per cent."""
     figures = figures_of(total, board)
     return sum(weight * figures[r].value for r, weight in area_weights(board).items())
+
+
+def cost_of(total: Cost, board: Board, figure: str) -> float:
+    """Return ``share`` or ``area`` in per cent, or the blocks of a resource."""
+    special = {"share": share_of, "area": area_of}
+    return (
+        special[figure](total, board)
+        if figure in special
+        else figures_of(total, board)[figure].value
+    )

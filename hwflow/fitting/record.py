@@ -9,6 +9,7 @@ from typing import Any
 from hwflow.core.board import Board
 from hwflow.estimate.report import EstimateReport, cost_dict
 from hwflow.fitting.budgets import Budget
+from hwflow.fitting.problem import cost_of
 from hwflow.ir.cost import Cost
 from hwflow.ir.op import Target
 
@@ -92,7 +93,12 @@ class Plan:
     def rank(self, goal: str) -> tuple[float, ...]:
         """What comes first for a target: the least figure, then the least area."""
         first = {"latency": self.latency_ns, "throughput": self.interval_ns, "area": self.area}
-        return (first[goal], self.area, self.latency_ns)
+        own = first[goal] if goal in first else self.cost(goal)
+        return (own, self.area, self.latency_ns)
+
+    def cost(self, figure: str) -> float:
+        """Return what it takes: ``share`` in per cent, ``area``, or blocks of a resource."""
+        return cost_of(self.report.total, self.board, figure)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data, for JSON."""

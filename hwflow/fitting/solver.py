@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwflow.core.board import RESOURCES
 from hwflow.fitting.problem import Problem
 from hwflow.fitting.search import TIE, Found, Search
 
 TARGETS = ("latency", "throughput", "area")
+
+COSTS = {"share": "excess", "area": "area", **{resource: resource for resource in RESOURCES}}
+"""What else can be made least, with what a search calls it: the multiple of the board's budgets is
+the share of its fullest resource."""
 
 
 def solve(problem: Problem, target: str) -> Found | None:
@@ -15,7 +20,7 @@ def solve(problem: Problem, target: str) -> Found | None:
 
     Args:
         problem: the layers and budgets.
-        target: one of ``TARGETS``.
+        target: one of ``TARGETS`` or ``COSTS``.
 
     Raises:
         TimeoutError: HiGHS found nothing in its time.
@@ -23,8 +28,8 @@ def solve(problem: Problem, target: str) -> Found | None:
     within = problem.within("ii", problem.limit_of("ii"))
     if within is None:
         return None
-    if target == "area":
-        return Search(within, "area").best()
+    if target in COSTS:
+        return Search(within, COSTS[target], problem.most_cycles).best()
     if target == "throughput":
         return _least_ii(within)
     first = Search(within, "latency").best()
