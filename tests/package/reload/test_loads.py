@@ -2,7 +2,9 @@
 
 import ctypes
 import json
+import re
 import subprocess
+import sys
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from hwflow.package.benches import run_benches
 from hwflow.package.block import Block, make_block
 from hwflow.package.reading import read_block
 from hwflow.package.reload.image import image_file
@@ -20,9 +23,11 @@ from hwflow.package.reload.weights import matched
 from hwflow.package.untouched import open_untouched
 from hwflow.package.wishes import Wishes
 from tests.cli.command import hwflow
+from tests.package.builds import build, two_ports, wide
 from tests.package.drivers.boards import Packaged
 from tests.package.drivers.test_boards import Board, empty_outputs, opened
 from tests.package.reload.retrained import WIDE, built, dense, image
+from tests.package.test_benches import passes
 
 pytestmark = pytest.mark.cpp
 
@@ -150,6 +155,11 @@ def test_a_bit_of_a_weight_fails_the_bench(loads: Loads, tmp_path: Path) -> None
     assert run(loads.folder, loads.bench, folder, weights).returncode == 0
 
 
+@pytest.fixture(scope="module")
+def board(loads: Loads, tmp_path_factory: pytest.TempPathFactory) -> Board:
+    return Board(loads.found, tmp_path_factory.mktemp("c"))
+
+
 def load_in_c(board: Board, content: bytes) -> str:
     held = (ctypes.c_uint8 * len(content))(*content)
     bus, block = ctypes.byref(board.bus), ctypes.byref(board.block)
@@ -170,8 +180,7 @@ def differing(loads: Loads, came: dict[str, Any], golden: dict[str, Any]) -> lis
     ]
 
 
-def test_both_drivers_load_three_models(loads: Loads, tmp_path: Path) -> None:
-    board = Board(loads.found, tmp_path)
+def test_both_drivers_load_three_models(loads: Loads, board: Board) -> None:
     for number in (1, 2, 3, 0):
         golden = loads.vectors(number)
         driver, _ = opened(loads.found, batch=2)
@@ -216,11 +225,10 @@ def damaged_images(loads: Loads) -> dict[str, tuple[bytes, str]]:
     }  # fmt: skip
 
 
-def test_images_that_do_not_suit_are_refused(loads: Loads, tmp_path: Path) -> None:
+def test_images_that_do_not_suit_are_refused(loads: Loads, board: Board) -> None:
     driver, _ = opened(loads.found)
     ip = loads.found.python()
     driver.load_weights(loads.image(1))
-    board = Board(loads.found, tmp_path)
     assert board.open() == "all is well"
     assert load_in_c(board, loads.image(1)) == "all is well"
     for said, (content, in_c) in damaged_images(loads).items():
@@ -267,6 +275,57 @@ def test_a_bit_that_flips_on_its_way_is_noticed(loads: Loads) -> None:
     driver.load_weights(loads.image(1))
     came = driver.exchange(inputs(loads, golden))
     assert differing(loads, came, golden) == []
+
+
+@pytest.mark.slow
+def test_the_makefile_runs_both_drivers(loads: Loads) -> None:
+    done = run(loads.found.drivers, "make", "CXXFLAGS=-O0", f"PYTHON={sys.executable}", "test")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("PASS") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_frames_among_loads_are_whole(io_type: str, tmp_path: Path) -> None:
+    sources = {"two": two_ports(), "wide": wide(), "image": image(0)}
+    for name, source in sources.items():
+        folder = build(tmp_path / name, source, board="kv260", io_type=io_type)
+        lines = passes(folder, Wishes(reloadable=("all",)), 300_000)
+        loaded = re.search(r"(\d+) loads", lines[1])
+        assert loaded is not None
+        assert int(loaded[1]) > 100
+        for interface in ("memory", "axi-lite"):
+            wishes = Wishes(reloadable=("all",), interface=interface)  # type: ignore[arg-type]
+            passes(folder, wishes)
+
+
+MISTAKES = {
+    "frames meet half a load": (" && whole == 0) {", ") {", "        whole = 0;\n", "\n"),
+    "a digest that nobody compares": (" && digest == load_digest)", ")"),
+    "the first word is left out": ("if (next >= 0u", "if (next > 0u"),
+    "the last word is left out": ("{last}u)", "{last}u - 1)"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_benches_find_mistakes_of_a_load(mistake: str, tmp_path: Path) -> None:
+    folder = built(tmp_path / "net", dense(0, hidden=12), accum={})
+    made = make_block(folder, Wishes(reloadable=("all",)))
+    assert made.description.reload is not None
+    path = f"hls/{made.description.top}_weights.h"
+    text = made.files[path].decode()
+    changes = [
+        part.replace("{last}", str(made.description.reload.image_words))
+        for part in MISTAKES[mistake]
+    ]
+    for before, after in zip(changes[::2], changes[1::2], strict=True):
+        assert before in text
+        text = text.replace(before, after, 1)
+    outcome = run_benches(
+        made.description, {**made.files, path: text.encode()}, 100_000, lambda stage, done: None
+    )
+    assert not outcome.passed
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def test_constants_must_be_the_same(project: Path, place: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "settings", "where", "what"),
     [
-        (dense(1), {"fc2": {"reuse_factor": 5}}, "fc2", "reuse_factor: 5"),
+        slow(dense(1), {"fc2": {"reuse_factor": 5}}, "fc2", "reuse_factor: 5"),
         slow(dense(1, hidden=4), {}, "fc1", "shape: 4"),
         slow(dense(1), {"fc1": {"strategy": "resource"}}, "fc1", "strategy: resource"),
         slow(dense(1), {"io_type": "io_stream"}, "[target]", "io_type: io_stream"),
@@ -247,6 +247,7 @@ def test_a_block_of_constants_takes_no_image(project: Path, tmp_path: Path) -> N
     assert not (tmp_path / "weights.bin").exists()
 
 
+@pytest.mark.slow
 def test_a_block_that_was_changed_is_refused(project: Path, tmp_path: Path) -> None:
     held = block(project, tmp_path / "ip")
     file = tmp_path / "ip" / "ip.json"
