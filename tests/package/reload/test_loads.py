@@ -33,7 +33,7 @@ pytestmark = pytest.mark.cpp
 
 HEAD = 24
 
-MANY = {"hidden": 220}
+MANY = {"hidden": 100}
 """Weights that take several windows."""
 
 CASES: dict[str, dict[str, Any]] = {
@@ -140,17 +140,16 @@ def test_a_bit_of_a_weight_fails_the_bench(loads: Loads, tmp_path: Path) -> None
     reload = loads.found.description.reload
     assert reload is not None
     last = reload.arrays[-2]  # weights of the last layer, every one of which reaches an output
-    for element in (0, last.elements - 1):
-        content = bytearray(loads.image(1))
-        place = HEAD + 4 * last.first_word + element * last.lane_bits // 8
-        content[place] ^= 1 << (last.width - 1)
-        flipped = image_file(loads.found.description.design_id, bytes(content[HEAD:]))
-        weights.write_bytes(bytes(content))  # the digest tells
-        assert "weights: expected" in run(loads.folder, loads.bench, folder, weights).stderr
-        weights.write_bytes(flipped)  # the results tell
-        done = run(loads.folder, loads.bench, folder, weights)
-        outputs = [p.name for p in loads.found.description.outputs]
-        assert (done.returncode, any(name in done.stderr for name in outputs)) == (1, True)
+    content = bytearray(loads.image(1))
+    place = HEAD + 4 * last.first_word + (last.elements - 1) * last.lane_bits // 8
+    content[place] ^= 1 << (last.width - 1)
+    flipped = image_file(loads.found.description.design_id, bytes(content[HEAD:]))
+    weights.write_bytes(bytes(content))  # the digest tells
+    assert "weights: expected" in run(loads.folder, loads.bench, folder, weights).stderr
+    weights.write_bytes(flipped)  # the results tell
+    done = run(loads.folder, loads.bench, folder, weights)
+    outputs = [p.name for p in loads.found.description.outputs]
+    assert (done.returncode, any(name in done.stderr for name in outputs)) == (1, True)
     weights.write_bytes(loads.image(1))
     assert run(loads.folder, loads.bench, folder, weights).returncode == 0
 
