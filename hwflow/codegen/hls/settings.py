@@ -10,6 +10,9 @@ from hwflow.codegen.hls.model import ap_type
 from hwflow.ir.graph import Graph
 from hwflow.ir.op import Target
 
+STRATEGIES = {"latency": "Latency", "resource": "Resource"}
+"""Strategies that hls4ml writes with a capital; the others are as hwflow calls them."""
+
 
 def hls4ml_settings(graph: Graph, target: Target) -> dict[str, Any]:
     """Return what hls4ml's users would have written for a design, layer by layer.
@@ -42,5 +45,5 @@ def _layer(named: NamedLayer) -> Mapping[str, Any]:
     return {
         "Precision": {name: ap_type(dtype) for name, dtype in types.items()},
         "ReuseFactor": layer.reuse_factor,
-        "Strategy": layer.strategy,
+        "Strategy": STRATEGIES.get(layer.strategy, layer.strategy),
     }

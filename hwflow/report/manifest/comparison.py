@@ -17,6 +17,9 @@ ABSENT = "absent"
 BITS = "observed.sha256"
 """Field of a layer that stands for all values that it gave."""
 
+UNCOMPARED = ("form", "hls4ml")
+"""Fields that are not compared: the second one says again what others say."""
+
 _KEYS: tuple[Callable[[Layer], object], ...] = (
     lambda layer: (layer.origin, layer.operator),
     lambda layer: layer.tensor or None,
@@ -129,7 +132,8 @@ def compare(before: StoredBuild, after: StoredBuild) -> Comparison:
     same_data = old.data is not None and old.data == new.data
     pairs = _matched(old.layers, new.layers)
     changes = [*_manifest_changes(old, new, pairs, same_data=same_data)]
-    if not changes and old != new:
+    whole = [m.model_dump(exclude=set(UNCOMPARED)) for m in (old, new)]
+    if not changes and whole[0] != whole[1]:
         changes.append(Change("manifest", "", "order", "one", "another"))
     changes += _edited(before.edited, after.edited)
     other = tuple(c.name for c in changes if c.section == "layers" and c.what == BITS)
@@ -164,8 +168,8 @@ def _manifest_changes(
         pairs: layers of the first by the names of those of the second that they became.
         same_data: what the data did to layers can be compared.
     """
-    contents = [m.model_dump(exclude={"layers", "form"}) for m in (old, new)]
-    for section in [f for f in Manifest.model_fields if f != "form"]:
+    contents = [m.model_dump(exclude={"layers", *UNCOMPARED}) for m in (old, new)]
+    for section in [f for f in Manifest.model_fields if f not in UNCOMPARED]:
         if section == "layers":
             yield from _layer_changes(old.layers, new.layers, pairs, same_data=same_data)
             continue

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from hwflow.report.manifest.fields import Count, FilePath, Line, Scalar, Sha256, Strict
 from hwflow.report.manifest.fifo import Fifo
+from hwflow.report.manifest.hls4ml import Hls4ml
 
 SCHEMA: Final = "hwflow-manifest/1"
 """Name and version of the form; the version grows when a field changes its meaning or goes."""
@@ -260,6 +261,8 @@ class Manifest(Strict):
         total: estimated cost of the whole.
         fits: ``yes``, ``borderline`` or ``no``.
         results: what was found out with data; None without data.
+        hls4ml: settings of target and layers as hls4ml spells them, which follow from the others;
+            None in manifests that were written before it was added.
         files: digests by path of all files of the build but this one; None for those that hold
             measured times.
     """
@@ -280,6 +283,7 @@ class Manifest(Strict):
     total: Cost
     fits: Line | None
     results: Results | None
+    hls4ml: Hls4ml | None = None
     files: dict[FilePath, Sha256 | None]
 
     def to_json(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -23,6 +22,7 @@ from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.report.manifest import digests, schema
 from hwflow.report.manifest.fields import cut, distinct
 from hwflow.report.manifest.fifo import Fifo
+from hwflow.report.manifest.hls4ml import in_hls4mls_words
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import SCHEMA, Manifest
 from hwflow.report.parts import CostData
@@ -102,8 +102,9 @@ def manifest(build: Build) -> Manifest:
         total=_cost(report.estimate.total),
         fits=report.estimate.fits,
         results=_results(build),
+        hls4ml=in_hls4mls_words(graph, build.target),
         files={
-            path: None if path in build.measured else hashlib.sha256(content).hexdigest()
+            path: None if path in build.measured else digests.content_digest(content)
             for path, content in sorted(build.files.items())
         },
     )
@@ -151,9 +152,8 @@ def _scalar(value: Any) -> Any:
 
 
 def _templates(graph: Graph, target: Target) -> dict[str, str]:
-    layers = [layer for node in graph.nodes for layer in layers_of(graph, node, target)]
-    found = sorted(kernel_templates(layers))
-    contents = (hashlib.sha256(text.encode()).hexdigest() for _, text in found)
+    found = sorted(kernel_templates(x for n in graph.nodes for x in layers_of(graph, n, target)))
+    contents = (digests.content_digest(text.encode()) for _, text in found)
     return dict(zip(distinct(name for name, _ in found), contents, strict=True))
 
 
