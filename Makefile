@@ -3,6 +3,7 @@
 # make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
 # make demo-ip   from a model to an IP block whose benches pass
 # make demo-explore   the precisions of a float network that nothing beats, and a design of one
+# make demo-compress   a float network trained to a number of LUTs, and built
 # make test   set up everything and pass the tests
 # make test-browser   try the pages in Chromium, which needs Node.js to be unpacked
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq demo-explore bench-explore demo-ip test test-slow test-browser fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-node check-tcl clean
+.PHONY: demo demo-keras demo-hgq demo-explore demo-compress bench-explore bench-compress demo-ip test test-slow test-browser fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-node check-tcl clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -61,6 +62,13 @@ bench-explore: $(VENV)/.full
 demo-explore: $(VENV)/.core
 	$(BIN)/hwflow explore examples/digits_float.onnx --data examples/digits.npz --board zcu104 --bits 'w=2,3,4 a=2,4' --run build/explore
 	$(BIN)/hwflow pick --run build/explore -o build/explored
+
+demo-compress: $(VENV)/.full
+	$(BIN)/hwflow compress qat examples/digits_float.onnx --data examples/digits.npz --target lut=20000 --epochs 80 --batch 32 --io-type io_stream --run build/compress
+	$(BIN)/hwflow build build/compress/model.onnx --board pynq-z2 --io-type io_stream --data examples/digits.npz -o build/compressed
+
+bench-compress: $(VENV)/.full
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_compress $(MODEL) $(DATA)
 
 bench-conversion: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench_conversion

@@ -154,7 +154,7 @@ class Training:
         found = self.network(self._train.batch(which))
         loss = self._train.loss(found, which, self.request.temperature)
         cost = self.cost()
-        weight = self.state.steering.step(float(cost.detach()), done)
+        weight = self.state.steering.step(float(cost.detach()), float(loss.detach()), done)
         self.optimiser.zero_grad()
         (loss + weight * cost).backward()
         self.optimiser.step()

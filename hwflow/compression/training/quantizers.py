@@ -110,7 +110,9 @@ class LearnedActivation(torch.nn.Module):
             top = span - torch.exp2(-fraction)
             bottom = -span if self.signed else torch.zeros_like(span)
             alive = (whole + fraction + float(self.signed) > 0).float()
-        return torch.minimum(torch.maximum(rounded, bottom), top) * alive
+        limited = torch.minimum(torch.maximum(rounded, bottom), top) * alive
+        # A channel without bits is 0, and still learns that it should have some.
+        return limited + (1.0 - alive) * (rounded - rounded.detach())
 
     def settle(self, whole: Tensor, fraction: Tensor) -> None:
         """Take a format; the greatest magnitude becomes one that asks for it."""
