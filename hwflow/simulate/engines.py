@@ -83,8 +83,8 @@ class Engine(Protocol):
     def observed(self) -> Observed:
         """What was noticed up to now."""
 
-    def fresh(self) -> Engine:
-        """Return an engine of the same graph that has noticed nothing."""
+    def uncounted(self) -> Engine:
+        """Return the engine with counters at nothing; what was reached stays known to both."""
 
     def add(self, observed: Observed) -> None:
         """Take in what another engine of the graph noticed on other samples."""
@@ -121,10 +121,13 @@ class NumpyEngine:
         """What was noticed up to now."""
         return Observed(self.counters, self._meter.bits)
 
-    def fresh(self) -> NumpyEngine:
-        """Return an engine of the same graph that has noticed nothing."""
+    def uncounted(self) -> NumpyEngine:
+        """Return the engine with counters at nothing; what was reached stays known to both.
+
+        A layer that has nothing left to reach costs nothing.
+        """
         other = copy(self)
-        other.counters, other._meter = {}, Meter(self._meter.goals)
+        other.counters = {}
         return other
 
     def add(self, observed: Observed) -> None:
@@ -169,7 +172,7 @@ class _Golden:
             self.workers, self.batch_bytes = threads, CACHED_BYTES
             self._engine = GoldenEngine(graph, layers=names, threads=1)
 
-    def fresh(self) -> _Golden:
+    def uncounted(self) -> _Golden:
         return self  # it notices nothing
 
     def add(self, observed: Observed) -> None:

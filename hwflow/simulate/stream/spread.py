@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from uuid import uuid4
 
 from hwflow.core.data import Array, Data
 from hwflow.core.errors import CompileError, Diagnostic
@@ -37,15 +38,17 @@ class Simulator:
         graph: the hardware graph.
         name: name of the engine.
         layers: give the values of every layer, too.
+        run: tells one simulation from others: what an engine noticed is that of one.
     """
 
     graph: Graph
     name: str
     layers: bool
+    run: str = field(default_factory=lambda: uuid4().hex)
 
-    def __reduce__(self) -> tuple[type[Simulator], tuple[Graph, str, bool]]:
+    def __reduce__(self) -> tuple[type[Simulator], tuple[Graph, str, bool, str]]:
         """Pickle the graph; each process opens its own engine."""
-        return Simulator, (replace(self.graph), self.name, self.layers)
+        return Simulator, (replace(self.graph), self.name, self.layers, self.run)
 
     @cached_property
     def engine(self) -> Engine:
@@ -72,7 +75,7 @@ class Part:
 
 def computed(simulator: Simulator, data: Data) -> Part | CompileError:
     """Return what becomes of a batch, or what is wrong with it."""
-    engine = simulator.engine.fresh()
+    engine = simulator.engine.uncounted()
     try:
         outputs = engine.run(data.inputs)
     except CompileError as error:
