@@ -16,6 +16,7 @@ from hwflow.fixed import FixedType
 from hwflow.ir.graph import Port
 from hwflow.ir.grid import Grid
 from hwflow.ir.tensor import TensorType
+from hwflow.package.benches import run_benches
 from hwflow.package.block import make_block
 from hwflow.package.classes import at_once, class_type, classes_of, scores_of
 from hwflow.package.wishes import Wishes
@@ -93,7 +94,11 @@ def test_whole_beats_are_compared(size: int, beat: int, streams: bool, found: in
         pytest.param("io_parallel", Wishes(argmax=True), marks=pytest.mark.slow),
         pytest.param("io_stream", Wishes(argmax=True), marks=pytest.mark.slow),
         ("io_stream", Wishes(argmax=True, interface="memory")),
-        ("io_parallel", Wishes(argmax=True, edge="float32", interface="axi-lite")),
+        pytest.param(
+            "io_parallel",
+            Wishes(argmax=True, edge="float32", interface="axi-lite"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_scores_with_scales_of_their_own(io_type: str, wishes: Wishes, tmp_path: Path) -> None:
@@ -110,6 +115,17 @@ def test_scores_with_scales_of_their_own(io_type: str, wishes: Wishes, tmp_path:
     raw = np.load(folder / f"sim/vectors/output_{port.argument}.raw.npy").reshape(-1, 7)
     assert not np.array_equal(given, raw.argmax(1))  # scales decide
     assert "the first greatest of 7 scores" in made.files["README.md"].decode()
+
+
+@pytest.mark.cpp
+def test_a_block_that_takes_the_last_of_equal_scores_fails(tmp_path: Path) -> None:
+    made = make_block(build(tmp_path / "net", dense()), Wishes(argmax=True, interface="axi-lite"))
+    path, first, last = "hls/hwflow_port.h", b"if (other > most)", b"if (other >= most)"
+    assert first in made.files[path]
+    files = {**made.files, path: made.files[path].replace(first, last)}
+    outcome = run_benches(made.description, files, 1000, lambda stage, done: None)
+    assert not outcome.passed
+    assert "expected 0x0, found 0x1" in outcome.lines[0]
 
 
 def image() -> onnx.ModelProto:
