@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.core.workers import Executor
+from hwflow.core.workers import Executor, Processes
 from hwflow.exploration.checks import check
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.front import costs_of
@@ -23,6 +23,9 @@ from hwflow.exploration.tree import Tree
 
 PART = 32
 """Most configurations of a generation that one worker evaluates at a time."""
+
+BLOCK = 2**20
+"""Configurations whose stages are looked for at a time: bounds the memory."""
 
 LEAST = 4
 """Fewest: those that are evaluated together share their first layers."""
@@ -57,25 +60,33 @@ class Evaluation:
 
     def run(self) -> Found:
         """Evaluate what is missing, and return all."""
-        self.progress("evaluate", 0.0)
         if self.plan.exhaustive:
             return self._exhaustive()
         return self._heuristic()
 
     def _exhaustive(self) -> Found:
-        plan, priced = self.plan, self.explorer.boards[0]
+        plan = self.plan
         done = self.store.chunks()
         missing = [chunk for chunk in range(plan.chunks) if chunk not in done]
-        for chunk in missing:
-            priced.figures(plan.numbers(chunk))  # what no worker should compile again
+        self._compile(missing)
+        self.progress("evaluate", 0.0)
         tasks = [(plan.numbers(chunk), plan.checked(chunk, self._seed)) for chunk in missing]
         for i, counts in enumerate(self._computed(tasks)):
             self.store.add(missing[i], counts)
             self.progress("evaluate", (plan.chunks - len(missing) + i + 1) / plan.chunks)
         return found_in(self.store, plan)
 
+    def _compile(self, chunks: Sequence[int]) -> None:
+        """Compile what no worker should compile again."""
+        step = max(1, BLOCK // self.plan.chunk)
+        for at in range(0, len(chunks), step):
+            self.progress("compile", at / len(chunks))
+            numbers = [self.plan.numbers(chunk) for chunk in chunks[at : at + step]]
+            self.explorer.boards[0].learn(np.concatenate(numbers), local(self.executor))
+
     def _heuristic(self) -> Found:
         """Evaluate what the searcher asks for, each configuration once."""
+        self.progress("evaluate", 0.0)
         kept, searcher = self.store.single(), self._searcher()
         seen: set[int] = set()
         turn = idle = 0
@@ -115,7 +126,7 @@ class Evaluation:
         return counts[:, column].astype(np.int64), costs
 
     def _evaluated(self, numbers: Numbers, generation: int) -> Counts:
-        self.explorer.boards[0].figures(numbers)
+        self.explorer.boards[0].learn(numbers, local(self.executor))
         size = min(PART, max(LEAST, len(numbers) // self.executor.slots))
         parts = [numbers[i : i + size] for i in range(0, len(numbers), size)]
         tasks = [(part, int(part[0]) if i == 0 and generation % 4 == 0 else None)
@@ -167,3 +178,8 @@ def _outside(asked: Numbers, size: int) -> Diagnostic:
         where="searcher", found=f"{asked.min()} to {asked.max()}", supported=f"0 to {size - 1}",
         help="number choices with `space.number(digits)`, digits below `space.sizes`",
     )  # fmt: skip
+
+
+def local(executor: Executor) -> Processes:
+    """Return processes that have the model; remote ones do not."""
+    return executor if isinstance(executor, Processes) else Processes(1)

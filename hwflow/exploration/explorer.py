@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from hwflow.core.board import Board
 from hwflow.core.config import Config
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.workers import Processes
+from hwflow.exploration.assembly import Assembly
 from hwflow.exploration.costs import F64, Costs
 from hwflow.exploration.request import Request, chosen_samples
 from hwflow.exploration.space import Numbers, Space, space_of
@@ -29,6 +31,9 @@ from hwflow.passes import Context, run_pipeline
 
 Progress = Callable[[str, float], None]
 
+ALONE = Processes(1)
+"""This process, and no other."""
+
 
 @dataclass(eq=False)
 class Priced:
@@ -39,12 +44,14 @@ class Priced:
         board: its profile.
         target: what is generated for it.
         table: the stages.
+        assembly: what compiles them.
     """
 
     name: str
     board: Board
     target: Target
     table: Table
+    assembly: Assembly
 
     @cached_property
     def costs(self) -> Costs:
@@ -59,11 +66,21 @@ class Priced:
             except StageLostError:
                 self.__dict__.pop("costs", None)
 
-    def cover(self, progress: Callable[[float], None]) -> None:
+    def learn(self, numbers: Numbers, executor: Processes) -> None:
+        """Compile all that configurations are made of."""
+        while True:
+            try:
+                self.table.paths(numbers, partial(self.assembly.graphs, executor))
+            except StageLostError:
+                self.__dict__.pop("costs", None)
+                continue
+            return
+
+    def cover(self, progress: Callable[[float], None], executor: Processes = ALONE) -> None:
         """Compile what the stages are in all choices of bits."""
         while True:
             try:
-                self.table.cover(lambda done, total: progress(done / total))
+                self.table.cover(partial(self.assembly.graphs, executor), progress)
             except StageLostError:
                 continue
             return
@@ -100,22 +117,22 @@ class Explorer:
     @cached_property
     def boards(self) -> list[Priced]:
         """The space on each board; boards with one part and clock share their stages."""
-        tables: dict[Target, Table] = {}
+        made: dict[Target, tuple[Table, Assembly]] = {}
         found = []
         for name in self.request.boards:
             board, target = self.request.target_of(name)
-            if target not in tables:
-                tables[target] = self._table(name, target)
-            found.append(Priced(name, board, target, tables[target]))
+            if target not in made:
+                made[target] = self._made(name, target)
+            found.append(Priced(name, board, target, *made[target]))
         return found
 
-    def _table(self, name: str, target: Target) -> Table:
-        config = self.request.config(name)
-        return Table(
-            space=self.space,
-            stages=self.stages,
-            compile=lambda n: self.graph(n, config, target),
-        )
+    def _made(self, name: str, target: Target) -> tuple[Table, Assembly]:
+        assembly = Assembly(
+            bench=self.bench, space=self.space, stages=self.stages,
+            config=self.request.config(name), target=target,
+        )  # fmt: skip
+        table = Table(space=self.space, stages=self.stages, compile=assembly.graph)
+        return table, assembly
 
     def graph(self, number: int, config: Config, target: Target) -> Graph:
         """Return the hardware graph of a configuration, as ``hwflow build`` makes it."""

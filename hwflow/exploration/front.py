@@ -14,7 +14,7 @@ Z = 1.959963984540054
 """Quantile of the normal distribution for 95 %, two-sided."""
 
 
-def pareto(quality: npt.NDArray[np.int64], costs: F64) -> npt.NDArray[np.int64]:
+def pareto(quality: npt.NDArray[np.int64] | F64, costs: F64) -> npt.NDArray[np.int64]:
     """Return the rows that no other row beats, best quality first.
 
     A row is beaten by one that is nowhere worse and somewhere better, or equal and before it.

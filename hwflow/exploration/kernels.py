@@ -3,48 +3,65 @@
 Sums of products whose every partial sum stays below 2^24 are exact in float32, below 2^53 in
 float64; requantisations are the lines that ``line_of`` proves. Whatever has no such kernel is
 computed by the operator itself.
+
+Arrays have the channels first and the samples last, (channels, positions..., samples): products
+are then products of matrices as they lie, and all else runs along the samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.fixed import FixedArray, FixedType, Overflow, Rounding
+from hwflow.exploration.rounders import (
+    EXACT_FLOAT32,
+    EXACT_FLOAT64,
+    Rounder,
+    cast_of,
+    requantizer_of,
+)
+from hwflow.fixed import FixedArray, FixedType
 from hwflow.ir.graph import Node
 from hwflow.ir.op import Op
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.max_pool import MaxPool
-from hwflow.ops.requantization.floating_lines import Line, line_of
-from hwflow.ops.requantization.problem import rows_of
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
 from hwflow.ops.shared.conv import _Convolution
+from hwflow.ops.shared.merge import _SignedSum, on_common_grid
 from hwflow.ops.shared.products import _Products
 
 Mantissas = npt.NDArray[Any]
-"""Whole numbers in float32 or float64, batch first, channels last."""
+"""Whole numbers in float32 or float64, channels first, samples last."""
 
 Kernel = Callable[..., Mantissas]
 
-EXACT_FLOAT32, EXACT_FLOAT64 = 2**24, 2**53
-"""Whole numbers up to these are exact (IEEE 754, 24 and 53 bits of significand)."""
+
+def samples_last(x: npt.NDArray[Any]) -> Mantissas:
+    """Return values, samples first and channels last, with the channels first."""
+    return np.ascontiguousarray(np.swapaxes(x, 0, -1)) if x.ndim > 1 else x
 
 
-@dataclass(frozen=True, eq=False)
+def samples_first(x: Mantissas) -> npt.NDArray[Any]:
+    """Return values, channels first and samples last, as operators take them."""
+    return np.ascontiguousarray(np.swapaxes(x, 0, -1)) if x.ndim > 1 else x
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Product:
-    """A product with a matrix: ``rows(x) @ matrix + bias``.
+    """A product with a matrix: ``matrix @ columns(x) + bias``.
 
     Attributes:
-        gather: takes the operand to rows of what each output is a sum of.
+        gather: takes the operand to columns of what each output is a sum of.
         geometry: what tells ``gather`` from others.
-        matrix: (inputs, outputs), in the arithmetic in which all sums are exact.
+        matrix: (outputs, inputs), in the arithmetic in which all sums are exact.
         bias: (outputs,) in the same.
-        shape: shape of the result, batch aside.
+        shape: shape of the result, channels first, samples aside.
+        largest: no partial sum is larger.
     """
 
     gather: Callable[[Mantissas], Mantissas]
@@ -52,16 +69,13 @@ class Product:
     matrix: Mantissas
     bias: Mantissas
     shape: tuple[int, ...]
+    largest: float
 
     def __call__(self, x: Mantissas) -> Mantissas:
         """Return the sums of one operand."""
-        return self.finished(self.gather(x).astype(self.matrix.dtype, copy=False) @ self.matrix, x)
-
-    def finished(self, sums: Mantissas, x: Mantissas) -> Mantissas:
-        """Return the result from the products."""
-        if self.bias.any():
-            sums = sums + self.bias
-        return sums.reshape(len(x), *self.shape)
+        columns = self.gather(x).astype(self.matrix.dtype, copy=False)
+        sums: Mantissas = self.matrix @ columns + self.bias[:, None]
+        return sums.reshape(*self.shape, x.shape[-1])
 
 
 def product_of(op: Op, x: TensorType) -> Product | None:
@@ -73,35 +87,119 @@ def product_of(op: Op, x: TensorType) -> Product | None:
     bias_up = total.dtype.fractional - op.bias.dtype.fractional
     if min(weight_up, bias_up) < 0 or max(weight_up, bias_up) > 52:
         return None
-    shape = total.shape
     if isinstance(op, _Convolution):
         window = op.window(x.shape)
         gather: Callable[[Mantissas], Mantissas] = lambda v: _windows(window, v)  # noqa: E731
         geometry: Hashable = window
     elif op.kind == "Dense":
-        gather, geometry = lambda v: v.reshape(-1, v.shape[-1]), "rows"
+        gather, geometry = lambda v: v.reshape(len(v), -1), "rows"
     else:
         return None
     factors = np.ldexp(matrix.astype(np.float64), weight_up)
     bias = np.ldexp(op.bias.raw.astype(np.float64), bias_up)
     largest = max(map(abs, x.bounds)) * np.abs(factors).sum(axis=0) + np.abs(bias)
-    to = _exact_type(float(largest.max(initial=0.0)))
+    most = float(largest.max(initial=0.0))
+    to = exact_type(most)
     if to is None:
         return None
-    return Product(gather, geometry, factors.astype(to), bias.astype(to), shape)
+    shape = (total.shape[-1], *total.shape[:-1])
+    rows = np.ascontiguousarray(factors.T.astype(to))
+    return Product(
+        gather=gather, geometry=geometry, matrix=rows, bias=bias.astype(to), shape=shape,
+        largest=most,
+    )  # fmt: skip
 
 
-def _exact_type(largest: float) -> type[np.floating[Any]] | None:
+def exact_type(largest: float) -> type[np.floating[Any]] | None:
+    """Return the arithmetic in which whole numbers up to some are exact, if there is one."""
     if largest <= EXACT_FLOAT32:
         return np.float32
     return np.float64 if largest <= EXACT_FLOAT64 else None
 
 
 def _windows(window: Any, x: Mantissas) -> Mantissas:
-    """Return what each window of a convolution sees, (batch * positions, taps * channels)."""
-    padded = window.pad(x)
-    seen = np.stack([window.at(padded, tap) for tap in window.taps()], axis=-2)
-    return seen.reshape(-1, seen.shape[-2] * seen.shape[-1])
+    """Return what each window of a convolution sees, (taps * channels, positions * samples)."""
+    padded, taps = window.pad(x), list(window.taps())
+    seen = np.empty((len(taps), len(x), *window.out, x.shape[-1]), x.dtype)
+    for i, tap in enumerate(taps):
+        seen[i] = window.at(padded, tap)
+    return seen.reshape(len(taps) * len(x), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """What only moves values, or selects the greatest: a function that rises goes through it.
+
+    Attributes:
+        key: what tells it from others.
+        run: moves an array.
+        selects: it takes the greatest of several positions.
+    """
+
+    key: Hashable
+    run: Kernel
+    selects: bool
+    _behind: dict[Rounder, Rounder | None] = field(default_factory=dict)
+
+    def __call__(self, x: Mantissas) -> Mantissas:
+        """Return moved values."""
+        return self.run(x)
+
+    def behind(self, rounder: Rounder, shape: tuple[int, ...]) -> Rounder | None:
+        """Return what a rounder of values before this is behind it, or None.
+
+        Args:
+            rounder: the rounder.
+            shape: shape of what it takes, samples aside.
+        """
+        if rounder not in self._behind:
+            self._behind[rounder] = self._moved(rounder, shape)
+        return self._behind[rounder]
+
+    def _moved(self, rounder: Rounder, shape: tuple[int, ...]) -> Rounder | None:
+        whole = (*shape, 1)
+        if self.selects and not (rounder.rises and rounder.by_channel):
+            return None
+        return rounder.changed(
+            lambda v: (
+                v if v.size == 1 else self.run(np.ascontiguousarray(np.broadcast_to(v, whole)))
+            )
+        )
+
+
+def _spread(v: Mantissas, shape: tuple[int, ...]) -> Mantissas:
+    return np.ascontiguousarray(np.broadcast_to(v, shape))
+
+
+def move_of(op: Op, x: TensorType) -> Move | None:
+    """Return the move that an operator is, or None."""
+    if not isinstance(op, (MaxPool, Reshape)) or op.result_t is not None or not x.shape:
+        return None
+    key, shape = (op.kind, repr(op.parameters()), x.shape), op.exact(x).shape
+    if isinstance(op, MaxPool):
+        return Move(key, _pool(op, x), True)
+    return Move(key, lambda v: _reshaped(v, shape), False) if shape else None
+
+
+def _reshaped(x: Mantissas, shape: tuple[int, ...]) -> Mantissas:
+    """Return values in another shape, channels last."""
+    flat = np.moveaxis(x, 0, -2).reshape(*shape, x.shape[-1])
+    return np.ascontiguousarray(np.moveaxis(flat, -2, 0))
+
+
+def _pool(op: MaxPool, x: TensorType) -> Kernel:
+    window, lowest = op.window(x.shape), -EXACT_FLOAT64
+    """Padding is below every sum, and wins in no window: each has elements of its own."""
+
+    def run(values: Mantissas) -> Mantissas:
+        padded = window.pad(values, lowest)
+        taps = window.taps()
+        best = window.at(padded, next(taps)).copy()
+        for tap in taps:
+            np.maximum(best, window.at(padded, tap), out=best)
+        return _reshaped(best, (x.shape[-1],)) if op.squeeze else best
+
+    return run
 
 
 def kernel_of(node: Node, inputs: Sequence[TensorType], result: TensorType) -> Kernel:
@@ -121,92 +219,45 @@ def kernel_of(node: Node, inputs: Sequence[TensorType], result: TensorType) -> K
 
 def _fast(op: Op, inputs: Sequence[TensorType]) -> tuple[Kernel, TensorType] | None:
     """Return a kernel and the exact type of what it gives, where there is one."""
-    if isinstance(op, Requantize) and op.weights is None and len(inputs) == 1:
-        kernel = _requantizer(op, inputs[0])
-        return None if kernel is None else (kernel, op.exact(*inputs))
-    if isinstance(op, MaxPool):
-        return _pool(op, inputs[0]), op.exact(*inputs)
-    if isinstance(op, Reshape):
-        shape = op.exact(*inputs).shape
-        return (lambda x: x.reshape(len(x), *shape)), op.exact(*inputs)
-    product = product_of(op, inputs[0])
-    return None if product is None else (product, op.exact(*inputs))
+    kernel: Kernel | None
+    if isinstance(op, Requantize):
+        kernel = requantizer_of(op, inputs)
+    elif isinstance(op, _SignedSum):
+        kernel = _sum(op, inputs)
+    else:
+        kernel = product_of(op, inputs[0]) or move_of(op, inputs[0])
+    return None if kernel is None else (kernel, op.exact(*inputs))
+
+
+def _sum(op: _SignedSum, inputs: Sequence[TensorType]) -> Kernel | None:
+    """Return the sum of two operands of one shape, on their common grid."""
+    a, b = inputs
+    if a.shape != b.shape:
+        return None
+    _, fractional = on_common_grid(a, b)
+    first, second = (2.0 ** (fractional - t.dtype.fractional) for t in inputs)
+    second *= op.factor
+    most = sum(max(map(abs, t.bounds)) * abs(f) for t, f in ((a, first), (b, second)))
+    to = exact_type(most)
+    if to is None:
+        return None
+
+    def run(x: Mantissas, y: Mantissas) -> Mantissas:
+        total: Mantissas = x.astype(to, copy=False) * to(first)
+        total += y.astype(to, copy=False) * to(second)
+        return total
+
+    return run
 
 
 def _by_operator(op: Op, inputs: Sequence[TensorType], to: FixedType) -> Kernel:
     """Return the operator's own computation in integers."""
     types = [x.dtype for x in inputs]
+    narrow = np.float32 if to.width <= 24 else np.float64
 
     def run(*operands: Mantissas) -> Mantissas:
         pairs = zip(operands, types, strict=True)
-        raw = [FixedArray(x.astype(np.int64), t) for x, t in pairs]
-        found: Mantissas = op.compute(*raw).cast(to).raw.astype(np.float64)
-        return found
-
-    return run
-
-
-def _pool(op: MaxPool, x: TensorType) -> Kernel:
-    window, lowest = op.window(x.shape), x.dtype.raw_min
-
-    def run(values: Mantissas) -> Mantissas:
-        padded = window.pad(values, lowest)
-        taps = window.taps()
-        best = window.at(padded, next(taps)).copy()
-        for tap in taps:
-            np.maximum(best, window.at(padded, tap), out=best)
-        found: Mantissas = best.reshape(len(best), -1) if op.squeeze else best
-        return found
-
-    return run
-
-
-def _requantizer(op: Requantize, x: TensorType) -> Kernel | None:
-    problem = op.problem(x)
-    line = line_of(problem)
-    if line is None:
-        return None
-    rows = problem.rows
-    if rows not in (1, x.channels):
-        rows_of(rows, x)
-    shape = (1,) if rows == 1 else (rows,) if rows == x.channels else x.shape
-    return _line(line, shape)
-
-
-def _line(line: Line, shape: tuple[int, ...]) -> Kernel:
-    """Return a proven line as a kernel; its rows lie along the last axis, or along all."""
-    to = line.carrier.dtype
-    factor, offset = line.factor.reshape(shape).astype(to), line.offset.reshape(shape).astype(to)
-    ends = [v.reshape(shape) if v.size > 1 else v for v in (line.least, line.most)]
-    least, most = (np.asarray(v, to) for v in ends)
-
-    def run(x: Mantissas) -> Mantissas:
-        x = x.astype(to, copy=False)
-        total = x / factor if line.divides else x * factor
-        total += offset
-        (np.rint if line.divides else np.floor)(total, out=total)
-        np.maximum(total, least, out=total)
-        found: Mantissas = np.minimum(total, most, out=total)
-        return found
-
-    return run
-
-
-def cast_of(exact: TensorType, to: FixedType) -> Kernel | None:
-    """Return the cast of exact results to a type, or None where floating point does not do it."""
-    shift = exact.dtype.fractional - to.fractional
-    rounding = {Rounding.TRN: np.floor, Rounding.RND_CONV: np.rint}.get(to.rounding)
-    factor = 2.0**-shift
-    lo, hi = exact.bounds
-    fits = lo * factor >= to.raw_min and hi * factor <= to.raw_max - 1
-    if rounding is None or (to.overflow is not Overflow.SAT and not fits):
-        return None
-    if max(-lo, hi) * max(factor, 1.0) > EXACT_FLOAT64:
-        return None
-
-    def run(x: Mantissas) -> Mantissas:
-        total = rounding(x.astype(np.float64) * factor)
-        found: Mantissas = np.clip(total, to.raw_min, to.raw_max)
-        return found
+        raw = [FixedArray(samples_first(x).astype(np.int64), t) for x, t in pairs]
+        return samples_last(op.compute(*raw).cast(to).raw.astype(narrow))
 
     return run

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.exploration.kernels import Mantissas
+from hwflow.exploration.joint import Joint, Known
+from hwflow.exploration.kernels import Mantissas, samples_first
+from hwflow.exploration.scores import CLOSE, Scores
 from hwflow.exploration.stages import FEED
 from hwflow.exploration.table import Instance
 from hwflow.fixed import FixedArray
@@ -18,9 +20,10 @@ from hwflow.ops.shared.port_data import real_values
 F64 = npt.NDArray[np.float64]
 Classes = npt.NDArray[Any]
 
-CLOSE = 1e-12
-"""Results that are nearer to each other, relative to the largest, are compared exactly. Two
-roundings of float64 are 2^-52."""
+Line = tuple[F64, F64]
+"""Scale and offset of each class."""
+
+_Scored = tuple[Scores, dict[int, npt.NDArray[np.int32]]]
 
 
 @dataclass(eq=False)
@@ -36,39 +39,63 @@ class Classifier:
     labels: Classes | None
     wanted: Classes
     real: npt.NDArray[Any]
-    _lines: dict[int, tuple[F64, F64] | None] = field(default_factory=dict)
+    _lines: dict[int, Line | None] = field(default_factory=dict)
+    _scores: dict[Joint, _Scored | None] = field(default_factory=dict)
 
     def counts(
-        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+        self, instances: Sequence[Instance], joint: Joint, known: Known
     ) -> npt.NDArray[np.int32]:
-        """Return for each result the samples with the right label and with the wanted class."""
-        found: npt.NDArray[np.int32] = self.right(instances, results).sum(axis=2, dtype=np.int32)
-        if self.labels is None:
-            found[:, 0] = -1
+        """Return for each instance the samples with the right label and with the wanted class."""
+        if joint not in self._scores:
+            self._scores[joint] = self._scored(instances, joint)
+        known_scores = self._scores[joint]
+        if known_scores is None:
+            right = self.right(instances, joint, known)
+            found: npt.NDArray[np.int32] = right.sum(axis=2, dtype=np.int32)
+            if self.labels is None:
+                found[:, 0] = -1
+            return found
+        scores, wanted = known_scores
+        ranks = scores.ranks(known[scores.product.operand].whole())
+        found = np.full((len(instances), 2), -1, np.int32)
+        for at, which in wanted.items():
+            found[:, at] = [np.count_nonzero(same) for same in ranks == which]
         return found
 
+    def _scored(self, instances: Sequence[Instance], joint: Joint) -> _Scored | None:
+        """Return scores and, for both columns of counts, the ranks that count."""
+        scores = Scores.of(instances, joint)
+        if scores is None:
+            return None
+        classes = scores.rank.shape[1]
+        columns = {0: self.labels, 1: self.wanted}
+        return scores, {
+            at: scores.wanted(_among(known, classes))
+            for at, known in columns.items() if known is not None
+        }  # fmt: skip
+
     def right(
-        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+        self, instances: Sequence[Instance], joint: Joint, known: Known
     ) -> npt.NDArray[np.bool_]:
         """Return whether each sample is right by its label, and by the wanted class.
 
         Returns:
-            Shape (results, 2, samples).
+            Shape (instances, 2, samples).
         """
-        classes = self.classes(instances, results)
-        found = np.zeros((len(results), 2, classes.shape[1]), bool)
+        classes = self.classes(instances, _results(joint, known))
+        found = np.zeros((len(classes), 2, classes.shape[1]), bool)
         if self.labels is not None:
             found[:, 0] = classes == self.labels
         found[:, 1] = classes == self.wanted
         return found
 
     def losses(
-        self, instances: Sequence[Instance], results: Sequence[Mantissas]
+        self, instances: Sequence[Instance], joint: Joint, known: Known
     ) -> npt.NDArray[np.float64]:
         """Return the mean divergence of each result's probabilities from the float model's."""
         target = _log_softmax(self.real.reshape(len(self.real), -1).astype(np.float64))
         found = []
-        for instance, result in zip(instances, results, strict=True):
+        for instance, result in zip(instances, _results(joint, known), strict=True):
             assert instance.port is not None
             kind = instance.piece.types[f"{FEED}{instance.stage}"]
             real = real_values(FixedArray(result.astype(np.int64), kind.dtype), instance.port)
@@ -79,7 +106,12 @@ class Classifier:
     def classes(
         self, instances: Sequence[Instance], results: Sequence[Mantissas]
     ) -> npt.NDArray[np.int64]:
-        """Return the classes of all samples, one row a result; the first of equal maxima counts."""
+        """Return the classes of all samples, one row a result; the first of equal maxima counts.
+
+        Args:
+            instances: instances of the last stage.
+            results: what they give, samples first.
+        """
         lines = [self._line(instance) for instance in instances]
         usable = all(
             line is not None and r.ndim == 2 for line, r in zip(lines, results, strict=True)
@@ -101,11 +133,22 @@ class Classifier:
             classes[i, row] = exact_classes(instances[i], part)[0]
         return classes
 
-    def _line(self, instance: Instance) -> tuple[F64, F64] | None:
+    def _line(self, instance: Instance) -> Line | None:
         """Return scale and offset of each class, rounded once, or None for a plain output."""
         if instance.number not in self._lines:
             self._lines[instance.number] = _line_of(instance)
         return self._lines[instance.number]
+
+
+def _among(wanted: Classes, classes: int) -> npt.NDArray[np.int64]:
+    """Return the class of each sample, -1 for what is no class."""
+    among = np.isin(wanted, np.arange(classes))
+    return np.where(among, np.where(among, wanted, 0), -1).astype(np.int64)
+
+
+def _results(joint: Joint, known: Known) -> list[Mantissas]:
+    """Return the results of instances, samples first."""
+    return [samples_first(value.whole()) for value in joint.results(known)]
 
 
 def _log_softmax(values: F64) -> F64:
@@ -115,14 +158,14 @@ def _log_softmax(values: F64) -> F64:
     return found
 
 
-def _uniform(line: tuple[F64, F64] | None) -> bool:
+def _uniform(line: Line | None) -> bool:
     """Return whether all classes have the same scale, above 0, and the same offset."""
     return line is not None and bool(
         line[0][0] > 0 and (line[0] == line[0][0]).all() and (line[1] == line[1][0]).all()
     )
 
 
-def _line_of(instance: Instance) -> tuple[F64, F64] | None:
+def _line_of(instance: Instance) -> Line | None:
     assert instance.port is not None
     kind, grid = instance.piece.types[f"{FEED}{instance.stage}"], instance.port.grid
     if len(kind.shape) != 1:

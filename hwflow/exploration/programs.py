@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.exploration.kernels import Kernel, Product, cast_of, kernel_of, product_of
+from hwflow.exploration.kernels import (
+    Kernel,
+    Product,
+    kernel_of,
+    move_of,
+    product_of,
+    samples_last,
+)
+from hwflow.exploration.rounders import cast_of
 from hwflow.exploration.table import Instance
 from hwflow.fixed.doubles import quantize_values
 from hwflow.ir.graph import Node, Port
 from hwflow.ir.real.host import host_levels
 from hwflow.ops.input import Input
-from hwflow.ops.max_pool import MaxPool
-from hwflow.ops.reshape import Reshape
 from hwflow.ops.shared.port_data import channels_last
 
 Data = Mapping[str, npt.NDArray[Any]]
@@ -69,24 +75,25 @@ def _entering(op: Input, port: Port, data: Data) -> Kernel:
     levels = real if op.quantizer is None else host_levels(op.quantizer, real)
     raw = quantize_values(channels_last(levels, port), op.dtype)
     values = raw.astype(np.float32 if op.dtype.width <= 24 else np.float64)
-    return lambda: values
+    held = samples_last(values)
+    return lambda: held
 
 
 def _steps(instance: Instance, node: Node, operands: tuple[Hashable, ...]) -> list[Step]:
     """Return the kernels of one node, a product and its cast apart."""
     types, op = instance.piece.types, node.op
     inputs = [types[i] for i in node.inputs]
-    whole = kernel_of(node, inputs, types[node.name])
-    if isinstance(op, (MaxPool, Reshape)):
-        return [Step((op.kind, repr(op.parameters()), operands), operands, whole)]
+    move = move_of(op, inputs[0])
+    if move is not None:
+        return [Step((move.key, operands), operands, move)]
     product, last = product_of(op, inputs[0]), (instance.number, node.name)
     if product is None:
-        return [Step(last, operands, whole)]
+        return [Step(last, operands, kernel_of(node, inputs, types[node.name]))]
     content = hashlib.sha256(product.matrix.tobytes() + b"|" + product.bias.tobytes()).digest()
     key = (content, product.matrix.dtype.str, product.geometry, operands)
     if op.result_t is None:
         return [Step(key, operands, product)]
     cast = cast_of(replace(op, result_t=None).exact(*inputs), op.result_t)
     if cast is None:
-        return [Step(last, operands, whole)]
+        return [Step(last, operands, kernel_of(node, inputs, types[node.name]))]
     return [Step(key, operands, product), Step(last, (key,), cast)]

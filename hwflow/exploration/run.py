@@ -11,9 +11,9 @@ from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
-from hwflow.core.workers import Executor, Processes
-from hwflow.exploration.evaluation import Evaluation, NewSearcher
-from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.core.workers import Executor
+from hwflow.exploration.evaluation import Evaluation, NewSearcher, local
+from hwflow.exploration.explorer import ALONE, Explorer, Progress
 from hwflow.exploration.pictures.drawing import to_svg
 from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.plan import Plan, chunk_size, measured
@@ -32,10 +32,6 @@ SECONDS = 120.0
 
 EVALUATIONS = 1200
 """Configurations that a heuristic exploration evaluates unless told otherwise."""
-
-
-ALONE = Processes(1)
-"""This process."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +95,7 @@ def explore(
         progress("read", 1.0)
         for priced in explorer.boards:
             stage = f"compile for {priced.name}"
-            priced.cover(partial(progress, stage))
+            priced.cover(partial(progress, stage), local(executor))
         limit = SECONDS if search is None else 0.0
         plan = _planned(explorer, store, limit, exhaustive=exhaustive, evaluations=evaluations)
         say(str(plan))

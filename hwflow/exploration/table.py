@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -14,8 +14,15 @@ from hwflow.exploration.stages import FEED, Piece, Stage, kept, pieces_of
 from hwflow.ir.graph import Graph, Port
 from hwflow.ir.tensor import TensorType
 
+STEP = 2654435761
+"""Times the golden ratio, 2^32: multiples of it are spread evenly over any range (Knuth, The Art
+of Computer Programming 3, 6.4)."""
+
 Compile = Callable[[int], Graph]
 """Gives the hardware graph of a configuration."""
+
+CompileAll = Callable[[Sequence[int]], Iterable[Graph]]
+"""Gives the hardware graphs of several configurations, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +90,12 @@ class Table:
             self.learn(number)
         return self._known[key]
 
-    def cover(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+    def cover(self, compile_all: CompileAll, progress: Callable[[float], None]) -> None:
         """Compile configurations that have every choice of bits of every stage between them."""
-        chosen = self.covering()
-        for i, digits in enumerate(chosen):
-            self.learn(self.space.number(digits))
-            progress(i + 1, len(chosen))
+        chosen = [self.space.number(digits) for digits in self.covering()]
+        for i, (number, graph) in enumerate(zip(chosen, compile_all(chosen), strict=True)):
+            self.take(number, graph)
+            progress((i + 1) / len(chosen))
 
     def covering(self) -> list[list[int]]:
         """Return few configurations that have every choice of each stage's variables."""
@@ -101,7 +108,14 @@ class Table:
         Raises:
             StageLostError: the hardware does not hold what a stage gives.
         """
-        graph = self.compile(number)
+        self.take(number, self.compile(number))
+
+    def take(self, number: int, graph: Graph) -> None:
+        """Keep all stages of a configuration that was compiled.
+
+        Raises:
+            StageLostError: the hardware does not hold what a stage gives.
+        """
         self.compiled += 1
         left = kept(self.stages, graph)
         if len(left) < len(self.stages):
@@ -144,8 +158,13 @@ class Table:
             found.append(self.instance(i, options, feeds, number))
         return found
 
-    def paths(self, numbers: Numbers) -> list[Numbers]:
-        """Return the instances of many configurations: for each stage an array of numbers."""
+    def paths(self, numbers: Numbers, compile_all: CompileAll | None = None) -> list[Numbers]:
+        """Return the instances of many configurations: for each stage an array of numbers.
+
+        Args:
+            numbers: the configurations.
+            compile_all: gives the graphs of several, in order.
+        """
         found: list[Numbers] = []
         results = np.empty(0, np.int64)
         for i, stage in enumerate(self.stages):
@@ -153,16 +172,36 @@ class Table:
             columns += [results[found[f]] for f in stage.feeds]
             first, inverse = distinct(columns, len(numbers))
             width = len(self.variables[i])
+            keys = [(i, *(int(c[at]) for c in columns)) for at in first]
+            missing = self._missing(keys, numbers, inverse)
+            graphs = compile_all(missing) if compile_all else map(self.compile, missing)
+            for number, graph in zip(missing, graphs, strict=True):
+                self.take(number, graph)
             chosen = [
-                self.instance(
-                    i, [int(c[at]) for c in columns[:width]], [int(c[at]) for c in columns[width:]],
-                    int(numbers[at]),
-                ).number
-                for at in first
-            ]  # fmt: skip
+                self.instance(i, key[1 : width + 1], key[width + 1 :], int(numbers[at])).number
+                for key, at in zip(keys, first, strict=True)
+            ]
             found.append(np.array(chosen, np.int64)[inverse])
             results = np.array([instance.result for instance in self.instances], np.int64)
         return found
+
+    def _missing(
+        self, keys: Sequence[tuple[int, ...]], numbers: Numbers, kind: Numbers
+    ) -> list[int]:
+        """Return configurations that have what is missing of one stage, and different others.
+
+        Args:
+            keys: the kinds that are needed.
+            numbers: configurations.
+            kind: number of the kind of each.
+        """
+        missing = [k for k, key in enumerate(keys) if key not in self._known]
+        if not missing:
+            return []
+        order = np.argsort(kind, kind="stable")
+        ends = np.searchsorted(kind[order], np.arange(len(keys) + 1))
+        parts = [order[ends[k] : ends[k + 1]] for k in missing]
+        return [int(numbers[part[i * STEP % len(part)]]) for i, part in enumerate(parts)]
 
     def composed(self, path: Sequence[Instance]) -> Graph:
         """Return the graph of a configuration, put together of its stages."""
@@ -176,13 +215,22 @@ def distinct(columns: Sequence[Numbers], size: int) -> tuple[Numbers, Numbers]:
     """Return where each different row stands first, and the number of each row's kind."""
     if not columns:
         return np.zeros(1, np.int64), np.zeros(size, np.int64)
-    key = np.zeros(size, np.int64)
+    key, total = np.zeros(size, np.int64), 1
     for column in columns:
-        _, inverse = np.unique(column, return_inverse=True)
-        key = key * (int(inverse.max(initial=0)) + 1) + inverse
-        _, key = np.unique(key, return_inverse=True)
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return first.astype(np.int64), inverse.astype(np.int64)
+        least = int(column.min()) if size else 0
+        width = int(column.max()) - least + 1 if size else 1
+        if total * width > 2**62:
+            _, key = np.unique(key, return_inverse=True)
+            total = int(key.max(initial=0)) + 1
+        key = key * width + (column - least)
+        total *= width
+    if total > 4 * size + 1024:
+        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+        return first.astype(np.int64), inverse.astype(np.int64)
+    first = np.full(total, -1, np.int64)
+    first[key[::-1]] = np.arange(size)[::-1]
+    met = first >= 0
+    return first[met], (np.cumsum(met) - 1)[key]
 
 
 def covering(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.exploration.kernels import Mantissas
+from hwflow.exploration.joint import Joint, Known, Value
 from hwflow.exploration.outputs import Classifier
 from hwflow.exploration.programs import Data, Step, program_of
 from hwflow.exploration.space import Numbers
@@ -19,7 +20,7 @@ from hwflow.exploration.table import Instance, Table
 from hwflow.ir.graph import Graph
 
 MOST_BYTES = 2**27
-"""Bytes of results of one stage that are held at once: more would leave the caches, and memory."""
+"""Bytes of the sums of one stage that are held at once: more would leave the caches, and memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +49,27 @@ def _no_compiler(number: int) -> Graph:
     raise RuntimeError(f"configuration {number} has stages that were not compiled before")
 
 
+Judge = Callable[[Sequence[Instance], Joint, Known], npt.NDArray[Any]]
+"""From instances of the last stage, and what they share, to what is found of each."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Walk:
     """One evaluation.
 
     Attributes:
-        numbers: the configurations, ascending.
-        found: gets what is found of each.
-        judge: from instances of the last stage and what they give to what is found.
+        found: gets what is found of each configuration.
+        judge: finds it.
+        starts: for each stage, where configurations begin that it computes alike, and the end.
+        inside: for each stage and each of these, which of the next stage's it begins with.
+        instances: for each stage, the instance of each.
     """
 
-    numbers: Numbers
     found: npt.NDArray[Any]
-    judge: Callable[[Sequence[Instance], Sequence[Mantissas]], npt.NDArray[Any]]
+    judge: Judge
+    starts: list[list[int]]
+    inside: list[list[int]]
+    instances: list[list[int]]
 
 
 @dataclass(eq=False)
@@ -75,7 +84,7 @@ class Tree:
     table: Table
     samples: Samples
     _programs: dict[int, tuple[Step, ...]] = field(default_factory=dict)
-    _joined: dict[tuple[Hashable, ...], Mantissas] = field(default_factory=dict)
+    _joints: dict[tuple[int, ...], list[tuple[int, Joint]]] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Tree], tuple[Table, Samples]]:
         """Pickle what is computed, without what makes it fast: that is made again."""
@@ -86,7 +95,7 @@ class Tree:
         """What turns results into counts."""
         return Classifier(self.samples.labels, self.samples.wanted, self.samples.real)
 
-    @cached_property
+    @property
     def prefixes(self) -> list[int]:
         """How many variables, from the first, are known when each stage is computed."""
         found, most = [], 0
@@ -106,13 +115,13 @@ class Tree:
             with the class that the float model gives.
         """
         found = np.full((len(numbers), 2), -1, np.int32)
-        self._walk(_Walk(numbers, found, self.classifier.counts), 0, slice(0, len(numbers)), (), {})
+        self._run(numbers, found, self.classifier.counts)
         return found
 
     def losses(self, numbers: Numbers) -> npt.NDArray[np.float64]:
         """Return the mean divergence from the float model of configurations, ascending, in nats."""
         found = np.zeros(len(numbers))
-        self._walk(_Walk(numbers, found, self.classifier.losses), 0, slice(0, len(numbers)), (), {})
+        self._run(numbers, found, self.classifier.losses)
         return found
 
     def right(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
@@ -126,108 +135,62 @@ class Tree:
             the classes that the float model gives.
         """
         found = np.zeros((len(numbers), 2, self.samples.size), bool)
-        self._walk(_Walk(numbers, found, self.classifier.right), 0, slice(0, len(numbers)), (), {})
+        self._run(numbers, found, self.classifier.right)
         return np.moveaxis(found, 1, 0)
 
-    def _walk(
-        self,
-        walk: _Walk,
-        stage: int,
-        part: slice,
-        path: tuple[Instance, ...],
-        values: dict[Hashable, Mantissas],
-    ) -> None:
-        """Evaluate configurations that differ only in what stages from this one on need."""
-        starts = self._children(stage, walk.numbers[part]) + part.start
-        if len(starts) < 2:
+    def _run(self, numbers: Numbers, found: npt.NDArray[Any], judge: Judge) -> None:
+        if not len(numbers):
             return
-        children = [self._instance(stage, path, int(walk.numbers[at])) for at in starts[:-1]]
-        for group in self._groups(children):
-            own = [children[i] for i in group]
-            results = self._results(own, values)
-            parts = [slice(int(starts[i]), int(starts[i + 1])) for i in group]
-            if self.table.stages[stage].output == 0:
-                for inside, answer in zip(parts, walk.judge(own, results), strict=True):
-                    walk.found[inside] = answer
-                continue
-            for inside, child, result in zip(parts, own, results, strict=True):
-                inner = {**values, f"{FEED}{stage}": result}
-                self._walk(walk, stage + 1, inside, (*path, child), inner)
+        paths = self.table.paths(numbers)
+        at = [self._starts(known, numbers) for known in self.prefixes]
+        walk = _Walk(
+            found, judge, [s.tolist() for s in at],
+            [np.searchsorted(b, a).tolist() for a, b in pairwise(at)],
+            [path[s[:-1]].tolist() for path, s in zip(paths, at, strict=True)],
+        )  # fmt: skip
+        self._walk(walk, 0, (0, len(at[0]) - 1), {})
 
-    def _children(self, stage: int, numbers: Numbers) -> Numbers:
-        """Return where the configurations begin that a stage computes alike, and the end."""
-        known = self.prefixes[stage]
+    def _starts(self, known: int, numbers: Numbers) -> Numbers:
+        """Return where configurations begin whose first variables are alike, and the end."""
         if known == 0:
-            return np.unique([0, len(numbers)])
+            return np.array([0, len(numbers)])
         keys = numbers // self.table.space.strides[known - 1]
         changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-        return np.unique(np.concatenate([[0], changes, [len(numbers)]]))
+        return np.concatenate([[0], changes, [len(numbers)]])
 
-    def _instance(self, stage: int, path: Sequence[Instance], number: int) -> Instance:
-        space, own = self.table.space, self.table.variables[stage]
-        options = [number // space.strides[v] % space.sizes[v] for v in own]
-        feeds = [path[f].result for f in self.table.stages[stage].feeds]
-        return self.table.instance(stage, options, feeds, number)
-
-    def _groups(self, children: Sequence[Instance]) -> list[range]:
-        """Return which children are computed together."""
-        last = f"{FEED}{children[0].stage}"
-        size = 8 * self.samples.size * max(c.piece.types[last].size for c in children)
-        most = max(1, MOST_BYTES // max(size, 1))
-        return [range(i, min(i + most, len(children))) for i in range(0, len(children), most)]
-
-    def _results(
-        self, children: Sequence[Instance], values: dict[Hashable, Mantissas]
-    ) -> list[Mantissas]:
-        """Return what children compute; products of one operand are one product."""
-        known: dict[Hashable, Mantissas] = dict(values)
-        programs = [self._program(child) for child in children]
-        for program in programs:
-            for step in program:
-                if step.product is not None or not all(o in known for o in step.operands):
-                    break
-                if step.key not in known:
-                    known[step.key] = step.run(*(known[o] for o in step.operands))
-        self._multiply(programs, known)
-        found = []
-        for program in programs:
-            for step in program:
-                if step.key not in known:
-                    known[step.key] = step.run(*(known[o] for o in step.operands))
-            found.append(known[program[-1].key])
-        return found
-
-    def _multiply(
-        self, programs: Sequence[tuple[Step, ...]], known: dict[Hashable, Mantissas]
+    def _walk(
+        self, walk: _Walk, stage: int, part: tuple[int, int], values: dict[Hashable, Value]
     ) -> None:
-        """Compute the products whose operands are known, those of one operand together."""
-        groups: dict[Hashable, dict[Hashable, Step]] = {}
-        for program in programs:
-            for step in program:
-                product = step.product
-                if product is not None and step.operands[0] in known and step.key not in known:
-                    kind = (step.operands, product.geometry, product.matrix.dtype.str)
-                    groups.setdefault(kind, {})[step.key] = step
-                    break
-        for steps in groups.values():
-            self._multiply_all(list(steps.values()), known)
+        """Evaluate configurations that differ only in what stages from this one on need."""
+        at, end = part
+        last = self.table.stages[stage].output == 0
+        for size, joint in self._joint(tuple(walk.instances[stage][at:end])):
+            known = joint.prepared(values)
+            if last:
+                own = [self.table.instances[i] for i in walk.instances[stage][at : at + size]]
+                answers = walk.judge(own, joint, known)
+                for answer in answers:
+                    walk.found[walk.starts[stage][at] : walk.starts[stage][at + 1]] = answer
+                    at += 1
+                continue
+            for result in joint.results(known):
+                inside = walk.inside[stage][at], walk.inside[stage][at + 1]
+                self._walk(walk, stage + 1, inside, {**values, f"{FEED}{stage}": result})
+                at += 1
 
-    def _multiply_all(self, steps: Sequence[Step], known: dict[Hashable, Mantissas]) -> None:
-        products = [step.product for step in steps]
-        first = products[0]
-        assert first is not None
-        key = tuple(step.key for step in steps)
-        if key not in self._joined:
-            self._joined[key] = np.concatenate([p.matrix for p in products if p], axis=1)
-        matrix = self._joined[key]
-        x = known[steps[0].operands[0]]
-        sums = first.gather(x).astype(matrix.dtype, copy=False) @ matrix
-        at = 0
-        for step, product in zip(steps, products, strict=True):
-            assert product is not None
-            width = product.matrix.shape[1]
-            known[step.key] = product.finished(sums[:, at : at + width], x)
-            at += width
+    def _joint(self, numbers: tuple[int, ...]) -> list[tuple[int, Joint]]:
+        """Return what instances compute together, as many at once as there is room for."""
+        if numbers not in self._joints:
+            found: list[tuple[int, Joint]] = []
+            instances = [self.table.instances[i] for i in numbers]
+            last = f"{FEED}{instances[0].stage}"
+            size = 4 * self.samples.size * max(i.piece.types[last].size for i in instances)
+            most = max(1, MOST_BYTES // max(size, 1))
+            for at in range(0, len(instances), most):
+                programs = [self._program(i) for i in instances[at : at + most]]
+                found.append((len(programs), Joint.of(programs)))
+            self._joints[numbers] = found
+        return self._joints[numbers]
 
     def _program(self, instance: Instance) -> tuple[Step, ...]:
         if instance.number not in self._programs:

@@ -76,6 +76,25 @@ class StepFunction:
         keys = np.concatenate([s + k for s, k in zip(self.starts, shift, strict=True)])
         return keys, np.concatenate(self.levels), shift
 
+    def between(self, lo: RawArray, hi: RawArray) -> StepFunction:
+        """Return the function on a part of its range.
+
+        Args:
+            lo: first input of each row, shape ``(rows,)``, no less than ``self.lo``.
+            hi: last input of each row, no more than ``self.hi``.
+        """
+        if (lo == self.lo).all() and (hi == self.hi).all():
+            return self
+        starts, levels = [], []
+        ends = zip(self.starts, self.levels, lo.tolist(), hi.tolist(), strict=True)
+        for own, results, first, last in ends:
+            a, b = own.searchsorted((first, last), side="right").tolist()
+            kept = own[a - 1 : b].copy()
+            kept[0] = first
+            starts.append(kept)
+            levels.append(results[a - 1 : b])
+        return StepFunction(tuple(starts), tuple(levels), np.array(hi, np.int64))
+
     @classmethod
     def of(cls, lo: RawArray, results: Sequence[RawArray]) -> StepFunction:
         """Return the function whose rows take these results from ``lo`` on, one for each input."""

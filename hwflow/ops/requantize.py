@@ -259,15 +259,15 @@ def _reached(
     function: StepFunction, row: RawArray, lo: RawArray, hi: RawArray
 ) -> tuple[RawArray, RawArray]:
     """Return the least and greatest result at each place, for ``n`` from ``lo`` to ``hi``."""
+    begins = np.cumsum([0, *(len(starts) for starts in function.starts)])
     ends: dict[tuple[int, int, int], tuple[int, int]] = {}
-    found = np.empty((len(row), 2), np.int64)
-    for place, key in enumerate(zip(row.tolist(), lo.tolist(), hi.tolist(), strict=True)):
-        if key not in ends:
-            starts, levels = function.starts[key[0]], function.levels[key[0]]
-            a, b = np.searchsorted(starts, key[1:], side="right")
-            ends[key] = int(levels[a - 1 : b].min()), int(levels[a - 1 : b].max())
-        found[place] = ends[key]
-    return found[:, 0], found[:, 1]
+    keys = list(zip(row.tolist(), lo.tolist(), hi.tolist(), strict=True))
+    for key in dict.fromkeys(keys):
+        a, b = function.starts[key[0]].searchsorted(key[1:], side="right").tolist()
+        ends[key] = int(begins[key[0]]) + a - 1, int(begins[key[0]]) + b
+    levels = np.concatenate([*function.levels, [0]])
+    parts = np.array([ends[key] for key in keys], np.int64).reshape(-1)
+    return np.minimum.reduceat(levels, parts)[::2], np.maximum.reduceat(levels, parts)[::2]
 
 
 @lru_cache(maxsize=256)

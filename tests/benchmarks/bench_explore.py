@@ -1,15 +1,22 @@
-"""How fast the space of a jets MLP is evaluated, against one forward pass a configuration.
+"""How fast a space is evaluated, and how near a heuristic search of it comes.
 
-``make bench-explore MODEL=jets.h5 DATA=jets.npz``: a Keras MLP of four dense layers with ReLUs,
-whose softmax is left out, and its data. All 390,625 configurations of five bit widths for each
-layer's weights and activations are evaluated by one process; then some of them one by one.
+``make bench-explore``: the float CNN of the examples. ``make bench-explore MODEL=jets.h5
+DATA=jets.npz``: a Keras MLP of dense layers with ReLUs, whose softmax is left out, and its data.
+``SPACE='w=2:4 a=3:5'``: other bits than five widths for each layer's weights and activations.
+
+1. All configurations are explored by one process: seconds of its processor for everything.
+2. One forward pass for each configuration, for some of them.
+3. Searches with ten seeds, against the certified front.
+4. Optuna's NSGA-II for as long as a search takes, and for as long as all configurations take.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +26,20 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hwflow.exploration.explorer import Explorer
+from hwflow.exploration.plan import chunk_size
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import explore
+from hwflow.exploration.run import EVALUATIONS, explore
+from hwflow.exploration.store import open_store
 from hwflow.simulate.numpy import simulate
+from tests.benchmarks.explore_search import Known
+from tests.benchmarks.optuna_search import optuna_search
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 BITS = "w=2:6 a=3:7"
 SINGLE = 200
 """Configurations that are evaluated one by one."""
+
+SEEDS = range(10)
 
 
 def logits_model(path: Path) -> onnx.ModelProto:
@@ -56,40 +70,84 @@ def logits_model(path: Path) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
-def one_by_one(request: Request) -> float:
+def one_by_one(explorer: Explorer) -> float:
     """Return the seconds of a configuration that is simulated by itself, compiling left out."""
-    explorer = Explorer.of(request)
     (priced,) = explorer.boards
     numbers = np.random.default_rng(0).choice(explorer.space.size, SINGLE, replace=False)
-    config = request.config(priced.name)
+    config = explorer.request.config(priced.name)
     graph = explorer.graph(int(numbers[0]), config, priced.target)
     inputs = dict(explorer.search.inputs)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(SINGLE):
         simulate(graph, inputs)
-    return (time.perf_counter() - started) / SINGLE
+    return (time.process_time() - started) / SINGLE
+
+
+def explored(request: Request, folder: Path) -> np.ndarray:
+    """Explore all of a space, say how long that takes, and return right answers."""
+    stages: dict[str, float] = {}
+
+    def progress(stage: str, done: float) -> None:
+        stages.setdefault(stage, time.process_time())
+
+    before = time.process_time()
+    run = explore(request, folder, exhaustive=True, progress=progress, say=say)
+    stages["end"] = time.process_time()
+    names = list(stages)
+    parts = [f"{a} {stages[b] - stages[a]:.1f} s" for a, b in pairwise(names)]
+    evaluating = stages["front"] - stages["evaluate"]
+    say(f"{run}")
+    say(f"{stages['end'] - before:.1f} s of one processor: {', '.join(parts)}")
+    say(f"tree: {run.result['evaluated'] / evaluating:,.0f} configurations/s, checks included")
+    with open_store(folder, new=False) as store:
+        return np.concatenate([counts for _, counts in store.counts()])
+
+
+def compare(explorer: Explorer, counts: np.ndarray) -> None:
+    """Say how near searches come, and how near Optuna's."""
+    known, tree = Known.of(explorer, counts), explorer.tree(explorer.search)
+    searches = [known.searched(seed, EVALUATIONS) for seed in SEEDS]
+    shares = [known.covered(numbers) for numbers in searches]
+    say(f"{EVALUATIONS} evaluations, {len(SEEDS)} seeds: hypervolume " + spread(shares))
+    say("  " + " ".join(f"{share:.2%}" for share in shares))
+    say(f"  sensitivity and dynamic programming alone, {len(known.first)} evaluations: "
+        f"{known.covered(known.first):.2%}")  # fmt: skip
+    started = time.process_time()
+    tree.counts(np.sort(searches[0]))
+    known.searched(0, EVALUATIONS)
+    short = time.process_time() - started
+    step = chunk_size(explorer.space)
+    chunks = np.random.default_rng(0).integers(explorer.space.size // step, size=4)
+    started = time.process_time()
+    for chunk in chunks.tolist():
+        tree.counts(np.arange(chunk * step, (chunk + 1) * step))
+    every = (time.process_time() - started) / (len(chunks) * step)
+    say(f"tree: {1 / every:,.0f} configurations/s of those that follow each other")
+    for seconds in (short, explorer.space.size * every):
+        found = optuna_search(explorer, tree.counts, 0, seconds)
+        unlike = len(np.unique(found))
+        say(f"Optuna NSGA-II, {seconds:.1f} s, {len(found)} trials, {unlike} different: "
+            f"hypervolume {known.covered(found):.2%}")  # fmt: skip
+
+
+def spread(shares: list[float]) -> str:
+    """Return least, median and greatest of some shares."""
+    return f"{min(shares):.2%} at least, {np.median(shares):.2%}, {max(shares):.2%} at most"
 
 
 def main(arguments: list[str]) -> None:
     """Run the benchmark on a model and its data."""
-    model, data = map(Path, arguments)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "jets.onnx"
-        onnx.save(logits_model(model), path)
-        request = Request(model=str(path), data=str(data), boards=("pynq-z2",), bits=BITS)
-        stages: dict[str, float] = {}
-        started = time.perf_counter()
-
-        def progress(stage: str, done: float) -> None:
-            stages.setdefault(stage, time.perf_counter() - started)
-
-        run = explore(request, Path(folder) / "run", exhaustive=True, progress=progress, say=say)
-        total, cpu = time.perf_counter() - started, time.process_time()
-        each = one_by_one(request)
-    evaluating = stages["front"] - stages["evaluate"]
-    count = run.result["evaluated"]
-    say(f"{run}: {total:.1f} s in all ({cpu:.1f} s of processor), {evaluating:.1f} s to evaluate")
-    say(f"tree {count / evaluating:,.0f} configurations/s; one by one {1 / each:,.0f}/s")
+        model, data = EXAMPLES / "digits_float.onnx", EXAMPLES / "digits.npz"
+        if arguments:
+            model, data = Path(folder) / "jets.onnx", Path(arguments[1])
+            onnx.save(logits_model(Path(arguments[0])), model)
+        bits = os.environ.get("SPACE") or BITS
+        request = Request(model=str(model), data=str(data), boards=("pynq-z2",), bits=bits)
+        counts = explored(request, Path(folder) / "run")
+        explorer = Explorer.of(request)
+        say(f"one by one: {1 / one_by_one(explorer):,.0f} configurations/s")
+        compare(explorer, counts)
 
 
 def say(line: Any) -> None:

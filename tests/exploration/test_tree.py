@@ -75,7 +75,8 @@ def test_weights_of_all_options_are_one_product(tmp_path: Path) -> None:
     explorer.boards[0].cover(lambda done: None)
     tree = explorer.tree(explorer.search)
     tree.counts(np.arange(explorer.space.size))
-    assert {len(keys) for keys in tree._joined} == {3}
+    joints = [joint for found in tree._joints.values() for _, joint in found]
+    assert {len(product.keys) for joint in joints for product in joint.products} == {3}
 
 
 def test_sums_that_float32_does_not_hold_are_float64(tmp_path: Path) -> None:

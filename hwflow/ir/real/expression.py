@@ -8,8 +8,8 @@ nodes share; ``hwflow.ir.real.nodes`` has the nodes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -177,3 +177,21 @@ def substituted(tree: Expression, change: Callable[[Expression], Expression | No
     if isinstance(tree, Binary):
         return replace(tree, a=substituted(tree.a, change), b=substituted(tree.b, change))
     return tree
+
+
+def contents(tree: Expression) -> Hashable:
+    """Return what trees that compute the same in the same way have in common."""
+    found: list[Hashable] = [type(tree)]
+    for field in fields(tree):  # type: ignore[arg-type]
+        value = getattr(tree, field.name)
+        if isinstance(value, Expression):
+            found.append(contents(value))
+        elif isinstance(value, np.ndarray):
+            exact = value.dtype == object
+            held = tuple(v.as_integer_ratio() for v in value.ravel()) if exact else value.tobytes()
+            found.append((value.shape, value.dtype.str, held))
+        elif isinstance(value, Mapping):
+            found.append(tuple(sorted(value.items())))
+        else:
+            found.append(value)
+    return tuple(found)

@@ -7,7 +7,7 @@ levels at once. Where that would take more work than looking at every input, eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hwflow.fixed import RawArray
 from hwflow.ir.grid import Rationals
-from hwflow.ir.real.expression import Expression, Points
+from hwflow.ir.real.expression import Expression, Points, UndefinedError, contents
 from hwflow.ir.real.functions import FUNCTIONS
 from hwflow.ir.real.nodes import Function, Linear, Product, Rounded, Slopes, Total
 from hwflow.ir.real.table import Tabulated
@@ -29,6 +29,11 @@ MAX_LEVELS = 2**21
 
 CHUNK = 2**20
 """Points evaluated at once: bounds the memory."""
+
+MOST_KNOWN = 1024
+"""Functions that are kept, since compilations ask for the same ones, on parts of the range."""
+
+_tabulated: dict[Hashable, StepFunction] = {}
 
 
 class TooManyStepsError(Exception):
@@ -57,6 +62,29 @@ def tabulate(tree: Expression, lo: RawArray, hi: RawArray) -> StepFunction:
         TooManyStepsError: neither the inputs nor the levels are few enough.
         UndefinedError: the function is not defined on the whole range.
     """
+    key = (contents(tree), len(lo))
+    known = _tabulated.get(key)
+    if known is None or (lo < known.lo).any() or (hi > known.hi).any():
+        known = _tabulated[key] = _on_wide_range(tree, known, lo, hi)
+        while len(_tabulated) > MOST_KNOWN:
+            del _tabulated[next(iter(_tabulated))]
+    return known.between(lo, hi)
+
+
+def _on_wide_range(
+    tree: Expression, known: StepFunction | None, lo: RawArray, hi: RawArray
+) -> StepFunction:
+    """Return a function on ``lo .. hi`` and, if that can be, on the range that it is known on."""
+    if known is not None:
+        try:
+            return _on_whole_range(tree, np.minimum(lo, known.lo), np.maximum(hi, known.hi))
+        except (TooManyStepsError, UndefinedError):
+            pass
+    return _on_whole_range(tree, lo, hi)
+
+
+def _on_whole_range(tree: Expression, lo: RawArray, hi: RawArray) -> StepFunction:
+    """Return a function on all of ``lo .. hi``."""
     table = _Table(tree, len(lo))
     pieces = _pieces(table, lo.astype(np.int64), hi.astype(np.int64))
     spans = sum(int(h) - int(a) + 1 for a, h in zip(lo, hi, strict=True))

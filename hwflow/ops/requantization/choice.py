@@ -51,7 +51,7 @@ def cheapest(
     best = []
     for name in names:
         found = [
-            plan for way in range(len(FINDERS[name])) if (plan := _find(name, way, _Keyed(problem)))
+            plan for way in range(len(FINDERS[name])) if (plan := found_by(name, way, problem))
         ]
         priced = [(cost.figure(plan.cost(target, *inputs, turns=turns)), plan) for plan in found]
         best += sorted(priced, key=_price)[:1]
@@ -75,6 +75,11 @@ class _Keyed:
         return isinstance(other, _Keyed) and other.problem.key == self.problem.key
 
 
-@lru_cache(maxsize=1024)
+def found_by(name: str, way: int, problem: Problem) -> Plan | None:
+    """Return what one of the ways to find an implementation finds, each problem solved once."""
+    return _find(name, way, _Keyed(problem))
+
+
+@lru_cache(maxsize=8192)
 def _find(name: str, way: int, keyed: _Keyed) -> Plan | None:
     return FINDERS[name][way](keyed.problem)

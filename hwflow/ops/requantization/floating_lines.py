@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hwflow.ir.body.values import Carrier, carrier
 from hwflow.ops.requantization import multiply_add_shift
+from hwflow.ops.requantization.choice import found_by
 from hwflow.ops.requantization.problem import Problem
 
 SEARCHES = 120
@@ -100,7 +101,7 @@ def _slopes(problem: Problem) -> Iterator[Line]:
     unlimited = partial(Line, least=np.array(-np.inf), most=np.array(np.inf))
     largest = max(map(abs, problem.range))
     if carrier(largest, "an input") is Carrier.FLOAT32:
-        plan = multiply_add_shift.find(problem)
+        plan = found_by(multiply_add_shift.NAME, 0, problem)
         if isinstance(plan, multiply_add_shift.MultiplyAddShift):
             exact = [np.ldexp(a.astype(np.float64), -plan.drop)
                      for a in (plan.multiplier, plan.offset)]  # fmt: skip

@@ -183,11 +183,18 @@ def _cut(
     function: StepFunction, lo: RawArray, hi: RawArray
 ) -> tuple[RawArray, RawArray, RawArray, RawArray]:
     """Return row, first, last and level of the runs that ``lo .. hi`` meets."""
-    rows, firsts, lasts, levels = [], [], [], []
-    for r, (starts, values) in enumerate(zip(function.starts, function.levels, strict=True)):
-        a, b = (int(i) - 1 for i in np.searchsorted(starts, [lo[r], hi[r]], side="right"))
-        rows.append(np.full(b + 1 - a, r, np.int64))
-        firsts.append(np.maximum(starts[a : b + 1], lo[r]))
-        lasts.append(np.append(starts[a + 1 : b + 1] - 1, hi[r]))
-        levels.append(values[a : b + 1])
-    return tuple(np.concatenate(part) for part in (rows, firsts, lasts, levels))  # type: ignore[return-value]
+    begin, end = [], []
+    for starts, low, high in zip(function.starts, lo.tolist(), hi.tolist(), strict=True):
+        a, b = starts.searchsorted((low, high), side="right").tolist()
+        begin.append(a - 1)
+        end.append(b)
+    counts = np.subtract(end, begin)
+    row = np.repeat(np.arange(len(counts)), counts)
+    cuts = list(zip(begin, end, strict=True))
+    first = np.concatenate([s[a:b] for s, (a, b) in zip(function.starts, cuts, strict=True)])
+    level = np.concatenate([v[a:b] for v, (a, b) in zip(function.levels, cuts, strict=True)])
+    ends = np.cumsum(counts)
+    first[ends - counts] = lo
+    last = np.append(first[1:] - 1, 0)
+    last[ends - 1] = hi
+    return row, first, last, level

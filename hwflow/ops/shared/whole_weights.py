@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +88,12 @@ def _whole(values: F64, axis: int) -> tuple[F64, Rationals]:
     The scale is recovered from the numbers themselves: the largest of which all weights (of a
     channel) are whole multiples. Weights that nobody quantised are returned as they are.
     """
+    return _recovered(values.tobytes(), values.shape, axis)
+
+
+@lru_cache(maxsize=256)
+def _recovered(content: bytes, shape: tuple[int, ...], axis: int) -> tuple[F64, Rationals]:
+    values = np.frombuffer(content, np.float64).reshape(shape)
     alone = values, ONE
     try:
         width = FixedArray.exactly(values).dtype.width

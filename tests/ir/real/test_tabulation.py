@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwflow.ir.real import tabulation
-from hwflow.ir.real.expression import UndefinedError
+from hwflow.ir.real.expression import UndefinedError, contents
 from hwflow.ir.real.functions import DEFAULTS, FUNCTIONS
 from hwflow.ir.real.tabulation import TooManyStepsError, rises, tabulate
 from hwflow.ir.step_function import StepFunction
@@ -301,3 +301,25 @@ def test_falling_parts_do_not_rise() -> None:
         function(SOURCE, "LeakyRelu", alpha=-0.1),
     ):
         assert not rises(pair.tree)
+
+
+@FEW
+@given(st.lists(st.tuples(st.integers(-300, 300), st.integers(0, 300)), min_size=2, max_size=5))
+def test_parts_of_a_known_function_are_what_they_would_be(ranges: list[tuple[int, int]]) -> None:
+    pair = rounded(linear(SOURCE, Fraction(1, 7), Fraction(1, 3)), "FLOOR")
+    for first, size in ranges:
+        known = table(pair, first, first + size)
+        tabulation._tabulated.clear()
+        fresh = table(pair, first, first + size)
+        table(pair, first - 5, first + size + 9)
+        cut = table(pair, first, first + size)
+        for found in (known, cut):
+            assert np.array_equal(found.hi, fresh.hi)
+            for ours, theirs in ((found.starts, fresh.starts), (found.levels, fresh.levels)):
+                assert np.array_equal(ours[0], theirs[0])
+
+
+def test_trees_with_other_constants_are_others() -> None:
+    ways = [linear(SOURCE, Fraction(1, 7), Fraction(k)) for k in (0, 1)]
+    assert contents(ways[0].tree) != contents(ways[1].tree)
+    assert contents(ways[0].tree) == contents(linear(SOURCE, Fraction(1, 7), Fraction(0)).tree)
