@@ -129,9 +129,10 @@ def matched(held: StoredBlock, stored: StoredProject, reload: Reload) -> tuple[W
         interface=description.interface,
         data_width=width,
         edge=description.edge,
+        argmax=any(port.classes is not None for port in description.outputs),
         reloadable=reload.layers,
     )
-    ports = block_ports(pinned, wishes.interface, wishes.edge, width)
+    ports = block_ports(pinned, wishes.interface, wishes.edge, width, argmax=wishes.argmax)
     findings = list(differing_ports(ports, description.ports))
     if findings:
         raise CompileError(findings)
@@ -139,7 +140,14 @@ def matched(held: StoredBlock, stored: StoredProject, reload: Reload) -> tuple[W
     findings = list(_differing_files(held, writable, reload))
     if findings:
         raise CompileError(findings)
-    return writable, block_of(stored, wishes, writable)
+    made = block_of(stored, wishes, writable)
+    tables = f"hls/{description.top}.h"  # of real numbers, and of scores that are compared
+    if made.description.files[tables] != description.files.get(tables):
+        layer, found, wanted = differing_line(
+            made.files[tables], _in_block(held, tables, description.files.get(tables))
+        )
+        raise CompileError([contract(cut(layer) or tables, cut(found), cut(wanted))])
+    return writable, made
 
 
 def _reload_of(held: StoredBlock) -> Reload:
