@@ -137,6 +137,8 @@ def test_the_bench_loads_three_models(loads: Loads, tmp_path: Path) -> None:
 
 
 def test_a_bit_of_a_weight_fails_the_bench(loads: Loads, tmp_path: Path) -> None:
+    if any(p.classes is not None for p in loads.found.description.outputs):
+        pytest.skip("a class need not change with a weight")
     folder, weights = written(loads, 1, tmp_path / "model")
     reload = loads.found.description.reload
     assert reload is not None
