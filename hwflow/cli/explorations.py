@@ -68,6 +68,49 @@ class HardwareOptions:
         return {name: value for name, value in found.items() if value is not None}
 
 
+MaxOption = Annotated[
+    list[str] | None,
+    typer.Option("--max", help="Limits of the board or of figures: 'lut=70% dsp=80 latency=1us'."),
+]
+MinOption = Annotated[
+    list[str] | None, typer.Option("--min", help="Right answers, searched: acc=95% or agree=98%.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffortOptions:
+    """What is kept to, and how much is evaluated."""
+
+    most: MaxOption = None
+    least: MinOption = None
+    time: Annotated[
+        str | None,
+        typer.Option("--time", help="All if it takes no longer, else the best of it: 60s, 5min."),
+    ] = None
+    evals: Annotated[
+        int | None,
+        typer.Option(
+            "--evals", min=1, help="Configurations of a heuristic exploration; 1200 without --time."
+        ),
+    ] = None
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
+    ] = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the options by the names that ``explore`` takes."""
+        from hwflow.exploration.budgets import read_seconds
+
+        if self.exhaustive and (self.time or self.evals):
+            raise typer.BadParameter("evaluates all, without a limit", param_hint="'--exhaustive'")
+        return {
+            "most": self.most or (), "least": self.least or (), "exhaustive": self.exhaustive,
+            "evaluations": self.evals,
+            "time_s": None if self.time is None else read_seconds(self.time),
+        }  # fmt: skip
+
+
 @explore_app.callback()
 @with_groups
 def explore(
@@ -85,12 +128,7 @@ def explore(
     hardware: HardwareOptions,
     how: MethodOptions,
     place: PlaceOptions,
-    exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
-    ] = False,
-    evals: Annotated[
-        int, typer.Option("--evals", help="Configurations of a heuristic exploration.")
-    ] = 1200,
+    effort: EffortOptions,
     json: JsonOption = False,
 ) -> None:
     """Find the precisions that nothing beats: accuracy against what they cost on a board.
@@ -102,6 +140,10 @@ def explore(
 
     one_thread()
     if hardware.hardware_only:
+        if effort != EffortOptions():
+            raise typer.BadParameter(
+                "has neither limits nor a time", param_hint="'--hardware-only'"
+            )
         _explore_hardware(
             model, data=data, boards=board_names(board), run=run, cost=space.cost,
             hardware=hardware, json=json,
@@ -117,9 +159,8 @@ def explore(
         found = explore_model(
             model, data, run=run, board=board_names(board), bits=space.bits, fix=space.fix or (),
             group=space.group or (), cost=board_names(space.cost or "share"), samples=space.samples,
-            seed=space.seed, exhaustive=exhaustive, evaluations=evals,
-            progress=progress, say=say(quiet=json), **asdict(how), **hardware.settings,
-            **place.settings,
+            seed=space.seed, progress=progress, say=say(quiet=json), **asdict(how),
+            **hardware.settings, **place.settings, **effort.settings,
         )  # fmt: skip
     print_run(found, json=json)
 
@@ -161,13 +202,20 @@ def pick(
     number: Annotated[
         int | None, typer.Option("--id", help="A point's id; the knee unless given.")
     ] = None,
-    most: Annotated[
-        list[str] | None, typer.Option("--max", help="The best within share=30%, lut=9000.")
+    knee: Annotated[
+        bool, typer.Option("--knee", help="The knee, of the points within --max and --min.")
+    ] = False,
+    best: Annotated[
+        str | None, typer.Option("--best", help="Most acc or agree, or least of a cost.")
     ] = None,
+    most: MaxOption = None,
+    least: MinOption = None,
     cpp: Annotated[bool, typer.Option("--cpp/--no-cpp", help="Compare with compiled C++.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Build a point of a front, after checking that it is what was found.
+
+    Without --id, --knee and --best it is the best within --max and --min, or the knee.
 
     Exit status: 0 when every bit agrees, 2 where anything differs from the exploration.
     """
@@ -182,8 +230,11 @@ def pick(
     from hwflow.exploration.pick import choice_of
     from hwflow.exploration.pick import pick as pick_point
 
+    if sum((number is not None, knee, best is not None)) > 1:
+        raise typer.BadParameter("one of --id, --knee and --best", param_hint="'--id'")
+    choice = choice_of(board, number, most or (), least or (), best=best, knee=knee)
     check_folder(out)
-    choice, hardware = choice_of(board, number, most or ()), open_hardware(run)
+    hardware = open_hardware(run)
     with terminal.stage_progress(quiet=json) as progress:
         if hardware is not None:
             built = pick_hardware(hardware, out, choice, cpp=cpp, progress=progress)

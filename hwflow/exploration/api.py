@@ -12,11 +12,11 @@ from hwflow.core.executors import open_executor
 from hwflow.exploration.evaluation import NewSearcher
 from hwflow.exploration.explorer import Progress
 from hwflow.exploration.export import row_of
-from hwflow.exploration.pick import Choice, Picked
+from hwflow.exploration.pick import Picked, choice_of
 from hwflow.exploration.pick import pick as pick_point
 from hwflow.exploration.points import front_of_board, on_board
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import EVALUATIONS, Run
+from hwflow.exploration.run import Run
 from hwflow.exploration.run import explore as explore_request
 from hwflow.exploration.run import open_run as open_folder
 
@@ -70,6 +70,8 @@ class Exploration(Run):
         board: str | None = None,
         number: int | None = None,
         most: Mapping[str, str] | None = None,
+        least: Mapping[str, str] | None = None,
+        best: str | None = None,
         cpp: bool = True,
         progress: Progress = lambda stage, done: None,
     ) -> Picked:
@@ -80,14 +82,18 @@ class Exploration(Run):
             board: the front of which board; the first unless given.
             number: the point's id; the knee unless given.
             most: greatest costs of the best point that is wanted, such as ``{"share": "30%"}``.
+            least: right answers that it has at least, such as ``{"acc": "95%"}``.
+            best: what it is best in: ``acc``, ``agree``, or the least of a cost.
             cpp: compile the C++ and compare every layer with it.
             progress: called as stages go on.
 
         Raises:
-            CompileError: HW331, no such point; HW332, anything is not what it was.
+            CompileError: HW331, no such point; HW343, a limit cannot be read; HW332, anything is
+                not what it was.
             ToolError: g++ is missing, or the C++ does not compile.
         """
-        choice = Choice(board=board, number=number, most=most)
+        limits = ([f"{k}={v}" for k, v in (part or {}).items()] for part in (most, least))
+        choice = choice_of(board, number, *limits, best=best)
         return pick_point(self.folder, Path(out), choice, cpp=cpp, progress=progress)
 
     def _repr_html_(self) -> str:
@@ -106,11 +112,15 @@ def open_run(folder: str | Path) -> Exploration:
 
 
 def _sorted(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of ``quantize`` as ``method``, others as ``target``."""
+    """Return limits, options of ``quantize`` as ``method``, and others as ``target``."""
+    limits = {name: tuple(options[name]) for name in ("most", "least") if name in options}
     method = {name: value for name, value in options.items() if name in METHOD}
-    return {
-        "method": method, "target": {k: v for k, v in options.items() if k not in method}
-    }  # fmt: skip
+    target = {k: v for k, v in options.items() if k not in {**method, **limits}}
+    return {**limits, "method": method, "target": target}
+
+
+def _names(board: str | Sequence[str]) -> tuple[str, ...]:
+    return (board,) if isinstance(board, str) else tuple(board)
 
 
 def explore(
@@ -128,7 +138,8 @@ def explore(
     workers: int = 1,
     scheduler: str | None = None,
     exhaustive: bool = False,
-    evaluations: int = EVALUATIONS,
+    evaluations: int | None = None,
+    time_s: float | None = None,
     search: NewSearcher | None = None,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
@@ -150,26 +161,25 @@ def explore(
         workers: processes; the result does not depend on how many.
         scheduler: address of a Dask cluster that evaluates instead.
         exhaustive: evaluate all configurations, however long it takes.
-        evaluations: configurations to evaluate where all would take longer than two minutes.
+        evaluations: configurations to evaluate where all would take too long; 1,200 unless given.
+        time_s: seconds that are too long, and end a heuristic exploration; two minutes, not ended.
         search: makes a ``Searcher`` of space and seed, which asks in the place of hwflow's.
         progress: called as stages go on.
         say: called with the plan.
-        options: those of ``quantize`` (``METHOD``), and ``io_type``, ``backend``, ``strategy``,
-            ``clock_period_ns``, ``reuse_factor``.
+        options: those of ``quantize`` (``METHOD``); limits, ``most=("lut=70%", "latency=1us")`` and
+            ``least=("acc=95%",)``; others are entries of ``[target]``.
 
     Raises:
-        CompileError: the model, the data or the options cannot be used, or the folder is another
-            exploration's; HW329, a check failed; HW330, too many configurations.
+        CompileError: something cannot be used; HW329, a check failed; HW344, none within limits.
         ToolError: HW607, Dask is not installed; HW611 to HW614, the cluster cannot be used.
     """
-    boards = (board,) if isinstance(board, str) else tuple(board)
     request = Request(
-        model=str(model), data=str(data), boards=boards, bits=bits, fix=tuple(fix),
+        model=str(model), data=str(data), boards=_names(board), bits=bits, fix=tuple(fix),
         group=tuple(group), cost=tuple(cost), samples=samples, seed=seed, **_sorted(options),
     )  # fmt: skip
     with open_executor(workers, scheduler) as executor:
         found = explore_request(
             request, Path(run), executor=executor, exhaustive=exhaustive, search=search,
-            evaluations=evaluations, progress=progress, say=say,
+            evaluations=evaluations, time_s=time_s, progress=progress, say=say,
         )  # fmt: skip
     return Exploration(found.folder, found.result)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.workers import Executor, Processes
+from hwflow.exploration.budgets import after_those_within
 from hwflow.exploration.checks import check
 from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.found import Counts, Found
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.plan import Plan
-from hwflow.exploration.protocols import F64, CostModel, Counts, Evaluator, Searcher
-from hwflow.exploration.result import Found
+from hwflow.exploration.protocols import F64, Evaluator, Searcher
 from hwflow.exploration.searching import Evolution
 from hwflow.exploration.space import Numbers, Space
 from hwflow.exploration.store import Store
 from hwflow.exploration.tree import Tree
+from hwflow.exploration.within import excess_of
 
 PART = 32
 """Most configurations of a generation that one worker evaluates at a time."""
@@ -90,7 +94,8 @@ class Evaluation:
         kept, searcher = self.store.single(), self._searcher()
         seen: set[int] = set()
         turn = idle = 0
-        while len(seen) < self.plan.evaluations and idle < IDLE:
+        began, over = time.monotonic(), False
+        while len(seen) < self.plan.evaluations and idle < IDLE and not over:
             left = self.plan.evaluations - len(seen)
             new = self._asked(searcher.ask(left))[:left]
             if not len(new):
@@ -103,7 +108,9 @@ class Evaluation:
             idle = 0 if {*new.tolist()} - seen else idle + 1
             seen |= {*new.tolist()}
             turn += 1
-            self.progress("evaluate", len(seen) / self.plan.evaluations)
+            gone = (time.monotonic() - began) / (self.plan.time_s or inf)
+            over = gone > 1
+            self.progress("evaluate", min(1.0, max(gone, len(seen) / self.plan.evaluations)))
         return found_in(self.store, self.plan)
 
     def _searcher(self) -> Searcher:
@@ -121,9 +128,17 @@ class Evaluation:
     def _told(self, numbers: Numbers, counts: Counts) -> tuple[Numbers, F64]:
         """Return right answers and costs of configurations, as searchers take them."""
         column = 0 if self.explorer.search.labels is not None else 1
-        prices: CostModel = self.explorer.boards[0]
+        prices = self.explorer.boards[0]
         costs = costs_of(prices.figures(numbers), self.explorer.request.cost)
-        return counts[:, column].astype(np.int64), costs
+        quality = counts[:, column].astype(np.int64)
+        if self.explorer.request.limits:
+            some = Found(numbers, counts, certified=False)
+            beyond = excess_of(self.explorer, prices, some)
+            last = np.array([self.plan.size - 1])  # all at most bits
+            highest = costs_of(prices.figures(last), self.explorer.request.cost)[0]
+            worst = self.explorer.search.size, highest
+            quality, costs = after_those_within(beyond, quality, costs, worst)
+        return quality, costs
 
     def _evaluated(self, numbers: Numbers, generation: int) -> Counts:
         self.explorer.boards[0].learn(numbers, local(self.executor))

@@ -14,9 +14,10 @@ from hwflow.core.board import load_board
 from hwflow.core.config import settings_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
+from hwflow.exploration.budgets import available_of
 from hwflow.exploration.front import knee
 from hwflow.exploration.request import file_digest
-from hwflow.exploration.result import available, costs_of_report
+from hwflow.exploration.result import costs_of_report
 from hwflow.exploration.run import Run
 from hwflow.exploration.store import DATABASE
 from hwflow.fitting.finder import Finder
@@ -213,7 +214,7 @@ def _front(
         "part": board.part,
         "points": points,
         "knee": points[_bend(kept, request)]["id"] if points else None,
-        "available": available(board),
+        "available": available_of(board),
         "certified": all(plan.proven for plan in kept) and not why,
         "nothing": why,
     }

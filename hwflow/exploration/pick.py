@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hwflow.core.config import Config
 from hwflow.core.data import Data
-from hwflow.core.errors import CompileError
+from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
+from hwflow.exploration.budgets import LEAST, Limit, keeps, read_limits, reason, value_of
 from hwflow.exploration.checks import judged, priced_total
-from hwflow.exploration.costs import FIGURES
 from hwflow.exploration.explorer import Explorer, Progress
-from hwflow.exploration.points import front_of_board, no_such
+from hwflow.exploration.front import knee as knee_of
+from hwflow.exploration.points import cost_of, front_of_board, kind_of, point_of
 from hwflow.exploration.request import Request
 from hwflow.exploration.run import Run, changed, open_run, refuse_changed
 from hwflow.frontends.quantization.runs import clone
-from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.ir.qonnx.model import QonnxModel, printable
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.verify.verification import Verification
@@ -31,54 +33,101 @@ class Choice:
     Attributes:
         board: the front of which board; the first unless given.
         number: the point's id.
-        most: greatest costs, by name; shares of the board by resource with ``%``.
+        best: ``acc`` or ``agree`` for the most right answers, or a cost for the least of it.
+        limits: limits that it keeps to.
+        knee: the knee is meant, of the points within the limits.
     """
 
     board: str | None = None
     number: int | None = None
-    most: Mapping[str, str] | None = None
+    best: str | None = None
+    limits: tuple[Limit, ...] = ()
+    knee: bool = False
 
 
-def choice_of(board: str | None, number: int | None, most: Sequence[str]) -> Choice:
-    """Return a choice from the options of the command line."""
-    limits = dict(text.partition("=")[::2] for part in most for text in part.split())
-    return Choice(board=board, number=number, most=limits)
+def choice_of(
+    board: str | None, number: int | None, most: Sequence[str], least: Sequence[str] = (),
+    *, best: str | None = None, knee: bool = False,
+) -> Choice:  # fmt: skip
+    """Return a choice from the options of the command line.
+
+    Raises:
+        CompileError: HW343, a limit cannot be read.
+    """
+    limits = tuple(read_limits(most, least))
+    return Choice(board=board, number=number, best=best, limits=limits, knee=knee)
 
 
 def chosen(run: Run, choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a front and a point on it: by its id, the best within limits, or the knee.
 
+    Without an id it is the knee; of points within limits it is that with the most right answers on
+    the search samples.
+
     Raises:
-        CompileError: HW331, there is no such front or point.
+        CompileError: HW331, there is no such front or point; HW343, nothing is best in that.
     """
     front = front_of_board(run, choice.board)
-    points = front["points"]
-    number = front["knee"] if choice.number is None else choice.number
-    if choice.number is not None or not choice.most:
-        found = [p for p in points if p["id"] == number]
-    else:
-        found = [p for p in points if _within(p, choice.most or {}, front)]
+    if choice.number is not None:
+        return front, point_of(front, choice.number)
+    found = [p for p in front["points"] if _within(p, choice.limits, front["available"])]
     if not found:
-        ids = [str(p["id"]) for p in points]
-        given = str(choice.number) if choice.number is not None else str(dict(choice.most or {}))
-        raise CompileError([no_such("point", given, ids)])
-    return front, found[0]  # best first
+        raise CompileError([_none_within(front, choice.limits)])
+    if choice.best is not None:
+        return front, _best(found, choice.best)
+    if choice.limits and not choice.knee:
+        return front, found[0]  # most right answers first
+    return front, _knee(found, front)
 
 
-def _within(point: Mapping[str, Any], most: Mapping[str, str], front: Mapping[str, Any]) -> bool:
-    for name, limit in most.items():
-        match = re.fullmatch(r"([0-9.]+)(%?)", limit)
-        if name not in FIGURES or match is None:
-            raise CompileError([no_such("limit", f"{name}={limit}", [f"{c}=N" for c in FIGURES])])
-        if name == "share":
-            value = 100.0 * point["share"] if match[2] else point["share"]
-        elif match[2]:
-            value = 100.0 * point["cost"][name][0] / max(front["available"].get(name, 0), 1e-9)
-        else:
-            value = point["cost"][name][0]
-        if value > float(match[1]):
-            return False
-    return True
+def _within(
+    point: Mapping[str, Any], limits: Sequence[Limit], available: Mapping[str, float]
+) -> bool:  # fmt: skip
+    return all(keeps(limit, value_of(limit, point), available) for limit in limits)
+
+
+def _best(points: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return the point with the most right answers, or with the least of a cost."""
+    searched = points[0].get("search", {})  # fronts of hardware alone have none
+    if name in LEAST and LEAST[name] in searched:
+        return max(points, key=lambda p: float(p["search"][LEAST[name]]))
+    known = [*LEAST, *points[0]["cost"], "share"]
+    if name in LEAST or name not in known:
+        raise CompileError([_not_best(name, [n for n in known if n != name])])
+    return min(points, key=lambda p: cost_of(p, name)[0])
+
+
+def _knee(points: Sequence[dict[str, Any]], front: Mapping[str, Any]) -> dict[str, Any]:
+    if len(points) == len(front["points"]):
+        return point_of(front, front["knee"])
+    if "search" not in points[0]:
+        raise CompileError([_not_best("knee within limits", [*points[0]["cost"], "share"])])
+    quality = np.array([p["search"][kind_of(p)] for p in points])
+    cost = np.array([cost_of(p, front["cost"][0])[0] for p in points])
+    return points[knee_of(quality, cost)]
+
+
+def _not_best(name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        code="HW343", title="no such figure", where="--best", found=printable(name),
+        supported=", ".join(known), help=did_you_mean(name, known),
+    )  # fmt: skip
+
+
+def _none_within(front: Mapping[str, Any], limits: Sequence[Limit]) -> Diagnostic:
+    """Return what is said where no point keeps to limits: what is nearest, and why not."""
+    available = front["available"]
+
+    def beyond(point: Mapping[str, Any]) -> list[str]:
+        pairs = [(limit, value_of(limit, point)) for limit in limits]
+        return [reason(n, v, available) for n, v in pairs if not keeps(n, v, available)]
+
+    nearest = min(front["points"], key=lambda p: len(beyond(p)))
+    return Diagnostic(
+        code="HW331", title="no such point", where=f"front on {front['board']}",
+        found=f"none within the limits; point {nearest['id']} has {', '.join(beyond(nearest))}",
+        help="ease a limit, or explore with these limits: hwflow explore MODEL --max, --min",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,7 +17,7 @@ CHECKS = 8
 """Chunks in which one configuration is computed again by the golden model."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is evaluated.
 
@@ -27,6 +27,7 @@ class Plan:
         chunk: configurations of a chunk.
         seconds: how long all would take about, one worker.
         evaluations: configurations that are evaluated.
+        time_s: seconds after which no more are begun, or None.
     """
 
     size: int
@@ -34,6 +35,7 @@ class Plan:
     chunk: int
     seconds: float
     evaluations: int
+    time_s: float | None = None
 
     @property
     def chunks(self) -> int:
@@ -58,9 +60,12 @@ class Plan:
                 f"{self.size:,} configurations, all of them, about {duration(self.seconds)} to "
                 "evaluate with one worker: the front is certified"
             )
+        most = [f"{self.evaluations:,}"] if self.evaluations < self.size else []
+        if self.time_s is not None:
+            most.append(f"those of {duration(self.time_s)}")
         return (
             f"{self.size:,} configurations, {duration(self.seconds)} for all of them; the best of "
-            f"{self.evaluations:,}, by sensitivity and evolution: the front is heuristic"
+            f"{' or '.join(most)}, by sensitivity and evolution: the front is heuristic"
         )
 
 

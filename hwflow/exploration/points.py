@@ -52,9 +52,10 @@ def point_of(front: Plain, number: int) -> dict[str, Any]:
     Raises:
         CompileError: HW331, the front has no such point.
     """
-    for point in front["points"]:
+    points: list[dict[str, Any]] = front["points"]
+    for point in points:
         if point["id"] == number:
-            return dict(point)
+            return point
     ids = [str(point["id"]) for point in front["points"]]
     raise CompileError([no_such("point", str(number), ids)])
 

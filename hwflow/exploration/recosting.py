@@ -15,9 +15,10 @@ from hwflow.core.files import write_file
 from hwflow.exploration.checks import check
 from hwflow.exploration.evaluation import found_in
 from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.found import Found
 from hwflow.exploration.plan import Plan
 from hwflow.exploration.request import Request
-from hwflow.exploration.result import Found, front_of
+from hwflow.exploration.result import front_of
 from hwflow.exploration.run import RECOSTED, Run, open_run, refuse_changed
 from hwflow.exploration.store import open_store
 from hwflow.report.manifest.digests import digest

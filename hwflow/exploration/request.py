@@ -14,6 +14,7 @@ from hwflow.core.board import Board, load_board
 from hwflow.core.config import Config, read_settings, with_arguments
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.estimate.power import idle_power
+from hwflow.exploration.budgets import Limit, read_limits
 from hwflow.exploration.costs import ENERGY, FIGURES
 from hwflow.exploration.space import Wish, read_wish
 from hwflow.frontends.quantization.settings import Settings, make_settings
@@ -40,6 +41,8 @@ class Request:
         cost: figures that count against a configuration.
         samples: most samples to search with.
         seed: seed of what is drawn.
+        most: limits that no point exceeds, such as ``lut=70%``.
+        least: limits that no point falls below, such as ``acc=95%``.
     """
 
     model: str
@@ -53,6 +56,8 @@ class Request:
     cost: tuple[str, ...] = ("share",)
     samples: int = 1000
     seed: int = 0
+    most: tuple[str, ...] = ()
+    least: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Refuse what cannot be used.
@@ -74,8 +79,18 @@ class Request:
         _ = self.wish, self.settings
         boards = [self.target_of(name)[0] for name in self.boards]
         unknown = [board.name for board in boards if idle_power(board) is None]
-        if ENERGY in self.cost and unknown:
+        counted = {*self.cost, *(limit.figure for limit in self.limits)}
+        if ENERGY in counted and unknown:
             raise CompileError([_no_energy(unknown)])
+
+    @property
+    def limits(self) -> list[Limit]:
+        """The limits.
+
+        Raises:
+            CompileError: HW343, one cannot be read.
+        """
+        return read_limits(self.most, self.least)
 
     @property
     def wish(self) -> Wish:
@@ -112,8 +127,8 @@ class Request:
     def from_json(cls, text: str) -> Request:
         """Return the request that a run keeps."""
         given = json.loads(text)
-        for name in ("boards", "fix", "group", "cost"):
-            given[name] = tuple(given[name])
+        for name in ("boards", "fix", "group", "cost", "most", "least"):
+            given[name] = tuple(given.get(name, ()))
         return cls(**given)
 
     def keys(self) -> dict[str, str]:

@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.core.board import RESOURCES, Board
-from hwflow.estimate.graph import BOARD_COLUMN, estimate
-from hwflow.estimate.logic import logic_of
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.estimate.graph import estimate
 from hwflow.estimate.report import EstimateReport, Utilisation
+from hwflow.exploration.budgets import available_of
 from hwflow.exploration.costs import ENERGY, F64, SUMS
 from hwflow.exploration.explorer import Explorer, Priced
+from hwflow.exploration.found import Found
 from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
 from hwflow.exploration.sensitivity import next_bits, sensitivity_of
-from hwflow.exploration.space import Numbers
 from hwflow.exploration.stability import rivals, stability
-from hwflow.ir.cost import Estimate
+from hwflow.exploration.within import NOTHING, within
 
 FORMAT = "hwflow exploration 1"
 """What ``front.json`` says first."""
-
-Counts = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Evaluated configurations.
-
-    Attributes:
-        numbers: the configurations, ascending.
-        counts: right answers of each on the search samples.
-        certified: all configurations of the space are among them.
-    """
-
-    numbers: Numbers
-    counts: Counts
-    certified: bool
 
 
 def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]:
     """Return the front on one board.
 
-    A configuration is on it where no other has as many right answers and costs no more.
+    A configuration is on it where it keeps to all limits, and no other that does has as many right
+    answers and costs no more.
+
+    Raises:
+        CompileError: HW344, none keeps to the limits.
     """
+    found, left_out = within(explorer, priced, found)
     column = 0 if explorer.search.labels is not None else 1
     figures = priced.figures(found.numbers)
     names = explorer.request.cost
@@ -80,8 +67,10 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
         "clock_period_ns": priced.target.clock_period_ns,
         "io_type": priced.target.io_type,
         "cost": list(names),
-        "available": available(priced.board),
+        "available": available_of(priced.board),
         "stability": _stable(points, explorer, priced, found, (quality, compared)),
+        "limits": [*explorer.request.most, *explorer.request.least],
+        "left_out": left_out,
         "points": points,
         "knee": points[best]["id"],
         "next_bits": next_bits(
@@ -161,23 +150,17 @@ def costs_of_report(report: EstimateReport) -> dict[str, Any]:
     return found
 
 
-def available(board: Board) -> dict[str, float]:
-    """Return how many of each resource a board has, in the units of the estimates."""
-    logic = logic_of(board)
-    return {
-        figure: board.resources.count(resource)
-        / logic.converted(resource, Estimate(1.0, 1.0, 1.0)).value
-        for resource in RESOURCES
-        for figure in sorted({BOARD_COLUMN[resource], resource} & set(SUMS))
-    }
-
-
 def _ends(figure: Any) -> list[float]:
     return [figure.value, figure.low, figure.high]
 
 
 def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
-    """Return everything that was found, for ``front.json``."""
+    """Return everything that was found, for ``front.json``.
+
+    Raises:
+        CompileError: HW344, nothing keeps to the limits on any board.
+    """
+    fronts, nothing = _fronts(explorer, found)
     space, bench = explorer.space, explorer.bench
     wanted = explorer.held_out.wanted
     labels = explorer.held_out.labels
@@ -197,5 +180,25 @@ def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
         "held_out_samples": explorer.held_out.size,
         "float_accuracy": None if labels is None else float(np.mean(wanted == labels)),
         "sensitivity": sensitivity_of(explorer),
-        "fronts": [front_of(explorer, priced, found) for priced in explorer.boards],
+        "nothing_fits": nothing,
+        "fronts": fronts,
     }
+
+
+def _fronts(
+    explorer: Explorer, found: Found
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:  # fmt: skip
+    """Return the fronts of the boards that have one, and why others have none."""
+    fronts: list[dict[str, Any]] = []
+    findings: list[Diagnostic] = []
+    for priced in explorer.boards:
+        try:
+            fronts.append(front_of(explorer, priced, found))
+        except CompileError as error:
+            if any(finding.code != NOTHING for finding in error.diagnostics):
+                raise
+            findings += error.diagnostics
+    if not fronts:
+        raise CompileError(findings)
+    said = [{"board": f.where, "nearest": f.found, "help": f.help} for f in findings]
+    return fronts, said

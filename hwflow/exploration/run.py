@@ -20,6 +20,7 @@ from hwflow.exploration.plan import Plan, chunk_size, measured
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import result_of
 from hwflow.exploration.store import Store, open_store
+from hwflow.exploration.within import check_limits
 
 FRONT, PAGE, PICTURE = "front.json", "front.html", "front.svg"
 """What the folder of a run holds beside its database: the front, and its pictures."""
@@ -64,7 +65,8 @@ def explore(
     *,
     executor: Executor = ALONE,
     exhaustive: bool = False,
-    evaluations: int = EVALUATIONS,
+    evaluations: int | None = None,
+    time_s: float | None = None,
     search: NewSearcher | None = None,
     progress: Progress = lambda stage, done: None,
     say: Callable[[str], None] = lambda line: None,
@@ -76,7 +78,10 @@ def explore(
         folder: folder of the run; what it holds already is not computed again.
         executor: what evaluates; the result does not depend on it.
         exhaustive: evaluate all configurations, however long it takes.
-        evaluations: configurations to evaluate where all would take longer than ``SECONDS``.
+        evaluations: configurations to evaluate where all would take longer than ``SECONDS``,
+            ``EVALUATIONS`` unless given, or as many as the time is enough for.
+        time_s: seconds in the place of ``SECONDS``, after which a heuristic exploration begins no
+            more evaluations.
         search: makes what asks for these, whatever all would take; None for hwflow's own.
         progress: called as stages go on.
         say: called with the plan.
@@ -92,12 +97,15 @@ def explore(
         _claim(store, request, folder)
         progress("read", 0.0)
         explorer = Explorer.of(request)
+        check_limits(explorer)
         progress("read", 1.0)
         for priced in explorer.boards:
             stage = f"compile for {priced.name}"
             priced.cover(partial(progress, stage), local(executor))
-        limit = SECONDS if search is None else 0.0
-        plan = _planned(explorer, store, limit, exhaustive=exhaustive, evaluations=evaluations)
+        plan = _planned(
+            explorer, store, exhaustive=exhaustive, evaluations=evaluations, time_s=time_s,
+            searched=search is not None,
+        )  # fmt: skip
         say(str(plan))
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
@@ -107,13 +115,18 @@ def explore(
             search=search,
         ).run()  # fmt: skip
         progress("front", 0.0)
-        result = result_of(explorer, found)
-        write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
-        write_file(folder / PAGE, to_html(result).encode())
-        write_file(folder / PICTURE, to_svg(result))
+        result = _written(folder, result_of(explorer, found))
         store.finish()
         progress("front", 1.0)
     return Run(folder, result)
+
+
+def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Write what was found, with its pictures, and return it."""
+    write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
+    write_file(folder / PAGE, to_html(result).encode())
+    write_file(folder / PICTURE, to_svg(result))
+    return result
 
 
 def _claim(store: Store, request: Request, folder: Path) -> None:
@@ -127,15 +140,22 @@ def _claim(store: Store, request: Request, folder: Path) -> None:
 
 
 def _planned(
-    explorer: Explorer, store: Store, limit: float, *, exhaustive: bool, evaluations: int
-) -> Plan:
+    explorer: Explorer, store: Store, *, exhaustive: bool, evaluations: int | None,
+    time_s: float | None, searched: bool,
+) -> Plan:  # fmt: skip
     """Return what to evaluate: as was decided when the run began, unless all is asked for."""
     size, kept = explorer.space.size, store.meta()
     seconds = float(kept["seconds"]) if "seconds" in kept else measured(explorer) * size
-    everything = exhaustive or seconds <= limit or size <= evaluations
+    limit = 0.0 if searched else SECONDS if time_s is None else time_s
+    unasked = EVALUATIONS if time_s is None else size
+    chosen = min(size, unasked if evaluations is None else evaluations)
+    few = time_s is None and chosen == size
+    everything = exhaustive or seconds <= limit or few
     store.set_meta({"seconds": repr(seconds)})
-    chosen = size if everything else evaluations
-    return Plan(size, everything, chunk_size(explorer.space), seconds, chosen)
+    return Plan(
+        size=size, exhaustive=everything, chunk=chunk_size(explorer.space), seconds=seconds,
+        evaluations=size if everything else chosen, time_s=None if everything else time_s,
+    )  # fmt: skip
 
 
 def open_run(folder: Path) -> tuple[Request, Run]:

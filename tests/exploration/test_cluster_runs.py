@@ -11,8 +11,8 @@ import pytest
 from hwflow.core.cluster import client
 from hwflow.core.executors import open_executor
 from hwflow.exploration import plan, run
+from hwflow.exploration.found import Counts
 from hwflow.exploration.request import Request
-from hwflow.exploration.result import Counts
 from hwflow.exploration.run import FRONT, explore
 from hwflow.exploration.store import Store, open_store
 from tests.cli.command import hwflow

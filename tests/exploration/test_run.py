@@ -16,10 +16,10 @@ import pytest
 from hwflow.core.errors import CompileError
 from hwflow.core.workers import Processes
 from hwflow.exploration import evaluation, plan, run
+from hwflow.exploration.found import Counts
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.pick import Choice, choice_of, chosen, pick
 from hwflow.exploration.request import Request
-from hwflow.exploration.result import Counts
 from hwflow.exploration.run import FRONT, PAGE, PICTURE, Run, explore, open_run
 from hwflow.exploration.space import Numbers
 from hwflow.exploration.store import Store, file_system, open_store
@@ -210,8 +210,7 @@ def test_points_are_chosen_by_id_limits_and_bend(tmp_path: Path) -> None:
     share = 100 * front["points"][-1]["cost"]["lut_synth"][0] / front["available"]["lut_synth"]
     cheapest = chosen(found, choice_of("pynq-z2", None, [f"lut_synth={share * 1.0001}%"]))[1]
     assert cheapest is front["points"][-1]
-    for choice in (Choice(number=-1), Choice(board="zcu104"), choice_of(None, None, ["lut=1"]),
-                   choice_of(None, None, ["cats=1"])):  # fmt: skip
+    for choice in (Choice(number=-1), Choice(board="zcu104"), choice_of(None, None, ["lut=1"])):
         with pytest.raises(CompileError, match="HW331"):
             chosen(found, choice)
 

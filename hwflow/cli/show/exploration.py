@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Plain = Mapping[str, Any]
 
+MOST_LEFT_OUT = 5
+"""Points beyond limits that are named."""
+
 
 def say(*, quiet: bool) -> Callable[[str], None]:
     """Return what prints the plan."""
@@ -41,6 +44,9 @@ def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
         _print_front(result, front)
         for line in plot(result, front, width=console.width, ascii_only=plain):
             console.print(line, soft_wrap=True)
+    for none in result["nothing_fits"]:
+        said = f"no front on {none['board']}: {none['nearest']}; {none['help']}"
+        console.print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
     console.print(escape(certainty(result)), soft_wrap=True)
     if (page := run.folder / PAGE).is_file():
         console.print(escape(f"choose on a page: {page}"), soft_wrap=True)
@@ -80,6 +86,20 @@ def _print_front(result: Plain, front: Plain) -> None:
         drawn = front["stability"]
         said = f"stays: on the front in this share of {drawn['draws']:,} draws of {drawn['drawn']}"
         console.print(escape(said), soft_wrap=True)
+    _print_limits(front)
+
+
+def _print_limits(front: Plain) -> None:
+    """Print what points keep to, and which would be on the front without that."""
+    if not front["limits"]:
+        return
+    console.print(escape(f"within {', '.join(front['limits'])}"), soft_wrap=True)
+    for point in front["left_out"][:MOST_LEFT_OUT]:
+        why = ", ".join(point["reasons"])
+        said = f"left out: point {point['id']}, {100 * point['search']:.1f} % searched: {why}"
+        console.print(escape(said), soft_wrap=True)
+    if (more := len(front["left_out"]) - MOST_LEFT_OUT) > 0:
+        console.print(f"left out: {more} more", soft_wrap=True)
 
 
 def _percent(share: float | None) -> str:
