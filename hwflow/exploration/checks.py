@@ -17,6 +17,7 @@ from hwflow.exploration.tree import Samples
 from hwflow.ir.cost import Cost
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
+from hwflow.simulate.stream.summary import label_outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,8 @@ def judged(design: Design, samples: Samples) -> Golden:
     """Run a design's golden model on samples."""
     name = design.graph.outputs[0].name
     outputs = [batch.outputs[name] for batch in design.stream(dict(samples.inputs), threads=1)]
-    classes = classes_of(np.concatenate(outputs))
+    whole = name in label_outputs(design.graph)
+    classes = classes_of(np.concatenate(outputs), whole=whole)
     assert classes is not None
     right = None if samples.labels is None else np.asarray(classes == samples.labels)
     return Golden(design, right, np.asarray(classes == samples.wanted))

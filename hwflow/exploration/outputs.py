@@ -92,7 +92,13 @@ class Classifier:
     def losses(
         self, instances: Sequence[Instance], joint: Joint, known: Known
     ) -> npt.NDArray[np.float64]:
-        """Return the mean divergence of each result's probabilities from the float model's."""
+        """Return the mean divergence of each result's probabilities from the float model's.
+
+        Where the network gives classes: the share of samples with another one.
+        """
+        if self.real.dtype.kind in "iu":
+            same = self.right(instances, joint, known)[:, 1]
+            return np.asarray(1.0 - same.mean(axis=1), np.float64)
         target = _log_softmax(self.real.reshape(len(self.real), -1).astype(np.float64))
         found = []
         for instance, result in zip(instances, _results(joint, known), strict=True):
@@ -168,7 +174,7 @@ def _uniform(line: Line | None) -> bool:
 def _line_of(instance: Instance) -> Line | None:
     assert instance.port is not None
     kind, grid = instance.piece.types[f"{FEED}{instance.stage}"], instance.port.grid
-    if len(kind.shape) != 1:
+    if len(kind.shape) != 1 or kind.size == 1:
         return None
     shape = (kind.channels,)
     scale, offset = (
@@ -184,5 +190,7 @@ def exact_classes(instance: Instance, result: Mantissas) -> npt.NDArray[np.int64
     kind = instance.piece.types[f"{FEED}{instance.stage}"]
     raw = FixedArray(result.astype(np.int64), kind.dtype)
     real = real_values(raw, instance.port)
-    found: npt.NDArray[np.int64] = real.reshape(len(real), -1).argmax(1)
-    return found
+    flat = real.reshape(len(real), -1)
+    if flat.shape[1] == 1:  # the class itself, from an ArgMax in the network
+        return np.asarray(flat[:, 0], np.int64)
+    return np.asarray(flat.argmax(1), np.int64)
