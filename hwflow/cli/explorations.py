@@ -57,6 +57,17 @@ class HardwareOptions:
         str | None, typer.Option(help="Clock period in ns; several with --hardware-only.")
     ] = None
     strategy: StrategyOption = None
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Choose reuse factors and strategies of points, too.")
+    ] = False
+
+    def budgets(self, most: list[str] | None) -> dict[str, str] | None:
+        """Return what --max says as budgets of a fit, or None where there is none."""
+        if self.fit and self.hardware_only:
+            raise typer.BadParameter("not with --hardware-only", param_hint="'--fit'")
+        from hwflow.fitting.budgets import parse_options
+
+        return parse_options(most or (), ()) if self.fit else None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -139,6 +150,7 @@ def explore(
     from hwflow.core.threads import one_thread
 
     one_thread()
+    budgets = hardware.budgets(effort.most)
     if hardware.hardware_only:
         if effort != EffortOptions():
             raise typer.BadParameter(
@@ -155,12 +167,14 @@ def explore(
     from hwflow.cli.show.exploration import print_run, say
     from hwflow.exploration.api import explore as explore_model
 
+    settings = effort.settings if budgets is None else {**effort.settings, "most": ()}
     with terminal.stage_progress(quiet=json) as progress:
         found = explore_model(
             model, data, run=run, board=board_names(board), bits=space.bits, fix=space.fix or (),
-            group=space.group or (), cost=board_names(space.cost or "share"), samples=space.samples,
+            group=space.group or (), samples=space.samples, fit=budgets,
+            cost=board_names(space.cost or ("share" if budgets is None else "latency_ns")),
             seed=space.seed, progress=progress, say=say(quiet=json), **asdict(how),
-            **hardware.settings, **place.settings, **effort.settings,
+            **hardware.settings, **place.settings, **settings,
         )  # fmt: skip
     print_run(found, json=json)
 

@@ -74,7 +74,7 @@ def check(explorer: Explorer, priced: Priced, number: int, counts: tuple[int, in
     """
     found = golden(explorer, number, priced.name, explorer.search)
     if found.counts != counts:
-        raise CompileError([_differs(number, "right answers", counts, found.counts)])
+        raise CompileError([differs(number, "right answers", counts, found.counts)])
     ours = {k: float(v[0]) for k, v in priced.figures(np.array([number])).items()}
     design = found.design
     total = priced_total(design)
@@ -84,10 +84,11 @@ def check(explorer: Explorer, priced: Priced, number: int, counts: tuple[int, in
         theirs[ENERGY] = power.single_uj.value
     for name, value in theirs.items():
         if abs(ours[name] - value) > 1e-9 * abs(value):
-            raise CompileError([_differs(number, name, ours[name], value)])
+            raise CompileError([differs(number, name, ours[name], value)])
 
 
-def _differs(number: int, what: str, ours: object, theirs: object) -> Diagnostic:
+def differs(number: int, what: str, ours: object, theirs: object) -> Diagnostic:
+    """Return what is said where a search and a design differ."""
     return Diagnostic(
         code="HW329", title="exploration that differs from the design", where=f"point {number}",
         found=f"{what}: {ours} in the search, {theirs} in the design",

@@ -40,9 +40,7 @@ def hardware_csv(run: Run) -> bytes:
             row |= {k: point[k] for k in ("id", "io_type", "clock_period_ns", "share", "fits")}
             for name, ends in point["cost"].items():
                 row |= {name: ends[0]} | _columns(name, ends[1:])
-            for layer, settings in point["layers"].items():
-                row |= {f"{layer}.{name}": value for name, value in settings.items()}
-            rows.append(row)
+            rows.append(row | _settings(point))
     return _csv(rows)
 
 
@@ -69,7 +67,17 @@ def row_of(front: Plain, point: Plain) -> dict[str, Any]:
     for name, ends in point["cost"].items():
         row |= {name: ends[0]} | _columns(name, ends[1:])
     rest = {"not_told_from": point["like"], **{n: point[n] for n in ("stable", "beats")}}
-    return row | {"share": point["share"], "fits": point["fits"], **rest}
+    row |= {"share": point["share"], "fits": point["fits"], **rest}
+    return row | _settings(point)
+
+
+def _settings(point: Plain) -> dict[str, Any]:
+    """Return the settings of layers as ``LAYER.NAME``, where they were chosen."""
+    return {
+        f"{layer}.{name}": value
+        for layer, settings in point.get("layers", {}).items()
+        for name, value in settings.items()
+    }
 
 
 def _columns(name: str, value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hwflow.core.config import Config
+from hwflow.core.config import Config, read_settings
 from hwflow.core.data import Data
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.exploration.budgets import LEAST, Limit, keeps, read_limits, reason, value_of
@@ -18,6 +18,7 @@ from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.front import knee as knee_of
 from hwflow.exploration.points import cost_of, front_of_board, kind_of, point_of
 from hwflow.exploration.request import Request
+from hwflow.exploration.result import costs_of_report
 from hwflow.exploration.run import Run, changed, open_run, refuse_changed
 from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel, printable
@@ -180,7 +181,7 @@ def pick(
     explorer = Explorer.of(request)
     model = explorer.bench.quantized(explorer.space.bits(point["id"]))
     progress("quantise", 1.0)
-    design = compile_model(clone(model), config=config_of(request, front))
+    design = compile_model(clone(model), config=config_of(request, front, point))
     _refuse_difference(explorer, design, point)
     held = explorer.held_out
     data = Data(dict(held.inputs), held.labels, f"held-out samples of {Path(request.data).name}")
@@ -194,8 +195,13 @@ def pick(
     )  # fmt: skip
 
 
-def config_of(request: Request, front: Mapping[str, Any]) -> Config:
-    """Return the settings of the designs of a front; one that was priced later has its own."""
+def config_of(request: Request, front: Mapping[str, Any], point: Mapping[str, Any]) -> Config:
+    """Return the settings of a point's design.
+
+    A front that was priced later has its own, and so has a point whose settings were fitted.
+    """
+    if "settings" in point:
+        return read_settings(point["settings"])
     target = front.get("target", request.target)
     return replace(request, target=target).config(front.get("profile", front["board"]))
 
@@ -206,6 +212,10 @@ def _refuse_difference(explorer: Explorer, design: Design, point: Mapping[str, A
         right, agree = judged(design, samples).counts
         if (right, agree) != (point[part].get("right", -1), point[part]["agree"]):
             raise CompileError([changed(f"other answers on the {part} samples")])
+    if "settings" in point:
+        if costs_of_report(design.estimate()) != point["cost"]:
+            raise CompileError([changed("another estimate")])
+        return
     total = priced_total(design)
     for name, (value, _, _) in point["cost"].items():
         found = getattr(total, name, None)

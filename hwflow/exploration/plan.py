@@ -55,17 +55,30 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the line that a user reads first."""
+        return f"{self._said}: the front is {'certified' if self.exhaustive else 'heuristic'}"
+
+    def fitted(self, most: int) -> str:
+        """Return this line where settings are fitted for so many configurations at most."""
+        if self.exhaustive and self.size <= most:
+            return f"{self._said}; settings are fitted for each on every board"
+        return (
+            f"{self._said}; settings are fitted for {most} of them at most on every board: "
+            "the front is heuristic"
+        )
+
+    @property
+    def _said(self) -> str:
         if self.exhaustive:
             return (
                 f"{self.size:,} configurations, all of them, about {duration(self.seconds)} to "
-                "evaluate with one worker: the front is certified"
+                "evaluate with one worker"
             )
         most = [f"{self.evaluations:,}"] if self.evaluations < self.size else []
         if self.time_s is not None:
             most.append(f"those of {duration(self.time_s)}")
         return (
             f"{self.size:,} configurations, {duration(self.seconds)} for all of them; the best of "
-            f"{' or '.join(most)}, by sensitivity and evolution: the front is heuristic"
+            f"{' or '.join(most)}, by sensitivity and evolution"
         )
 
 

@@ -49,7 +49,7 @@ def recost(
 
     Raises:
         CompileError: HW326, no finished exploration; HW332, model or data are not what they were;
-            HW329, a check failed; what boards and settings find.
+            HW329, a check failed; HW336, nothing fits; what boards and settings find.
     """
     request, run = open_run(folder)
     refuse_changed(request, run)
@@ -78,7 +78,7 @@ def _priced(
     """Return the front of a board, of which one design was made the usual way and agreed."""
     priced = explorer.boards[at]
     priced.cover(partial(progress, f"compile for {priced.name}"))
-    front = front_of(explorer, priced, found)
+    front = front_of(explorer, priced, found, partial(progress, f"fit {priced.name}"))
     knee = int(np.searchsorted(found.numbers, front["knee"]))
     right, agree = found.counts[knee].tolist()
     check(explorer, priced, front["knee"], (right, agree))

@@ -17,12 +17,19 @@ from hwflow.estimate.power import idle_power
 from hwflow.exploration.budgets import Limit, read_limits
 from hwflow.exploration.costs import ENERGY, FIGURES
 from hwflow.exploration.space import Wish, read_wish
+from hwflow.fitting.budgets import parse_budgets
 from hwflow.frontends.quantization.settings import Settings, make_settings
 from hwflow.ir.op import Target
 from hwflow.report.manifest.digests import content_digest, digest
 
 ARITHMETIC = "1"
 """Changes whenever a configuration may get other weights or other results than before."""
+
+GOALS = {
+    "latency_ns": "latency", "ii": "throughput", "share": "share", "lut_synth": "lut",
+    "ff_synth": "ff", "dsp": "dsp", "bram_18k_synth": "bram_18k",
+}  # fmt: skip
+"""Costs that settings of hardware can be fitted for, with what the solver of a fit calls them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class Request:
         seed: seed of what is drawn.
         most: limits that no point exceeds, such as ``lut=70%``.
         least: limits that no point falls below, such as ``acc=95%``.
+        fit: budgets that the settings of layers are chosen within, beside what a board has; None
+            where they are not chosen.
     """
 
     model: str
@@ -58,12 +67,13 @@ class Request:
     seed: int = 0
     most: tuple[str, ...] = ()
     least: tuple[str, ...] = ()
+    fit: Mapping[str, str] | None = None
 
     def check(self) -> None:
         """Refuse what cannot be used.
 
         Raises:
-            CompileError: HW310 to HW311, HW320, HW323, HW5xx of boards and settings.
+            CompileError: HW310 to HW311, HW320, HW323, HW530, HW5xx of boards and settings.
         """
         findings: list[Diagnostic] = []
         unknown = [name for name in self.cost if name not in FIGURES]
@@ -74,9 +84,24 @@ class Request:
                     found=", ".join(unknown) or "nothing", supported=", ".join(FIGURES),
                 )
             )  # fmt: skip
+        elif self.fit is not None and (len(self.cost) > 1 or self.cost[0] not in GOALS):
+            findings.append(
+                Diagnostic(
+                    code="HW323", title="cost that settings are not fitted for", where="--cost",
+                    found=", ".join(self.cost), supported=f"one of {', '.join(GOALS)}",
+                    help="such as --cost share, or leave out --fit",
+                )
+            )  # fmt: skip
+        if self.fit is not None and self.most:
+            findings.append(
+                Diagnostic(
+                    code="HW343", title="limits beside the budgets of a fit", where="most",
+                    found=", ".join(self.most), help="give them as budgets, in fit",
+                )
+            )  # fmt: skip
         if findings:
             raise CompileError(findings)
-        _ = self.wish, self.settings
+        _ = self.wish, self.settings, parse_budgets(self.fit or {})
         boards = [self.target_of(name)[0] for name in self.boards]
         unknown = [board.name for board in boards if idle_power(board) is None]
         counted = {*self.cost, *(limit.figure for limit in self.limits)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import numpy.typing as npt
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.estimate.graph import estimate
 from hwflow.estimate.report import EstimateReport, Utilisation
+from hwflow.exploration import fits
 from hwflow.exploration.budgets import available_of
 from hwflow.exploration.costs import ENERGY, F64, SUMS
-from hwflow.exploration.explorer import Explorer, Priced
+from hwflow.exploration.explorer import Explorer, Priced, Progress
 from hwflow.exploration.found import Found
 from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
 from hwflow.exploration.sensitivity import next_bits, sensitivity_of
@@ -24,28 +27,64 @@ FORMAT = "hwflow exploration 1"
 """What ``front.json`` says first."""
 
 
-def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """The configurations on a front.
+
+    Attributes:
+        rows: which of the evaluated ones.
+        reports: what each costs.
+        shares: of the fullest resource, each.
+        costs: what counts, each.
+        beats: how many configurations each is nowhere worse than.
+        more: what else is said of each.
+        stable: how often each stays on the front, as costs are drawn, and what is drawn.
+        fitted: what was fitted, where settings were.
+    """
+
+    rows: npt.NDArray[np.int64]
+    reports: list[EstimateReport]
+    shares: list[float]
+    costs: F64
+    beats: list[int]
+    more: list[dict[str, Any]]
+    stable: tuple[list[float], dict[str, Any]] | None
+    fitted: dict[str, Any] | None = None
+
+
+def front_of(
+    explorer: Explorer, priced: Priced, found: Found,
+    progress: Callable[[float], None] = lambda done: None,
+) -> dict[str, Any]:  # fmt: skip
     """Return the front on one board.
 
     A configuration is on it where it keeps to all limits, and no other that does has as many right
     answers and costs no more.
 
+    Args:
+        explorer: the model.
+        priced: the board.
+        found: what was evaluated.
+        progress: called with the share that is done of a fit.
+
     Raises:
-        CompileError: HW344, none keeps to the limits.
+        CompileError: HW344, none keeps to the limits; HW336, nothing fits the budgets; HW329, a
+            fitted design costs something else.
     """
     found, left_out = within(explorer, priced, found)
     column = 0 if explorer.search.labels is not None else 1
-    figures = priced.figures(found.numbers)
-    names = explorer.request.cost
-    quality, compared = found.counts[:, column].astype(np.int64), costs_of(figures, names)
-    rows = pareto(quality, compared)
+    quality = found.counts[:, column].astype(np.int64)
+    if explorer.request.fit is None:
+        members = _explored(explorer, priced, found, quality)
+    else:
+        members = _fitted(explorer, priced, found, quality, progress)
+    rows = members.rows
     numbers = found.numbers[rows]
     right = explorer.tree(explorer.held_out).right(np.sort(numbers))
     order = np.argsort(np.argsort(numbers))
     held = right[:, order]
     points = []
-    for i, number in enumerate(numbers.tolist()):
-        report = _estimated(priced, number)
+    for i, (number, report) in enumerate(zip(numbers.tolist(), members.reports, strict=True)):
         points.append(
             {
                 "id": number,
@@ -53,45 +92,82 @@ def front_of(explorer: Explorer, priced: Priced, found: Found) -> dict[str, Any]
                 "search": _shares(found.counts[rows[i]].tolist(), explorer.search.size),
                 "held_out": _judged(held[:, i], column == 0),
                 "cost": costs_of_report(report),
-                "share": float(figures["share"][rows[i]]),
+                "share": members.shares[i],
                 "fits": report.fits,
                 "board": {u.resource: _board_share(u) for u in report.utilisation},
-                "beats": _beaten_by(int(rows[i]), quality, compared),
+                "beats": members.beats[i],
+                "stable": None if members.stable is None else members.stable[0][i],
+                **members.more[i],
             }
         )
     _mark(points, held[column])
-    best = knee(quality[rows].astype(np.float64), compared[rows][:, 0])
+    best = points[knee(quality[rows].astype(np.float64), members.costs[:, 0])]["id"]
     return {
         "board": priced.name,
         "part": priced.target.part,
         "clock_period_ns": priced.target.clock_period_ns,
         "io_type": priced.target.io_type,
-        "cost": list(names),
+        "cost": list(explorer.request.cost),
         "available": available_of(priced.board),
-        "stability": _stable(points, explorer, priced, found, (quality, compared)),
+        "stability": None if members.stable is None else members.stable[1],
         "limits": [*explorer.request.most, *explorer.request.least],
         "left_out": left_out,
         "points": points,
-        "knee": points[best]["id"],
-        "next_bits": next_bits(
-            explorer, priced, points[best]["id"], explorer.tree(explorer.search)
-        ),
+        "knee": best,
+        **_of_knee(explorer, priced, best, members),
     }
 
 
-def _stable(
-    points: list[dict[str, Any]], explorer: Explorer, priced: Priced, found: Found,
-    compared: tuple[npt.NDArray[np.int64], F64],
-) -> dict[str, Any] | None:  # fmt: skip
-    """Say of each point how often it is on the front as costs are drawn; return what is drawn."""
-    rows = rivals(*compared)
-    request = explorer.request
-    drawn = stability(
-        priced, found.numbers[rows], compared[0][rows], request.cost, request.seed
+def _of_knee(explorer: Explorer, priced: Priced, best: int, members: _Members) -> dict[str, Any]:
+    """Return the next bits from the knee; of fitted settings, which others need, how they are."""
+    if members.fitted is not None:
+        return {"next_bits": [], "fitted": members.fitted}
+    return {"next_bits": next_bits(explorer, priced, best, explorer.tree(explorer.search))}
+
+
+def _explored(
+    explorer: Explorer, priced: Priced, found: Found, quality: npt.NDArray[np.int64]
+) -> _Members:
+    """Return what nothing beats, with the settings that were given."""
+    figures, request = priced.figures(found.numbers), explorer.request
+    compared = costs_of(figures, request.cost)
+    rows, drawn = pareto(quality, compared), rivals(quality, compared)
+    return _Members(
+        rows=rows,
+        reports=[_estimated(priced, number) for number in found.numbers[rows].tolist()],
+        shares=[float(share) for share in figures["share"][rows]],
+        costs=compared[rows],
+        beats=[_beaten_by(row, quality, compared) for row in rows.tolist()],
+        more=[{} for _ in rows],
+        stable=stability(
+            priced, found.numbers[drawn], quality[drawn], request.cost, request.seed
+        ),
     )  # fmt: skip
-    for i, point in enumerate(points):
-        point["stable"] = None if drawn is None else drawn[0][i]
-    return None if drawn is None else drawn[1]
+
+
+def _fitted(
+    explorer: Explorer, priced: Priced, found: Found, quality: npt.NDArray[np.int64],
+    progress: Callable[[float], None],
+) -> _Members:  # fmt: skip
+    """Return what nothing beats of the configurations whose settings are fitted."""
+    name = explorer.request.cost[0]
+    tried = fits.fits_of(explorer, priced, found.numbers, quality, progress)
+    kept = tried.unbeaten(name, quality)
+    for fit in kept:
+        fits.confirm(explorer, int(found.numbers[fit.row]), fit)
+    every = np.array([fit.row for fit in tried.fitted])
+    costs = costs_of({name: np.array([fit.cost(name) for fit in tried.fitted])}, [name])
+    places = [tried.fitted.index(fit) for fit in kept]
+    return _Members(
+        rows=every[places],
+        reports=[fit.plan.report for fit in kept],
+        shares=[fit.cost("share") for fit in kept],
+        costs=costs[places],
+        beats=[_beaten_by(place, quality[every], costs) for place in places],
+        more=[fit.plain() for fit in kept],
+        stable=None,
+        fitted=tried.plain(explorer),
+    )  # fmt: skip
 
 
 def _beaten_by(row: int, quality: npt.NDArray[np.int64], costs: F64) -> int:
@@ -154,22 +230,26 @@ def _ends(figure: Any) -> list[float]:
     return [figure.value, figure.low, figure.high]
 
 
-def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
+def result_of(
+    explorer: Explorer, found: Found, progress: Progress = lambda stage, done: None
+) -> dict[str, Any]:
     """Return everything that was found, for ``front.json``.
 
     Raises:
-        CompileError: HW344, nothing keeps to the limits on any board.
+        CompileError: HW344 or HW336, nothing keeps to the limits on any board; HW329.
     """
-    fronts, nothing = _fronts(explorer, found)
+    fronts, nothing = _fronts(explorer, found, progress)
     space, bench = explorer.space, explorer.bench
     wanted = explorer.held_out.wanted
     labels = explorer.held_out.labels
+    fitted = [front["fitted"] for front in fronts if "fitted" in front]
+    whole = all(fit["proven"] and fit["candidates"] == fit["of"] for fit in fitted)
     return {
         "format": FORMAT,
         "model": bench.reference.source,
         "reference": bench.kind,
         "digests": explorer.request.keys(),
-        "certified": found.certified,
+        "certified": found.certified and whole,
         "configurations": space.size,
         "evaluated": len(found.numbers),
         "variables": [
@@ -186,16 +266,18 @@ def result_of(explorer: Explorer, found: Found) -> dict[str, Any]:
 
 
 def _fronts(
-    explorer: Explorer, found: Found
+    explorer: Explorer, found: Found, progress: Progress
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:  # fmt: skip
     """Return the fronts of the boards that have one, and why others have none."""
     fronts: list[dict[str, Any]] = []
     findings: list[Diagnostic] = []
     for priced in explorer.boards:
         try:
-            fronts.append(front_of(explorer, priced, found))
+            fronts.append(
+                front_of(explorer, priced, found, partial(progress, f"fit {priced.name}"))
+            )
         except CompileError as error:
-            if any(finding.code != NOTHING for finding in error.diagnostics):
+            if any(finding.code not in (NOTHING, fits.NOTHING) for finding in error.diagnostics):
                 raise
             findings += error.diagnostics
     if not fronts:

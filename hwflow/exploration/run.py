@@ -12,6 +12,7 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
 from hwflow.core.workers import Executor
+from hwflow.exploration import fits
 from hwflow.exploration.evaluation import Evaluation, NewSearcher, local
 from hwflow.exploration.explorer import ALONE, Explorer, Progress
 from hwflow.exploration.pictures.drawing import to_svg
@@ -89,7 +90,7 @@ def explore(
     Raises:
         CompileError: the request cannot be used; HW324, the folder holds another exploration;
             HW326 to HW328, it cannot be used; HW329, a check failed; HW330, a space too
-            large to be numbered.
+            large to be numbered; HW336, nothing fits the budgets.
         ToolError: HW611 to HW614, what evaluates is lost.
     """
     request.check()
@@ -106,7 +107,7 @@ def explore(
             explorer, store, exhaustive=exhaustive, evaluations=evaluations, time_s=time_s,
             searched=search is not None,
         )  # fmt: skip
-        say(str(plan))
+        say(str(plan) if request.fit is None else plan.fitted(fits.MOST))
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
         store.begin(asdict(plan))
@@ -115,7 +116,7 @@ def explore(
             search=search,
         ).run()  # fmt: skip
         progress("front", 0.0)
-        result = _written(folder, result_of(explorer, found))
+        result = _written(folder, result_of(explorer, found, progress))
         store.finish()
         progress("front", 1.0)
     return Run(folder, result)

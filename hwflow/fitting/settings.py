@@ -31,12 +31,14 @@ def chosen_config(config: Config, plan: Plan, board: str) -> Config:
         }
     )
     layers = {name: dict(values) for name, values in config.layers.items()}
+    names = {layer.name for layer in plan.layers}  # which come before those of frameworks
     for layer in plan.layers:
         if layer.settings not in (
             {},
             {"reuse_factor": 1},
         ):  # which only layers' own settings change
-            name = layer.origin if layer.origin in layers else layer.name
+            by_origin = layer.origin in config.layers and layer.origin not in names
+            name = layer.origin if by_origin else layer.name
             layers[name] = {**layer.settings, **layers.get(name, {})}
     return replace(config, target=target, layers=layers)
 

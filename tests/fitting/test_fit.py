@@ -18,7 +18,7 @@ from hwflow.fitting.budgets import parse_budgets, parse_options
 from hwflow.fitting.fitted import Fit
 from hwflow.fitting.knobs import variants
 from hwflow.fitting.options import layers_of
-from hwflow.fitting.settings import check_out, write_settings
+from hwflow.fitting.settings import check_out, chosen_config, write_settings
 from hwflow.ir.cost import Cost
 from hwflow.testing.assertions import assert_faithful
 from tests.fitting.nets import chain, image
@@ -45,6 +45,20 @@ def test_budgets_are_kept_and_the_compiled_design_has_the_figures() -> None:
     assert next(u for u in report.utilisation if u.resource == "lut").percent.value <= 60
     assert found.best.proven
     assert [use.budget.name for use in found.best.uses] == ["lut", "latency"]
+
+
+def test_layers_that_come_from_one_called_as_another_have_settings_of_their_own() -> None:
+    found = hwflow.fit(chain(2, (8, 8)), board="pynq-z2", target="area", io_type="io_parallel")
+    assert found.best is not None
+    first, second, *_ = found.best.layers
+    settings = [{"reuse_factor": 4}, {"reuse_factor": 8}]
+    layers = (
+        replace(first, name="block", origin="block", settings=settings[0]),
+        replace(second, name="block_add", origin="block", settings=settings[1]),
+    )
+    given = replace(found.config, layers={})
+    config = chosen_config(given, replace(found.best, layers=layers), "pynq-z2")
+    assert config.layers == {"block": settings[0], "block_add": settings[1]}
 
 
 def test_a_budget_binds_where_something_is_better_without_it() -> None:

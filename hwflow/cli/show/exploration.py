@@ -59,6 +59,7 @@ def _print_front(result: Plain, front: Plain) -> None:
     from hwflow.exploration.pictures.figures import chosen_bits, kind_of
 
     title = f"{result['model']} on {front['board']}, {front['clock_period_ns']:g} ns, estimated"
+    title += ", with fitted settings" if "fitted" in front else ""
     kind = kind_of(result)
     shown = table(
         (
@@ -82,6 +83,8 @@ def _print_front(result: Plain, front: Plain) -> None:
     console.print(shown)
     names = ", ".join(v["name"] for v in result["variables"] if len(v["options"]) > 1)
     console.print(escape(f"bits of {names}"), soft_wrap=True)
+    if "fitted" in front:
+        console.print(escape(_fitted(front)), soft_wrap=True)
     if front["stability"] is not None:
         drawn = front["stability"]
         said = f"stays: on the front in this share of {drawn['draws']:,} draws of {drawn['drawn']}"
@@ -100,6 +103,18 @@ def _print_limits(front: Plain) -> None:
         console.print(escape(said), soft_wrap=True)
     if (more := len(front["left_out"]) - MOST_LEFT_OUT) > 0:
         console.print(f"left out: {more} more", soft_wrap=True)
+
+
+def _fitted(front: Plain) -> str:
+    """Return what settings were chosen for, and of how many configurations."""
+    fit = front["fitted"]
+    limits = [f"{name}={limit}" for name, limit in fit["budgets"].items()]
+    budgets = " and ".join([*([", ".join(limits)] if limits else []), "what the board has"])
+    sure = "proven" if fit["proven"] else "not all proven"
+    return (
+        f"fitted: settings of least {fit['goal']} within {budgets}; of "
+        f"{fit['candidates']:,} configurations that were tried {fit['kept']:,} fit, {sure}"
+    )
 
 
 def _percent(share: float | None) -> str:

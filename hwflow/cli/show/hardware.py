@@ -32,7 +32,11 @@ def print_hardware(run: HardwareRun, *, board: str | None = None, json: bool) ->
         console.print(shown)
         for line in front["nothing"]:
             console.print(escape(f"nothing for {line}"), soft_wrap=True)
-        proven = "proven: no settings beat a point" if front["certified"] else "not all proven"
+        proven = (
+            "proven: nothing as fast as a point is cheaper"
+            if front["certified"]
+            else "not all proven"
+        )
         console.print(escape(f"{front['board']}: {proven}"), soft_wrap=True)
     console.print(
         escape(f"build one: hwflow pick --run {run.folder} --id ID -o build/NAME"), soft_wrap=True

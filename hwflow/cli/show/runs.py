@@ -67,6 +67,7 @@ def print_point(run: Run, front: Plain, point: Plain, *, json: bool) -> None:
     _print_accuracy(point)
     _print_costs(point)
     _print_board(front, point)
+    _print_settings(point)
     line(standing(front, point))
     for other in near:
         line(_beside(other, kind_of(point), front["cost"][0]))
@@ -104,6 +105,17 @@ def _print_costs(point: Plain) -> None:
     console.print(shown)
 
 
+def _print_settings(point: Plain) -> None:
+    """Print the settings that were chosen, where they were."""
+    if "layers" not in point:
+        return
+    shown = table(("layer", "fitted settings"))
+    for name, settings in point["layers"].items():
+        said = ", ".join(f"{key} {value}" for key, value in settings.items())
+        shown.add_row(escape(name), escape(said))
+    console.print(shown)
+
+
 def _print_board(front: Plain, point: Plain) -> None:
     shown = table((f"share of {escape(front['board'])}", ">used", ">of", ">%", ">interval", "fits"))
     for resource, use in point["board"].items():
@@ -126,8 +138,9 @@ def standing(front: Plain, point: Plain) -> str:
     like = "" if point["like"] is None else (
         f"; on the held-out samples it is not told from point {point['like']}, which costs less"
     )  # fmt: skip
+    what = "fitted" if "fitted" in front else "evaluated"
     return (
-        f"on the front: nothing that was evaluated beats it, and it beats {point['beats']:,} "
+        f"on the front: nothing that was {what} beats it, and it beats {point['beats']:,} "
         f"configurations{sure}{like}"
     )
 

@@ -106,8 +106,17 @@ def certainty(result: Plain) -> str:
     size, done = result["configurations"], result["evaluated"]
     if result["certified"]:
         samples = result["search_samples"]
-        return f"certified optimal over {size:,} configurations, on {samples:,} samples"
-    return f"heuristic: {done:,} of {size:,} configurations evaluated"
+        said = f"certified optimal over {size:,} configurations, on {samples:,} samples"
+        return f"{said}, each with fitted settings" if fitted_of(result) else said
+    said = f"heuristic: {done:,} of {size:,} configurations evaluated"
+    tried = fitted_of(result)
+    return f"{said}, settings fitted for {' and '.join(tried)} of them" if tried else said
+
+
+def fitted_of(result: Plain) -> list[str]:
+    """Return for how many configurations settings were fitted, each number of a board once."""
+    fits = [front["fitted"]["candidates"] for front in result["fronts"] if "fitted" in front]
+    return [f"{count:,}" for count in dict.fromkeys(fits)]
 
 
 def chosen_bits(result: Plain, point: Plain) -> str:

@@ -43,6 +43,7 @@ def to_html(result: Plain, run: str | None = None) -> str:
         kind=figures.kind_of(shown),
         reference=figures.reference_of(shown),
         certainty=figures.certainty(shown),
+        fitted=bool(figures.fitted_of(shown)),
         tables=list(_tables(shown)),
         heat=heat.heat_map(shown),
         steps=[heat.steps(front) for front in shown["fronts"]],
