@@ -113,7 +113,7 @@ def open_run(folder: str | Path) -> Exploration:
 
 def _sorted(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return limits, options of ``quantize`` as ``method``, and others as ``target``."""
-    limits = {name: tuple(options[name]) for name in ("most", "least") if name in options}
+    limits: dict[str, Any] = {n: tuple(options[n]) for n in ("most", "least") if n in options}
     limits |= {"fit": options["fit"]} if "fit" in options else {}
     method = {name: value for name, value in options.items() if name in METHOD}
     target = {k: v for k, v in options.items() if k not in {**method, **limits}}
@@ -168,8 +168,7 @@ def explore(
         progress: called as stages go on.
         say: called with the plan.
         options: those of ``quantize`` (``METHOD``); limits, ``most=("lut=70%", "latency=1us")`` and
-            ``least=("acc=95%",)``; ``fit={"lut": "70%"}``, budgets to choose settings of layers
-            within; others are entries of ``[target]``.
+            ``least=("acc=95%",)``; ``fit={"lut": "70%"}``, budgets; others of ``[target]``.
 
     Raises:
         CompileError: HW329, a check failed; HW336, HW344, none within limits; others.
