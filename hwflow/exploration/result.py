@@ -27,7 +27,7 @@ FORMAT = "hwflow exploration 1"
 """What ``front.json`` says first."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Members:
     """The configurations on a front.
 
@@ -74,10 +74,7 @@ def front_of(
     found, left_out = within(explorer, priced, found)
     column = 0 if explorer.search.labels is not None else 1
     quality = found.counts[:, column].astype(np.int64)
-    if explorer.request.fit is None:
-        members = _explored(explorer, priced, found, quality)
-    else:
-        members = _fitted(explorer, priced, found, quality, progress)
+    members = _members(explorer, priced, found, quality, progress)
     rows = members.rows
     numbers = found.numbers[rows]
     right = explorer.tree(explorer.held_out).right(np.sort(numbers))
@@ -103,10 +100,7 @@ def front_of(
     _mark(points, held[column])
     best = points[knee(quality[rows].astype(np.float64), members.costs[:, 0])]["id"]
     return {
-        "board": priced.name,
-        "part": priced.target.part,
-        "clock_period_ns": priced.target.clock_period_ns,
-        "io_type": priced.target.io_type,
+        **_place(priced),
         "cost": list(explorer.request.cost),
         "available": available_of(priced.board),
         "stability": None if members.stable is None else members.stable[1],
@@ -118,11 +112,30 @@ def front_of(
     }
 
 
+def _place(priced: Priced) -> dict[str, Any]:
+    """Return what designs are for."""
+    target = priced.target
+    return {
+        "board": priced.name, "part": target.part, "clock_period_ns": target.clock_period_ns,
+        "io_type": target.io_type,
+    }  # fmt: skip
+
+
 def _of_knee(explorer: Explorer, priced: Priced, best: int, members: _Members) -> dict[str, Any]:
     """Return the next bits from the knee; of fitted settings, which others need, how they are."""
     if members.fitted is not None:
         return {"next_bits": [], "fitted": members.fitted}
     return {"next_bits": next_bits(explorer, priced, best, explorer.tree(explorer.search))}
+
+
+def _members(
+    explorer: Explorer, priced: Priced, found: Found, quality: npt.NDArray[np.int64],
+    progress: Callable[[float], None],
+) -> _Members:  # fmt: skip
+    """Return what is on a front, with settings that were given or fitted."""
+    if explorer.request.fit is None:
+        return _explored(explorer, priced, found, quality)
+    return _fitted(explorer, priced, found, quality, progress)
 
 
 def _explored(
