@@ -34,7 +34,7 @@ class _Members:
     Attributes:
         rows: which of the evaluated ones.
         reports: what each costs.
-        shares: of the fullest resource, each.
+        shares: each one's share of the fullest resource.
         costs: what counts, each.
         beats: how many configurations each is nowhere worse than.
         more: what else is said of each.
