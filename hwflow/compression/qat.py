@@ -80,7 +80,6 @@ def train(
     """
     place, _ = Folder(folder), request.aim
     paths = [request.model, request.data, *([request.teacher] if request.teacher else [])]
-    place.claim(request.to_json(), {path: file_digest(path) for path in paths})
     progress("read", 0.0)
     model = frontends.load(request.model)
     before = prepare(model)
@@ -90,6 +89,7 @@ def train(
     material = material_of(
         teacher, samples, task=request.task, drawn=request.draw, seed=request.seed
     )
+    place.claim(request.to_json(), {path: file_digest(path) for path in paths})
     progress("read", 1.0)
     training = training_of(skeleton, material, request)
     _run(training, place, progress, say)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.insertion import insert_quantizer
 from hwflow.frontends.quantization.layers import layers_of
 from hwflow.frontends.quantization.places import find_places
@@ -17,7 +18,8 @@ from hwflow.frontends.quantization.ports import quantize_inputs
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.frontends.quantization.runs import clone, values_of
-from hwflow.ir.qonnx.model import QonnxModel, origin
+from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
+from hwflow.ir.qonnx.model import QonnxModel, is_quantizer, origin
 
 Array = npt.NDArray[Any]
 
@@ -72,8 +74,9 @@ def skeleton_of(model: QonnxModel, data: Mapping[str, Array]) -> Skeleton:
         data: samples by input, which say what ranges activations have.
 
     Raises:
-        CompileError: HW313, it holds quantisers or no layer with weights.
+        CompileError: HW313, it has no layer with weights; HW357, it holds quantisers.
     """
+    _refuse_quantizers(model)
     before = prepare(model)
     after = clone(before)
     places = find_places(after)[0]
@@ -93,6 +96,18 @@ def skeleton_of(model: QonnxModel, data: Mapping[str, Array]) -> Skeleton:
         sites.append(site)
     quantize_inputs(after, [data])
     return Skeleton(after, before, tuple(sites))
+
+
+def _refuse_quantizers(model: QonnxModel) -> None:
+    found = [n for n in model.ir.graph if is_quantizer(n) or is_fixed_quant(n)]
+    if found:
+        finding = Diagnostic(
+            code="HW357", title="a network that is quantised already is not trained",
+            where=model.where(found[0]), found=f"{len(found)} quantisers",
+            supported="float networks",
+            help="train the float network, or give this one fewer bits: hwflow explore",
+        )  # fmt: skip
+        raise CompileError([finding])
 
 
 def _name(value: ir.Value) -> str:

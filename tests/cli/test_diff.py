@@ -182,7 +182,7 @@ def test_every_field_is_compared() -> None:
     places = list(leaves(content))
     assert len(places) > 200
     for place, value in places:
-        if place == ("schema",) or value is None:
+        if place[0] in ("schema", "hls4ml") or value is None:  # the latter says others again
             continue
         mutant = copy.deepcopy(content)
         inner = mutant

@@ -6,18 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import hwflow
 from hwflow.compression.folder import CHECKPOINT, MODEL, RESULT, Folder
+from hwflow.compression.judging import check
 from hwflow.compression.qat import design_of, front_of, train
 from hwflow.core.errors import CompileError
 from tests.compression.trainings import begun, request, trained
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 pytestmark = pytest.mark.torch
 
@@ -128,3 +131,48 @@ def test_request_survives_as_text(tmp_path: Path) -> None:
     assert json.loads(asked.to_json())["granularity"] == {
         "weights": "weight", "activations": "channel"
     }  # fmt: skip
+
+
+def test_integers_are_not_drawn_and_the_help_works(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    with np.load(asked.data) as arrays:
+        whole = {"x": np.rint(arrays["x"] * 4).astype(np.int64), "y": arrays["y"]}
+    np.savez(asked.data, **whole)
+    with pytest.raises(CompileError) as refused:
+        train(replace(asked, draw=50), tmp_path / "drawn")
+    assert [d.code for d in refused.value.diagnostics] == ["HW353"]
+    assert train(replace(asked, epochs=1), tmp_path / "given").result["compared"] > 0
+
+
+def test_design_that_differs_from_the_training_is_noticed(tmp_path: Path) -> None:
+    training = begun(request(tmp_path))
+    learned = training.network.learned()
+    design = design_of(training.network.skeleton, learned, training.request)
+    assert check(training, design, training.material) > 0
+    with torch.no_grad():
+        training.network.constants[-1].value[0] += 0.25
+    with pytest.raises(CompileError) as refused:
+        check(training, design, training.material)
+    assert [d.code for d in refused.value.diagnostics] == ["HW354"]
+
+
+def test_network_that_is_quantised_is_refused_and_the_help_works(tmp_path: Path) -> None:
+    found = trained(tmp_path, epochs=1)
+    asked = request(tmp_path, model=str(found.folder / MODEL))
+    with pytest.raises(CompileError) as refused:
+        train(asked, tmp_path / "again")
+    assert [d.code for d in refused.value.diagnostics] == ["HW357"]
+    assert "hwflow explore" in (refused.value.diagnostics[0].help or "")
+
+
+def test_network_without_weights_is_refused(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    proto = onnx.load(asked.model)
+    del proto.graph.node[1:], proto.graph.initializer[:]
+    proto.graph.node[0].CopyFrom(onnx.helper.make_node("Relu", ["x"], ["y"]))
+    proto.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", 1, [1, 6]))
+    onnx.save(proto, asked.model)
+    with pytest.raises(CompileError) as refused:
+        train(asked, tmp_path / "run")
+    assert [d.code for d in refused.value.diagnostics] == ["HW313"]
+    assert not (tmp_path / "run").exists()

@@ -23,7 +23,7 @@ SHORT: dict[str, Any] = {"epochs": 6, "batch": 16, "goal": "ebops=400", "io_type
 def request(folder: Path, name: str = "mlp", **changes: Any) -> Request:
     """Return a request for a small network that is written to a folder."""
     model, data = saved(folder, name)
-    return Request(model=str(model), data=str(data), **{**SHORT, **changes})
+    return Request(**{"model": str(model), "data": str(data), **SHORT, **changes})
 
 
 def skeleton(asked: Request) -> tuple[Skeleton, Samples]:

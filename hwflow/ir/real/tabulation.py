@@ -33,6 +33,10 @@ CHUNK = 2**20
 MOST_KNOWN = 1024
 """Functions that are kept, since compilations ask for the same ones, on parts of the range."""
 
+MOST_WIDENED = 2
+"""How many times the inputs that are asked for are tabulated to keep what was known: the ends of
+some functions are far from zero, where they take long."""
+
 _tabulated: dict[Hashable, StepFunction] = {}
 
 
@@ -74,20 +78,26 @@ def tabulate(tree: Expression, lo: RawArray, hi: RawArray) -> StepFunction:
 def _on_wide_range(
     tree: Expression, known: StepFunction | None, lo: RawArray, hi: RawArray
 ) -> StepFunction:
-    """Return a function on ``lo .. hi`` and, if that can be, on the range that it is known on."""
-    if known is not None:
+    """Return a function on ``lo .. hi`` and, if that costs little, where it is known already."""
+    wide = None if known is None else (np.minimum(lo, known.lo), np.maximum(hi, known.hi))
+    if wide is not None and _inputs(*wide) <= MOST_WIDENED * _inputs(lo, hi):
         try:
-            return _on_whole_range(tree, np.minimum(lo, known.lo), np.maximum(hi, known.hi))
+            return _on_whole_range(tree, *wide)
         except (TooManyStepsError, UndefinedError):
             pass
     return _on_whole_range(tree, lo, hi)
+
+
+def _inputs(lo: RawArray, hi: RawArray) -> int:
+    """Return the number of inputs in all rows."""
+    return int((hi.astype(np.int64) - lo.astype(np.int64) + 1).sum())
 
 
 def _on_whole_range(tree: Expression, lo: RawArray, hi: RawArray) -> StepFunction:
     """Return a function on all of ``lo .. hi``."""
     table = _Table(tree, len(lo))
     pieces = _pieces(table, lo.astype(np.int64), hi.astype(np.int64))
-    spans = sum(int(h) - int(a) + 1 for a, h in zip(lo, hi, strict=True))
+    spans = _inputs(lo, hi)
     if pieces is None:
         return _enumerated(table, lo, hi, spans)
     first, last = table(pieces.lo, pieces.row), table(pieces.hi, pieces.row)
