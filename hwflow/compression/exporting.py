@@ -84,6 +84,7 @@ def exported(skeleton: Skeleton, learned: Learned) -> QonnxModel:
     nodes = {node.name: node for node in model.ir.graph}
     for site in skeleton.sites:
         _set_format(model, nodes[site.node], site, learned)
+    model.ir.opset_imports.setdefault(DOMAIN, 1)
     for layer in list(layers_of(model)):
         matrix, bias = learned.weights[layer.node.name or ""]
         store(layer.weight, matrix)
@@ -117,7 +118,6 @@ def _set_format(model: QonnxModel, node: ir.Node, site: Site, learned: Learned) 
     ir.convenience.replace_all_uses_with(old, new)
     graph.outputs[:] = [new if output is old else output for output in graph.outputs]
     graph.remove(node, safe=True)
-    model.ir.opset_imports.setdefault(DOMAIN, 1)
 
 
 def _quantize_weights(model: QonnxModel, node: ir.Node, weight: ir.Value) -> None:

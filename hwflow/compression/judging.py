@@ -82,7 +82,7 @@ def quality_of(scores: Array, material: Material) -> dict[str, Any]:
 def _wanted(part: Part, task: str) -> Array:
     if task == "autoencoder":
         return next(iter(part.inputs.values()))
-    return next(iter(part.taught.values())) if part.labels is None else part.labels
+    return next(iter(part.taught.values()))
 
 
 def float_row(before: QonnxModel, material: Material) -> dict[str, Any]:

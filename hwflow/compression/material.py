@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.compression.sampling import copula
+from hwflow.core.data import LABEL_NAMES, read_arrays
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.runs import values_of
-from hwflow.frontends.quantization.samples import Inputs, Samples
+from hwflow.frontends.quantization.samples import Inputs, Samples, split
 from hwflow.ir.qonnx.model import QonnxModel
 
 Array = npt.NDArray[Any]
@@ -32,7 +33,7 @@ class Part:
     Attributes:
         inputs: one array for each input, batch first.
         taught: what the teacher gives for them, by output.
-        labels: class of each, or the wanted values; None where unknown.
+        labels: class of each; None where unknown, or where there are no classes.
     """
 
     inputs: Inputs
@@ -88,6 +89,19 @@ def material_of(
         _part(inputs, labels, trained, teach), _part(inputs, labels, chosen, teach),
         Part(samples.held_out, teach(samples.held_out), samples.labels), task,
     )  # fmt: skip
+
+
+def samples_of(model: QonnxModel, path: str, task: Task) -> Samples:
+    """Return the data of a training. Labels are classes, and are left out for other tasks.
+
+    Raises:
+        CompileError: the data cannot be used.
+    """
+    if task == "classification":
+        return split(model, path)
+    arrays = read_arrays(path)[0]
+    inputs = {v.name for v in model.ir.graph.inputs}
+    return split(model, {n: a for n, a in arrays.items() if n in inputs or n not in LABEL_NAMES})
 
 
 def outputs_of(model: QonnxModel, inputs: Inputs) -> dict[str, Array]:

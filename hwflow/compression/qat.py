@@ -12,7 +12,7 @@ from hwflow import frontends
 from hwflow.compression.exporting import Learned, exported
 from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.judging import check, float_row, row_of, thinned
-from hwflow.compression.material import Material, material_of
+from hwflow.compression.material import Material, material_of, samples_of
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
 from hwflow.core.errors import CompileError, Diagnostic
@@ -20,7 +20,6 @@ from hwflow.core.machine import install_command
 from hwflow.exploration.request import file_digest
 from hwflow.frontends.ensemble import save_model
 from hwflow.frontends.quantization.preparation import prepare
-from hwflow.frontends.quantization.samples import split
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
@@ -83,7 +82,7 @@ def train(
     progress("read", 0.0)
     model = frontends.load(request.model)
     before = prepare(model)
-    samples = split(before, request.data)
+    samples = samples_of(before, request.data, request.task)
     skeleton = skeleton_of(model, samples.calibration)
     teacher = prepare(frontends.load(request.teacher)) if request.teacher else before
     material = material_of(

@@ -35,6 +35,8 @@ def test_what_it_says_to_do_next_works(capsys: pytest.CaptureFixture[str]) -> No
     (line,) = [line for line in ran.out.splitlines() if line.startswith("next: hwflow ")]
     built = hwflow(capsys, *line.removeprefix("next: hwflow ").split(), "--data", "data.npz")
     assert built.status == 0
+    assert "lossless  yes" in built.out
+    assert "float32 execution only" not in built.out
 
 
 def test_goal_that_is_not_met_is_told_by_the_exit_status(

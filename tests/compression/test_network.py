@@ -9,6 +9,7 @@ import pytest
 import hwflow
 from hwflow.compression.exporting import exported
 from hwflow.core.errors import CompileError
+from hwflow.frontends.ensemble import save_model
 from tests.compression.trainings import bits_of, network, request, same
 
 torch = pytest.importorskip("torch")
@@ -37,11 +38,14 @@ def test_design_computes_what_was_trained(
         assert len(np.unique(found)) > 10
 
 
-def test_file_is_lossless(tmp_path: Path) -> None:
-    made, samples = network(request(tmp_path))
-    design = hwflow.compile(exported(made.skeleton, made.learned()))
+@pytest.mark.parametrize("name", ["mlp", "residual"])
+def test_file_is_lossless_by_exact_arithmetic(name: str, tmp_path: Path) -> None:
+    made, samples = network(request(tmp_path, name))
+    path = save_model(exported(made.skeleton, made.learned()), tmp_path / "learned.onnx")
+    design = hwflow.compile(path, io_type="io_stream")
     verification = design.verify({"x": samples.held_out["x"]}, cpp=False)
     assert verification.lossless.mismatches == 0
+    assert not verification.lossless.float32_only
 
 
 def test_state_is_restored(tmp_path: Path) -> None:

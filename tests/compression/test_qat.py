@@ -18,7 +18,9 @@ from hwflow.compression.folder import CHECKPOINT, MODEL, RESULT, Folder
 from hwflow.compression.judging import check
 from hwflow.compression.qat import design_of, front_of, train
 from hwflow.core.errors import CompileError
-from tests.compression.trainings import begun, request, trained
+from hwflow.exploration.request import Request as Wish
+from hwflow.exploration.run import explore
+from tests.compression.trainings import begun, request, square, trained
 
 torch = pytest.importorskip("torch")
 
@@ -163,6 +165,21 @@ def test_network_that_is_quantised_is_refused_and_the_help_works(tmp_path: Path)
         train(asked, tmp_path / "again")
     assert [d.code for d in refused.value.diagnostics] == ["HW357"]
     assert "hwflow explore" in (refused.value.diagnostics[0].help or "")
+    wish = Wish(model=asked.model, data=asked.data, boards=("pynq-z2",), bits="w=3,4 a=4")
+    found_again = explore(replace(wish, group=(".*",)), tmp_path / "explored")
+    assert found_again.result["certified"]
+
+
+@pytest.mark.parametrize("task", ["regression", "autoencoder"])
+def test_other_tasks_learn_real_numbers_and_read_no_labels(task: str, tmp_path: Path) -> None:
+    asked = request(tmp_path, task=task, goal="ebops=1e6")
+    if task == "autoencoder":
+        square(asked)
+    with np.load(asked.data) as arrays:
+        np.savez(asked.data, x=arrays["x"], y=np.linspace(0, 1, len(arrays["x"])))
+    chosen = train(asked, tmp_path / "run").result["chosen"]
+    assert 0 < chosen["mean_squared_error"] < 10
+    assert "accuracy" not in chosen
 
 
 def test_network_without_weights_is_refused(tmp_path: Path) -> None:

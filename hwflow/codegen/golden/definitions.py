@@ -21,6 +21,7 @@ from hwflow.ir.body.values import Carrier, NoGoldenError, Result, Span, Tensor, 
 from hwflow.ir.body.writer import Body
 from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Op
+from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import QonnxModel, operator_name, printable
 from hwflow.ir.tensor import TensorType
 from hwflow.ops.transpose import Transpose
@@ -115,12 +116,14 @@ def run_golden(
 
 
 def undefined_nodes(model: QonnxModel) -> list[ir.Node]:
-    """Return the nodes that neither ONNX nor a function of the model defines."""
+    """Return the nodes that neither ONNX, nor hwflow, nor a function of the model defines."""
     functions = model.ir.functions
     return [
         node
         for node in model.ir.graph
-        if "::" in operator_name(node) and node.op_identifier() not in functions
+        if "::" in operator_name(node)
+        and not is_fixed_quant(node)
+        and node.op_identifier() not in functions
     ]
 
 

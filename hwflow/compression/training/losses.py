@@ -32,9 +32,8 @@ class Wanted:
         self.inputs = {name: torch.from_numpy(array).float() for name, array in part.inputs.items()}
         self.taught = {name: torch.from_numpy(array).float() for name, array in part.taught.items()}
         self.labels = None
-        if part.labels is not None and task != "autoencoder":
-            kind = torch.int64 if task == "classification" else torch.float32
-            self.labels = torch.from_numpy(part.labels).to(kind)
+        if part.labels is not None:
+            self.labels = torch.from_numpy(part.labels).to(torch.int64)
         self.size = part.size
 
     def batch(self, which: Any) -> dict[str, Tensor]:
@@ -45,8 +44,8 @@ class Wanted:
         """Return the mean loss of some samples.
 
         Classes: the divergence from the teacher's probabilities at a temperature (Hinton et al.
-        2015), and with labels the cross entropy as well. Real numbers: squared differences, from
-        labels where there are some, of an autoencoder from its input, else from the teacher.
+        2015), and with labels the cross entropy as well. Real numbers: squared differences, of
+        an autoencoder from its input, else from the teacher.
 
         Args:
             found: outputs for these samples.
@@ -58,9 +57,6 @@ class Wanted:
         if self.task == "autoencoder":
             pairs = zip(found.values(), self.batch(which).values(), strict=True)
             return sum(functional.mse_loss(a, b.reshape(a.shape)) for a, b in pairs)
-        if self.labels is not None:
-            (first, *_) = found.values()
-            return functional.mse_loss(first, self.labels[which].reshape(first.shape))
         return sum(functional.mse_loss(a, self.taught[n][which]) for n, a in found.items())
 
     def _class_loss(self, found: Mapping[str, Tensor], which: Any, temperature: float) -> Tensor:

@@ -109,7 +109,8 @@ def _global_average(call: Call) -> Run:
 
 def _batch_norm(call: Call) -> Run:
     epsilon = call.take("epsilon", 1e-5)
-    call.expect(training_mode=0, momentum=call.take("momentum", 0.9))
+    call.take("momentum", 0.9)  # of training in ONNX; the statistics stay
+    call.expect(training_mode=0)
 
     def run(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         return functional.batch_norm(x, mean, variance, gamma, beta, eps=epsilon)

@@ -30,13 +30,16 @@ OVERFLOWS = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
 FARTHEST = 256
 """Farthest binary point that is taken from a file."""
 
+_MODES = """
+    rounding = Constant <value_string : string = @rounding_mode> ()
+    overflow = Constant <value_string : string = @overflow_mode> ()
+"""
+
 _BODY = """
     zero = Constant <value = float {0.0}> ()
     half = Constant <value = float {0.5}> ()
     one = Constant <value = float {1.0}> ()
     two = Constant <value = float {2.0}> ()
-    rounding = Constant <value_string : string = @rounding_mode> ()
-    overflow = Constant <value_string : string = @overflow_mode> ()
     least = Neg(f)
     whole_bits = Max(i, least)
     scale = Pow(two, f)
@@ -87,12 +90,30 @@ _BODY = """
 
 def function() -> onnx.FunctionProto:
     """Return the operator as an ONNX function, step by step in float32 as HGQ computes it."""
-    body = _BODY.replace("{rounded}", _chosen("rounding", "rounded", tuple(Rounding)))
+    body = _MODES + _BODY.replace("{rounded}", _chosen("rounding", "rounded", tuple(Rounding)))
     body = body.replace("{limited}", _chosen("overflow", "limited", OVERFLOWS))
     head = f'<opset_import: ["" : {OPSET}], domain: "{DOMAIN}">'
     return onnx.parser.parse_function(
         f"{head}\n{OP} <rounding_mode, overflow_mode> (x, k, i, f) => (y) {{{body}}}"
     )
+
+
+def function_of_modes(
+    name: str, domain: str, rounding: Rounding, overflow: Overflow, opset: int
+) -> onnx.FunctionProto:
+    """Return the operator for one rounding and one overflow mode, for any opset from 11 on.
+
+    Args:
+        name: what the function is called.
+        domain: where it stands.
+        rounding: one of ap_fixed's roundings.
+        overflow: one of ``OVERFLOWS``.
+        opset: version of the standard operators.
+    """
+    body = _BODY.replace("{rounded}", f"    rounded = Identity({rounding})")
+    body = body.replace("{limited}", f"    limited = Identity({overflow})")
+    head = f'<opset_import: ["" : {opset}], domain: "{domain}">'
+    return onnx.parser.parse_function(f"{head}\n{name} (x, k, i, f) => (y) {{{body}}}")
 
 
 def _chosen(by: str, result: str, modes: tuple[str, ...]) -> str:

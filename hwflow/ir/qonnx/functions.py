@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import onnx
 
+from hwflow.fixed import Overflow, Rounding
+from hwflow.ir.qonnx import fixed_quant
 from hwflow.ir.qonnx.model import QONNX_DOMAIN
 from hwflow.ir.qonnx.quantizer import ALIASES
 
@@ -77,7 +79,12 @@ def add_quantizer_functions(proto: onnx.ModelProto) -> None:
     """
     opset = next(o.version for o in proto.opset_import if not o.domain)
     functions: dict[str, onnx.FunctionProto] = {}
+    defined = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
+        if (node.domain, node.op_type) == (fixed_quant.DOMAIN, fixed_quant.OP):
+            if (node.domain, node.op_type) not in defined:
+                _define_fixed(node, functions, opset)
+            continue
         if node.domain != QONNX_DOMAIN or node.op_type not in _BODIES:
             continue
         attrs = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -95,6 +102,19 @@ def add_quantizer_functions(proto: onnx.ModelProto) -> None:
     proto.functions.extend(functions.values())
     proto.opset_import.add(domain=_DOMAIN, version=1)
     proto.ir_version = min(max(proto.ir_version, 8), 10)  # functions exist since IR version 8
+
+
+def _define_fixed(
+    node: onnx.NodeProto, functions: dict[str, onnx.FunctionProto], opset: int
+) -> None:
+    """Turn a ``FixedQuant`` that the model does not define into a call of its function."""
+    modes = {a.name: onnx.helper.get_attribute_value(a).decode() for a in node.attribute}
+    rounding, overflow = Rounding(modes["rounding_mode"]), Overflow(modes["overflow_mode"])
+    name = f"{fixed_quant.OP}_{rounding}_{overflow}"
+    if name not in functions:
+        functions[name] = fixed_quant.function_of_modes(name, _DOMAIN, rounding, overflow, opset)
+    node.op_type, node.domain = name, _DOMAIN
+    del node.attribute[:]
 
 
 def _raw(*names: str) -> str:
