@@ -184,7 +184,7 @@ class Network(torch.nn.Module):
             shape = tuple(numbers.shape)
             bits = granularity.shape(shape, outputs % len(shape)) if is_matrix else shape
             self._learned[value.name or ""] = len(self.constants)
-            self.constants.append(LearnedConstant(numbers, bits))
+            self.constants.append(LearnedConstant(numbers, bits, pruned=is_matrix))
 
     def _lay_out(self) -> list[Step]:
         """Return the steps.

@@ -35,23 +35,29 @@ class LearnedConstant(torch.nn.Module):
     Attributes:
         value: what is rounded.
         fraction: bits right of the binary point, for each element or shared.
+        live: 0 for what was pruned before the training, and stays 0; else 1.
     """
 
-    def __init__(self, value: Tensor, shape: tuple[int, ...]) -> None:
+    live: Tensor
+
+    def __init__(self, value: Tensor, shape: tuple[int, ...], *, pruned: bool) -> None:
         """Start from trained numbers.
 
         Args:
             value: float32.
             shape: how the bits are laid out; broadcasts to the value.
+            pruned: numbers that are 0 stay 0.
         """
         super().__init__()
+        live = (value != 0).float() if pruned else torch.ones_like(value)
+        self.register_buffer("live", live)
         self.value = torch.nn.Parameter(value.clone())
         self.fraction = torch.nn.Parameter(torch.full(shape, FIRST_BITS))
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return the numbers and how many bits each has, without its sign; 0 for zeros."""
         fraction = self.fraction.clamp(FEWEST, MOST)
-        numbers = fixed_round(self.value, fraction)
+        numbers = fixed_round(self.value, fraction) * self.live
         with torch.no_grad():
             whole, alive = whole_of(numbers), (numbers != 0).float()
         return numbers, torch.relu(whole + whole_bits(fraction)) * alive

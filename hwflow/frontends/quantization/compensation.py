@@ -20,6 +20,7 @@ import numpy.typing as npt
 from hwflow.frontends.quantization.ranges import Format
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 DAMPING = 0.01
 """Part of the mean variance that is added to each input's (arXiv:2210.17323, section 3.3)."""
@@ -127,7 +128,7 @@ def fit_weights(
     """Return integers, scales and bias offsets for weights of shape (outputs, inputs).
 
     Args:
-        matrix: float weights.
+        matrix: float weights; those that are 0 were pruned, and stay so.
         data: moments of the layer's inputs.
         form: integers.
         per_channel: one scale for each output.
@@ -142,12 +143,13 @@ def fit_weights(
     elif matrix.size * matrix.shape[1] > LARGE:
         trials = [round_to_nearest(target, form, per_channel=per_channel, pow2=pow2, mse=True)]
     factor: Floats = np.linalg.cholesky(np.linalg.inv(form_matrix)).T.astype(np.float64)
-    rounded = [_sequential(target, factor, form, scale) for scale in trials]
+    live = matrix != 0
+    rounded = [_sequential(target, factor, form, scale, live) for scale in trials]
     errors = [_loss(w - target, form_matrix) for w in rounded]
     weights, chosen = _best(rounded, errors, per_channel)
     scale = np.array(trials)[chosen, np.arange(len(matrix))]
     weights, scale = _improved(
-        weights, scale, target, form_matrix, form,
+        weights, scale, target, form_matrix, form, live=live,
         per_channel=per_channel, refit=not pow2 and fixed is None,
     )  # fmt: skip
     offset = matrix @ data.mean - weights @ data.mean_quantized
@@ -169,7 +171,7 @@ def _loss(error: Floats, form_matrix: Floats) -> Floats:
     return found
 
 
-def _sequential(target: Floats, factor: Floats, form: Format, scale: Floats) -> Floats:
+def _sequential(target: Floats, factor: Floats, form: Format, scale: Floats, live: Mask) -> Floats:
     """Round column by column, the columns behind making up for each error.
 
     Args:
@@ -177,10 +179,11 @@ def _sequential(target: Floats, factor: Floats, form: Format, scale: Floats) -> 
         factor: upper triangular, its product with itself the inverse of the quadratic form.
         form: integers.
         scale: (outputs, 1).
+        live: weights that are not 0 for good; other columns make up for those, too.
     """
     left, rounded = target.copy(), np.empty_like(target)
     for j in range(target.shape[1]):
-        rounded[:, j : j + 1] = form.quantized(left[:, j : j + 1], scale)
+        rounded[:, j] = np.where(live[:, j], form.quantized(left[:, j], scale[:, 0]), 0.0)
         error = (left[:, j] - rounded[:, j]) / factor[j, j]
         left[:, j + 1 :] -= np.outer(error, factor[j, j + 1 :])
     return rounded
@@ -188,7 +191,7 @@ def _sequential(target: Floats, factor: Floats, form: Format, scale: Floats) -> 
 
 def _improved(
     weights: Floats, scale: Floats, target: Floats, form_matrix: Floats, form: Format, *,
-    per_channel: bool, refit: bool,
+    live: Mask, per_channel: bool, refit: bool,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Improve integers and scales in turn; the form never grows."""
     diagonal = np.diag(form_matrix)
@@ -197,7 +200,7 @@ def _improved(
         gradient = (weights - target) @ form_matrix
         for j in range(weights.shape[1]):
             wanted = weights[:, j] - gradient[:, j] / diagonal[j]
-            step = form.quantized(wanted, scale[:, 0]) - weights[:, j]
+            step = np.where(live[:, j], form.quantized(wanted, scale[:, 0]), 0.0) - weights[:, j]
             weights[:, j] += step
             gradient += np.outer(step, form_matrix[j])
         if refit:

@@ -1,0 +1,1 @@
+"""Pruning: what is worth its hardware stays, the rest leaves the network."""
