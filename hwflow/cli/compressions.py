@@ -19,7 +19,8 @@ class TrainingOptions:
     """How a network is trained."""
 
     teacher: Annotated[
-        Path | None, typer.Option("--teacher", help="Float model to learn from, not this one.")
+        list[Path] | None,
+        typer.Option("--teacher", help="Float model to learn from, not this one; may be repeated."),
     ] = None
     task: Annotated[
         str, typer.Option("--task", help="classification, regression or autoencoder.")
@@ -33,6 +34,9 @@ class TrainingOptions:
         float,
         typer.Option("--temperature", help="What logits are divided by before they are compared."),
     ] = 1.0
+    hard: Annotated[
+        float, typer.Option("--hard", help="Weight of labels (0 to 1) beside the teacher.")
+    ] = 0.5
     seed: Annotated[int, typer.Option("--seed", help="What all that is drawn begins with.")] = 0
 
 
@@ -88,4 +92,6 @@ def qat(
 
 
 def _given(options: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(options).items() if value is not None}
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    teachers = given.pop("teacher", None)
+    return given if teachers is None else {**given, "teachers": teachers}

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from hwflow.compression.granularity import Granularity
-from hwflow.compression.material import Task
+from hwflow.compression.options import check_options
 from hwflow.compression.qat import Progress, Say, Trained
 from hwflow.compression.qat import train as train_request
 from hwflow.compression.request import Request
-from hwflow.core.errors import CompileError, Diagnostic
-
-CHOICES = {
-    "task": get_args(Task),
-    "io_type": ("io_parallel", "io_stream"),
-    "weights": ("weight", "channel", "layer"),
-    "activations": ("channel", "layer"),
-}
-"""What the options that are words may be."""
-
-LEAST = {"epochs": 1, "batch": 1, "draw": 0, "temperature": 1e-3, "seed": 0}
-"""What the options that are numbers are at least."""
 
 
 def train(
@@ -30,7 +19,7 @@ def train(
     *,
     goal: str,
     run: str | Path,
-    teacher: str | Path = "",
+    teachers: Sequence[str | Path] = (),
     weights: str = "weight",
     activations: str = "channel",
     progress: Progress = lambda stage, done: None,
@@ -44,38 +33,22 @@ def train(
         data: path of its data, with labels as ``y``.
         goal: ``ebops=8000``, ``lut=3000`` or ``fits=BOARD``.
         run: folder of the training; one that was ended goes on.
-        teacher: path of another float model whose outputs are learned.
+        teachers: paths of other float models whose outputs are learned, on average.
         weights: bits for each ``weight``, ``channel`` or ``layer``.
         activations: bits for each ``channel`` or ``layer``.
         progress: called as stages go on.
         say: called with a line for each epoch.
-        options: ``task``, ``epochs``, ``batch``, ``draw``, ``temperature``, ``seed``, ``board``,
-            ``io_type``; see ``Request``.
+        options: ``task``, ``epochs``, ``batch``, ``draw``, ``temperature``, ``hard``, ``seed``,
+            ``board``, ``io_type``; see ``Request``.
 
     Raises:
         CompileError: the model, the data or the options cannot be used; HW355, the folder is
             another training's; HW354, hardware and training differ.
     """
     given = {**options, "weights": weights, "activations": activations}
-    findings = [_refused(n, v) for n, v in given.items() if not _usable(n, v)]
-    if findings:
-        raise CompileError(findings)
+    check_options(given)
     request = Request(
-        model=str(model), data=str(data), goal=goal, teacher=str(teacher or ""),
+        model=str(model), data=str(data), goal=goal, teachers=tuple(map(str, teachers)),
         granularity=Granularity(weights, activations), **options,  # type: ignore[arg-type]
     )  # fmt: skip
     return train_request(request, Path(run), progress=progress, say=say)
-
-
-def _usable(name: str, value: Any) -> bool:
-    if name in CHOICES:
-        return value in CHOICES[name]
-    return name not in LEAST or value >= LEAST[name]
-
-
-def _refused(name: str, value: Any) -> Diagnostic:
-    words = ", ".join(CHOICES[name]) if name in CHOICES else f"{LEAST[name]} or more"
-    return Diagnostic(
-        code="HW356", title="an option of a training cannot be used",
-        where=f"--{name.replace('_', '-')}", found=str(value), supported=words,
-    )  # fmt: skip

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.compression.material import Material, Part, outputs_of
+from hwflow.compression.material import Material, Part
+from hwflow.compression.teachers import outputs_of
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.exploration.front import wilson

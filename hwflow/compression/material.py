@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from hwflow.compression.sampling import copula
+from hwflow.compression.teachers import Teachers
 from hwflow.core.data import LABEL_NAMES, read_arrays
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.frontends.quantization.runs import values_of
 from hwflow.frontends.quantization.samples import Inputs, Samples, split
 from hwflow.ir.qonnx.model import QonnxModel
 
@@ -32,13 +32,15 @@ class Part:
 
     Attributes:
         inputs: one array for each input, batch first.
-        taught: what the teacher gives for them, by output.
+        taught: what the teachers give for them, by output; logits for classes.
         labels: class of each; None where unknown, or where there are no classes.
+        features: values inside the first teacher, by the name of the value that learns them.
     """
 
     inputs: Inputs
     taught: Mapping[str, Array]
     labels: Array | None
+    features: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -64,12 +66,12 @@ class Material:
 
 
 def material_of(
-    teacher: QonnxModel, samples: Samples, *, task: Task, drawn: int, seed: int
+    teachers: Teachers, samples: Samples, *, task: Task, drawn: int, seed: int
 ) -> Material:
     """Return what to train with.
 
     Args:
-        teacher: a float model with the inputs of the one in training.
+        teachers: float models with the inputs of the one in training.
         samples: data, the part that is held out apart.
         task: what the outputs are.
         drawn: samples to draw from a distribution like that of the data, which then trains no
@@ -83,11 +85,16 @@ def material_of(
     size = len(next(iter(inputs.values())))
     order = rng.permutation(size)
     cut = max(1, round(VALIDATION * size))
-    teach: Callable[[Inputs], dict[str, Array]] = lambda x: outputs_of(teacher, x)  # noqa: E731
     chosen, trained = np.sort(order[:cut]), np.sort(order[cut:])
+    classes = task == "classification"
+
+    def part(some: Inputs, labels: Array | None) -> Part:
+        taught, features = teachers.answers(some, classes=classes)
+        return Part(some, taught, labels, features)
+
     return Material(
-        _part(inputs, labels, trained, teach), _part(inputs, labels, chosen, teach),
-        Part(samples.held_out, teach(samples.held_out), samples.labels), task,
+        part(*_some(inputs, labels, trained)), part(*_some(inputs, labels, chosen)),
+        part(samples.held_out, samples.labels), task,
     )  # fmt: skip
 
 
@@ -104,18 +111,9 @@ def samples_of(model: QonnxModel, path: str, task: Task) -> Samples:
     return split(model, {n: a for n, a in arrays.items() if n in inputs or n not in LABEL_NAMES})
 
 
-def outputs_of(model: QonnxModel, inputs: Inputs) -> dict[str, Array]:
-    """Return the outputs of a model for samples, by name."""
-    names = [v.name or "" for v in model.ir.graph.outputs]
-    parts = list(values_of(model, inputs, names))
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
-
-
-def _part(
-    inputs: Inputs, labels: Array | None, which: Array, teach: Callable[[Inputs], dict[str, Array]]
-) -> Part:
+def _some(inputs: Inputs, labels: Array | None, which: Array) -> tuple[Inputs, Array | None]:
     some = {name: array[which] for name, array in inputs.items()}
-    return Part(some, teach(some), None if labels is None else labels[which])
+    return some, None if labels is None else labels[which]
 
 
 def _drawn(inputs: Inputs, count: int, rng: np.random.Generator) -> Inputs:

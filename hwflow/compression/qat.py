@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,10 @@ from hwflow.compression.exporting import Learned, exported
 from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.judging import check, float_row, row_of, thinned
 from hwflow.compression.material import Material, material_of, samples_of
+from hwflow.compression.needed import require_torch
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
-from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.core.machine import install_command
+from hwflow.compression.teachers import teachers_of
 from hwflow.exploration.request import file_digest
 from hwflow.frontends.ensemble import save_model
 from hwflow.frontends.quantization.preparation import prepare
@@ -78,15 +77,15 @@ def train(
             hardware and training differ.
     """
     place, _ = Folder(folder), request.aim
-    paths = [request.model, request.data, *([request.teacher] if request.teacher else [])]
+    paths = [request.model, request.data, *request.teachers]
     progress("read", 0.0)
     model = frontends.load(request.model)
     before = prepare(model)
     samples = samples_of(before, request.data, request.task)
     skeleton = skeleton_of(model, samples.calibration)
-    teacher = prepare(frontends.load(request.teacher)) if request.teacher else before
+    teachers = teachers_of(before, request.teachers, temperature=request.temperature)
     material = material_of(
-        teacher, samples, task=request.task, drawn=request.draw, seed=request.seed
+        teachers, samples, task=request.task, drawn=request.draw, seed=request.seed
     )
     place.claim(request.to_json(), {path: file_digest(path) for path in paths})
     progress("read", 1.0)
@@ -101,8 +100,7 @@ def training_of(skeleton: Skeleton, material: Material, request: Request) -> Tra
     Raises:
         CompileError: HW035, torch is not installed; HW350, a node cannot be trained.
     """
-    if find_spec("torch") is None:
-        raise CompileError([_missing()])
+    require_torch()
     from hwflow.compression.training.loop import Training
     from hwflow.compression.training.network import Network
 
@@ -171,10 +169,3 @@ def _handed_over(training: Training, place: Folder, progress: Progress) -> Train
     }  # fmt: skip
     place.write_result(result)
     return Trained(place.path, result, model)
-
-
-def _missing() -> Diagnostic:
-    return Diagnostic(
-        code="HW035", title="packages that training needs are missing", where="hwflow compress",
-        found="torch", help=install_command("torch"),
-    )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwflow.compression.granularity import Granularity
-from hwflow.compression.material import Task
+from hwflow.compression.material import LABELS, Task
 from hwflow.compression.target import Goal, read_goal
 
 
@@ -19,13 +19,14 @@ class Request:
         model: path of a float model.
         data: path of its data.
         goal: ``ebops=8000``, ``lut=3000`` or ``fits=BOARD``.
-        teacher: path of another float model to learn from; the model itself unless given.
+        teachers: paths of other float models to learn from; the model itself unless given.
         task: what the outputs are.
         granularity: what shares a number of bits.
         epochs: passes over the samples.
         batch: samples of a step.
         draw: samples to draw instead of training with the data.
         temperature: what logits are divided by before they are compared with the teacher's.
+        hard: weight of the labels, where there are any, beside the teachers.
         seed: what all that is drawn begins with.
         board: profile that LUTs are estimated for.
         io_type: ``io_parallel`` or ``io_stream``.
@@ -34,13 +35,14 @@ class Request:
     model: str
     data: str
     goal: str
-    teacher: str = ""
+    teachers: tuple[str, ...] = ()
     task: Task = "classification"
     granularity: Granularity = field(default_factory=Granularity)
     epochs: int = 150
     batch: int = 64
     draw: int = 0
     temperature: float = 1.0
+    hard: float = LABELS
     seed: int = 0
     board: str = "pynq-z2"
     io_type: str = "io_parallel"
@@ -63,4 +65,5 @@ class Request:
     def from_json(cls, text: str) -> Request:
         """Return what ``to_json`` gave."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(**{**fields, "granularity": Granularity(**fields["granularity"])})
+        fields["granularity"] = Granularity(**fields["granularity"])
+        return cls(**{**fields, "teachers": tuple(fields["teachers"])})

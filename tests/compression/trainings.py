@@ -13,6 +13,7 @@ from hwflow.compression.material import material_of
 from hwflow.compression.qat import Trained, train, training_of
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
+from hwflow.compression.teachers import Teachers
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.samples import Samples, split
 from tests.exploration.spaces import saved
@@ -58,7 +59,9 @@ def trained(folder: Path, name: str = "mlp", **changes: Any) -> Trained:
 def begun(asked: Request) -> Any:
     """Return a training before its first epoch."""
     found, samples = skeleton(asked)
-    material = material_of(found.before, samples, task="classification", drawn=0, seed=0)
+    material = material_of(
+        Teachers(found.before, (found.before,)), samples, task="classification", drawn=0, seed=0
+    )
     return training_of(found, material, asked)
 
 

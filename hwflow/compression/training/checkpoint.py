@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import pickle
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from hwflow.compression.training.loop import Epoch, State, Training
-from hwflow.compression.training.steering import Steering
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
 
@@ -19,23 +16,28 @@ DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.Unpick
 """What torch says of files that are no checkpoints, or another network's."""
 
 
-def save(training: Training, path: Path) -> None:
+class Resumable(Protocol):
+    """A training whose state is tensors and plain values."""
+
+    def held(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def resume(self, held: dict[str, Any]) -> None:
+        """Take a state that ``held`` gave; what another network's raises is in ``DAMAGED``."""
+
+
+def save(training: Resumable, path: Path) -> None:
     """Keep a training after an epoch.
 
     Raises:
         CompileError: HW552, the file cannot be written.
     """
     content = io.BytesIO()
-    held = {
-        "network": training.network.state_dict(),
-        "optimiser": training.optimiser.state_dict(),
-        "state": asdict(training.state),
-    }
-    torch.save(held, content)
-    write_file(path, content.getvalue())
+    torch.save(training.held(), content)
+    write_file(path, content.getvalue(), parents=True)
 
 
-def load(training: Training, path: Path) -> None:
+def load(training: Resumable, path: Path) -> None:
     """Go on where ``save`` was called last; nothing happens where there is no such file.
 
     Raises:
@@ -44,14 +46,7 @@ def load(training: Training, path: Path) -> None:
     if not path.is_file():
         return
     try:
-        held: dict[str, Any] = torch.load(path, weights_only=True)
-        training.network.load_state_dict(held["network"])
-        training.optimiser.load_state_dict(held["optimiser"])
-        state = held["state"]
-        training.state = State(
-            Steering(**state["steering"]), state["fixed"], state["ratio"],
-            [Epoch(**e) for e in state["epochs"]],
-        )  # fmt: skip
+        training.resume(torch.load(path, weights_only=True))
     except DAMAGED as error:
         finding = Diagnostic(
             code="HW352", title="a checkpoint cannot be read", where=str(path),

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from hwflow.compression.training.network import Network, Weighted
+from hwflow.compression.training.graph import Weighted
+from hwflow.compression.training.network import Network
 from hwflow.compression.training.quantizers import MOST
 from hwflow.estimate import fabric
 from hwflow.estimate.products import csd_digits

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from math import cos, pi
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from hwflow.compression.exporting import Learned
 from hwflow.compression.material import Material
 from hwflow.compression.request import Request
 from hwflow.compression.training.cost import ebops, lut
-from hwflow.compression.training.losses import Wanted
-from hwflow.compression.training.network import Network, chunks
+from hwflow.compression.training.graph import chunks
+from hwflow.compression.training.losses import CHECKED, Aim, Wanted
+from hwflow.compression.training.network import Network
+from hwflow.compression.training.schedule import batches, rate_at
 from hwflow.compression.training.steering import Steering
 from hwflow.frontends.quantization.samples import Inputs
 
@@ -25,11 +26,6 @@ Tensor = Any
 
 VALUE_RATE, BIT_RATE = 3e-3, 1e-2
 """Learning rates of weights and bits (Adam) before the cosine that takes them to a hundredth."""
-
-LAST_RATE = 0.01
-
-CHECKED = 4096
-"""Samples at a time where nothing is learned."""
 
 CALIBRATIONS = 20
 """How often in a training the cost in the loss is set right by the estimate of what is built."""
@@ -92,8 +88,9 @@ class Training:
         """
         self.network, self.request, self.goal = network, request, request.aim
         self.material, self._measured = material, measured
-        self._train = Wanted(material.train, material.task)
-        self._validate = Wanted(material.validate, material.task)
+        aim = Aim(request.temperature, request.hard)
+        self._train = Wanted(material.train, material.task, aim)
+        self._validate = Wanted(material.validate, material.task, aim)
         self.state = State(Steering(self.goal.most))
         groups = [("value", VALUE_RATE), ("fraction", BIT_RATE)]
         self.optimiser = torch.optim.Adam(
@@ -109,6 +106,24 @@ class Training:
             found = self._judged(len(self.state.epochs))
             self.state.epochs.append(found)
             yield found
+
+    def held(self) -> dict[str, Any]:
+        """Return all that a checkpoint keeps."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "state": asdict(self.state),
+        }
+
+    def resume(self, held: dict[str, Any]) -> None:
+        """Take a state that ``held`` gave."""
+        self.network.load_state_dict(held["network"])
+        self.optimiser.load_state_dict(held["optimiser"])
+        state = held["state"]
+        self.state = State(
+            Steering(**state["steering"]), state["fixed"], state["ratio"],
+            [Epoch(**e) for e in state["epochs"]],
+        )  # fmt: skip
 
     def cost(self) -> Tensor:
         """Return the cost of the goal's measure, with gradients."""
@@ -140,19 +155,16 @@ class Training:
 
     def _epoch(self, number: int) -> None:
         self.network.train()
-        rng = np.random.default_rng([self.request.seed, number])
-        order = torch.from_numpy(rng.permutation(self._train.size))
-        batches = torch.split(order, self.request.batch)
-        for i, which in enumerate(batches):
-            done = (number + i / len(batches)) / self.request.epochs
-            factor = LAST_RATE + (1 - LAST_RATE) * (1 + cos(pi * done)) / 2
+        request = self.request
+        steps = batches(self._train.size, request.batch, request.seed, number)
+        for i, which in enumerate(steps):
+            done = (number + i / len(steps)) / request.epochs
             for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-                group["lr"] = rate * factor
+                group["lr"] = rate * rate_at(done)
             self._step(which, done)
 
     def _step(self, which: Tensor, done: float) -> None:
-        found = self.network(self._train.batch(which))
-        loss = self._train.loss(found, which, self.request.temperature)
+        loss = self._train.loss(self.network.logits(self._train.batch(which)), which)
         cost = self.cost()
         weight = self.state.steering.step(float(cost.detach()), float(loss.detach()), done)
         self.optimiser.zero_grad()
@@ -162,18 +174,10 @@ class Training:
     @torch.no_grad()
     def _judged(self, number: int) -> Epoch:
         self.network.eval()
-        total, same, count = 0.0, 0, self._validate.size
-        for which in torch.split(torch.arange(count), CHECKED):
-            found = self.network(self._validate.batch(which))
-            loss = self._validate.loss(found, which, self.request.temperature)
-            total += float(loss) * len(which)
-            name, scores = next(iter(found.items()))
-            same += int((scores.argmax(1) == self._validate.taught[name][which].argmax(1)).sum())
-        classes = self._validate.task == "classification"
+        loss, agreement = self._validate.judged(self.network.logits)
         operations = float(ebops(self.network))
         return Epoch(
             number=number, ebops=operations,
             lut=float(lut(self.network, parallel=self.request.parallel)), cost=float(self.cost()),
-            loss=total / count, agreement=same / count if classes else None,
-            factor=self.state.steering.factor,
+            loss=loss, agreement=agreement, factor=self.state.steering.factor,
         )  # fmt: skip

@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 import torch
 
 from hwflow.compression.exporting import Learned
 from hwflow.compression.granularity import Granularity
 from hwflow.compression.skeleton import Skeleton
-from hwflow.compression.training.operators import closure_of
+from hwflow.compression.training.graph import NodesModule, Tensor, Values
 from hwflow.compression.training.quantizers import LearnedActivation, LearnedConstant
-from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of
-from hwflow.ir.qonnx.model import attributes
-from hwflow.ops import facts_of
-from hwflow.simulate.torch.call import Call, RefusedError, Run
-
-Tensor = Any
-Values = dict[str, Tensor]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
-    """One node.
-
-    Attributes:
-        node: its name.
-        run: its function.
-        operands: names of its inputs, empty where one is left out.
-        result: name of its output.
-        place: where among the skeleton's sites it is, or -1.
-        moves: results are operands, so that bits pass through it.
-    """
-
-    node: str
-    run: Run
-    operands: tuple[str, ...]
-    result: str
-    place: int
-    moves: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Weighted:
-    """A layer with weights.
-
-    Attributes:
-        step: its function.
-        matrix: name of the value that is its matrix.
-        bias: name of the value that is its bias, or empty.
-        outputs: axis of the matrix along which outputs lie.
-    """
-
-    step: Step
-    matrix: str
-    bias: str
-    outputs: int
-
-
-class Network(torch.nn.Module):
+class Network(NodesModule):
     """A network in training.
 
     Attributes:
@@ -86,7 +39,7 @@ class Network(torch.nn.Module):
         Raises:
             CompileError: HW350, operators that cannot be trained.
         """
-        super().__init__()
+        super().__init__(skeleton.model)
         self.skeleton = skeleton
         shared = granularity.activations == "layer"
         self.activations = torch.nn.ModuleList(
@@ -95,29 +48,25 @@ class Network(torch.nn.Module):
         self.constants = torch.nn.ModuleList()
         self._learned: dict[str, int] = {}
         self._now: dict[str, tuple[Tensor, Tensor]] = {}
-        found = list(layers_of(skeleton.model))
-        for layer in found:
+        for layer in layers_of(skeleton.model):
             self._learn(layer, granularity)
-        self._fixed = {
-            name: torch.from_numpy(np.array(value.const_value.numpy()))
-            for name, value in skeleton.model.ir.graph.initializers.items()
-            if value.const_value is not None and name not in self._learned
-        }
-        self.inputs = {v.name or "" for v in skeleton.model.ir.graph.inputs}
-        self.outputs = [v.name or "" for v in skeleton.model.ir.graph.outputs]
-        self.steps = self._lay_out()
-        by_node = {step.node: step for step in self.steps}
-        self.layers = [_weighted(layer, by_node[layer.node.name or ""]) for layer in found]
+        pairs = zip(skeleton.sites, self.activations, strict=True)
+        self.lay_out(skeleton.model, {site.node: (i, run) for i, (site, run) in enumerate(pairs)})
 
     def forward(self, feeds: Mapping[str, Tensor]) -> Values:
         """Return the outputs for a batch, by name."""
-        self.refresh()
-        values = {**self._fixed, **feeds}
-        values |= {name: numbers for name, (numbers, _) in self._now.items()}
-        for step in self.steps:
-            operands = [values[name] if name else None for name in step.operands]
-            values[step.result] = step.run(*operands)
+        values = self._values(feeds)
         return {name: values[name] for name in self.outputs}
+
+    def logits(self, feeds: Mapping[str, Tensor]) -> Values:
+        """Return what stands for the outputs in a loss, by output."""
+        values = self._values(feeds)
+        return {name: values[source] for name, source in self.heads.items()}
+
+    def _values(self, feeds: Mapping[str, Tensor]) -> Values:
+        self.refresh()
+        numbers = {name: numbers for name, (numbers, _) in self._now.items()}
+        return self.evaluate({**feeds, **numbers})
 
     def bits(self) -> Values:
         """Return the bits of every activation that a layer multiplies, of one sample each.
@@ -186,62 +135,6 @@ class Network(torch.nn.Module):
             self._learned[value.name or ""] = len(self.constants)
             self.constants.append(LearnedConstant(numbers, bits, pruned=is_matrix))
 
-    def _lay_out(self) -> list[Step]:
-        """Return the steps.
-
-        Raises:
-            CompileError: HW350.
-        """
-        places = {site.node: i for i, site in enumerate(self.skeleton.sites)}
-        steps, findings = [], []
-        for node in self.skeleton.model.ir.graph:
-            place = places.get(node.name or "", -1)
-            names = [v.name or "" if v is not None else "" for v in node.inputs]
-            try:
-                run = self.activations[place] if place >= 0 else self._closure(node, names)
-            except RefusedError as refusal:
-                findings.append(_untrainable(self.skeleton, node, str(refusal)))
-                continue
-            operands = tuple(names[:1] if place >= 0 else names)
-            result, moves = node.outputs[0].name or "", facts_of(node).selects
-            steps.append(
-                Step(
-                    node=node.name or "", run=run, operands=operands, result=result, place=place,
-                    moves=moves,
-                )
-            )  # fmt: skip
-        if findings:
-            raise CompileError(findings)
-        return steps
-
-    def _closure(self, node: ir.Node, names: list[str]) -> Run:
-        known = {i: self._fixed[n].numpy() for i, n in enumerate(names) if n in self._fixed}
-        computed = {i for i, n in enumerate(names) if n} - known.keys()
-        return closure_of(node.op_type, Call(attributes(node), known, computed, len(node.outputs)))
-
 
 def _plain(numbers: Tensor) -> Any:
     return numbers.detach().numpy().astype(np.float64)
-
-
-def _weighted(layer: Layer, step: Step) -> Weighted:
-    bias = layer.bias_value
-    outputs = 0 if layer.outputs_first else -1
-    return Weighted(step, layer.weight.name or "", (bias.name or "") if bias else "", outputs)
-
-
-def _untrainable(skeleton: Skeleton, node: ir.Node, what: str) -> Diagnostic:
-    return Diagnostic(
-        code="HW350",
-        title="a node cannot be trained",
-        where=skeleton.model.where(node),
-        found=what,
-        help="quantise this model without training: hwflow quantize, hwflow explore",
-    )
-
-
-def chunks(feeds: Mapping[str, Tensor], size: int) -> Iterator[dict[str, Tensor]]:
-    """Yield samples by input, so many at a time."""
-    samples = len(next(iter(feeds.values())))
-    for start in range(0, samples, size):
-        yield {name: array[start : start + size] for name, array in feeds.items()}

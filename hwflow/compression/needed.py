@@ -1,0 +1,22 @@
+"""What training needs beside hwflow itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from hwflow.core.errors import CompileError, Diagnostic
+from hwflow.core.machine import install_command
+
+
+def require_torch() -> None:
+    """Make sure that torch is there.
+
+    Raises:
+        CompileError: HW035, it is not installed.
+    """
+    if find_spec("torch") is None:
+        finding = Diagnostic(
+            code="HW035", title="packages that training needs are missing",
+            where="hwflow compress", found="torch", help=install_command("torch"),
+        )  # fmt: skip
+        raise CompileError([finding])
