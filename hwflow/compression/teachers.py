@@ -54,7 +54,8 @@ class Teachers:
         Returns:
             arrays by output, and by value, of the student.
         """
-        found, inner = [], {}
+        found: list[list[Array]] = []
+        inner: Inputs = {}
         for i, model in enumerate(self.models):
             heads = logits_of(model) if classes else {n: n for n in _outputs(model)}
             wanted = list(self.features.values()) if i == 0 else []
@@ -69,7 +70,7 @@ class Teachers:
         if len(arrays) == 1:
             return arrays[0]
         if not classes:
-            return np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32)
+            return np.asarray(np.mean(arrays, axis=0, dtype=np.float64), np.float32)
         logs = [log_softmax(np.float64(a) / self.temperature, axis=1) for a in arrays]
         mean = logsumexp(logs, axis=0) - np.log(len(logs))
         return np.asarray(self.temperature * mean, np.float32)

@@ -51,7 +51,7 @@ class Regressors(torch.nn.Module):
         """Return the sum of the mean squared differences of all features, 0 where there are none.
 
         Args:
-            values: of the student for these samples.
+            values: those of the student for these samples.
             which: the samples.
         """
         theirs = self._wanted.features(which)
