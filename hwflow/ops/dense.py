@@ -66,9 +66,8 @@ class Dense(_Products):
                 found=f"{node.op_type} of "
                 + ("two activations" if weight is None else "a constant with an activation"),
                 supported="an activation with constant weights; a constant matrix with a sequence; "
-                "two activations of rank 3 or more, of at most 16384 products",
-                help="make the product smaller or constant (nn.Linear), or give an operator of "
-                "your own that computes it, with --plugin (docs/custom-layers.md)",
+                "two activations of equally many axes, 3 or more with the batch",
+                help="reshape both to the same number of axes, with the batch first",
             )
         attributes = node.attributes
         matrix = weight.values

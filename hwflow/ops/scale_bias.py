@@ -133,14 +133,13 @@ class ScaleBias(_InTurns):
         if self.rounded is None:
             return None
         largest = max(abs(bound) for bound in x.bounds) * x.dtype.step
-        rounded = {"factor": self.scale.dtype, "offset": self.bias.dtype}
-        parts = [
-            f"its {name} is rounded to {dtype.width} bits"
-            for (name, dtype), off in zip(rounded.items(), self.rounded, strict=True)
-            if off
-        ]
+        parts = []
+        if self.rounded[0]:
+            parts.append(f"its factor is rounded to {self.scale.dtype.width} bits")
         if self.result_t is not None:
-            parts[1:] = [f"its result is rounded to {self.result_t.width} bits"]
+            parts.append(f"its result is rounded to {self.result_t.width} bits")
+        elif self.rounded[1]:
+            parts.append(f"its offset is rounded to {self.bias.dtype.width} bits")
         return Inexact(", ".join(parts), self.rounded[0] * largest + self.rounded[1])
 
     def compute(self, *inputs: FixedArray) -> FixedArray:

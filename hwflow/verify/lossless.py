@@ -82,7 +82,7 @@ class Comparison:
         suspects = Suspects(self.graph, judge.keys())
         fed = model.fed if suspects.cuts else model.exact
         evidence = Evidence(suspects, ours, judge, fed)
-        cause = self._cause(suspects, exact=exact)
+        cause = self._cause(suspects, exact=exact, apart=False)
         agreement = compare(pairs, self.simulation.samples, cause, self._step)
         agreement = self._judged(agreement, evidence, judge)
         if model.exact is None:
@@ -117,8 +117,9 @@ class Comparison:
         worst = np.argwhere(off == off.max())[0] if why else np.argwhere(off)[0]
         index = tuple(int(i) for i in worst)
         expected = float(np.asarray(values[node.source.name]).reshape(found.shape)[index])
-        exact = evidence.fed is not None
-        cause = why or self._cause(evidence.suspects, exact=exact)(node, expected, found[index])
+        apart = evidence.fed is not None
+        told = self._cause(evidence.suspects, exact=apart, apart=apart)
+        cause = why or told(node, expected, found[index])
         step = self._step(node)
         return divergence(node, index, expected, float(found[index]), step=step, cause=cause)
 
@@ -127,14 +128,18 @@ class Comparison:
         assert node.source is not None
         return node.source.grid.step(self.graph.types[node.name].dtype)
 
-    def _cause(self, suspects: Suspects, *, exact: bool) -> Cause:
-        """Return what says where a difference comes from."""
+    def _cause(self, suspects: Suspects, *, exact: bool, apart: bool) -> Cause:
+        """Return what says where a difference comes from.
+
+        Args:
+            suspects: the approximate layers.
+            exact: the model's values are exact.
+            apart: they rest on the hardware's own values at the cuts.
+        """
 
         def cause(node: Node, expected: float, found: float) -> str:
-            behind = suspects.explained(node, apart=False)
-            explained = suspects.explained(node, apart=exact)
-            if explained or (behind and not exact):
-                return _named(suspects, sorted(behind))
+            if suspects.explained(node, apart=apart):
+                return _named(suspects, sorted(suspects.explained(node, apart=False)))
             changed = list(self._changes(node))
             if changed:
                 return "set in the settings: " + ", ".join(changed)

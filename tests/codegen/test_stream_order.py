@@ -70,6 +70,7 @@ QUICK = {
     "conv2d_asymmetric_latency", "conv2d_pointwise_stride_latency", "conv1d_sparse_latency",
     "maxpool_overlap", "maxpool_ceil", "concat_two_rank1_axis0", "concat_three_rank3_axis1",
     "add_outer", "reshape_wider", "argmax_labels", "pad_zeros", "dense_signed_latency",
+    "matmul_heads",
 }  # fmt: skip
 """One of each way to go through a stream; what shares its hardware comes on top."""
 

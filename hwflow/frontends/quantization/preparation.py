@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.passes import common
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of, new_constant, store
@@ -12,6 +13,7 @@ from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.fold_constants import fold_constants
 from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.passes.model.rewrites import OF_FLOATS, rewrite
 
 Nodes = list[ir.Node]
 
@@ -20,7 +22,8 @@ def prepare(model: QonnxModel) -> QonnxModel:
     """Return a copy of a float model with one set of constant weights for each layer.
 
     Batch norms behind a layer go into its weights, which are then quantised as the hardware
-    multiplies them. Shapes are known of all values.
+    multiplies them. An Einsum, and a product with the weights on the left or with several matrices
+    of them, becomes products with weights on the right. Shapes are known of all values.
 
     Raises:
         CompileError: HW313, it has no layer with weights; and what the
@@ -28,6 +31,8 @@ def prepare(model: QonnxModel) -> QonnxModel:
     """
     float_model = clone(model)
     infer_shapes(fold_constants(infer_shapes(clean_model(float_model))))
+    rewrite(float_model, OF_FLOATS)
+    common.NameFixPass()(float_model.ir)  # ONNX Runtime takes no two nodes of one name
     for layer in list(layers_of(float_model)):
         _own_weights(layer)
         _plain_gemm(layer)

@@ -36,6 +36,13 @@ def left(b: Builder, x: str) -> str:
     return b.node("MatMul", [b.weight((1, 5, 3), 4, 0.25), x])
 
 
+def einsum(equation: str, weight: tuple[int, ...] | None = None) -> Body:
+    def body(b: Builder, x: str) -> str:
+        return b.node("Einsum", [x, b.weight(weight, 4, 0.25) if weight else x], equation=equation)
+
+    return body
+
+
 def float_weights(b: Builder, x: str) -> str:
     return b.node("MatMul", [x, b.constant(b.rng.normal(size=(4, 6)))])
 
@@ -116,13 +123,11 @@ TABLE = (
         name="MatMul, one batch of weights (1, K, N)",
         body=matmul((1, 4, 6)),
         shape=(1, 3, 4),
-        outcome="HW210",
     ),
     Construct(
         name="MatMul, weights that differ per batch (S, K, N)",
         body=matmul((3, 4, 6)),
         shape=(1, 3, 2, 4),
-        outcome="HW210",
     ),
     Construct(
         name="MatMul of two activations",
@@ -133,8 +138,20 @@ TABLE = (
     Construct(
         name="MatMul of two activations, many products",
         body=two_activations,
-        shape=(1, 64, 8),
+        shape=(1, 24, 8),
+    ),
+    Construct(name="Einsum with constants", body=einsum("bij,kj->bki", (5, 4)), shape=(1, 3, 4)),
+    Construct(
+        name="Einsum, constants for each head",
+        body=einsum("bthd,hdk->bthk", (2, 3, 4)),
+        shape=(1, 2, 2, 3),
+    ),
+    Construct(name="Einsum of two activations", body=einsum("bqhd,bkhd->bhqk"), shape=(1, 3, 2, 4)),
+    Construct(
+        name="Einsum, an axis twice in an operand",
+        body=lambda b, x: b.node("Einsum", [x], equation="bii->bi"),
         outcome="HW210",
+        shape=(1, 3, 3),
     ),
     Construct(
         name="MatMul with a constant on the left",

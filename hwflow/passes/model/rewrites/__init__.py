@@ -7,16 +7,19 @@ judge the model as it was read, so a rewriting that were wrong would be found by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.ir.qonnx.model import QonnxModel
+from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.passes.model.rewrites.batched_matrix import to_matrices
 from hwflow.passes.model.rewrites.bounds import to_clip
 from hwflow.passes.model.rewrites.concat import constants_to_pads
 from hwflow.passes.model.rewrites.conv_transpose import to_conv
 from hwflow.passes.model.rewrites.depth import to_moves
+from hwflow.passes.model.rewrites.einsum import to_matrix_product
 from hwflow.passes.model.rewrites.gather import to_one_axis
 from hwflow.passes.model.rewrites.gather_nd import to_gather
 from hwflow.passes.model.rewrites.gemm import to_product_and_sum
@@ -31,32 +34,48 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "Concat": (constants_to_pads,),
     "ConvTranspose": (to_conv,),
     "DepthToSpace": (to_moves,),
+    "Einsum": (to_matrix_product,),
     "Gather": (to_one_axis,),
     "GatherND": (to_gather,),
     "Gemm": (to_product_and_sum,),
     "Max": (to_clip,),
-    "MatMul": (to_right, to_products),
+    "MatMul": (to_right, to_matrices, to_products),
     "Min": (to_clip,),
     "SpaceToDepth": (to_moves,),
     "Split": (to_slices,),
 }
 """Rewritings of nodes, by the nodes' standard operator."""
 
+OF_FLOATS: dict[str, Sequence[Rewriting]] = {
+    "Einsum": (to_matrix_product,),
+    "MatMul": (to_right, to_matrices),
+}
+"""Rewritings that bring weights to where ``quantize`` looks for them, in ONNX's own operators."""
 
-def rewrite(model: QonnxModel) -> QonnxModel:
+
+def rewrite(
+    model: QonnxModel, rewritings: Mapping[str, Sequence[Rewriting]] = REWRITINGS
+) -> QonnxModel:
     """Write nodes as other ones that passes and operators know.
 
     Args:
         model: with known shapes and folded constants.
+        rewritings: what may be written as other nodes.
 
     Returns:
-        The same model, changed in place; shapes of what was added are not known yet.
+        The same model, changed in place, with the shapes of all values.
     """
-    changed = False
-    for node in list(model.ir.graph):
-        known = REWRITINGS.get(node.op_type, ()) if not node.domain else ()
-        changed |= any(rewriting(model, node) for rewriting in known)
-    if changed:
+    while _rewritten(model, rewritings):
         common.IdentityEliminationPass()(model.ir)
         common.RemoveUnusedNodesPass()(model.ir)
+        infer_shapes(model)
     return model
+
+
+def _rewritten(model: QonnxModel, rewritings: Mapping[str, Sequence[Rewriting]]) -> bool:
+    """Go through all nodes once; return whether one was written as others."""
+    changed = False
+    for node in list(model.ir.graph):
+        known = rewritings.get(node.op_type, ()) if not node.domain else ()
+        changed |= any(rewriting(model, node) for rewriting in known)
+    return changed

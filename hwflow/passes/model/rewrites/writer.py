@@ -21,9 +21,16 @@ class Rewriter:
         self._model, self._node = model, node
 
     def add(self, op_type: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
-        """Add a node and return its result, under a name of its own."""
+        """Add a node and return its result, under a name of its own.
+
+        Args:
+            op_type: as ``Op.onnx`` names it, with ``domain::`` where it is not ONNX's own.
+            inputs: its operands.
+            attributes: its attributes.
+        """
         result = self._insert(op_type, inputs, attributes)
-        result.name = self._unique(f"{self._node.outputs[0].name}_{op_type.lower()}")
+        suffix = op_type.rpartition("::")[2].lower()
+        result.name = self._unique(f"{self._node.outputs[0].name}_{suffix}")
         return result
 
     def replace(
@@ -65,8 +72,12 @@ class Rewriter:
     def _insert(
         self, op_type: str, inputs: Sequence[ir.Value | None], attributes: dict[str, Any]
     ) -> ir.Value:
-        new = ir.node(op_type, list(inputs), attributes=attributes, name=self._node.name)
+        domain, _, name = op_type.rpartition("::")
+        new = ir.node(
+            name, list(inputs), attributes=attributes, name=self._node.name, domain=domain
+        )
         new.metadata_props.update(self._node.metadata_props)
+        self._model.ir.graph.opset_imports.setdefault(domain, 1)
         self._model.ir.graph.insert_before(self._node, new)
         return new.outputs[0]
 
