@@ -2,133 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hwflow.cli.app import app, explore_app
+from hwflow.cli.exploration_options import (
+    EffortOptions,
+    HardwareOptions,
+    MaxOption,
+    MinOption,
+    SpaceOptions,
+)
 from hwflow.cli.groups import with_groups
 from hwflow.cli.models import MethodOptions
 from hwflow.cli.options import (
     BoardOption,
     BoardsOption,
-    IoOption,
     JsonOption,
-    StrategyOption,
     board_names,
     clock_periods,
 )
 from hwflow.cli.places import PlaceOptions
 from hwflow.cli.runs import RunOption
 
-
-@dataclass(frozen=True, kw_only=True)
-class SpaceOptions:
-    """What is explored."""
-
-    bits: Annotated[
-        str, typer.Option("--bits", help="Options of weights and activations: ranges, lists.")
-    ] = "w=2:8 a=2:8"
-    fix: Annotated[
-        list[str] | None, typer.Option("--fix", help="Options of one layer, such as fc1:w=8.")
-    ] = None
-    group: Annotated[
-        list[str] | None, typer.Option("--group", help="Layers of this pattern have equal bits.")
-    ] = None
-    cost: Annotated[
-        str | None,
-        typer.Option("--cost", help="What counts: share, lut, dsp, latency_ns... with ','."),
-    ] = None
-    samples: Annotated[int, typer.Option("--samples", help="Most samples to search with.")] = 1000
-    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class HardwareOptions:
-    """What the designs are generated for."""
-
-    hardware_only: Annotated[
-        bool, typer.Option("--hardware-only", help="Keep all bits; choose reuse factors and such.")
-    ] = False
-    io_type: IoOption = None
-    clock: Annotated[
-        str | None, typer.Option(help="Clock period in ns; several with --hardware-only.")
-    ] = None
-    strategy: StrategyOption = None
-    fit: Annotated[
-        bool, typer.Option("--fit", help="Choose reuse factors and strategies of points, too.")
-    ] = False
-
-    def budgets(self, most: list[str] | None) -> dict[str, str] | None:
-        """Return what --max says as budgets of a fit, or None where there is none."""
-        if self.fit and self.hardware_only:
-            raise typer.BadParameter("not with --hardware-only", param_hint="'--fit'")
-        from hwflow.fitting.budgets import parse_options
-
-        return parse_options(most or (), ()) if self.fit else None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The options that were given, by their names in ``[target]``."""
-        found: dict[str, Any] = {"io_type": self.io_type, "strategy": self.strategy}
-        if len(clocks := clock_periods(self.clock)) > 1:
-            raise typer.BadParameter("one clock, or --hardware-only", param_hint="'--clock'")
-        found["clock_period_ns"] = clocks[0] if clocks else None
-        return {name: value for name, value in found.items() if value is not None}
-
-
-MaxOption = Annotated[
-    list[str] | None,
-    typer.Option("--max", help="Limits of the board or of figures: 'lut=70% dsp=80 latency=1us'."),
-]
-MinOption = Annotated[
-    list[str] | None, typer.Option("--min", help="Right answers, searched: acc=95% or agree=98%.")
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EffortOptions:
-    """What is kept to, and how much is evaluated."""
-
-    most: MaxOption = None
-    least: MinOption = None
-    time: Annotated[
-        str | None,
-        typer.Option("--time", help="All if it takes no longer, else the best of it: 60s, 5min."),
-    ] = None
-    evals: Annotated[
-        int | None,
-        typer.Option(
-            "--evals", min=1, help="Configurations of a heuristic exploration; 1200 without --time."
-        ),
-    ] = None
-    exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
-    ] = False
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return the options by the names that ``explore`` takes."""
-        from hwflow.exploration.budgets import read_seconds
-
-        if self.exhaustive and (self.time or self.evals):
-            raise typer.BadParameter("evaluates all, without a limit", param_hint="'--exhaustive'")
-        return {
-            "most": self.most or (), "least": self.least or (), "exhaustive": self.exhaustive,
-            "evaluations": self.evals,
-            "time_s": None if self.time is None else read_seconds(self.time),
-        }  # fmt: skip
+RESUMED = {
+    "run", "most", "least", "time", "evals", "exhaustive", "workers", "scheduler", "json",
+}  # fmt: skip
+"""Options of a run that goes on; others are as they were."""
 
 
 @explore_app.callback()
 @with_groups
 def explore(
+    context: typer.Context,
     model: Annotated[
-        Path,
-        typer.Argument(help="Model, as quantize takes it.", show_default=False),
-    ],
+        Path | None,
+        typer.Argument(help="Model, as quantize takes it; without one, --run goes on."),
+    ] = None,
     *,
     data: Annotated[
         Path | None, typer.Option("--data", "-d", help=".npz with inputs, labels as y.")
@@ -144,12 +57,15 @@ def explore(
 ) -> None:
     """Find the precisions that nothing beats: accuracy against what they cost on a board.
 
-    With --hardware-only, the settings that nothing beats: time against cost, bits as they are. The
-    same command goes on where it was ended, at any moment.
+    With --hardware-only, the settings that nothing beats: time against cost, bits as they are. What
+    was ended, at any moment, goes on with the same command, or with --run alone.
     """
     from hwflow.core.threads import one_thread
 
     one_thread()
+    if model is None:
+        _resume(context, run, effort=effort, place=place, json=json)
+        return
     budgets = hardware.budgets(effort.most)
     if hardware.hardware_only:
         if effort != EffortOptions():
@@ -176,6 +92,27 @@ def explore(
             seed=space.seed, progress=progress, say=say(quiet=json), **asdict(how),
             **hardware.settings, **place.settings, **settings,
         )  # fmt: skip
+    print_run(found, json=json)
+
+
+def _resume(
+    context: typer.Context, run: Path, *, effort: EffortOptions, place: PlaceOptions, json: bool
+) -> None:
+    """Go on with a run, with the model, the data and the options that it was begun with."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "")
+        if given is not None and given.name == "COMMANDLINE" and option.name not in RESUMED:
+            raise typer.BadParameter(
+                "needs MODEL; a run that goes on has its own", param_hint=f"'{option.opts[0]}'"
+            )
+    from hwflow.cli import terminal
+    from hwflow.cli.show.exploration import print_run, say
+    from hwflow.exploration.resuming import resume
+
+    with terminal.stage_progress(quiet=json) as progress:
+        found = resume(
+            run, progress=progress, say=say(quiet=json), **place.settings, **effort.settings
+        )
     print_run(found, json=json)
 
 

@@ -133,9 +133,9 @@ def sensitivity(run: RunOption, board: BoardOption = None, json: JsonOption = Fa
     """Show what each choice of bits loses alone, and what the next bits gain for their LUTs."""
     from hwflow.cli.show.sensitivity import print_sensitivity
     from hwflow.exploration.points import front_of_board
-    from hwflow.exploration.run import open_run
+    from hwflow.exploration.run import open_finished
 
-    found = open_run(run)[1]
+    found = open_finished(run)[1]
     print_sensitivity(found.result, front_of_board(found, board), json=json)
 
 

@@ -62,10 +62,12 @@ class HwflowError(Exception):
     Attributes:
         diagnostics: every finding, one at least.
         written: files that say so, for CI.
+        kept: a sentence on what stays on disk; nothing was written without one.
     """
 
     diagnostics: tuple[Diagnostic, ...]
     written: tuple[str, ...] = ()
+    kept: str = ""
 
 
 class CompileError(HwflowError):

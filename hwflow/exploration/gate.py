@@ -15,7 +15,7 @@ from hwflow.core.files import read_limited, write_file
 from hwflow.exploration.comparison import SAME, lost, reach
 from hwflow.exploration.points import cost_of, kind_of
 from hwflow.exploration.result import FORMAT
-from hwflow.exploration.run import Run, open_run
+from hwflow.exploration.run import Run, open_finished
 from hwflow.verify.checks import COST, Check
 from hwflow.verify.junit import to_junit
 
@@ -148,10 +148,11 @@ def gated(
         junit: where to write JUnit XML.
 
     Raises:
-        CompileError: HW326, no exploration; HW341, no baseline; HW552, the file cannot be written.
+        CompileError: HW326, no exploration; HW338, not finished; HW341, no baseline; HW552, the
+            file cannot be written.
     """
     started = time.perf_counter()
-    run = open_run(folder)[1]
+    run = open_finished(folder)[1]
     found = gate(run, read_baseline(baseline), tolerance)
     if junit is not None:
         about = {"run": str(folder), "baseline": str(baseline), "hwflow": hwflow.__version__}

@@ -16,8 +16,8 @@ from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import write_file
 from hwflow.exploration.budgets import available_of
 from hwflow.exploration.front import knee
+from hwflow.exploration.reported import costs_of_report
 from hwflow.exploration.request import file_digest
-from hwflow.exploration.result import costs_of_report
 from hwflow.exploration.run import Run
 from hwflow.exploration.store import DATABASE
 from hwflow.fitting.finder import Finder

@@ -12,8 +12,8 @@ from hwflow.core.config import read_settings
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.exploration.hardware import HARDWARE, HardwareRun, Progress
 from hwflow.exploration.pick import Choice, chosen
+from hwflow.exploration.reported import costs_of_report
 from hwflow.exploration.request import file_digest
-from hwflow.exploration.result import costs_of_report
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.verify.verification import Verification

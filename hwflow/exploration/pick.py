@@ -17,8 +17,8 @@ from hwflow.exploration.checks import judged, priced_total
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.front import knee as knee_of
 from hwflow.exploration.points import cost_of, front_of_board, kind_of, point_of
+from hwflow.exploration.reported import costs_of_report
 from hwflow.exploration.request import Request
-from hwflow.exploration.result import costs_of_report
 from hwflow.exploration.run import Run, changed, open_run, refuse_changed
 from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel, printable

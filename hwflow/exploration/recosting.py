@@ -19,7 +19,7 @@ from hwflow.exploration.found import Found
 from hwflow.exploration.plan import Plan
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import front_of
-from hwflow.exploration.run import RECOSTED, Run, open_run, refuse_changed
+from hwflow.exploration.run import RECOSTED, Run, open_finished, refuse_changed
 from hwflow.exploration.store import open_store
 from hwflow.report.manifest.digests import digest
 
@@ -48,10 +48,10 @@ def recost(
         The run with the new fronts alone.
 
     Raises:
-        CompileError: HW326, no finished exploration; HW332, model or data are not what they were;
-            HW329, a check failed; HW336, nothing fits; what boards and settings find.
+        CompileError: HW326, no exploration; HW338, not finished; HW332, model or data are not what
+            they were; HW329, a check failed; HW336, nothing fits; what boards and settings find.
     """
-    request, run = open_run(folder)
+    request, run = open_finished(folder)
     refuse_changed(request, run)
     other = replace(
         request, boards=tuple(boards) or request.boards, cost=tuple(cost) or request.cost,

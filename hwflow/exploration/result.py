@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.estimate.graph import estimate
-from hwflow.estimate.report import EstimateReport, Utilisation
+from hwflow.estimate.report import EstimateReport
 from hwflow.exploration import fits
 from hwflow.exploration.budgets import available_of
-from hwflow.exploration.costs import ENERGY, F64, SUMS
+from hwflow.exploration.costs import F64
 from hwflow.exploration.explorer import Explorer, Priced, Progress
 from hwflow.exploration.found import Found
 from hwflow.exploration.front import costs_of, knee, pareto, told_apart, wilson
+from hwflow.exploration.reported import board_share, costs_of_report
 from hwflow.exploration.sensitivity import next_bits, sensitivity_of
 from hwflow.exploration.stability import rivals, stability
 from hwflow.exploration.within import NOTHING, within
@@ -54,7 +55,7 @@ class _Members:
 
 def front_of(
     explorer: Explorer, priced: Priced, found: Found,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Callable[[float], None] = lambda done: None, *, finished: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the front on one board.
 
@@ -66,6 +67,8 @@ def front_of(
         priced: the board.
         found: what was evaluated.
         progress: called with the share that is done of a fit.
+        finished: nothing more is going to be evaluated; otherwise nothing is compiled that a search
+            may not know yet, and next bits are left out.
 
     Raises:
         CompileError: HW344, none keeps to the limits; HW336, nothing fits the budgets; HW329, a
@@ -91,7 +94,7 @@ def front_of(
                 "cost": costs_of_report(report),
                 "share": members.shares[i],
                 "fits": report.fits,
-                "board": {u.resource: _board_share(u) for u in report.utilisation},
+                "board": {u.resource: board_share(u) for u in report.utilisation},
                 "beats": members.beats[i],
                 "stable": None if members.stable is None else members.stable[0][i],
                 **members.more[i],
@@ -108,7 +111,7 @@ def front_of(
         "left_out": left_out,
         "points": points,
         "knee": best,
-        **_of_knee(explorer, priced, best, members),
+        **(_of_knee(explorer, priced, best, members) if finished else {"next_bits": []}),
     }
 
 
@@ -190,12 +193,6 @@ def _beaten_by(row: int, quality: npt.NDArray[np.int64], costs: F64) -> int:
     return int((no_better & worse).sum())
 
 
-def _board_share(use: Utilisation) -> dict[str, Any]:
-    """Return what is used of a resource, with intervals; shares are of 1."""
-    share = _ends(use.percent.scaled(0.01)) if use.available else None
-    return {"used": _ends(use.used), "available": use.available, "share": share, "fits": use.fits}
-
-
 def _estimated(priced: Priced, number: int) -> EstimateReport:
     graph = priced.table.composed(priced.table.path(number))
     return estimate(graph, priced.target, priced.board)
@@ -227,31 +224,22 @@ def _mark(points: list[dict[str, Any]], held: npt.NDArray[np.bool_]) -> None:
         point["like"] = points[alike[-1]]["id"] if alike else None
 
 
-def costs_of_report(report: EstimateReport) -> dict[str, Any]:
-    """Return the figures of an estimate with their intervals, by the names of ``FIGURES``."""
-    total = report.total
-    found: dict[str, Any] = {
-        name: _ends(getattr(total, name)) for name in (*SUMS, "ii", "latency_cycles")
-    }
-    found["latency_ns"] = _ends(report.latency_ns)
-    if report.power is not None:
-        found[ENERGY] = _ends(report.power.single_uj)
-    return found
-
-
-def _ends(figure: Any) -> list[float]:
-    return [figure.value, figure.low, figure.high]
-
-
 def result_of(
-    explorer: Explorer, found: Found, progress: Progress = lambda stage, done: None
-) -> dict[str, Any]:
+    explorer: Explorer, found: Found, progress: Progress = lambda stage, done: None,
+    *, finished: bool = True,
+) -> dict[str, Any]:  # fmt: skip
     """Return everything that was found, for ``front.json``.
+
+    Args:
+        explorer: the model.
+        found: what was evaluated.
+        progress: called as stages go on.
+        finished: nothing more is going to be evaluated.
 
     Raises:
         CompileError: HW344 or HW336, nothing keeps to the limits on any board; HW329.
     """
-    fronts, nothing = _fronts(explorer, found, progress)
+    fronts, nothing = _fronts(explorer, found, progress, finished=finished)
     space, bench = explorer.space, explorer.bench
     wanted = explorer.held_out.wanted
     labels = explorer.held_out.labels
@@ -262,6 +250,7 @@ def result_of(
         "model": bench.reference.source,
         "reference": bench.kind,
         "digests": explorer.request.keys(),
+        "finished": finished,
         "certified": found.certified and whole,
         "configurations": space.size,
         "evaluated": len(found.numbers),
@@ -272,28 +261,26 @@ def result_of(
         "search_samples": explorer.search.size,
         "held_out_samples": explorer.held_out.size,
         "float_accuracy": None if labels is None else float(np.mean(wanted == labels)),
-        "sensitivity": sensitivity_of(explorer),
+        "sensitivity": sensitivity_of(explorer) if finished else {"losses": {}},
         "nothing_fits": nothing,
         "fronts": fronts,
     }
 
 
 def _fronts(
-    explorer: Explorer, found: Found, progress: Progress
+    explorer: Explorer, found: Found, progress: Progress, *, finished: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:  # fmt: skip
     """Return the fronts of the boards that have one, and why others have none."""
     fronts: list[dict[str, Any]] = []
     findings: list[Diagnostic] = []
     for priced in explorer.boards:
         try:
-            fronts.append(
-                front_of(explorer, priced, found, partial(progress, f"fit {priced.name}"))
-            )
+            said = partial(progress, f"fit {priced.name}")
+            fronts.append(front_of(explorer, priced, found, said, finished=finished))
         except CompileError as error:
             if any(finding.code not in (NOTHING, fits.NOTHING) for finding in error.diagnostics):
                 raise
             findings += error.diagnostics
     if not fronts:
         raise CompileError(findings)
-    said = [{"board": f.where, "nearest": f.found, "help": f.help} for f in findings]
-    return fronts, said
+    return fronts, [{"board": f.where, "nearest": f.found, "help": f.help} for f in findings]

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.core.files import write_file
 from hwflow.core.workers import Executor
 from hwflow.exploration import fits
 from hwflow.exploration.evaluation import Evaluation, NewSearcher, local
 from hwflow.exploration.explorer import ALONE, Explorer, Progress
+from hwflow.exploration.found import Found
 from hwflow.exploration.pictures.drawing import to_svg
-from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.plan import Plan, chunk_size, measured
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import result_of
-from hwflow.exploration.store import Store, open_store
+from hwflow.exploration.saving import FRONT, Saving, keeping, so_far, written
+from hwflow.exploration.store import DATABASE, Store, open_store
 from hwflow.exploration.within import check_limits
-
-FRONT, PAGE, PICTURE = "front.json", "front.html", "front.svg"
-"""What the folder of a run holds beside its database: the front, and its pictures."""
 
 RECOSTED = "recosted"
 """Folder of the fronts that were priced after the exploration, in the folder of the run."""
@@ -38,7 +35,7 @@ EVALUATIONS = 1200
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished exploration.
+    """An exploration with its front, which is that of what was evaluated so far.
 
     Attributes:
         folder: where it lies.
@@ -47,6 +44,11 @@ class Run:
 
     folder: Path
     result: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all was evaluated that was planned."""
+        return bool(self.result.get("finished", True))
 
     def __repr__(self) -> str:
         """Return what was explored and how many points are on each front."""
@@ -94,15 +96,15 @@ def explore(
         ToolError: HW611 to HW614, what evaluates is lost.
     """
     request.check()
-    with open_store(folder, new=True) as store:
+    _check_folder(request, folder)
+    progress("read", 0.0)
+    explorer = Explorer.of(request)
+    check_limits(explorer)
+    progress("read", 1.0)
+    with open_store(folder, new=True) as store, keeping(store, folder):
         _claim(store, request, folder)
-        progress("read", 0.0)
-        explorer = Explorer.of(request)
-        check_limits(explorer)
-        progress("read", 1.0)
         for priced in explorer.boards:
-            stage = f"compile for {priced.name}"
-            priced.cover(partial(progress, stage), local(executor))
+            priced.cover(partial(progress, f"compile for {priced.name}"), local(executor))
         plan = _planned(
             explorer, store, exhaustive=exhaustive, evaluations=evaluations, time_s=time_s,
             searched=search is not None,
@@ -111,31 +113,45 @@ def explore(
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
         store.begin(asdict(plan))
-        found = Evaluation(
-            explorer=explorer, plan=plan, store=store, executor=executor, progress=progress,
-            search=search,
-        ).run()  # fmt: skip
+        found = _evaluated(
+            Evaluation(explorer=explorer, plan=plan, store=store, executor=executor,
+                       progress=progress, search=search), folder,
+        )  # fmt: skip
         progress("front", 0.0)
-        result = _written(folder, result_of(explorer, found, progress))
+        result = written(folder, result_of(explorer, found, progress))
         store.finish()
         progress("front", 1.0)
     return Run(folder, result)
 
 
-def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Write what was found, with its pictures, and return it."""
-    write_file(folder / FRONT, (json.dumps(result, indent=1) + "\n").encode())
-    write_file(folder / PAGE, to_html(result).encode())
-    write_file(folder / PICTURE, to_svg(result))
-    return result
+def _evaluated(evaluation: Evaluation, folder: Path) -> Found:
+    """Evaluate what is missing; fronts on the way are written to a folder."""
+    plan, store, explorer = evaluation.plan, evaluation.store, evaluation.explorer
+    before = so_far(store, plan.size, plan.chunk).numbers
+    if len(before):  # fronts on the way are of these, too
+        explorer.boards[0].learn(before, local(evaluation.executor))
+    saving = Saving(explorer=explorer, folder=folder, store=store, chunk=plan.chunk)
+    return replace(evaluation, store=replace(store, kept=saving)).run()
+
+
+def _check_folder(request: Request, folder: Path) -> None:
+    """Refuse another exploration's folder, before anything is read or written."""
+    if (folder / DATABASE).is_file():
+        with open_store(folder, new=False) as store:
+            _refuse_other(store.meta(), request.keys(), folder)
+
+
+def _refuse_other(kept: Mapping[str, str], keys: Mapping[str, str], folder: Path) -> None:
+    """Refuse another exploration's folder."""
+    other = [name for name, value in keys.items() if kept.get(name, value) != value]
+    if other:
+        raise CompileError([_other_run(folder, other)])
 
 
 def _claim(store: Store, request: Request, folder: Path) -> None:
     """Keep what the run is of, or refuse another exploration's folder."""
-    keys, kept = request.keys(), store.meta()
-    other = [name for name, value in keys.items() if kept.get(name, value) != value]
-    if other:
-        raise CompileError([_other_run(folder, other)])
+    keys = request.keys()
+    _refuse_other(store.meta(), keys, folder)
     model, data = (str(Path(path).resolve()) for path in (request.model, request.data))
     store.set_meta({**keys, "request": replace(request, model=model, data=data).to_json()})
 
@@ -145,25 +161,27 @@ def _planned(
     time_s: float | None, searched: bool,
 ) -> Plan:  # fmt: skip
     """Return what to evaluate: as was decided when the run began, unless all is asked for."""
+    chunk = chunk_size(explorer.space)
     size, kept = explorer.space.size, store.meta()
     seconds = float(kept["seconds"]) if "seconds" in kept else measured(explorer) * size
     limit = 0.0 if searched else SECONDS if time_s is None else time_s
     unasked = EVALUATIONS if time_s is None else size
     chosen = min(size, unasked if evaluations is None else evaluations)
     few = time_s is None and chosen == size
-    everything = exhaustive or seconds <= limit or few
+    done = len(store.chunks()) * chunk >= size
+    everything = exhaustive or seconds <= limit or few or done
     store.set_meta({"seconds": repr(seconds)})
     return Plan(
-        size=size, exhaustive=everything, chunk=chunk_size(explorer.space), seconds=seconds,
+        size=size, exhaustive=everything, chunk=chunk, seconds=seconds,
         evaluations=size if everything else chosen, time_s=None if everything else time_s,
     )  # fmt: skip
 
 
 def open_run(folder: Path) -> tuple[Request, Run]:
-    """Return a finished exploration.
+    """Return an exploration with the front that it has so far.
 
     Raises:
-        CompileError: HW326, there is none, or it is not finished.
+        CompileError: HW326, there is none, or it has no front yet.
     """
     with open_store(folder, new=False) as store:
         kept = store.meta()
@@ -172,6 +190,28 @@ def open_run(folder: Path) -> tuple[Request, Run]:
         raise CompileError([_unfinished(folder)])
     result = with_recosted(folder, json.loads(path.read_text()))
     return Request.from_json(kept["request"]), Run(folder, result)
+
+
+def open_finished(folder: Path) -> tuple[Request, Run]:
+    """Return a finished exploration.
+
+    Raises:
+        CompileError: HW326, there is none; HW338, it is not finished.
+    """
+    request, run = open_run(folder)
+    if not run.finished:
+        raise CompileError([not_finished(run)])
+    return request, run
+
+
+def not_finished(run: Run) -> Diagnostic:
+    """Return what is said where only a finished run will do."""
+    done, size = run.result["evaluated"], run.result["configurations"]
+    return Diagnostic(
+        code="HW338", title="exploration that is not finished", where=str(run.folder),
+        found=f"the front of the first {done:,} of {size:,} configurations",
+        help=f"finish it: hwflow explore --run {run.folder}",
+    )  # fmt: skip
 
 
 def with_recosted(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
@@ -215,5 +255,5 @@ def _other_run(folder: Path, other: list[str]) -> Diagnostic:
 def _unfinished(folder: Path) -> Diagnostic:
     return Diagnostic(
         code="HW326", title="no exploration in this folder", where=str(folder),
-        found="no front yet", help="finish it with the command that began it",
+        found="no front yet", help=f"go on with it: hwflow explore --run {folder}",
     )  # fmt: skip

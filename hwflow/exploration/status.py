@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.exploration.run import FRONT
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.store import open_store
 
 
@@ -31,7 +31,7 @@ class Status:
         finished: when the front was written.
         per_second: configurations that the command evaluated each second.
         left_s: seconds that the rest takes at this rate; None where there is none yet.
-        fronts: points of the front of each board, once it is written.
+        fronts: points of the front of each board, as it was last written.
     """
 
     run: str
@@ -65,14 +65,15 @@ def status_of(folder: Path) -> Status:
         plan = json.loads(kept.get("plan", "{}"))
         evaluated = store.evaluated(exhaustive=plan["exhaustive"]) if plan else 0
     if "request" not in kept:
-        raise CompileError([_nothing(folder)])
+        raise CompileError([no_run(folder)])
     request = json.loads(kept["request"])
     began, last, finished = (float(kept.get(k, "0")) for k in ("began", "last", "finished"))
     new = evaluated - int(kept.get("before", "0"))
     rate = new / (last - began) if new > 0 and last > began > 0 else None
     planned = plan.get("evaluations")
-    done = finished >= began > 0 and (folder / FRONT).is_file()
-    fronts = json.loads((folder / FRONT).read_text())["fronts"] if done else []
+    path = folder / FRONT
+    done = finished >= began > 0 and path.is_file()
+    fronts = json.loads(path.read_text())["fronts"] if path.is_file() else []
     return Status(
         run=str(folder), model=request["model"], boards=tuple(request["boards"]),
         method={True: "exhaustive", False: "heuristic"}.get(plan.get("exhaustive"), ""),
@@ -90,7 +91,8 @@ def _moment(seconds: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def _nothing(folder: Path) -> Diagnostic:
+def no_run(folder: Path) -> Diagnostic:
+    """Return what is said of a database in which nothing was begun."""
     return Diagnostic(
         code="HW326", title="no exploration in this folder", where=str(folder),
         found="an empty database", help="start one: hwflow explore MODEL --data DATA --run DIR",

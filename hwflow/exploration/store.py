@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +44,12 @@ class Store:
     Attributes:
         path: the file.
         connection: an open connection.
+        kept: called whenever evaluations were kept.
     """
 
     path: Path
     connection: sqlite3.Connection
+    kept: Callable[[], None] = lambda: None
 
     def meta(self) -> dict[str, str]:
         """Return what the exploration is of; empty for a new one."""
@@ -91,6 +93,7 @@ class Store:
         with self.connection:
             self.connection.execute("INSERT OR IGNORE INTO chunks VALUES (?, ?)", (chunk, content))
             self._set(last=repr(time.time()))
+        self.kept()
 
     def counts(self) -> Iterator[tuple[int, Counts]]:
         """Yield number and counts of each chunk, in order."""
@@ -104,6 +107,7 @@ class Store:
         with self.connection:
             self.connection.executemany("INSERT OR IGNORE INTO single VALUES (?, ?, ?)", rows)
             self._set(last=repr(time.time()))
+        self.kept()
 
     def single(self) -> dict[int, tuple[int, int]]:
         """Return the counts of single configurations by their numbers, ascending."""

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from hwflow.exploration.pictures.page import to_html
-from hwflow.exploration.run import PAGE, explore
+from hwflow.exploration.run import explore
+from hwflow.exploration.saving import PAGE
 from tests.browser.conftest import Opened, barriers
 from tests.exploration.pictured import HOSTILE, result
 from tests.exploration.spaces import request

@@ -16,7 +16,7 @@ from hwflow.exploration import evaluation
 from hwflow.exploration.api import Exploration
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.export import as_csv
-from hwflow.exploration.run import FRONT
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.space import Space
 from hwflow.exploration.store import open_store
 from tests.exploration.spaces import request, saved

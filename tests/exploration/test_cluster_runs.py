@@ -13,7 +13,8 @@ from hwflow.core.executors import open_executor
 from hwflow.exploration import plan, run
 from hwflow.exploration.found import Counts
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import FRONT, explore
+from hwflow.exploration.run import explore
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.store import Store, open_store
 from tests.cli.command import hwflow
 from tests.clusters import kill

@@ -14,7 +14,8 @@ from hwflow.core.errors import CompileError
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.export import export_run
 from hwflow.exploration.pictures.page import to_html
-from hwflow.exploration.run import FRONT, PAGE, PICTURE, Run, explore, open_run
+from hwflow.exploration.run import Run, explore, open_run
+from hwflow.exploration.saving import FRONT, PAGE, PICTURE
 from tests.exploration.spaces import request
 
 

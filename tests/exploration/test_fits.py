@@ -19,7 +19,8 @@ from hwflow.exploration.export import export_run
 from hwflow.exploration.pick import Choice, pick
 from hwflow.exploration.pictures.figures import certainty
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import FRONT, Run, explore, open_run
+from hwflow.exploration.run import Run, explore, open_run
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.tree import Tree
 from tests.exploration.spaces import request
 

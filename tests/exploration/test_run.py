@@ -20,7 +20,8 @@ from hwflow.exploration.found import Counts
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.pick import Choice, choice_of, chosen, pick
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import FRONT, PAGE, PICTURE, Run, explore, open_run
+from hwflow.exploration.run import Run, explore, open_run
+from hwflow.exploration.saving import FRONT, PAGE, PICTURE
 from hwflow.exploration.space import Numbers
 from hwflow.exploration.store import Store, file_system, open_store
 from hwflow.exploration.tree import Tree

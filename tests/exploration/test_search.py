@@ -11,7 +11,8 @@ from hwflow.exploration import run, separable
 from hwflow.exploration.evolution import GENERATION, children
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.front import hypervolume
-from hwflow.exploration.run import FRONT, Run, explore
+from hwflow.exploration.run import Run, explore
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.separable import predicted_front, single_losses, stage_areas
 from hwflow.exploration.space import Space, Variable
 from hwflow.exploration.store import Store

@@ -16,7 +16,8 @@ from hwflow.exploration.comparison import lost, reach, runs_compared
 from hwflow.exploration.found import Counts
 from hwflow.exploration.gate import gate, gated, read_baseline, read_tolerance
 from hwflow.exploration.points import compared, cost_of, front_of_board, neighbours, point_of
-from hwflow.exploration.run import FRONT, Run, explore, open_run
+from hwflow.exploration.run import Run, explore, open_run
+from hwflow.exploration.saving import FRONT
 from hwflow.exploration.status import status_of
 from hwflow.exploration.store import Store, open_store
 from tests.exploration.spaces import request

@@ -30,7 +30,8 @@ def print_error(problem: HwflowError, *, json: bool) -> None:
     errors.print(escape(str(problem)), soft_wrap=True)
     count = sum(finding.severity == "error" for finding in problem.diagnostics)
     written = f"See also {', '.join(problem.written)}." if problem.written else ""
-    text = f"\n{count} error{'s' * (count > 1)}. {written or 'Nothing was written.'}"
+    ends = written or problem.kept or "Nothing was written."
+    text = f"\n{count} error{'s' * (count > 1)}. {ends}"
     errors.print(escape(text), soft_wrap=True)
 
 

@@ -30,7 +30,7 @@ def say(*, quiet: bool) -> Callable[[str], None]:
 def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
     """Print the fronts of all boards, or of one."""
     from hwflow.exploration.points import on_board
-    from hwflow.exploration.run import PAGE
+    from hwflow.exploration.saving import PAGE
 
     result = on_board(run, board).result
     if json:
@@ -48,6 +48,8 @@ def print_run(run: Run, *, board: str | None = None, json: bool) -> None:
         said = f"no front on {none['board']}: {none['nearest']}; {none['help']}"
         console.print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
     console.print(escape(certainty(result)), soft_wrap=True)
+    if not run.finished:
+        console.print(escape(f"go on: hwflow explore --run {run.folder}"), soft_wrap=True)
     if (page := run.folder / PAGE).is_file():
         console.print(escape(f"choose on a page: {page}"), soft_wrap=True)
     console.print(

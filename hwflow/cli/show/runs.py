@@ -35,7 +35,7 @@ def print_status(found: Status, *, json: bool) -> None:
         return
     line(f"{found.model} on {', '.join(found.boards)}, in {found.run}")
     if found.configurations is None or found.planned is None:
-        line("not begun: the same command of hwflow explore begins")
+        line(f"not begun: hwflow explore --run {found.run} begins")
         return
     share = 100.0 * found.evaluated / max(found.planned, 1)
     of = "all of them" if found.method == "exhaustive" else f"of {found.configurations:,}"
@@ -46,13 +46,13 @@ def print_status(found: Status, *, json: bool) -> None:
     if found.per_second is not None:
         line(f"{found.per_second:,.0f} a second since {found.began}")
     for board, size in found.fronts.items():
-        line(f"front on {board}: {size} points")
+        line(f"front on {board}{'' if found.done else ', so far'}: {size} points")
     if found.done:
         line(f"done, {found.finished}")
         return
     left = "" if found.left_s is None else f", about {found.left_s:,.0f} s left"
     line(f"not done{left}; last written {found.last or 'never'}")
-    line("the same command of hwflow explore goes on if it was ended")
+    line(f"hwflow explore --run {found.run} goes on if it was ended")
 
 
 def print_point(run: Run, front: Plain, point: Plain, *, json: bool) -> None:

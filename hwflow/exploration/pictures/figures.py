@@ -104,6 +104,8 @@ def reference_of(result: Plain) -> str:
 def certainty(result: Plain) -> str:
     """Return how sure a front is, in words."""
     size, done = result["configurations"], result["evaluated"]
+    if not result.get("finished", True):
+        return f"not finished: the best of the first {done:,} of {size:,} configurations"
     if result["certified"]:
         samples = result["search_samples"]
         said = f"certified optimal over {size:,} configurations, on {samples:,} samples"
