@@ -1,4 +1,4 @@
-"""Verbs that train: ``compress qat``."""
+"""Verbs that train: ``compress qat``, ``compress distill``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,29 @@ import typer
 
 from hwflow.cli.app import compress_app
 from hwflow.cli.groups import with_groups
-from hwflow.cli.options import JsonOption, Model
+from hwflow.cli.options import JsonOption
 from hwflow.cli.runs import RunOption
+
+ModelOrCode = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Float model: ONNX, Keras, or FILE.py:FUNCTION that gives one, such as a torch "
+        "module; its code runs.",
+        show_default=False,
+    ),
+]
+DataOrCode = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", "-d",
+        help="Samples (.npz, .npy), labels as y; or FILE.py:FUNCTION that gives arrays by name, a "
+        "torch Dataset or an iterable of (x, y); its code runs.",
+    ),
+]  # fmt: skip
+FromRun = Annotated[
+    Path | None,
+    typer.Option("--from-run", help="Model and data of this exploration, instead of both."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +42,10 @@ class TrainingOptions:
     teacher: Annotated[
         list[Path] | None,
         typer.Option("--teacher", help="Float model to learn from, not this one; may be repeated."),
+    ] = None
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--features", help="S=T: S learns the teacher's value T; may be repeated."),
     ] = None
     task: Annotated[
         str, typer.Option("--task", help="classification, regression or autoencoder.")
@@ -62,11 +87,15 @@ class CostOptions:
 )
 @with_groups
 def qat(
-    model: Model,
+    model: ModelOrCode = None,
     *,
-    data: Annotated[Path, typer.Option("--data", "-d", help="Samples (.npz), labels as y.")],
+    data: DataOrCode = None,
     target: Annotated[str, typer.Option("--target", help="ebops=8000, lut=3000 or fits=BOARD.")],
     run: RunOption,
+    from_run: FromRun = None,
+    id: Annotated[  # noqa: A002 - the word of the command line
+        int | None, typer.Option("--id", help="Its point to begin with; the knee unless given.")
+    ] = None,
     training: TrainingOptions,
     cost: CostOptions,
     json: JsonOption = False,
@@ -84,11 +113,50 @@ def qat(
     one_thread()
     with terminal.stage_progress(quiet=json) as progress:
         found = train(
-            model, data, goal=target, run=run, progress=progress, say=say(quiet=json),
-            **_given(training), **_given(cost),
+            model, data, goal=target, run=run, from_run=from_run, point=id, progress=progress,
+            say=say(quiet=json), **_given(training), **_given(cost),
         )  # fmt: skip
     print_trained(found, json=json)
     raise typer.Exit(0 if found.reached else 1)
+
+
+@compress_app.command(
+    epilog="Example: hwflow compress distill float.onnx --shrink 0.5 --data train.npz "
+    "--run runs/small"
+)
+@with_groups
+def distill(
+    model: ModelOrCode = None,
+    *,
+    data: DataOrCode = None,
+    run: RunOption,
+    from_run: FromRun = None,
+    shrink: Annotated[
+        float, typer.Option("--shrink", help="Part of the channels that the student keeps.")
+    ] = 1.0,
+    patience: Annotated[
+        int, typer.Option("--patience", help="Epochs without gain that end the training; 0: none.")
+    ] = 0,
+    training: TrainingOptions,
+    json: JsonOption = False,
+) -> None:
+    """Train a float model with answers of teachers, labels and features; writes a float model.
+
+    The teacher is the model as it is given unless --teacher names others.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.compression import print_distilled
+    from hwflow.cli.show.exploration import say
+    from hwflow.compression.api import distill as distilled
+    from hwflow.core.threads import one_thread
+
+    one_thread()
+    with terminal.stage_progress(quiet=json) as progress:
+        found = distilled(
+            model, data, run=run, from_run=from_run, progress=progress, say=say(quiet=json),
+            shrink=shrink, patience=patience, **_given(training),
+        )  # fmt: skip
+    print_distilled(found, json=json)
 
 
 def _given(options: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.compression.material import Material, Part
-from hwflow.compression.teachers import outputs_of
+from hwflow.compression.teachers import first_output
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.exploration.front import wilson
@@ -64,12 +64,18 @@ def costs_of(design: Design) -> dict[str, Any]:
 
 
 def quality_of(scores: Array, material: Material) -> dict[str, Any]:
-    """Return shares of held-out samples with their 95 % intervals, or the mean squared error."""
+    """Return shares of held-out samples with their 95 % intervals, or mean squared errors.
+
+    ``mean_squared_error`` is that from the teacher, or the input of an autoencoder, and
+    ``label_squared_error`` that from the labels of a regression.
+    """
     part = material.held_out
     if material.task != "classification":
-        wanted = _wanted(part, material.task)
-        error = np.asarray(scores, np.float64).reshape(wanted.shape) - wanted
-        return {"samples": part.size, "mean_squared_error": float(np.mean(error**2))}
+        distance = _distance(scores, _wanted(part, material.task))
+        error: dict[str, Any] = {"samples": part.size, "mean_squared_error": distance}
+        if part.labels is None:
+            return error
+        return {**error, "label_squared_error": _distance(scores, part.labels)}
     found: dict[str, Any] = {"samples": part.size}
     classes, taught = classes_of(scores), classes_of(next(iter(part.taught.values())))
     for name, right in (("agreement", taught), ("accuracy", part.labels)):
@@ -80,15 +86,20 @@ def quality_of(scores: Array, material: Material) -> dict[str, Any]:
     return found
 
 
+def _distance(scores: Array, wanted: Array) -> float:
+    error = np.asarray(scores, np.float64).reshape(wanted.shape) - wanted
+    return float(np.mean(error**2))
+
+
 def _wanted(part: Part, task: str) -> Array:
     if task == "autoencoder":
         return next(iter(part.inputs.values()))
     return next(iter(part.taught.values()))
 
 
-def float_row(before: QonnxModel, material: Material) -> dict[str, Any]:
-    """Return how good the float network is on held-out samples."""
-    return quality_of(next(iter(outputs_of(before, material.held_out.inputs).values())), material)
+def float_row(model: QonnxModel, material: Material) -> dict[str, Any]:
+    """Return how good a float network is on held-out samples."""
+    return quality_of(first_output(model, material.held_out.inputs), material)
 
 
 def check(training: Training, design: Design, material: Material) -> int:

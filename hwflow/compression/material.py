@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from hwflow.compression.sampling import copula
+from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers
-from hwflow.core.data import LABEL_NAMES, read_arrays
+from hwflow.core.data import assigned, roles
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.samples import Inputs, Samples, split
 from hwflow.ir.qonnx.model import QonnxModel
@@ -33,7 +36,7 @@ class Part:
     Attributes:
         inputs: one array for each input, batch first.
         taught: what the teachers give for them, by output; logits for classes.
-        labels: class of each; None where unknown, or where there are no classes.
+        labels: class of each, or values of the output for regression; None where unknown.
         features: values inside the first teacher, by the name of the value that learns them.
     """
 
@@ -98,17 +101,46 @@ def material_of(
     )  # fmt: skip
 
 
-def samples_of(model: QonnxModel, path: str, task: Task) -> Samples:
-    """Return the data of a training. Labels are classes, and are left out for other tasks.
+def samples_of(model: QonnxModel, sources: Sources, task: Task) -> Samples:
+    """Return the data of a training.
+
+    Labels are classes for classification, values of the output for regression, and nothing for
+    an autoencoder, which are then left out.
+
+    Args:
+        model: shapes known.
+        sources: has the data.
+        task: what the outputs are.
 
     Raises:
-        CompileError: the data cannot be used.
+        CompileError: the data cannot be used; HW368, labels for regression are not like the output.
     """
+    arrays, source = sources.arrays, Path(sources.data).name
+    names = [v.name or "" for v in model.ir.graph.inputs]
     if task == "classification":
-        return split(model, path)
-    arrays = read_arrays(path)[0]
-    inputs = {v.name for v in model.ir.graph.inputs}
-    return split(model, {n: a for n, a in arrays.items() if n in inputs or n not in LABEL_NAMES})
+        return split(model, assigned(arrays, names, source))
+    label = roles(arrays, names).labels
+    data = assigned({n: a for n, a in arrays.items() if n != label}, names, source)
+    if label is not None and task == "regression":
+        data = replace(data, labels=_targets(model, arrays[label], source))
+    return split(model, data)
+
+
+def _targets(model: QonnxModel, labels: Array, source: str) -> Array:
+    """Return labels as values of a model's only output."""
+    output = model.ir.graph.outputs[0]
+    shape = tuple(int(d) for d in output.shape.numpy()[1:]) if output.shape is not None else ()
+    fits = labels.ndim > 0 and labels.size == len(labels) * prod(shape) > 0
+    if not fits or labels.dtype.kind not in "fiub" or len(model.ir.graph.outputs) > 1:
+        finding = Diagnostic(
+            code="HW368", title="labels for regression that are not like the output", where=source,
+            found=f"shape {labels.shape}, dtype {labels.dtype}",
+            supported=f"real numbers of shape (samples, {', '.join(map(str, shape))})",
+            help="save them as `y` in this shape, or leave them out to learn from a teacher alone; "
+            "for numbers of classes take --task classification",
+        )  # fmt: skip
+        raise CompileError([finding])
+    return labels.reshape(len(labels), *shape).astype(np.float32)
 
 
 def _some(inputs: Inputs, labels: Array | None, which: Array) -> tuple[Inputs, Array | None]:

@@ -19,7 +19,7 @@ CHOICES = {
 
 BOUNDS = {
     "epochs": (1, inf), "batch": (1, inf), "draw": (0, inf), "temperature": (1e-3, inf),
-    "hard": (0, 1), "seed": (0, inf),
+    "hard": (0, 1), "seed": (0, inf), "patience": (0, inf), "shrink": (1e-3, 1),
 }  # fmt: skip
 """The least and the greatest value of the options that are numbers."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwflow import frontends
 from hwflow.compression.exporting import Learned, exported
 from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.judging import check, float_row, row_of, thinned
@@ -15,8 +14,8 @@ from hwflow.compression.material import Material, material_of, samples_of
 from hwflow.compression.needed import require_torch
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
+from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import teachers_of
-from hwflow.exploration.request import file_digest
 from hwflow.frontends.ensemble import save_model
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.ir.qonnx.model import QonnxModel
@@ -77,17 +76,20 @@ def train(
             hardware and training differ.
     """
     place, _ = Folder(folder), request.aim
-    paths = [request.model, request.data, *request.teachers]
     progress("read", 0.0)
-    model = frontends.load(request.model)
+    sources = Sources(request.data)
+    model = sources.model(request.model)
     before = prepare(model)
-    samples = samples_of(before, request.data, request.task)
+    samples = samples_of(before, sources, request.task)
     skeleton = skeleton_of(model, samples.calibration)
-    teachers = teachers_of(before, request.teachers, temperature=request.temperature)
+    teachers = teachers_of(
+        before, [sources.model(path) for path in request.teachers],
+        temperature=request.temperature, features=request.features,
+    )  # fmt: skip
     material = material_of(
         teachers, samples, task=request.task, drawn=request.draw, seed=request.seed
     )
-    place.claim(request.to_json(), {path: file_digest(path) for path in paths})
+    place.claim(request.to_json(), sources.digests)
     progress("read", 1.0)
     training = training_of(skeleton, material, request)
     _run(training, place, progress, say)
@@ -107,7 +109,10 @@ def training_of(skeleton: Skeleton, material: Material, request: Request) -> Tra
     def measured(learned: Learned) -> float:
         return design_of(skeleton, learned, request).estimate().total.lut_synth.value
 
-    return Training(Network(skeleton, request.granularity), material, request, measured)
+    network = Network(skeleton, request.granularity)
+    if request.bits:
+        network.begin(request.bits)
+    return Training(network, material, request, measured)
 
 
 def _run(training: Training, place: Folder, progress: Progress, say: Say) -> None:

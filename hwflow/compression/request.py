@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ class Request:
         data: path of its data.
         goal: ``ebops=8000``, ``lut=3000`` or ``fits=BOARD``.
         teachers: paths of other float models to learn from; the model itself unless given.
+        features: ``STUDENT=TEACHER`` each, names of nodes or values whose values are learned.
+        bits: bits that the training begins with, by the names that ``quantize`` takes.
         task: what the outputs are.
         granularity: what shares a number of bits.
         epochs: passes over the samples.
@@ -36,6 +39,8 @@ class Request:
     data: str
     goal: str
     teachers: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    bits: Mapping[str, int] = field(default_factory=dict)
     task: Task = "classification"
     granularity: Granularity = field(default_factory=Granularity)
     epochs: int = 150
@@ -66,4 +71,5 @@ class Request:
         """Return what ``to_json`` gave."""
         fields: dict[str, Any] = json.loads(text)
         fields["granularity"] = Granularity(**fields["granularity"])
-        return cls(**{**fields, "teachers": tuple(fields["teachers"])})
+        lists = {name: tuple(fields[name]) for name in ("teachers", "features")}
+        return cls(**{**fields, **lists})

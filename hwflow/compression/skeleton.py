@@ -27,13 +27,14 @@ PLACEHOLDER = Format(8, signed=True)
 """What stands where a format is learned, until it is."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Site:
     """An activation whose format is learned.
 
     Attributes:
         node: name of the quantiser in the skeleton.
         name: what the author of the model calls the value by.
+        names: the same, and what else it may be called by.
         shape: axes of the value, without the batch.
         signed: it was negative somewhere.
         greatest: greatest magnitude of each channel, ``(channels,)``.
@@ -41,6 +42,7 @@ class Site:
 
     node: str
     name: str
+    names: frozenset[str]
     shape: tuple[int, ...]
     signed: bool
     greatest: npt.NDArray[np.float64]
@@ -76,7 +78,7 @@ def skeleton_of(model: QonnxModel, data: Mapping[str, Array]) -> Skeleton:
     Raises:
         CompileError: HW313, it has no layer with weights; HW357, it holds quantisers.
     """
-    _refuse_quantizers(model)
+    refuse_quantizers(model)
     before = prepare(model)
     after = clone(before)
     places = find_places(after)[0]
@@ -90,15 +92,20 @@ def skeleton_of(model: QonnxModel, data: Mapping[str, Array]) -> Skeleton:
         )
         shape = tuple(int(d) for d in place.value.shape.numpy()[1:]) if place.value.shape else ()
         site = Site(
-            node.name or "", _name(place.value), shape, bool(low.min() < 0),
-            np.maximum(np.abs(low), np.abs(high)),
+            node=node.name or "", name=_name(place.value), names=place.names, shape=shape,
+            signed=bool(low.min() < 0), greatest=np.maximum(np.abs(low), np.abs(high)),
         )  # fmt: skip
         sites.append(site)
     quantize_inputs(after, [data])
     return Skeleton(after, before, tuple(sites))
 
 
-def _refuse_quantizers(model: QonnxModel) -> None:
+def refuse_quantizers(model: QonnxModel) -> None:
+    """Make sure that a network is a float one.
+
+    Raises:
+        CompileError: HW357, it holds quantisers.
+    """
     found = [n for n in model.ir.graph if is_quantizer(n) or is_fixed_quant(n)]
     if found:
         finding = Diagnostic(

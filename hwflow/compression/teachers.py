@@ -11,7 +11,6 @@ import numpy.typing as npt
 import onnx_ir as ir
 from scipy.special import log_softmax, logsumexp
 
-from hwflow import frontends
 from hwflow.compression.heads import logits_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.preparation import prepare
@@ -77,21 +76,25 @@ class Teachers:
 
 
 def teachers_of(
-    student: QonnxModel, paths: Sequence[str], *, temperature: float, features: Sequence[str] = ()
+    student: QonnxModel,
+    given: Sequence[QonnxModel],
+    *,
+    temperature: float,
+    features: Sequence[str] = (),
 ) -> Teachers:
-    """Return teachers that are read from files.
+    """Return teachers that were read.
 
     Args:
         student: the float network that learns, prepared.
-        paths: models; the student itself where there are none.
+        given: models; the student itself where there are none.
         temperature: what logits are divided by before probabilities are averaged.
         features: ``STUDENT=TEACHER`` each: names of nodes or values.
 
     Raises:
-        CompileError: a model cannot be read; HW365, it has other inputs or outputs than the
-            student; HW366, there is no such value inside.
+        CompileError: HW365, a model has other inputs or outputs than the student; HW366, there is
+            no such value inside.
     """
-    models = tuple(prepare(frontends.load(path)) for path in paths) or (student,)
+    models = tuple(prepare(model) for model in given) or (student,)
     findings = [f for model in models for f in _misfits(student, model)]
     pairs = {}
     for text in features:
@@ -130,6 +133,12 @@ def values_at(model: QonnxModel, inputs: Inputs, names: Sequence[str]) -> dict[s
 def outputs_of(model: QonnxModel, inputs: Inputs) -> dict[str, Array]:
     """Return the outputs of a model for samples, by name."""
     return values_at(model, inputs, _outputs(model))
+
+
+def first_output(model: QonnxModel, inputs: Inputs) -> Array:
+    """Return the first output of a model for samples, by the order of its inputs."""
+    name = _outputs(model)[0]
+    return values_at(model, dict(zip(_inputs(model), inputs.values(), strict=True)), [name])[name]
 
 
 def _outputs(model: QonnxModel) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwflow.cli.app import compress_app
 from tests.cli.command import float_dense, hwflow, save
 
 pytest.importorskip("torch")
@@ -23,10 +24,29 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez("data.npz", x=rng.uniform(-4, 4, (60, 4)), y=rng.integers(0, 3, 60))
 
 
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = hwflow(capsys, "compress", "qat", "--help")
+VERBS = [c.callback.__name__ for c in compress_app.registered_commands if c.callback is not None]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, "compress", verb, "--help")
     assert ran.status == 0
-    assert "Example: hwflow compress qat" in ran.out
+    assert f"Example: hwflow compress {verb}" in ran.out
+
+
+def test_student_is_quantised_by_what_is_said_to_do_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran = hwflow(
+        capsys, "compress", "distill", "float.onnx", "--shrink", "0.5", "--data", "data.npz",
+        "--teacher", "float.onnx", "--epochs", "3", "--run", "small",
+    )  # fmt: skip
+    assert ran.status == 0
+    assert "teacher float.onnx" in ran.out
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("next: hwflow ")]
+    trained = hwflow(capsys, *line.removeprefix("next: hwflow ").split(), "--epochs", "2")
+    assert trained.status == 0
+    assert Path("small-qat/model.onnx").is_file()
 
 
 def test_what_it_says_to_do_next_works(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,5 @@
 """The loop that trains float networks: what it changes, what it keeps, and that it goes on."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,29 +132,23 @@ def _unexplained(model: QonnxModel, material: Material, name: str) -> float:
     return float((rest**2).sum() / (theirs**2).sum())
 
 
-def test_training_goes_on_after_its_process_was_killed(tmp_path: Path) -> None:
+def test_training_goes_on_from_its_checkpoint_with_the_same_bits(tmp_path: Path) -> None:
     from hwflow.compression.training.finetune import finetune
 
-    code = (
-        "import sys, time; from pathlib import Path\n"
-        "from tests.compression.test_finetune import given, settings\n"
-        "from hwflow.compression.training.finetune import finetune\n"
-        "student, material = given(Path(sys.argv[1]))\n"
-        "finetune(student, material, settings(epochs=30), checkpoint=Path(sys.argv[2]),\n"
-        "         say=lambda line: time.sleep(0.05))"
-    )
-    other = tmp_path / "state.pt"
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(other)])
-    deadline = time.monotonic() + 60
-    while not other.is_file() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
     student, material = given(tmp_path)
+    path = tmp_path / "state.pt"
     lines: list[str] = []
-    found = finetune(student, material, settings(epochs=30), checkpoint=other, say=lines.append)
-    assert len(lines) < 31
-    whole = finetune(student, material, settings(epochs=30))
+
+    def stop(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(student, material, settings(), checkpoint=path, say=stop)
+    found = finetune(student, material, settings(), checkpoint=path, say=lines.append)
+    assert len(lines) == 9
+    whole = finetune(student, material, settings())
     assert found.epochs == whole.epochs
     assert model_bytes(found.model) == model_bytes(whole.model)
     onnx.checker.check_model(onnx.load_from_string(model_bytes(found.model)))

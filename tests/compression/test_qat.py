@@ -170,16 +170,30 @@ def test_network_that_is_quantised_is_refused_and_the_help_works(tmp_path: Path)
     assert found_again.result["certified"]
 
 
-@pytest.mark.parametrize("task", ["regression", "autoencoder"])
-def test_other_tasks_learn_real_numbers_and_read_no_labels(task: str, tmp_path: Path) -> None:
-    asked = request(tmp_path, task=task, goal="ebops=1e6")
-    if task == "autoencoder":
-        square(asked)
+def test_autoencoder_learns_its_input_and_reads_no_labels(tmp_path: Path) -> None:
+    asked = request(tmp_path, task="autoencoder", goal="ebops=1e6")
+    square(asked)
     with np.load(asked.data) as arrays:
         np.savez(asked.data, x=arrays["x"], y=np.linspace(0, 1, len(arrays["x"])))
     chosen = train(asked, tmp_path / "run").result["chosen"]
     assert 0 < chosen["mean_squared_error"] < 10
     assert "accuracy" not in chosen
+    assert "label_squared_error" not in chosen
+
+
+def test_regression_learns_labels_like_its_output_and_refuses_others(tmp_path: Path) -> None:
+    asked = request(tmp_path, task="regression", goal="ebops=1e6", hard=1.0)
+    with np.load(asked.data) as arrays:
+        x = arrays["x"]
+    np.savez(asked.data, x=x, y=np.linspace(0, 1, len(x)))
+    with pytest.raises(CompileError) as refused:
+        train(asked, tmp_path / "refused")
+    assert [d.code for d in refused.value.diagnostics] == ["HW368"]
+    np.savez(asked.data, x=x, y=x[:, :3] * 0.5)
+    found = train(replace(asked, epochs=30), tmp_path / "labels").result
+    assert found["chosen"]["label_squared_error"] < 0.5 * found["float"]["label_squared_error"]
+    np.savez(asked.data, x=x)
+    assert "label_squared_error" not in train(asked, tmp_path / "none").result["chosen"]
 
 
 def test_network_without_weights_is_refused(tmp_path: Path) -> None:

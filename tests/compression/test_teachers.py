@@ -52,7 +52,7 @@ def test_logits_are_taken_before_a_softmax(tmp_path: Path) -> None:
     proto.graph.node.append(onnx.helper.make_node("Softmax", [scores], ["p"], axis=-1))
     proto.graph.output[0].name = "p"
     onnx.save(proto, path)
-    soft = teachers_of(one, [str(path)], temperature=1.0)
+    soft = teachers_of(one, [frontends.load(path)], temperature=1.0)
     (taught,) = soft.answers(inputs, classes=True)[0].values()
     (logits,) = outputs_of(one, inputs).values()
     assert np.array_equal(taught, logits)
@@ -67,7 +67,7 @@ def test_teacher_with_other_outputs_is_refused(tmp_path: Path) -> None:
     proto.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(last.input[0], 1, [1, 6]))
     onnx.save(proto, tmp_path / "other.onnx")
     with pytest.raises(CompileError) as refused:
-        teachers_of(one, [str(tmp_path / "other.onnx")], temperature=1.0)
+        teachers_of(one, [frontends.load(tmp_path / "other.onnx")], temperature=1.0)
     (finding,) = refused.value.diagnostics
     assert (finding.code, finding.found) == ("HW365", "outputs [6]")
     assert finding.supported == "[3], as in mlp.onnx"

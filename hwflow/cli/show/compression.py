@@ -8,9 +8,13 @@ from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
+    from hwflow.compression.distill import Distilled
     from hwflow.compression.qat import Trained
 
 Plain = dict[str, Any]
+
+ERRORS = ("label_squared_error", "mean_squared_error")
+"""Figures that are less where a network is better."""
 
 
 def print_trained(found: Trained, *, json: bool) -> None:
@@ -20,7 +24,7 @@ def print_trained(found: Trained, *, json: bool) -> None:
         print_json({"folder": str(found.folder), **result})
         return
     title = f"{found.model.source}, {result['float']['samples']} held-out samples"
-    kinds = [k for k in ("accuracy", "agreement", "mean_squared_error") if k in result["float"]]
+    kinds = _kinds(result["float"])
     figures = (">EBOPs", ">LUT", ">DSP", ">FF", ">latency ns")
     shown = table(
         ("point", *(f">{k.replace('_', ' ')}" for k in kinds), ">95 %", *figures), title=title
@@ -51,8 +55,43 @@ def print_trained(found: Trained, *, json: bool) -> None:
     )
 
 
+def print_distilled(found: Distilled, *, json: bool) -> None:
+    """Print student and teachers on held-out samples, and what to do next."""
+    result = found.result
+    if json:
+        print_json({"folder": str(found.folder), **result})
+        return
+    chosen = result["chosen"]
+    kinds, request = _kinds(chosen), result["request"]
+    shown = table(
+        ("network", *(f">{k.replace('_', ' ')}" for k in kinds), ">95 %"),
+        title=f"{found.model.source}, {chosen['samples']} held-out samples",
+    )
+    rows = [(f"teacher {row['name']}", row) for row in result["teachers"]]
+    if len(rows) > 1:
+        rows.append(("teachers together", result["taught"]))
+    rows += [("before", result["before"]), (f"epoch {chosen['epoch'] + 1} chosen", chosen)]
+    for name, row in rows:
+        shown.add_row(name, *(_quality(row, k) for k in kinds), _interval(row, kinds[0]))
+    console.print(shown)
+    path = found.folder / "model.onnx"
+    teachers = "".join(f" --teacher {t}" for t in request["teachers"] or [request["model"]])
+    console.print(
+        escape(
+            f"next: hwflow compress qat {path} --data {request['data']}{teachers} "
+            f"--task {request['task']} --target fits=pynq-z2 --run {found.folder}-qat"
+        ),
+        soft_wrap=True,
+    )
+
+
+def _kinds(row: Plain) -> list[str]:
+    """Return the figures of quality that a row has."""
+    return [k for k in ("accuracy", "agreement", *ERRORS) if k in row]
+
+
 def _quality(row: Plain, kind: str) -> str:
-    return f"{row[kind]:.4g}" if kind == "mean_squared_error" else f"{100 * row[kind]:.2f}"
+    return f"{row[kind]:.4g}" if kind in ERRORS else f"{100 * row[kind]:.2f}"
 
 
 def _interval(row: Plain, kind: str) -> str:

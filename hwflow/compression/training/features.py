@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from hwflow.compression.training.floats import FloatNetwork
+from hwflow.compression.training.graph import NodesModule
 from hwflow.compression.training.losses import Wanted
 
 Tensor = Any
@@ -22,7 +22,7 @@ class Regressors(torch.nn.Module):
     axis behind the batch. Squared differences are parts of the teacher's variance.
     """
 
-    def __init__(self, network: FloatNetwork, wanted: Wanted, seed: int) -> None:
+    def __init__(self, network: NodesModule, wanted: Wanted, seed: int) -> None:
         """Lay out the maps.
 
         Args:

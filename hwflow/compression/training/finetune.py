@@ -159,8 +159,8 @@ class Finetuning:
             done = (number + i / len(steps)) / settings.epochs
             self.optimiser.param_groups[0]["lr"] = settings.rate * rate_at(done)
             values = self.network.values(self._train.batch(which))
-            found = {name: values[source] for name, source in self.network.heads.items()}
-            loss = self._train.loss(found, which) + self._regressors.loss(values, which)
+            loss = self._train.loss(self.network.scores(values), which)
+            loss = loss + self._regressors.loss(values, which)
             self.optimiser.zero_grad()
             loss.backward()
             if self._watch is not None:

@@ -55,11 +55,6 @@ class FloatNetwork(NodesModule):
         """Return all values for a batch, by name."""
         return self.evaluate({**feeds, **dict(zip(self.names, self.numbers, strict=True))})
 
-    def logits(self, feeds: Mapping[str, Tensor]) -> Values:
-        """Return what stands for the outputs in a loss, by output."""
-        values = self.values(feeds)
-        return {name: values[source] for name, source in self.heads.items()}
-
     @torch.no_grad()
     def prune(self) -> None:
         """Put zeros where the masks have them."""

@@ -90,6 +90,18 @@ class NodesModule(torch.nn.Module):
         self.steps: list[Step] = []
         self.layers: list[Weighted] = []
 
+    def values(self, feeds: Mapping[str, Tensor]) -> Values:
+        """Return all values for a batch, by name."""
+        raise NotImplementedError
+
+    def scores(self, values: Mapping[str, Tensor]) -> Values:
+        """Return what stands for the outputs in a loss, by output."""
+        return {name: values[source] for name, source in self.heads.items()}
+
+    def logits(self, feeds: Mapping[str, Tensor]) -> Values:
+        """Return the same for a batch."""
+        return self.scores(self.values(feeds))
+
     def evaluate(self, given: Mapping[str, Tensor]) -> Values:
         """Return all values by name.
 

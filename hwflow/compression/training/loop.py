@@ -15,6 +15,7 @@ from hwflow.compression.exporting import Learned
 from hwflow.compression.material import Material
 from hwflow.compression.request import Request
 from hwflow.compression.training.cost import ebops, lut
+from hwflow.compression.training.features import Regressors
 from hwflow.compression.training.graph import chunks
 from hwflow.compression.training.losses import CHECKED, Aim, Wanted
 from hwflow.compression.training.network import Network
@@ -92,10 +93,13 @@ class Training:
         self._train = Wanted(material.train, material.task, aim)
         self._validate = Wanted(material.validate, material.task, aim)
         self.state = State(Steering(self.goal.most))
-        groups = [("value", VALUE_RATE), ("fraction", BIT_RATE)]
-        self.optimiser = torch.optim.Adam(
-            [{"params": network.parameters_named(kind), "lr": rate} for kind, rate in groups]
-        )
+        self._regressors = Regressors(network, self._train, request.seed)
+        groups = [
+            (network.parameters_named("value"), VALUE_RATE),
+            (network.parameters_named("fraction"), BIT_RATE),
+            (list(self._regressors.parameters()), VALUE_RATE),
+        ]
+        self.optimiser = torch.optim.Adam([{"params": some, "lr": rate} for some, rate in groups])
         self._rates = [rate for _, rate in groups]
 
     def run(self) -> Iterator[Epoch]:
@@ -111,6 +115,7 @@ class Training:
         """Return all that a checkpoint keeps."""
         return {
             "network": self.network.state_dict(),
+            "regressors": self._regressors.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "state": asdict(self.state),
         }
@@ -118,6 +123,7 @@ class Training:
     def resume(self, held: dict[str, Any]) -> None:
         """Take a state that ``held`` gave."""
         self.network.load_state_dict(held["network"])
+        self._regressors.load_state_dict(held["regressors"])
         self.optimiser.load_state_dict(held["optimiser"])
         state = held["state"]
         self.state = State(
@@ -164,7 +170,9 @@ class Training:
             self._step(which, done)
 
     def _step(self, which: Tensor, done: float) -> None:
-        loss = self._train.loss(self.network.logits(self._train.batch(which)), which)
+        values = self.network.values(self._train.batch(which))
+        loss = self._train.loss(self.network.scores(values), which)
+        loss = loss + self._regressors.loss(values, which)
         cost = self.cost()
         weight = self.state.steering.step(float(cost.detach()), float(loss.detach()), done)
         self.optimiser.zero_grad()

@@ -51,7 +51,8 @@ class Wanted:
         self.taught, self._features = _tensors(part.taught), _tensors(part.features)
         self.labels = None
         if part.labels is not None:
-            self.labels = torch.from_numpy(part.labels).to(torch.int64)
+            kind = torch.int64 if task == "classification" else torch.float32
+            self.labels = torch.from_numpy(part.labels).to(kind)
         self.size = part.size
 
     def batch(self, which: Any) -> dict[str, Tensor]:
@@ -67,7 +68,7 @@ class Wanted:
 
         Classes: the divergence from the teacher's probabilities at a temperature (Hinton et al.
         2015), and with labels the cross entropy as well. Real numbers: squared differences, of
-        an autoencoder from its input, else from the teacher.
+        an autoencoder from its input, else from the teacher, and with labels from these as well.
 
         Args:
             found: outputs for these samples, logits for classes.
@@ -78,7 +79,10 @@ class Wanted:
         if self.task == "autoencoder":
             pairs = zip(found.values(), self.batch(which).values(), strict=True)
             return sum(functional.mse_loss(a, b.reshape(a.shape)) for a, b in pairs)
-        return sum(functional.mse_loss(a, self.taught[n][which]) for n, a in found.items())
+        kept = sum(functional.mse_loss(a, self.taught[n][which]) for n, a in found.items())
+        if self.labels is None:
+            return kept
+        return self._both(functional.mse_loss(next(iter(found.values())), self.labels[which]), kept)
 
     def judged(self, answers: Callable[[dict[str, Tensor]], Any]) -> tuple[float, float | None]:
         """Return the mean loss, and for classes the part of the samples with the teacher's.
@@ -104,7 +108,9 @@ class Wanted:
         kept = kept * temperature**2
         if self.labels is None:
             return kept
-        right = functional.cross_entropy(scores, self.labels[which])
+        return self._both(functional.cross_entropy(scores, self.labels[which]), kept)
+
+    def _both(self, right: Tensor, kept: Tensor) -> Tensor:
         return self.aim.hard * right + (1 - self.aim.hard) * kept
 
 

@@ -11,9 +11,10 @@ import torch
 from hwflow.compression.exporting import Learned
 from hwflow.compression.granularity import Granularity
 from hwflow.compression.skeleton import Skeleton
-from hwflow.compression.training.graph import NodesModule, Tensor, Values
-from hwflow.compression.training.quantizers import LearnedActivation, LearnedConstant
+from hwflow.compression.training.graph import NodesModule, Tensor, Values, names_of
+from hwflow.compression.training.quantizers import LearnedActivation, LearnedConstant, whole_of
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of
+from hwflow.frontends.quantization.settings import Settings
 
 
 class Network(NodesModule):
@@ -55,15 +56,11 @@ class Network(NodesModule):
 
     def forward(self, feeds: Mapping[str, Tensor]) -> Values:
         """Return the outputs for a batch, by name."""
-        values = self._values(feeds)
+        values = self.values(feeds)
         return {name: values[name] for name in self.outputs}
 
-    def logits(self, feeds: Mapping[str, Tensor]) -> Values:
-        """Return what stands for the outputs in a loss, by output."""
-        values = self._values(feeds)
-        return {name: values[source] for name, source in self.heads.items()}
-
-    def _values(self, feeds: Mapping[str, Tensor]) -> Values:
+    def values(self, feeds: Mapping[str, Tensor]) -> Values:
+        """Return all values for a batch, by name."""
         self.refresh()
         numbers = {name: numbers for name, (numbers, _) in self._now.items()}
         return self.evaluate({**feeds, **numbers})
@@ -119,6 +116,23 @@ class Network(NodesModule):
         for site, activation in zip(self.skeleton.sites, self.activations, strict=True):
             formats = (learned.whole[site.node], learned.fraction[site.node])
             activation.settle(*(torch.from_numpy(bits).float() for bits in formats))
+
+    @torch.no_grad()
+    def begin(self, bits: Mapping[str, int]) -> None:
+        """Begin with given bits of weights and activations, signs counted.
+
+        Args:
+            bits: whole numbers, by the names that ``quantize`` takes: ``fc1.w``, ``fc1.a``.
+        """
+        asked = Settings(overrides=bits)
+        for layer in layers_of(self.skeleton.model):
+            constant = self.constants[self._learned[names_of(layer)[0]]]
+            whole = whole_of(constant.value.abs().max())
+            constant.fraction.fill_(asked.weight(frozenset({layer.name})) - 1 - float(whole))
+        for site, activation in zip(self.skeleton.sites, self.activations, strict=True):
+            whole = whole_of(activation.greatest.max())
+            given = asked.activation(site.names) - int(site.signed)
+            activation.fraction.fill_(given - float(whole))
 
     def parameters_named(self, kind: str) -> list[Tensor]:
         """Return the parameters that are numbers of bits (``fraction``), or values (``value``)."""
