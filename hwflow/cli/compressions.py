@@ -108,6 +108,7 @@ def qat(
     from hwflow.cli.show.compression import print_trained
     from hwflow.cli.show.exploration import say
     from hwflow.compression.api import train
+    from hwflow.compression.handover.stories import story_of
     from hwflow.core.threads import one_thread
 
     one_thread()
@@ -116,7 +117,10 @@ def qat(
             model, data, goal=target, run=run, from_run=from_run, point=id, progress=progress,
             say=say(quiet=json), **_given(training), **_given(cost),
         )  # fmt: skip
-    print_trained(found, json=json)
+        progress("compare", 0.0)
+        story = story_of(found)
+        progress("compare", 1.0)
+    print_trained(found, story, json=json)
     raise typer.Exit(0 if found.reached else 1)
 
 
@@ -148,6 +152,7 @@ def distill(
     from hwflow.cli.show.compression import print_distilled
     from hwflow.cli.show.exploration import say
     from hwflow.compression.api import distill as distilled
+    from hwflow.compression.handover.stories import story_of_distilled
     from hwflow.core.threads import one_thread
 
     one_thread()
@@ -156,7 +161,8 @@ def distill(
             model, data, run=run, from_run=from_run, progress=progress, say=say(quiet=json),
             shrink=shrink, patience=patience, **_given(training),
         )  # fmt: skip
-    print_distilled(found, json=json)
+        story = story_of_distilled(found)
+    print_distilled(found, story, json=json)
 
 
 def _given(options: Any) -> dict[str, Any]:

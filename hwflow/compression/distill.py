@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow.compression.folder import MODEL, Folder
+from hwflow.compression.handover.lineage import lineage_for, save_with
 from hwflow.compression.judging import float_row, quality_of
 from hwflow.compression.material import LABELS, Material, Task, material_of, samples_of
 from hwflow.compression.needed import require_torch
@@ -16,8 +17,8 @@ from hwflow.compression.shrinking import shrunk
 from hwflow.compression.skeleton import refuse_quantizers
 from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers, teachers_of
-from hwflow.frontends.ensemble import save_model
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 
 if TYPE_CHECKING:
@@ -135,9 +136,17 @@ def distill(
         progress=lambda done: progress("train", done),
     )  # fmt: skip
     result = {**_result(student, found, teachers, material), **place.record()}
-    save_model(found.model, place.path / MODEL)
+    save_with(found.model, place.path / MODEL, _lineage(request, sources.digests))
     place.write_result(result)
     return Distilled(place.path, result, found.model)
+
+
+def _lineage(request: DistillRequest, digests: Mapping[str, str]) -> Lineage:
+    """Return what a student is made from; its paths are no part of it."""
+    asked = asdict(request)
+    files = {part: asked.pop(part) for part in ("model", "data")}
+    files |= {f"teacher{n + 1}": path for n, path in enumerate(asked.pop("teachers"))}
+    return lineage_for("distill", files, asked, digests)
 
 
 def _result(

@@ -48,7 +48,7 @@ def row_of(epoch: Epoch, design: Design, material: Material) -> dict[str, Any]:
     return {
         **found,
         **costs_of(design),
-        **quality_of(_outputs(design, material.held_out), material),
+        **quality_of(outputs_of_design(design, material.held_out), material),
     }
 
 
@@ -116,7 +116,7 @@ def check(training: Training, design: Design, material: Material) -> int:
     Raises:
         CompileError: HW354, an output differs.
     """
-    theirs = _outputs(design, material.held_out)
+    theirs = outputs_of_design(design, material.held_out)
     ours = training.exact(material.held_out.inputs).reshape(theirs.shape)
     differ = int((ours != theirs).any(axis=tuple(range(1, ours.ndim))).sum())
     if differ:
@@ -129,7 +129,7 @@ def check(training: Training, design: Design, material: Material) -> int:
     return len(ours)
 
 
-def _outputs(design: Design, part: Part) -> Array:
+def outputs_of_design(design: Design, part: Part) -> Array:
     """Return the first output of a design's golden model for some samples."""
     name = design.graph.outputs[0].name
     found = [batch.outputs[name] for batch in design.stream(dict(part.inputs), threads=1)]

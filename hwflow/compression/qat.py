@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow.compression.exporting import Learned, exported
 from hwflow.compression.folder import MODEL, Folder
+from hwflow.compression.handover.lineage import lineage_for, save_with
 from hwflow.compression.judging import check, float_row, row_of, thinned
 from hwflow.compression.material import Material, material_of, samples_of
 from hwflow.compression.needed import require_torch
@@ -16,8 +17,8 @@ from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
 from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import teachers_of
-from hwflow.frontends.ensemble import save_model
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
@@ -166,11 +167,20 @@ def _handed_over(training: Training, place: Folder, progress: Progress) -> Train
     training.network.restore(learned)
     compared = check(training, design_of(skeleton, learned, request), training.material)
     model = exported(skeleton, learned)
-    save_model(model, place.path / MODEL)
+    save_with(model, place.path / MODEL, _lineage(request, place.record()["digests"]))
     result = {
         "goal": goal.text, "reached": bool(meeting), "chosen": chosen, "points": rows,
         "float": float_row(skeleton.before, training.material), "compared": compared,
+        "epochs": [asdict(epoch) for epoch in training.state.epochs],
         **place.record(),
     }  # fmt: skip
     place.write_result(result)
     return Trained(place.path, result, model)
+
+
+def _lineage(request: Request, digests: Mapping[str, str]) -> Lineage:
+    """Return what a training's model is made from; its paths are no part of it."""
+    asked = asdict(request)
+    files = {part: asked.pop(part) for part in ("model", "data")}
+    files |= {f"teacher{n + 1}": path for n, path in enumerate(asked.pop("teachers"))}
+    return lineage_for("qat", files, asked, digests)

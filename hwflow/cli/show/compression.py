@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hwflow.cli.terminal import console, print_json, table
+from hwflow.cli.show.handover import handed_over
+from hwflow.cli.terminal import console, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.compression.distill import Distilled
+    from hwflow.compression.handover.page import Story
     from hwflow.compression.qat import Trained
 
 Plain = dict[str, Any]
@@ -17,11 +19,11 @@ ERRORS = ("label_squared_error", "mean_squared_error")
 """Figures that are less where a network is better."""
 
 
-def print_trained(found: Trained, *, json: bool) -> None:
+def print_trained(found: Trained, story: Story, *, json: bool) -> None:
     """Print the front, the point that was chosen, and what to do next."""
     result = found.result
     if json:
-        print_json({"folder": str(found.folder), **result})
+        handed_over(story, found.folder, result, json=True)
         return
     title = f"{found.model.source}, {result['float']['samples']} held-out samples"
     kinds = _kinds(result["float"])
@@ -42,6 +44,7 @@ def print_trained(found: Trained, *, json: bool) -> None:
             _interval(point, kinds[0]), *(f"{cost:,.0f}" for cost in costs),
         )  # fmt: skip
     console.print(shown)
+    handed_over(story, found.folder, result, json=False)
     met = "met" if found.reached else "not met: the cheapest point was taken"
     path = found.folder / "model.onnx"
     console.print(
@@ -55,11 +58,11 @@ def print_trained(found: Trained, *, json: bool) -> None:
     )
 
 
-def print_distilled(found: Distilled, *, json: bool) -> None:
+def print_distilled(found: Distilled, story: Story, *, json: bool) -> None:
     """Print student and teachers on held-out samples, and what to do next."""
     result = found.result
     if json:
-        print_json({"folder": str(found.folder), **result})
+        handed_over(story, found.folder, result, json=True)
         return
     chosen = result["chosen"]
     kinds, request = _kinds(chosen), result["request"]
@@ -74,6 +77,7 @@ def print_distilled(found: Distilled, *, json: bool) -> None:
     for name, row in rows:
         shown.add_row(name, *(_quality(row, k) for k in kinds), _interval(row, kinds[0]))
     console.print(shown)
+    handed_over(story, found.folder, result, json=False)
     path = found.folder / "model.onnx"
     teachers = "".join(f" --teacher {t}" for t in request["teachers"] or [request["model"]])
     console.print(

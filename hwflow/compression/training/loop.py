@@ -44,6 +44,8 @@ class Epoch:
         loss: on the samples for validation.
         agreement: part of them with the teacher's class; None without classes.
         factor: what the cost counted in the loss.
+        weight_bits: mean bits of weights without their signs, zeros among them; None if not kept.
+        activation_bits: the same of activations.
     """
 
     number: int
@@ -53,6 +55,8 @@ class Epoch:
     loss: float
     agreement: float | None
     factor: float
+    weight_bits: float | None = None
+    activation_bits: float | None = None
 
 
 @dataclass
@@ -184,8 +188,10 @@ class Training:
         self.network.eval()
         loss, agreement = self._validate.judged(self.network.logits)
         operations = float(ebops(self.network))
+        weights, activations = self.network.mean_bits()
         return Epoch(
             number=number, ebops=operations,
             lut=float(lut(self.network, parallel=self.request.parallel)), cost=float(self.cost()),
             loss=loss, agreement=agreement, factor=self.state.steering.factor,
+            weight_bits=weights, activation_bits=activations,
         )  # fmt: skip

@@ -88,6 +88,18 @@ class Network(NodesModule):
         """
         return self._now[name]
 
+    @torch.no_grad()
+    def mean_bits(self) -> tuple[float, float]:
+        """Return mean bits of weights and of activations without signs, as of the last refresh."""
+        bits = [self.numbers(layer.matrix)[1] for layer in self.layers]
+        weights = sum(float(b.sum()) for b in bits) / max(sum(b.numel() for b in bits), 1)
+        kinds = [
+            a.bits().expand(site.shape)
+            for a, site in zip(self.activations, self.skeleton.sites, strict=True)
+        ]
+        activations = sum(float(b.sum()) for b in kinds) / max(sum(b.numel() for b in kinds), 1)
+        return weights, activations
+
     def refresh(self) -> None:
         """Round the present weights and biases; ``forward`` begins with it."""
         self._now = {name: self.constants[i]() for name, i in self._learned.items()}

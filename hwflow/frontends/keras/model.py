@@ -38,8 +38,6 @@ SEVERAL = (
     "Multiply",
     "Average",
     "AveragePow2",
-    "Dot",
-    "Einsum",
     "Maximum",
     "Minimum",
     "Concatenate",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from hwflow.report.manifest.fields import Count, FilePath, Line, Scalar, Sha256, Strict
 from hwflow.report.manifest.fifo import Fifo
 from hwflow.report.manifest.hls4ml import Hls4ml
+from hwflow.report.manifest.made import Made
 
 SCHEMA: Final = "hwflow-manifest/1"
 """Name and version of the form; the version grows when a field changes its meaning or goes."""
@@ -263,6 +264,7 @@ class Manifest(Strict):
         results: what was found out with data; None without data.
         hls4ml: settings of target and layers as hls4ml spells them, which follow from the others;
             None in manifests that were written before it was added.
+        made: where the model comes from, as it says itself; None where it says nothing.
         files: digests by path of all files of the build but this one; None for those that hold
             measured times.
     """
@@ -284,6 +286,7 @@ class Manifest(Strict):
     fits: Line | None
     results: Results | None
     hls4ml: Hls4ml | None = None
+    made: Made | None = None
     files: dict[FilePath, Sha256 | None]
 
     def to_json(self) -> str:

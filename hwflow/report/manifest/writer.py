@@ -23,6 +23,7 @@ from hwflow.report.manifest import digests, schema
 from hwflow.report.manifest.fields import cut, distinct
 from hwflow.report.manifest.fifo import Fifo
 from hwflow.report.manifest.hls4ml import in_hls4mls_words
+from hwflow.report.manifest.made import made_of
 from hwflow.report.manifest.provenance import Provenance
 from hwflow.report.manifest.schema import SCHEMA, Manifest
 from hwflow.report.parts import CostData
@@ -103,6 +104,7 @@ def manifest(build: Build) -> Manifest:
         fits=report.estimate.fits,
         results=_results(build),
         hls4ml=in_hls4mls_words(graph, build.target),
+        made=made_of(build.model),
         files={
             path: None if path in build.measured else digests.content_digest(content)
             for path, content in sorted(build.files.items())
@@ -168,11 +170,9 @@ def _data(verification: Verification | None) -> schema.Data | None:
     if verification is None:
         return None
     return schema.Data(
-        source=cut(verification.data),
-        samples=verification.simulation.samples,
-        sha256=verification.data_sha256,
-        seed=verification.seed,
-    )
+        source=cut(verification.data), samples=verification.simulation.samples,
+        sha256=verification.data_sha256, seed=verification.seed,
+    )  # fmt: skip
 
 
 def _ports(build: Build) -> Iterator[schema.Port]:
