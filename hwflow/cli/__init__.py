@@ -14,6 +14,7 @@ from hwflow.cli import (
     models,
     packages,
     projects,
+    reductions,
     runs,
     tools,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "models",
     "packages",
     "projects",
+    "reductions",
     "runs",
     "tools",
 ]

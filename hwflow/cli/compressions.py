@@ -115,7 +115,7 @@ def qat(
     with terminal.stage_progress(quiet=json) as progress:
         found = train(
             model, data, goal=target, run=run, from_run=from_run, point=id, progress=progress,
-            say=say(quiet=json), **_given(training), **_given(cost),
+            say=say(quiet=json), **given(training), **given(cost),
         )  # fmt: skip
         progress("compare", 0.0)
         story = story_of(found)
@@ -159,13 +159,14 @@ def distill(
     with terminal.stage_progress(quiet=json) as progress:
         found = distilled(
             model, data, run=run, from_run=from_run, progress=progress, say=say(quiet=json),
-            shrink=shrink, patience=patience, **_given(training),
+            shrink=shrink, patience=patience, **given(training),
         )  # fmt: skip
         story = story_of_distilled(found)
     print_distilled(found, story, json=json)
 
 
-def _given(options: Any) -> dict[str, Any]:
-    given = {name: value for name, value in vars(options).items() if value is not None}
-    teachers = given.pop("teacher", None)
-    return given if teachers is None else {**given, "teachers": teachers}
+def given(options: Any) -> dict[str, Any]:
+    """Return the options of a group that were given, by the names that Python functions take."""
+    found = {name: value for name, value in vars(options).items() if value is not None}
+    teachers = found.pop("teacher", None)
+    return found if teachers is None else {**found, "teachers": teachers}

@@ -14,12 +14,19 @@ CHOICES = {
     "io_type": ("io_parallel", "io_stream"),
     "weights": ("weight", "channel", "layer"),
     "activations": ("channel", "layer"),
+    "pruning": ("l1", "gradient", "movement"),
+    "pattern": ("weight", "channel", "dsp", "adder"),
+    "strategy": ("latency", "resource", "distributed_arithmetic"),
 }
 """What the options that are words may be."""
+
+OPTIONS = {"pruning": "method"}
+"""Options by name, where another method has one of the same."""
 
 BOUNDS = {
     "epochs": (1, inf), "batch": (1, inf), "draw": (0, inf), "temperature": (1e-3, inf),
     "hard": (0, 1), "seed": (0, inf), "patience": (0, inf), "shrink": (1e-3, 1),
+    "steps": (1, inf), "reuse_factor": (1, inf),
 }  # fmt: skip
 """The least and the greatest value of the options that are numbers."""
 
@@ -53,5 +60,5 @@ def _refused(name: str, value: Any) -> Diagnostic:
         words = f"{least} or more" if most == inf else f"{least} to {most}"
     return Diagnostic(
         code="HW356", title="an option of a training cannot be used",
-        where=f"--{name.replace('_', '-')}", found=str(value), supported=words,
+        where=f"--{OPTIONS.get(name, name).replace('_', '-')}", found=str(value), supported=words,
     )  # fmt: skip

@@ -69,6 +69,43 @@ def test_goal_that_is_not_met_is_told_by_the_exit_status(
     assert found["chosen"]["ebops"] > 1
 
 
+PRUNE = ["compress", "prune", *QAT[2:], "--steps", "2"]
+
+
+def test_pruned_network_becomes_hardware_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, *PRUNE, "--target", "sparsity=0.3")
+    assert ran.status == 0
+    assert "sparsity=0.3 met" in ran.out
+    lines = [line.strip() for line in ran.out.splitlines()]
+    (line,) = [line for line in lines if line.startswith("or: hwflow quantize ")]
+    quantized = hwflow(capsys, *line.removeprefix("or: hwflow ").split())
+    assert quantized.status == 0
+    assert Path("run/quantized.onnx").is_file()
+    (line,) = [line for line in lines if line.startswith("next: hwflow compress qat ")]
+    asked = line.removeprefix("next: hwflow ").split()
+    assert hwflow(capsys, *asked, "--epochs", "1").status == 0
+
+
+def test_pruning_that_misses_its_goal_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(capsys, *PRUNE, "--target", "lut=1", "--json")
+    assert ran.status == 1
+    assert json.loads(ran.out)["reached"] is False
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--method", "random"), ("--pattern", "block"), ("--steps", "0"), ("--strategy", "fast")],
+)
+def test_bad_option_of_pruning_is_named(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = hwflow(capsys, *PRUNE, "--target", "sparsity=0.5", option, value, "--json")
+    assert ran.status == 2
+    (finding,) = json.loads(ran.out)["errors"]
+    assert (finding["code"], finding["where"]) == ("HW356", option)
+    assert not Path("run").exists()
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--task", "ranking"), ("--epochs", "0"), ("--weights", "none"), ("--io-type", "serial")],

@@ -105,7 +105,7 @@ def quantize(
     before = prepare(model)
     samples = split(before, data)
     progress("load", 1.0)
-    return _quantized(before, samples, settings, progress)
+    return quantize_prepared(before, samples, settings, progress)
 
 
 def _example(data: Any) -> Any:
@@ -113,10 +113,20 @@ def _example(data: Any) -> Any:
     return data[:1] if isinstance(data, np.ndarray) else None
 
 
-def _quantized(
-    before: QonnxModel, samples: Samples, settings: Settings, progress: Progress
+def quantize_prepared(
+    before: QonnxModel, samples: Samples, settings: Settings, progress: Progress = silent
 ) -> Quantized:
-    """Quantise a prepared model; see ``quantize``."""
+    """Quantise a prepared model as ``quantize`` does.
+
+    Args:
+        before: what ``prepare`` returned.
+        samples: its data, a part held out.
+        settings: how to quantise.
+        progress: called as stages go on.
+
+    Raises:
+        CompileError: HW312, bits for a layer that is not there; or what ``compile`` would refuse.
+    """
     reference = clone(before)
     _check_names(before, find_places(before, outputs=True)[0], settings)
     parts = (samples.calibration, samples.held_out)

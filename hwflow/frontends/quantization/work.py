@@ -71,7 +71,7 @@ def work_out(
     progress("calibrate", 0.0)
     after = _with_activations(before, parts, settings, outputs=outputs, known=known)
     progress("calibrate", 1.0)
-    bits = _input_bits(after)
+    bits = input_bits(after)
     compensated = quantize_weights(
         before,
         after,
@@ -119,6 +119,25 @@ def _with_activations(
     return after
 
 
+def rough(
+    before: QonnxModel, parts: Parts, settings: Settings, *, outputs: bool
+) -> QonnxModel:  # fmt: skip
+    """Return a quantised model quickly: its bits are as asked for, its numbers nearly the best.
+
+    Ranges are those of the data, weights are rounded to nearest.
+
+    Args:
+        before: the float model.
+        parts: calibration data, held-out data.
+        settings: bits.
+        outputs: quantise outputs that are curves of integers, too.
+    """
+    quick = replace(settings, method="minmax")
+    after = _with_activations(before, parts, quick, outputs=outputs)
+    round_weights(after, quick)
+    return after
+
+
 def quantizes_outputs(before: QonnxModel, parts: Parts, settings: Settings) -> bool:
     """Return whether curves at outputs have to be quantised, from a rough quantisation.
 
@@ -135,7 +154,7 @@ def quantizes_outputs(before: QonnxModel, parts: Parts, settings: Settings) -> b
     raise CompileError(found)
 
 
-def _input_bits(model: QonnxModel) -> dict[str, int]:
+def input_bits(model: QonnxModel) -> dict[str, int]:
     """Return the bits of the activations of each layer, by the name of its node."""
     found = {}
     for layer in layers_of(model):
