@@ -94,6 +94,16 @@ class EffortOptions:
         bool, typer.Option("--exhaustive", help="Evaluate all, however long it takes.")
     ] = False
 
+    def budgets(self) -> dict[str, str]:
+        """Return the limits of designs whose bits are fixed."""
+        if self.time or self.evals or self.exhaustive:
+            raise typer.BadParameter(
+                "has no --time, --evals or --exhaustive", param_hint="'--hardware-only'"
+            )
+        from hwflow.fitting.budgets import parse_options
+
+        return parse_options(self.most or (), self.least or ())
+
     @property
     def settings(self) -> dict[str, Any]:
         """Return the options by the names that ``explore`` takes."""

@@ -68,13 +68,9 @@ def explore(
         return
     budgets = hardware.budgets(effort.most)
     if hardware.hardware_only:
-        if effort != EffortOptions():
-            raise typer.BadParameter(
-                "has neither limits nor a time", param_hint="'--hardware-only'"
-            )
         _explore_hardware(
             model, data=data, boards=board_names(board), run=run, cost=space.cost,
-            hardware=hardware, json=json,
+            hardware=hardware, budgets=effort.budgets(), json=json,
         )  # fmt: skip
         return
     if data is None:
@@ -107,8 +103,14 @@ def _resume(
             )
     from hwflow.cli import terminal
     from hwflow.cli.show.exploration import print_run, say
-    from hwflow.exploration.resuming import resume
+    from hwflow.cli.show.hardware import print_hardware
+    from hwflow.exploration.resuming import resume, resume_hardware
 
+    with terminal.stage_progress(quiet=json) as progress:
+        hardware = resume_hardware(run, effort.budgets, progress)
+    if hardware is not None:
+        print_hardware(hardware, json=json)
+        return
     with terminal.stage_progress(quiet=json) as progress:
         found = resume(
             run, progress=progress, say=say(quiet=json), **place.settings, **effort.settings
@@ -118,12 +120,13 @@ def _resume(
 
 def _explore_hardware(
     model: Path, *, data: Path | None, boards: list[str], run: Path, cost: str | None,
-    hardware: HardwareOptions, json: bool,
+    hardware: HardwareOptions, budgets: dict[str, str], json: bool,
 ) -> None:  # fmt: skip
     """Explore reuse factors, strategies, io types and clocks, and print what was found."""
     from hwflow.cli import terminal
     from hwflow.cli.show.hardware import print_hardware
-    from hwflow.exploration.hardware import HardwareRequest, explore_hardware
+    from hwflow.exploration.hardware import explore_hardware
+    from hwflow.exploration.hardware_request import HardwareRequest
 
     named = board_names(cost or "latency_ns,share")
     if len(named) != 2:
@@ -137,7 +140,8 @@ def _explore_hardware(
     }
     request = HardwareRequest(
         model=str(model), data=None if data is None else str(data), boards=tuple(boards),
-        time=named[0], cost=named[1], **{name: value for name, value in lists.items() if value},
+        time=named[0], cost=named[1], budgets=budgets,
+        **{name: value for name, value in lists.items() if value},
     )  # fmt: skip
     with terminal.stage_progress(quiet=json) as progress:
         found = explore_hardware(request, run, progress)
@@ -177,7 +181,8 @@ def pick(
     from hwflow.cli.show.exploration import print_picked
     from hwflow.cli.show.hardware import print_picked_hardware
     from hwflow.codegen.project import check_folder
-    from hwflow.exploration.hardware_pick import open_hardware, pick_hardware
+    from hwflow.exploration.hardware import open_hardware
+    from hwflow.exploration.hardware_pick import pick_hardware
     from hwflow.exploration.pick import choice_of
     from hwflow.exploration.pick import pick as pick_point
 

@@ -26,7 +26,7 @@ def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -
     """Show the fronts that were found."""
     from hwflow.cli.show.exploration import print_run
     from hwflow.cli.show.hardware import print_hardware
-    from hwflow.exploration.hardware_pick import open_hardware
+    from hwflow.exploration.hardware import open_hardware
     from hwflow.exploration.run import open_run
 
     if (hardware := open_hardware(run)) is not None:
@@ -38,9 +38,14 @@ def front(run: RunOption, board: BoardOption = None, json: JsonOption = False) -
 @explore_app.command(epilog="Example: hwflow explore status --run runs/digits")
 def status(run: RunOption, json: JsonOption = False) -> None:
     """Say how far an exploration is; one that runs is not disturbed."""
+    from hwflow.cli.show.hardware import print_hardware_status
     from hwflow.cli.show.runs import print_status
+    from hwflow.exploration.hardware import open_hardware
     from hwflow.exploration.status import status_of
 
+    if (hardware := open_hardware(run)) is not None:
+        print_hardware_status(hardware, json=json)
+        return
     print_status(status_of(run), json=json)
 
 
@@ -55,13 +60,19 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show all about a point: bits, accuracies, costs, shares of the board, and why it is there."""
+    from hwflow.cli.show.hardware import print_hardware_point
     from hwflow.cli.show.runs import print_point
+    from hwflow.exploration.hardware import open_hardware
     from hwflow.exploration.points import front_of_board, point_of
     from hwflow.exploration.run import open_run
 
-    found = open_run(run)[1]
+    hardware = open_hardware(run)
+    found = hardware or open_run(run)[1]
     front = front_of_board(found, board)
     point = point_of(front, front["knee"] if number is None else number)
+    if hardware is not None:
+        print_hardware_point(hardware, front, point, json=json)
+        return
     print_point(found, front, point, json=json)
 
 
@@ -79,21 +90,31 @@ def diff(
     json: JsonOption = False,
 ) -> None:
     """Compare two points, or the fronts of two runs."""
+    from hwflow.cli.show.hardware import print_hardware_difference, print_hardware_runs
     from hwflow.cli.show.runs import print_difference, print_runs
     from hwflow.exploration.comparison import runs_compared
+    from hwflow.exploration.hardware import open_hardware, opened_hardware
+    from hwflow.exploration.hardware_points import hardware_runs_compared
     from hwflow.exploration.points import front_of_board, point_of
     from hwflow.exploration.run import open_run
 
     if len(numbers or ()) not in ((0, 2) if other else (2,)):
         says = "two points" if other is None else "two points, or none for all"
         raise typer.BadParameter(f"takes {says}", param_hint="'A B'")
-    one = open_run(run)[1]
-    two = one if other is None else open_run(other)[1]
+    hardware = open_hardware(run)
+    one = hardware or open_run(run)[1]
+    if other is None:
+        two = one
+    else:
+        two = open_run(other)[1] if hardware is None else opened_hardware(other)
     if not numbers:
-        print_runs(runs_compared(one, two, board), json=json)
+        if hardware is None:
+            print_runs(runs_compared(one, two, board), json=json)
+        else:
+            print_hardware_runs(hardware_runs_compared(one, two, board), json=json)
         return
     a, b = (point_of(front_of_board(r, board), n) for r, n in zip((one, two), numbers, strict=True))
-    print_difference(a, b, json=json)
+    (print_difference if hardware is None else print_hardware_difference)(a, b, json=json)
 
 
 @explore_app.command(epilog="Example: hwflow explore recost --run runs/digits --board arty-a7-100t")

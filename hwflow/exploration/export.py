@@ -11,7 +11,8 @@ from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
 from hwflow.core.files import write_file
-from hwflow.exploration.hardware_pick import open_hardware
+from hwflow.exploration.hardware import open_hardware
+from hwflow.exploration.pictures import hardware
 from hwflow.exploration.pictures.drawing import to_png, to_svg
 from hwflow.exploration.pictures.page import to_html
 from hwflow.exploration.points import on_board
@@ -108,13 +109,21 @@ def as_png(run: Run) -> bytes:
     return to_png(run.result)
 
 
+def _hardware_html(run: Run) -> bytes:
+    return hardware.to_html(run.result, str(run.folder)).encode()
+
+
 WRITERS: dict[str, Callable[[Run], bytes]] = {
     "csv": as_csv, "json": as_json, "html": as_html, "svg": as_svg, "png": as_png
 }  # fmt: skip
 """What writes each format, by the suffix of its files."""
 
 
-HARDWARE_WRITERS: dict[str, Callable[[Run], bytes]] = {"csv": hardware_csv, "json": as_json}
+HARDWARE_WRITERS: dict[str, Callable[[Run], bytes]] = {
+    "csv": hardware_csv, "json": as_json, "html": _hardware_html,
+    "svg": lambda run: hardware.to_svg(run.result),
+    "png": lambda run: hardware.to_png(run.result),
+}  # fmt: skip
 """The same for explorations of hardware."""
 
 
@@ -139,11 +148,9 @@ def export_run(
     given = kind or (out.suffix.removeprefix(".").lower() if out is not None else "csv")
     if given not in WRITERS:
         raise CompileError([_unknown(given, out, list(WRITERS))])
-    hardware = open_hardware(folder)
-    if hardware is not None and given not in HARDWARE_WRITERS:
-        raise CompileError([_unknown(given, out, list(HARDWARE_WRITERS))])
-    run = hardware or open_run(folder)[1]
-    writers = WRITERS if hardware is None else HARDWARE_WRITERS
+    other = open_hardware(folder)
+    run = other or open_run(folder)[1]
+    writers = WRITERS if other is None else HARDWARE_WRITERS
     content = writers[given](on_board(run, board))
     if out is not None:
         write_file(out, content)

@@ -12,10 +12,12 @@ from typing import Any
 import hwflow
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import read_limited, write_file
+from hwflow.exploration import hardware
 from hwflow.exploration.comparison import SAME, lost, reach
+from hwflow.exploration.hardware_points import hardware_gate
 from hwflow.exploration.points import cost_of, kind_of
 from hwflow.exploration.result import FORMAT
-from hwflow.exploration.run import Run, open_finished
+from hwflow.exploration.run import Run, not_finished, open_finished
 from hwflow.verify.checks import COST, Check
 from hwflow.verify.junit import to_junit
 
@@ -90,28 +92,36 @@ def _costs(point: Plain, names: Sequence[str]) -> str:
     return ", ".join(f"{name} {cost_of(point, name)[0]:.4g}" for name in names)
 
 
-def read_baseline(path: Path) -> dict[str, Any]:
+def read_baseline(path: Path, wanted: str = FORMAT) -> dict[str, Any]:
     """Read the fronts that another run wrote.
+
+    Args:
+        path: the file.
+        wanted: its format.
 
     Raises:
         CompileError: HW341, it is none.
     """
     try:
         content = json.loads(read_limited(path, MOST_BYTES))
-        known = content["format"] == FORMAT
-        complete = all(f["points"] and f["cost"] and f["board"] for f in content["fronts"])
+        known = content["format"] == wanted
+        places = content["fronts"] if wanted == FORMAT else [content]
+        complete = all(f["points"] and f["board"] for f in content["fronts"])
+        complete = complete and all(place["cost"] for place in places)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CompileError([_no_baseline(path, f"{type(error).__name__}: {error}")]) from error
+        said = f"{type(error).__name__}: {error}"
+        raise CompileError([_no_baseline(path, said, wanted)]) from error
     if not known or not complete or not content["fronts"]:
-        raise CompileError([_no_baseline(path, f"format {content['format']!r}")])
+        raise CompileError([_no_baseline(path, f"format {content['format']!r}", wanted)])
     return dict(content)
 
 
-def _no_baseline(path: Path, found: str) -> Diagnostic:
+def _no_baseline(path: Path, found: str, wanted: str) -> Diagnostic:
     return Diagnostic(
         code="HW341", title="baseline that holds no fronts", where=str(path), found=found,
-        supported=f"files of format {FORMAT!r}",
-        help="take front.json from the folder of a finished run, or what "
+        supported=f"files of format {wanted!r}",
+        help=f"take {'front.json' if wanted == FORMAT else hardware.HARDWARE} from the folder of a "
+        "finished run, or what "
         "`hwflow explore export -o FILE.json` wrote",
     )  # fmt: skip
 
@@ -152,8 +162,13 @@ def gated(
             file cannot be written.
     """
     started = time.perf_counter()
-    run = open_finished(folder)[1]
-    found = gate(run, read_baseline(baseline), tolerance)
+    other = hardware.open_hardware(folder)
+    if other is None:
+        found = gate(open_finished(folder)[1], read_baseline(baseline), tolerance)
+    elif other.finished:
+        found = hardware_gate(other, read_baseline(baseline, hardware.FORMAT), tolerance)
+    else:
+        raise CompileError([not_finished(other)])
     if junit is not None:
         about = {"run": str(folder), "baseline": str(baseline), "hwflow": hwflow.__version__}
         seconds = time.perf_counter() - started

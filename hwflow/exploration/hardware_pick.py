@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwflow.core.config import read_settings
-from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.exploration.hardware import HARDWARE, HardwareRun, Progress
-from hwflow.exploration.pick import Choice, chosen
+from hwflow.core.errors import CompileError
+from hwflow.exploration.hardware import HardwareRun, Progress
+from hwflow.exploration.pick import Choice, chosen, verified
 from hwflow.exploration.reported import costs_of_report
 from hwflow.exploration.request import file_digest
+from hwflow.exploration.run import changed
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
 from hwflow.verify.verification import Verification
@@ -36,12 +36,6 @@ class PickedHardware:
     front: dict[str, Any]
     verification: Verification
     folder: Path
-
-
-def open_hardware(folder: Path) -> HardwareRun | None:
-    """Return a finished exploration of hardware, or None where the folder holds none."""
-    path = folder / HARDWARE
-    return HardwareRun(folder, json.loads(path.read_text())) if path.is_file() else None
 
 
 def pick_hardware(
@@ -67,28 +61,19 @@ def pick_hardware(
     """
     front, point = chosen(run, choice)
     design = _design(run, point)
-    verification = design.verify(run.result["request"]["data"], cpp=cpp, progress=progress)
-    if cpp and not verification.bit_exact:
-        raise CompileError([_changed("C++ with other bits than the simulation")])
+    data = run.result["request"]["data"]
+    verification, written = verified(design, data, out, cpp=cpp, progress=progress)
     return PickedHardware(
-        design=design, point=point, front=front, verification=verification,
-        folder=design.write(out, verification),
-    )  # fmt: skip
+        design=design, point=point, front=front, verification=verification, folder=written
+    )
 
 
 def _design(run: HardwareRun, point: Mapping[str, Any]) -> Design:
     """Return the design of a point, whose estimate is what was found."""
     model = run.result["request"]["model"]
     if run.result["digests"] != {"model": file_digest(model)}:
-        raise CompileError([_changed("another model")])
+        raise CompileError([changed("another model")])
     design = compile_model(model, config=read_settings(point["settings"]))
     if costs_of_report(design.estimate()) != point["cost"]:
-        raise CompileError([_changed("another estimate")])
+        raise CompileError([changed("another estimate")])
     return design
-
-
-def _changed(found: str) -> Diagnostic:
-    return Diagnostic(
-        code="HW332", title="design that is not the one that was explored", found=found,
-        help="explore again in another folder: hwflow explore MODEL --hardware-only --run DIR",
-    )  # fmt: skip

@@ -185,14 +185,33 @@ def pick(
     _refuse_difference(explorer, design, point)
     held = explorer.held_out
     data = Data(dict(held.inputs), held.labels, f"held-out samples of {Path(request.data).name}")
-    verification = design.verify(data, cpp=cpp, progress=progress)
-    if cpp and not verification.bit_exact:
-        raise CompileError([changed("the C++, which has other bits than the simulation")])
-    written = design.write(out, verification)
+    verification, written = verified(design, data, out, cpp=cpp, progress=progress)
     return Picked(
         design=design, model=model, point=point, front=front, verification=verification,
         folder=written,
     )  # fmt: skip
+
+
+def verified(
+    design: Design, data: Data | str | None, out: Path, *, cpp: bool, progress: Progress
+) -> tuple[Verification, Path]:
+    """Verify the design of a point and write it.
+
+    Args:
+        design: the design.
+        data: what it is verified on, or None for random numbers.
+        out: folder of the project.
+        cpp: compile the C++ and compare every layer with it.
+        progress: called as stages go on.
+
+    Raises:
+        CompileError: HW332, the C++ has other bits; HW552, the folder cannot be written.
+        ToolError: g++ is missing, or the C++ does not compile.
+    """
+    verification = design.verify(data, cpp=cpp, progress=progress)
+    if cpp and not verification.bit_exact:
+        raise CompileError([changed("the C++, which has other bits than the simulation")])
+    return verification, design.write(out, verification)
 
 
 def config_of(request: Request, front: Mapping[str, Any], point: Mapping[str, Any]) -> Config:

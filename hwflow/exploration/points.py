@@ -29,13 +29,22 @@ def front_of_board(run: Run, board: str | None) -> dict[str, Any]:
     """Return the front of a board, the first unless given.
 
     Raises:
-        CompileError: HW331, the run has no such front.
+        CompileError: HW326, the run has no front yet; HW331, it has no such front.
     """
     fronts: list[dict[str, Any]] = run.result["fronts"]
     names = [front["board"] for front in fronts]
+    if not names:
+        raise CompileError([_no_front(run)])
     if board is not None and board not in names:
         raise CompileError([no_such("board", board, names)])
     return fronts[names.index(board)] if board else fronts[0]
+
+
+def _no_front(run: Run) -> Diagnostic:
+    return Diagnostic(
+        code="HW326", title="no front in this folder", where=str(run.folder), found="none yet",
+        help=f"go on with it: hwflow explore --run {run.folder}",
+    )  # fmt: skip
 
 
 def no_such(what: str, found: str, known: Sequence[str]) -> Diagnostic:

@@ -12,6 +12,8 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.executors import open_executor
 from hwflow.exploration.explorer import Progress
+from hwflow.exploration.hardware import HardwareRun, explore_hardware, open_hardware
+from hwflow.exploration.hardware_request import HardwareRequest
 from hwflow.exploration.request import Request
 from hwflow.exploration.run import Run, explore
 from hwflow.exploration.status import no_run
@@ -66,6 +68,49 @@ def resume(
         effort = {**given, "exhaustive": exhaustive}
     with open_executor(workers, scheduler) as executor:
         return explore(request, folder, executor=executor, progress=progress, say=say, **effort)
+
+
+def resume_hardware(
+    folder: Path, budgets: Callable[[], dict[str, str]], progress: Progress
+) -> HardwareRun | None:
+    """Go on with an exploration of hardware; None where the folder holds none.
+
+    Args:
+        folder: folder of the run.
+        budgets: gives other limits, or nothing for those that it has.
+        progress: called as stages go on.
+
+    Raises:
+        CompileError: HW337, the model is not where it was; as ``explore_hardware``.
+    """
+    run = open_hardware(folder)
+    if run is None:
+        return None
+    request = HardwareRequest.of_plain(run.result["request"])
+    if other := budgets():
+        request = replace(request, budgets=other)
+    digest, kept = request.digests()["model"], run.result["digests"]["model"]
+    if digest != kept:
+        command = hardware_command(replace(request, model="MODEL"), folder)
+        raise CompileError([_moved("model", request.model, digest, command)])
+    return explore_hardware(request, folder, progress)
+
+
+def hardware_command(request: HardwareRequest, folder: Path) -> str:
+    """Return the command that explores hardware as a request asks, as a shell takes it."""
+    words = ["hwflow", "explore", request.model, "--hardware-only"]
+    words += ["--data", request.data] if request.data is not None else []
+    lists = (
+        ("--board", request.boards), ("--clock", [f"{clock:g}" for clock in request.clocks]),
+        ("--io-type", request.io_types), ("--strategy", request.strategies),
+        ("--cost", (request.time, request.cost)),
+    )  # fmt: skip
+    words += [word for name, of in lists if of for word in (name, ",".join(of))]
+    limits = [f"{name}={limit}" for name, limit in request.budgets.items()]
+    for option, least in (("--max", False), ("--min", True)):
+        own = [text for text in limits if text.startswith("throughput=") == least]
+        words += [option, ",".join(own)] if own else []
+    return shlex.join([*words, "--run", str(folder)])
 
 
 def _kept(folder: Path) -> tuple[Request, dict[str, Any]]:

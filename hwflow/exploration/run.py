@@ -206,11 +206,13 @@ def open_finished(folder: Path) -> tuple[Request, Run]:
 
 def not_finished(run: Run) -> Diagnostic:
     """Return what is said where only a finished run will do."""
-    done, size = run.result["evaluated"], run.result["configurations"]
+    done, size = (run.result.get(name) for name in ("evaluated", "configurations"))
+    found = "not all io types and clocks" if size is None else (
+        f"the front of the first {done:,} of {size:,} configurations"
+    )  # fmt: skip
     return Diagnostic(
         code="HW338", title="exploration that is not finished", where=str(run.folder),
-        found=f"the front of the first {done:,} of {size:,} configurations",
-        help=f"finish it: hwflow explore --run {run.folder}",
+        found=found, help=f"finish it: hwflow explore --run {run.folder}",
     )  # fmt: skip
 
 
@@ -240,7 +242,7 @@ def changed(found: str) -> Diagnostic:
     """Return what is said where something is not what was explored."""
     return Diagnostic(
         code="HW332", title="design that is not the one that was explored", found=found,
-        help="explore again in another folder: hwflow explore MODEL --data DATA --run DIR",
+        help="explore again in another folder: hwflow explore MODEL, with another --run",
     )  # fmt: skip
 
 

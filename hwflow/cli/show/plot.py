@@ -149,7 +149,8 @@ def _foot(x: Axis, marks: Marks) -> Iterator[Text]:
     """Yield the lower axis, and the figures below it."""
     line, names = [marks.level] * x.cells, [" "] * (x.cells + GUTTER)
     ticks = x.ticks(max(2, x.cells // 12))
-    digits = 0 if len(ticks) < 2 or ticks[1] - ticks[0] >= 1 else 1
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    digits = max(0, ceil(-log10(step) - 1e-9))
     free = 0
     for tick in ticks:
         text, at = f"{tick:,.{digits}f}", x.at(tick)

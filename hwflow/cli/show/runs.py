@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hwflow.cli.terminal import console, print_json, table
@@ -65,9 +65,9 @@ def print_point(run: Run, front: Plain, point: Plain, *, json: bool) -> None:
     line(f"point {point['id']}{knee}, {run.result['model']} on {front['board']}")
     _print_bits(run.result, point)
     _print_accuracy(point)
-    _print_costs(point)
-    _print_board(front, point)
-    _print_settings(point)
+    print_costs(point)
+    print_board(front, point)
+    print_settings(point, "fitted settings")
     line(standing(front, point))
     for other in near:
         line(_beside(other, kind_of(point), front["cost"][0]))
@@ -98,25 +98,27 @@ def _print_accuracy(point: Plain) -> None:
     console.print(shown)
 
 
-def _print_costs(point: Plain) -> None:
+def print_costs(point: Plain) -> None:
+    """Print the costs of a point with intervals."""
     shown = table(("cost, estimated", ">figure", ">low", ">high", "unit"))
     for name in point["cost"]:
         shown.add_row(name, *map(_figure, cost_of(point, name)), UNITS.get(name, ""))
     console.print(shown)
 
 
-def _print_settings(point: Plain) -> None:
+def print_settings(point: Plain, title: str) -> None:
     """Print the settings that were chosen, where they were."""
     if "layers" not in point:
         return
-    shown = table(("layer", "fitted settings"))
+    shown = table(("layer", title))
     for name, settings in point["layers"].items():
         said = ", ".join(f"{key} {value}" for key, value in settings.items())
         shown.add_row(escape(name), escape(said))
     console.print(shown)
 
 
-def _print_board(front: Plain, point: Plain) -> None:
+def print_board(front: Plain, point: Plain) -> None:
+    """Print what a point takes of its board."""
     shown = table((f"share of {escape(front['board'])}", ">used", ">of", ">%", ">interval", "fits"))
     for resource, use in point["board"].items():
         share = use["share"]
@@ -175,11 +177,16 @@ def print_difference(a: Plain, b: Plain, *, json: bool) -> None:
             ends = [100 * p[part][kind] for p in (a, b)]
             difference = f"{ends[1] - ends[0]:+.1f} points"
             shown.add_row(f"{kind} %, {title}", *(f"{e:.1f}" for e in ends), difference)
-    for name, (before, after) in found["cost"].items():
-        cells = (_figure(before), _figure(after), _change(before, after, percent=True))
-        shown.add_row(name, *cells)
+    for cells in cost_rows(found["cost"]):
+        shown.add_row(*cells)
     console.print(shown)
     line("all else is the same; costs are estimated")
+
+
+def cost_rows(costs: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of costs that differ: name, both figures, and the change."""
+    for name, (before, after) in costs.items():
+        yield name, _figure(before), _figure(after), _change(before, after, percent=True)
 
 
 def _change(before: Any, after: Any, *, percent: bool = False) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,15 +44,23 @@ LONGEST = 28
 
 def to_svg(result: Plain) -> bytes:
     """Return the picture as SVG, whose text is outlines: it looks the same everywhere."""
-    return _saved(result, "svg", {"Date": None, "Creator": "hwflow", "Title": "front"})
+    metadata = {"Date": None, "Creator": "hwflow", "Title": "front"}
+    return saved(partial(_figure, result), "svg", metadata)
 
 
 def to_png(result: Plain) -> bytes:
     """Return the picture as PNG, 200 dots per inch."""
-    return _saved(result, "png", {"Software": "hwflow"})
+    return saved(partial(_figure, result), "png", {"Software": "hwflow"})
 
 
-def _saved(result: Plain, kind: str, metadata: dict[str, str | None]) -> bytes:
+def saved(draw: Callable[[], Figure], kind: str, metadata: Mapping[str, str | None]) -> bytes:
+    """Return a figure as a file, with the settings that all pictures have.
+
+    Args:
+        draw: draws it.
+        kind: ``svg`` or ``png``.
+        metadata: what the file says of itself.
+    """
     from matplotlib import rc_context, rcParamsDefault
 
     out = io.BytesIO()
@@ -59,7 +68,7 @@ def _saved(result: Plain, kind: str, metadata: dict[str, str | None]) -> bytes:
     usual = {k: v for k, v in rcParamsDefault.items() if not k.startswith("backend")}
     with rc_context({**usual, **SETTINGS}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box
-        _figure(result).savefig(out, format=kind, metadata=metadata, dpi=200)
+        draw().savefig(out, format=kind, metadata=dict(metadata), dpi=200)
     return out.getvalue()
 
 
