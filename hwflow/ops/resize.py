@@ -57,7 +57,8 @@ class Resize(_Picks):
         if mode != "nearest":
             raise node.refuse(
                 "a resize that interpolates", code="HW217", found=f"mode = {mode!r}",
-                supported="mode = 'nearest'", help="train with Upsample(mode='nearest')",
+                supported="mode = 'nearest'; 'linear' where all weights are binary fractions",
+                help="resize by 2, 4 or 8, or train with Upsample(mode='nearest')",
             )  # fmt: skip
         (x, *_), shape = node.activations, node.output_shape
         if shape[0] != 1:
@@ -116,8 +117,8 @@ def _nearest(node: OnnxNode, size: int, wanted: int, factor: Fraction) -> tuple[
             help="export nn.Upsample(scale_factor=2, mode='nearest')",
         )  # fmt: skip
     single = np.float32(float(factor))
-    exact = [_place(place, Fraction(i), size, wanted, factor) for i in range(wanted)]
-    runtime = [_place(place, np.float32(i), size, wanted, single) for i in range(wanted)]
+    exact = [place_of(place, Fraction(i), size, wanted, factor) for i in range(wanted)]
+    runtime = [place_of(place, np.float32(i), size, wanted, single) for i in range(wanted)]
     # before opset 11, runtimes take the next element when they leave some out
     picks = [ROUNDINGS[name], *([ceil] if old and factor < 1 else [])]
     found = [[pick(x) for x in line] for pick in picks for line in (exact, runtime)]
@@ -131,7 +132,7 @@ def _nearest(node: OnnxNode, size: int, wanted: int, factor: Fraction) -> tuple[
     return tuple(min(max(i, 0), size - 1) for i in found[0])
 
 
-def _place(mode: str, i: Real, size: int, wanted: int, factor: Real) -> Real:
+def place_of(mode: str, i: Real, size: int, wanted: int, factor: Real) -> Real:
     """Return where an element of the result lies among those of the operand.
 
     Source: ONNX operator definitions, Resize 19, ``coordinate_transformation_mode``.

@@ -9,6 +9,7 @@ from tests.docs.pages import block, commands, page, run_commands
 PAGE = page("walkthrough.md")
 
 
+@pytest.mark.slow
 @pytest.mark.cpp
 @pytest.mark.torch
 def test_the_walk_through_ends_in_a_verified_project(tmp_path: Path) -> None:

@@ -222,3 +222,83 @@ def test_a_gemm_that_adds_a_computed_value(attributes: dict[str, Any]) -> None:
     )  # fmt: skip
     opsets = [helper.make_opsetid("", 19), helper.make_opsetid(DOMAIN, 1)]
     agrees(helper.make_model(graph, opset_imports=opsets, ir_version=9), (1, 4))
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+def test_bounds_of_channels_and_of_several_operands(op: str) -> None:
+    each = np.array([[[1]], [[-3]], [[0]]], np.float32)
+    agrees(network((1, 3, 2, 2), op, [each]), (1, 3, 2, 2))
+    agrees(network((1, 3, 2, 2), op, [each, np.float32(4)]), (1, 3, 2, 2))
+
+
+def test_bounds_of_an_operand_and_functions_of_it() -> None:
+    model = network((1, 4), "Max", [])
+    del model.graph.node[1].input[:]
+    relu = helper.make_node("Relu", ["r"], ["relu"])
+    negative = helper.make_node("Neg", ["r"], ["neg"])
+    model.graph.node[0].output[0] = "r"
+    model.graph.node[1].input.extend(["r", "relu", "neg"])
+    last = onnx.NodeProto()
+    last.CopyFrom(model.graph.node[1])
+    del model.graph.node[1]
+    model.graph.node.extend([relu, negative, last])
+    agrees(model, (1, 4))
+
+
+@pytest.mark.parametrize(
+    ("op", "constants"),
+    [
+        ("Sum", [weights(3, 1, 1)]), ("Sum", [weights(3, 1, 1), weights(2)]),
+        ("Mean", [weights(3, 1, 1)]), ("Mean", [weights(2), np.float32(2), weights(3, 1, 1)]),
+    ],
+)  # fmt: skip
+def test_sums_and_means_with_constants(op: str, constants: list[Any]) -> None:
+    agrees(network((1, 3, 2, 2), op, constants), (1, 3, 2, 2))
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    op=st.sampled_from(["ReduceSumSquare", "ReduceL1"]), keepdims=st.sampled_from([0, 1]),
+    axes=st.sampled_from([[1], [2, 3], [-1], [1, 2, 3]]), opset=st.sampled_from([13, 18]),
+)  # fmt: skip
+def test_sums_of_squares_and_magnitudes(
+    op: str, keepdims: int, axes: list[int], opset: int
+) -> None:
+    shape = (1, 3, 2, 2)
+    if opset < 18:
+        model = network(shape, op, [], opset=opset, axes=axes, keepdims=keepdims)
+    else:
+        model = network(shape, op, [np.array(axes)], opset=opset, keepdims=keepdims)
+    agrees(model, shape)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 99), number=st.booleans(), first=st.booleans())
+def test_choices_by_a_constant_condition(seed: int, number: bool, first: bool) -> None:
+    rng = np.random.default_rng(seed)
+    other = np.float32(3) if number else weights(3, 2, 2)
+    model = network((1, 3, 2, 2), "Where", [rng.random((3, 2, 2)) < 0.5, other])
+    x, condition, constant = model.graph.node[1].input
+    model.graph.node[1].input[:] = [condition, *((x, constant) if first else (constant, x))]
+    agrees(model, (1, 3, 2, 2))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    place=st.sampled_from([*PLACES, "half_pixel_symmetric"]),
+    factors=st.tuples(*[st.sampled_from([0.5, 1.0, 2.0, 4.0, 3.0])] * 2),
+)  # fmt: skip
+def test_linear_resize(place: str, factors: tuple[float, float]) -> None:
+    shape, scales = (1, 2, 4, 3), np.array([1, 1, *factors], np.float32)
+    model = network(shape, "Resize", [None, scales], mode="linear",
+                    coordinate_transformation_mode=place)  # fmt: skip
+    refused = ""
+    try:
+        hwflow.compile(model)
+    except CompileError as error:
+        refused = error.diagnostics[0].title
+    if refused:
+        assert "interpolates" in refused
+        assert 3.0 in factors or place == "align_corners"
+    else:
+        agrees(model, shape)

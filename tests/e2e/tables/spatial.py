@@ -142,7 +142,8 @@ TABLE = (
         "Resize, nearest, align_corners",
         resize(1.0, 1, 2, 2, coordinate_transformation_mode="align_corners"),
     ),
-    c("Resize, linear", resize(1.0, 1, 2, 2, mode="linear"), "HW217"),
+    c("Resize, linear", resize(1.0, 1, 2, 2, mode="linear")),
+    c("Resize, linear by three", resize(1.0, 1, 3, 3, mode="linear"), "HW217"),
     c(
         "Resize that crops",
         resize(1.0, 1, 2, 2, coordinate_transformation_mode="tf_crop_and_resize"),

@@ -15,7 +15,7 @@ from onnx_ir.passes import common
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes.model.infer_shapes import infer_shapes
 from hwflow.passes.model.rewrites.batched_matrix import to_matrices
-from hwflow.passes.model.rewrites.bounds import to_clip
+from hwflow.passes.model.rewrites.bounds import to_clip, to_pairs
 from hwflow.passes.model.rewrites.concat import constants_to_pads
 from hwflow.passes.model.rewrites.conv_transpose import to_conv
 from hwflow.passes.model.rewrites.depth import to_moves
@@ -23,9 +23,11 @@ from hwflow.passes.model.rewrites.einsum import to_matrix_product
 from hwflow.passes.model.rewrites.gather import to_one_axis
 from hwflow.passes.model.rewrites.gather_nd import to_gather
 from hwflow.passes.model.rewrites.gemm import to_product_and_sum
+from hwflow.passes.model.rewrites.interpolation import to_interpolation
 from hwflow.passes.model.rewrites.left_product import to_right
 from hwflow.passes.model.rewrites.products import to_products
 from hwflow.passes.model.rewrites.split import to_slices
+from hwflow.passes.model.rewrites.sums import to_choice, to_one_shape, to_sum
 
 Rewriting = Callable[[QonnxModel, ir.Node], bool]
 """Writes other nodes in the place of one and returns True, or leaves it alone."""
@@ -38,11 +40,18 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "Gather": (to_one_axis,),
     "GatherND": (to_gather,),
     "Gemm": (to_product_and_sum,),
-    "Max": (to_clip,),
+    "Max": (to_clip, to_pairs),
     "MatMul": (to_right, to_matrices, to_products),
-    "Min": (to_clip,),
+    "Mean": (to_one_shape,),
+    "Min": (to_clip, to_pairs),
+    "ReduceL1": (to_sum,),
+    "ReduceL2": (to_sum,),
+    "ReduceSumSquare": (to_sum,),
+    "Resize": (to_interpolation,),
     "SpaceToDepth": (to_moves,),
     "Split": (to_slices,),
+    "Sum": (to_one_shape,),
+    "Where": (to_choice,),
 }
 """Rewritings of nodes, by the nodes' standard operator."""
 
