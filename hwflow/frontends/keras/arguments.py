@@ -53,6 +53,13 @@ _NORM_QUANTIZERS = {f"{role}_quantizer" for role in ("beta", "gamma", "mean", "v
 _ENDS = {"iq_conf", "oq_conf", "enable_iq", "enable_oq"}
 _WEIGHTS = {"kq_conf", "bq_conf"}
 _EINSUM = {"equation", "bias_axes", "activation"}
+_SEVERAL_ENDS = {"iq_confs", *_ENDS}
+_ATTENTION = {
+    "num_heads", "key_dim", "value_dim", "use_bias", "output_shape", "attention_axes", "fuse",
+    "stable_softmax", "softmax_allow_heterogeneous_table", *_ENDS, "dropout",
+    *(f"qkvo_{role}_conf" for role in ("iq", "kq", "bq", "oq")),
+    *(f"softmax_{role}_conf" for role in ("iq", "exp_iq", "exp_oq", "inv_iq", "inv_oq", "oq")),
+}  # fmt: skip
 
 READ: dict[str, frozenset[str]] = {
     name: frozenset(arguments)
@@ -82,10 +89,15 @@ READ: dict[str, frozenset[str]] = {
         (("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT"), {"activation", *_ENDS}),
         (("QSoftmax",), {"axis", "axes", "stable", "input_scaler", "exp_iq_conf", "exp_oq_conf",
                          "inv_iq_conf", "inv_oq_conf", *_ENDS}),
+        (("QEinsum",), {"equation", *_SEVERAL_ENDS}),
+        (("QDot",), {"axes", *_SEVERAL_ENDS}),
+        (("QMultiHeadAttention",), _ATTENTION),
+        (("QLinformerAttention",),
+         {*_ATTENTION, "lin_kv_proj_dim", "share_kv_proj", "lin_kv_proj_mode"}),
         (("QSum",), {"axes", "scale", "keepdims", *_ENDS}),
         (("QMeanPow2",), {"axes", "keepdims", *_ENDS}),
         (("QAdd", "QSubtract", "QMultiply", "QMaximum", "QMinimum", "QAveragePow2"),
-         {"iq_confs", "iq_conf", "oq_conf", "enable_iq", "enable_oq"}),
+         _SEVERAL_ENDS),
         (("Quantizer",), {"config"}),
         (("ReLU",), {"max_value", "negative_slope", "threshold"}),
         (("LeakyReLU",), {"alpha", "negative_slope"}),

@@ -38,6 +38,8 @@ SEVERAL = (
     "Multiply",
     "Average",
     "AveragePow2",
+    "Dot",
+    "Einsum",
     "Maximum",
     "Minimum",
     "Concatenate",

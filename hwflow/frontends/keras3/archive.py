@@ -80,6 +80,11 @@ class Group:
         return found
 
     @_reading()
+    def has(self, name: str) -> bool:
+        """Return whether an attribute has a group."""
+        return self._get(f"{self.path}/{name}".strip("/")) is not None
+
+    @_reading()
     def layers(self, kinds: list[str], names: list[str]) -> dict[str, Group]:
         """Return the groups of a model's layers by their names.
 

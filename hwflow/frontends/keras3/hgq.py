@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
@@ -17,7 +16,9 @@ from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.tensor import FloatArray, Tensor
 from hwflow.frontends.keras.weights import OnGrid, write_on_grid
 from hwflow.frontends.keras.writer import Writer
+from hwflow.frontends.keras3.archive import Group
 from hwflow.frontends.keras3.layer import FileLayer, named
+from hwflow.frontends.keras3.products import dot, einsum, einsum_dense
 from hwflow.frontends.keras3.quantizers import FixedQuantizer, read_quantizer
 from hwflow.frontends.keras3.softmax import EPSILON, last_axis_sum, softmax
 from hwflow.frontends.keras3.tables import OPERATORS, Points, RealFunction, write_table
@@ -37,23 +38,31 @@ def hgq(body: Body) -> Convert:
     """Return the conversion of a layer with quantised inputs and results."""
 
     def convert(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
-        found = body(b, layer, _inputs(b, layer, x))
-        last = quantizer(b, layer, "oq") if layer.settings.get("enable_oq") else None
-        return found if last is None else last.write(b, found)
+        return _between_quantizers(body, b, layer, x)
 
     return convert
 
 
-def _inputs(b: Writer, layer: FileLayer, x: list[Tensor]) -> list[Tensor]:
+def _between_quantizers(
+    body: Body, b: Writer, layer: FileLayer, x: list[Tensor], inputs: Group | None = None
+) -> Tensor:
+    """Append a layer with its quantisers; ``inputs`` has those of its inputs, if not its own."""
+    found = body(b, layer, _inputs(b, layer, x, inputs or layer.group))
+    last = quantizer(b, layer, "oq") if layer.settings.get("enable_oq") else None
+    return found if last is None else last.write(b, found)
+
+
+def _inputs(b: Writer, layer: FileLayer, x: list[Tensor], group: Group) -> list[Tensor]:
     """Append the quantisers of a layer's inputs."""
     if not layer.settings.get("enable_iq"):
         return x
     several = layer.settings.get("iq_confs")
     if several is None:
-        first = quantizer(b, layer, "iq")
+        config = layer.settings.get("iq_conf")
+        first = None if config is None else read_quantizer(b, config, group / "iq")
         return x if first is None else [first.write(b, t) for t in x]
     configs = several if isinstance(several, list) else [several] * len(x)
-    group = layer.group / "iq" / "quantizers"
+    group = group / "iq" / "quantizers"
     found = []
     for number, (tensor, config) in enumerate(zip(x, configs, strict=True)):
         place = group / ("quantizer" if number == 0 else f"quantizer_{number}")
@@ -80,21 +89,6 @@ def _weighted(convert: Convert) -> Body:
 
 
 _dense = LAYERS["Dense"]
-
-
-def einsum_dense(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
-    """Append an EinsumDense that is a matrix product with the last axis."""
-    equation = str(layer.equation).replace(" ", "")
-    match = re.fullmatch(r"((?:\.\.\.)?[A-Za-z]*)([A-Za-z]),\2([A-Za-z])->\1\3", equation)
-    if match is None or match[3] in match[1] + match[2]:
-        raise b.refusal(
-            "EinsumDense that is no matrix product with the last axis",
-            found=f"equation={equation!r}",
-            supported="'...x,xy->...y', with letters for the axes in front",
-        )
-    values = layer.kernel.values if isinstance(layer.kernel, OnGrid) else layer.kernel
-    settings = {**layer.settings, "units": int(values.shape[1]), "use_bias": "bias" in layer.arrays}
-    return _dense(b, FileLayer("Dense", settings, layer.group, layer.arrays), x)
 
 
 def _fused_dense(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
@@ -223,6 +217,18 @@ def _quantizer_layer(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     return x[0] if one is None else one.write(b, x[0])
 
 
+def einsum_dense_layer(
+    b: Writer, layer: FileLayer, x: list[Tensor], inputs: Group | None = None
+) -> Tensor:
+    """Append a ``QEinsumDense`` that is part of a layer; ``inputs`` has its input's quantiser."""
+    return _between_quantizers(_weighted(einsum_dense), b, layer, x, inputs)
+
+
+def softmax_layer(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
+    """Append a ``QSoftmax`` that is part of a layer."""
+    return _between_quantizers(softmax, b, layer, x)
+
+
 _POOLS = (
     "MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
@@ -241,6 +247,8 @@ HGQ: dict[str, Convert] = {
     "QUnaryFunctionLUT": hgq(_unary),
     "QAffinedUnaryFunctionLUT": hgq(_affine_unary),
     "QSoftmax": hgq(softmax),
+    "QEinsum": hgq(einsum),
+    "QDot": hgq(dot),
     "QSum": hgq(_sum),
     "QMeanPow2": hgq(_sum),
     "QAveragePow2": hgq(_average_pow2),

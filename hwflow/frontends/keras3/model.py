@@ -26,9 +26,11 @@ from hwflow.frontends.keras.normalization import NORMALIZATION
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
-from hwflow.frontends.keras3.hgq import HGQ, einsum_dense
+from hwflow.frontends.keras3.attention import ATTENTION, in_order
+from hwflow.frontends.keras3.hgq import HGQ
 from hwflow.frontends.keras3.layer import FileLayer
 from hwflow.frontends.keras3.network import Call, Network, read_network
+from hwflow.frontends.keras3.products import einsum_dense
 from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, printable
@@ -75,7 +77,6 @@ MODELS = ("Functional", "Sequential")
 HGQ_INSTEAD = {
     "QDenseT": "use QDense, or QUnaryFunctionLUT for a function of each element",
     "QConvT1D": "use QConv1D", "QConvT2D": "use QConv2D", "QConv3D": "use QConv2D",
-    "QDot": "use QMultiply and QSum", "QEinsum": "use QMultiply and QSum",
     "QGRU": "unroll the network into QDense layers",
     "QSimpleRNN": "unroll the network into QDense layers",
 }  # fmt: skip
@@ -161,7 +162,10 @@ class _Walk:
                 return [x[0]]
             if convert is None:
                 return [_operation(self.b, call, x)]
-            check_operands(self.b, len(x))
+            if config["class_name"] in ATTENTION:
+                x = in_order(self.b, call.roles, x)
+            else:
+                check_operands(self.b, len(x))
             check_arguments(self.b, {str(k): v for k, v in call.others.items()})
             layer = FileLayer.of(str(config["class_name"]), config["config"], group)
             layer = layer.but(**self.evaluated.get(prefix + call.layer, {}))
@@ -183,9 +187,10 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
     """
     kind, module = str(config["class_name"]), str(config.get("module"))
     registered = config.get("registered_name")
-    if registered == f"hgq>{kind}" and kind in HGQ:
+    convert = HGQ.get(kind) or ATTENTION.get(kind)
+    if registered == f"hgq>{kind}" and convert is not None:
         check_settings(b, kind, config["config"])
-        return HGQ[kind]
+        return convert
     known = module in ("keras.layers", "keras.src.layers") and registered in (None, kind)
     if known and kind in KERAS:
         check_settings(b, kind, config["config"])
@@ -194,7 +199,8 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
         "layer that is not supported",
         code="HW280",
         found=f"{module}.{kind}",
-        supported=f"{len(KERAS)} layers of Keras and {len(HGQ)} of HGQ, see docs/hgq.md",
+        supported=f"{len(KERAS)} layers of Keras and {len(HGQ) + len(ATTENTION)} of HGQ, "
+        "see docs/hgq.md",
         help=HGQ_INSTEAD.get(kind) or INSTEAD.get(kind, "replace it in the model"),
     )
 

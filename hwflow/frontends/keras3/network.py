@@ -13,7 +13,7 @@ Key = tuple[str, int, int]
 """A result: of which layer, of which of its calls, and which of several."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Call:
     """A call of a layer.
 
@@ -23,6 +23,7 @@ class Call:
         inputs: its operands.
         training: whether it is in training mode.
         others: arguments that are no operands, by name or position.
+        roles: name or position of each operand among the arguments.
     """
 
     layer: str
@@ -30,6 +31,7 @@ class Call:
     inputs: tuple[Key, ...]
     training: bool = False
     others: dict[str | int, Any] = field(default_factory=dict)
+    roles: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ def read_network(config: dict[str, Any]) -> Network:
         return _sequential(settings, layers, config.get("build_config"))
     inputs = tuple(_keys(settings["input_layers"]))
     calls = [
-        Call(name, number, *_operands(node))
+        _call(name, number, node)
         for name, layer in layers.items()
         for number, node in enumerate(layer.get("inbound_nodes", []))
     ]
@@ -81,7 +83,9 @@ def _sequential(settings: Any, layers: dict[str, Any], build: Any) -> Network:
         first = {"class_name": "InputLayer", "module": "keras.layers",
                  "config": {"name": "input", "batch_shape": shape, "dtype": "float32"}}  # fmt: skip
         layers, names = {"input": first, **layers}, ["input", *names]
-    calls = tuple(Call(name, 0, ((before, 0, 0),)) for before, name in pairwise(names))
+    calls = tuple(
+        Call(layer=name, number=0, inputs=((before, 0, 0),)) for before, name in pairwise(names)
+    )
     return Network(layers, ((names[0], 0, 0),), ((names[-1], 0, 0),), calls)
 
 
@@ -96,14 +100,18 @@ def _keys(entries: Any) -> Iterator[Key]:
         yield from _keys(entry)
 
 
-def _operands(node: Any) -> tuple[tuple[Key, ...], bool, dict[str | int, Any]]:
-    """Return the operands of a call, whether it is in training mode, and all other arguments."""
-    named = dict(node.get("kwargs", {}))
-    given = {**dict(enumerate(node["args"])), **named}
-    tensors = tuple(_tensors(list(given.values())))
+def _call(layer: str, number: int, node: Any) -> Call:
+    """Return a call from what the configuration says of it."""
+    given = {**dict(enumerate(node["args"])), **node.get("kwargs", {})}
     training = given.pop("training", None)
-    others = {name: value for name, value in given.items() if not list(_tensors(value))}
-    return tensors, isinstance(training, (bool, int)) and bool(training), others
+    return Call(
+        layer=layer,
+        number=number,
+        inputs=tuple(_tensors(list(given.values()))),
+        training=isinstance(training, (bool, int)) and bool(training),
+        others={name: value for name, value in given.items() if not list(_tensors(value))},
+        roles=tuple(name for name, value in given.items() for _ in _tensors(value)),
+    )
 
 
 def _tensors(value: Any) -> Iterator[Key]:

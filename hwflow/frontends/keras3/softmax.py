@@ -23,19 +23,25 @@ def last_axis_sum(b: Writer, x: Tensor) -> Tensor:
     return Tensor(b.node("MatMul", [x.name, ones]), (*x.shape[:-1], 1))
 
 
+def _sum_over(b: Writer, x: Tensor, axes: list[int]) -> Tensor:
+    """Append the sum over some axes, each of which stays with one element."""
+    if axes == [len(x.shape)]:
+        return last_axis_sum(b, x)
+    name = b.node("ReduceSum", [x.name, b.constant("axes", axes, np.int64)], keepdims=1)
+    return Tensor(name, tuple(1 if a in axes else d for a, d in enumerate(x.shape, 1)))
+
+
 def softmax(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     """``oq(exp(-iq(max - x))) * oq(1 / (iq(sum) + eps))``, tables between their quantisers."""
     source = b.keras(x[0])
     rank = len(source.shape) + 1
     axes = [int(a) % rank for a in layer.axes]
-    if axes != [rank - 1]:
-        raise b.refusal("softmax over other axes than the last", found=f"axes={axes}")
+    if 0 in axes:
+        raise b.refusal("softmax over the batch", found=f"axes={axes}")
     scaler = float(layer.settings.get("input_scaler", 1.0))
     stable = bool(layer.stable)
     if stable:
-        top = b.node(
-            "ReduceMax", [source.name, b.constant("axes", [rank - 1], np.int64)], keepdims=1
-        )
+        top = b.node("ReduceMax", [source.name, b.constant("axes", axes, np.int64)], keepdims=1)
         source = replace(source, name=b.node("Sub", [top, source.name]))
         source = _part(b, layer, "exp", "iq", source)
     slope = -scaler if stable else scaler
@@ -48,7 +54,7 @@ def softmax(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
     if powers is None:
         powers = b.unary("Exp", b.unary("Mul", source, slope))
     powers = _part(b, layer, "exp", "oq", powers)
-    sums = _part(b, layer, "inv", "iq", last_axis_sum(b, powers))
+    sums = _part(b, layer, "inv", "iq", _sum_over(b, powers, axes))
     points = Points.of(_part_quantizer(b, layer, "inv", "iq"))
     of, after = (
         RealFunction("Reciprocal", 1.0, float(EPSILON)),

@@ -96,7 +96,11 @@ LAYERS = (
     series("QEinsumDense, ...x,xy->...y",
            lambda k, q, c, x: q.QEinsumDense("...x,xy->...y", (6, 4), bias_axes="y")(x)),
     series("QEinsumDense, other equations",
-           lambda k, q, c, x: q.QEinsumDense("btc,td->bdc", (4, 3))(x), outcome="HW281"),
+           lambda k, q, c, x: q.QEinsumDense("btc,td->bdc", (4, 3))(x)),
+    series("QEinsumDense, heads and bias",
+           lambda k, q, c, x: q.QEinsumDense("btc,chd->bhtd", (2, 6, 3), bias_axes="hd")(x)),
+    series("QEinsum", lambda k, q, c, x: q.QEinsum("bij,bkj->bik")([x, q.QDense(3)(x)])),
+    series("QDot", lambda k, q, c, x: q.QDot(axes=(2, 2))([x, q.QDense(3)(x)])),
     series("QEinsumDenseBatchnorm",
            lambda k, q, c, x: q.QEinsumDenseBatchnorm("btc,cd->btd", (6, 4), bias_axes="d")(x)),
     series("QConv1D, dilation", lambda k, q, c, x: q.QConv1D(3, 2, dilation_rate=2)(x)),
@@ -129,7 +133,19 @@ LAYERS = (
     series("QMeanPow2, first axis", lambda k, q, c, x: q.QMeanPow2(axes=1)(x)),
     *(merge(f"Q{n}") for n in
       ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "AveragePow2")),
-    merge("QDot", outcome="HW280"),
+    Case(name="QDot of vectors",
+         body=lambda k, q, c, x: q.QDot(axes=-1)([x, q.QDense(6)(x)])),
+    series("QSoftmax, first axis", lambda k, q, c, x: q.QSoftmax(axis=1)(x), tables=True),
+    series("QSoftmax, both axes", lambda k, q, c, x: q.QSoftmax(axis=(1, 2))(x), tables=True),
+    series("QMultiHeadAttention", lambda k, q, c, x: q.QMultiHeadAttention(2, 3)(x, x),
+           tables=True),
+    series("QMultiHeadAttention, fused, by name", lambda k, q, c, x: q.QMultiHeadAttention(
+        2, 3, value_dim=2, fuse="kv", use_bias=False, stable_softmax=False)(
+            x, key=q.QDense(4)(x), value=q.QDense(4)(x)), tables=True),
+    series("QLinformerAttention", lambda k, q, c, x: q.QLinformerAttention(2, 3, 2)(x, x),
+           tables=True),
+    series("QLinformerAttention, shared", lambda k, q, c, x: q.QLinformerAttention(
+        2, 3, 2, share_kv_proj=True)(x, x), tables=True),
     Case(name="QDenseT", body=lambda k, q, c, x: q.QDenseT(3)(x), outcome="HW280"),
     series("QGRU", lambda k, q, c, x: q.QGRU(3)(x), outcome="HW280"),
 )  # fmt: skip

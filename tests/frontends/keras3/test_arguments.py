@@ -20,12 +20,14 @@ from hgq.quantizer.config import default_configs  # noqa: E402
 import hwflow  # noqa: E402
 from hwflow.core.errors import CompileError  # noqa: E402
 from hwflow.frontends.keras.arguments import HGQ_TRAINING, INERT, READ  # noqa: E402
+from hwflow.frontends.keras3.attention import ATTENTION  # noqa: E402
 from hwflow.frontends.keras3.hgq import HGQ  # noqa: E402
 from hwflow.frontends.keras3.model import KERAS  # noqa: E402
 
 OF_BASES = {"pool_dimensions", "pool_mode"}
-REFUSED = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size"}
-"""Settings that have to be None."""
+REFUSED = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size",
+           "normalize", "use_gate", "sliding_window", "flash_attention"}  # fmt: skip
+"""Settings that have to be None or False."""
 
 
 def settings_of(cls: type) -> set[str]:
@@ -40,9 +42,9 @@ def settings_of(cls: type) -> set[str]:
     return {n for n in names if n not in INERT and not n.endswith(ends)}
 
 
-@pytest.mark.parametrize("name", [*KERAS, *HGQ])
+@pytest.mark.parametrize("name", [*KERAS, *HGQ, *ATTENTION])
 def test_every_setting_of_every_constructor_is_accounted_for(name: str) -> None:
-    if name in HGQ:
+    if name in HGQ or name in ATTENTION:
         cls = getattr(hgq.layers, name, None) or getattr(hgq.quantizer, name)
     else:
         cls = getattr(keras.layers, name)
