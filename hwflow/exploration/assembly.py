@@ -9,7 +9,7 @@ lowered as any model is. A model that turns out otherwise is compiled from the b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from hwflow.ir.graph import Graph
 from hwflow.ir.op import Constant, Target
 from hwflow.ir.qonnx.model import QonnxModel, constant_of, set_constant
 from hwflow.passes import PIPELINE, Context, run_pipeline
+from hwflow.passes.lowering.memory import Memory
 
 FIRST = next(i for i, step in enumerate(PIPELINE) if step.name == "lower")
 """The passes before are those on the ONNX level."""
@@ -79,6 +80,7 @@ class Assembly:
     _users: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _known: dict[tuple[str, tuple[int, ...]], Constant] = field(default_factory=dict)
     _alike: bool = True
+    _memory: Memory = field(default_factory=Memory)
 
     def graph(self, number: int) -> Graph:
         """Return the hardware graph of a configuration, as ``hwflow build`` makes it."""
@@ -110,7 +112,8 @@ class Assembly:
         return self._lowered(model), passed
 
     def _lowered(self, model: QonnxModel) -> Graph:
-        context = self._context(model)
+        memory = self._memory if model is self._model else None
+        context = replace(self._context(model), memory=memory)
         graph = run_pipeline(model, context, PIPELINE[FIRST:])
         if context.findings:
             raise CompileError(context.findings)

@@ -116,6 +116,15 @@ class Namer:
     def __init__(self) -> None:
         self._used: set[str] = set()
 
+    @property
+    def used(self) -> frozenset[str]:
+        """What was handed out, in small letters."""
+        return frozenset(self._used)
+
+    def take(self, names: Iterable[str]) -> None:
+        """Hand out names as before."""
+        self._used.update(names)
+
     def unique(self, name: str, *, port: bool = False) -> str:
         """Return a safe name that was not handed out before."""
         base = sanitize(name, "port" if port else "layer")

@@ -40,6 +40,15 @@ class TensorType:
         """Smallest and largest mantissa over all channels."""
         return int(self.lo.min()), int(self.hi.max())
 
+    def is_like(self, other: TensorType) -> bool:
+        """Return whether shapes, types and ranges are the same."""
+        return self is other or (
+            self.shape == other.shape
+            and self.dtype == other.dtype
+            and np.array_equal(self.lo, other.lo)
+            and np.array_equal(self.hi, other.hi)
+        )
+
     @classmethod
     def full(cls, shape: tuple[int, ...], dtype: FixedType) -> TensorType:
         """Return the tensor whose elements take any value of the type."""

@@ -34,6 +34,7 @@ from hwflow.passes.graph.narrow_scales import narrow_scales
 from hwflow.passes.graph.narrow_types import narrow_types
 from hwflow.passes.graph.settle_inputs import settle_inputs, types_from_data, with_types
 from hwflow.passes.lowering.lower import lower
+from hwflow.passes.lowering.memory import Memory
 from hwflow.passes.lowering.port_types import DataTypes, no_data
 from hwflow.passes.model.bias_into_batch_norm import bias_into_batch_norm
 from hwflow.passes.model.clean_model import clean_model
@@ -57,6 +58,7 @@ class Context:
         source: how messages call the model.
         taken: the types of inputs that were taken from data; ``types_from_data`` adds to them.
         declared: the types of results that are narrower now; ``narrow_types`` adds to them.
+        memory: what the nodes of the very same model became before, with other constants.
     """
 
     config: Config
@@ -67,6 +69,7 @@ class Context:
     source: str = "the model"
     taken: dict[str, FixedType] = field(default_factory=dict)
     declared: dict[str, FixedType] = field(default_factory=dict)
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,10 @@ class Pass:
     name: str
     run: Callable[[Any, Context], Any]
     why: str
+
+
+def _lower(model: QonnxModel, context: Context) -> Graph:
+    return lower(model, context.config, context.data, context.memory)
 
 
 def _types_from_data(graph: Graph, context: Context) -> Graph:
@@ -116,7 +123,11 @@ PIPELINE: Sequence[Pass] = (
     Pass("fuse_affine", lambda m, c: fuse_affine(m), "before each constant takes its own bits"),
     Pass("bias_into_batch_norm", lambda m, c: bias_into_batch_norm(m), "keeps sums narrow"),
     Pass("quantize_ports", lambda m, c: quantize_ports(m), "while quantisers are nodes"),
-    Pass("lower", lambda m, c: lower(m, c.config, c.data), "from ONNX nodes to hardware operators"),
+    Pass(
+        "lower",
+        lambda m, c: lower(m, c.config, c.data, c.memory),
+        "from ONNX nodes to hardware operators",
+    ),
     Pass("settle_inputs", lambda g, c: settle_inputs(g), "the ports get their types"),
     Pass("types_from_data", _types_from_data, "those that no quantiser gave one"),
     Pass("drop_idle_casts", lambda g, c: drop_idle_casts(g), "before they block a fusion"),

@@ -78,13 +78,20 @@ def tabulate(tree: Expression, lo: RawArray, hi: RawArray) -> StepFunction:
 def _on_wide_range(
     tree: Expression, known: StepFunction | None, lo: RawArray, hi: RawArray
 ) -> StepFunction:
-    """Return a function on ``lo .. hi`` and, if that costs little, where it is known already."""
-    wide = None if known is None else (np.minimum(lo, known.lo), np.maximum(hi, known.hi))
-    if wide is not None and _inputs(*wide) <= MOST_WIDENED * _inputs(lo, hi):
-        try:
-            return _on_whole_range(tree, *wide)
-        except (TooManyStepsError, UndefinedError):
-            pass
+    """Return a function on ``lo .. hi`` and, if that costs little, where it is known already.
+
+    What is asked for twice is asked for again, on a still wider range: so it is found on one.
+    """
+    if known is not None:
+        low, high = np.minimum(lo, known.lo), np.maximum(hi, known.hi)
+        further = (high - low) // 4
+        for wide in ((low - further, high + further), (low, high)):
+            if _inputs(*wide) > MOST_WIDENED * _inputs(lo, hi):
+                continue
+            try:
+                return _on_whole_range(tree, *wide)
+            except (TooManyStepsError, UndefinedError):
+                pass
     return _on_whole_range(tree, lo, hi)
 
 

@@ -16,6 +16,7 @@ from hwflow.ops.requantization import (
     table,
     thresholds,
 )
+from hwflow.ops.requantization.keyed import Keyed
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem
 
@@ -62,24 +63,11 @@ def _price(pair: tuple[float, Plan]) -> float:
     return pair[0]
 
 
-class _Keyed:
-    """A problem that equals those with the same digest, as a key of the cache."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-
-    def __hash__(self) -> int:
-        return hash(self.problem.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and other.problem.key == self.problem.key
-
-
 def found_by(name: str, way: int, problem: Problem) -> Plan | None:
     """Return what one of the ways to find an implementation finds, each problem solved once."""
-    return _find(name, way, _Keyed(problem))
+    return _find(name, way, Keyed(problem))
 
 
 @lru_cache(maxsize=8192)
-def _find(name: str, way: int, keyed: _Keyed) -> Plan | None:
-    return FINDERS[name][way](keyed.problem)
+def _find(name: str, way: int, keyed: Keyed[Problem]) -> Plan | None:
+    return FINDERS[name][way](keyed.asked)

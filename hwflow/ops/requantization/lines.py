@@ -12,15 +12,17 @@ is decided in exact arithmetic.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from hwflow.estimate.products import csd_digits
 from hwflow.fixed import MAX_TYPE_WIDTH, RawArray
+from hwflow.ops.requantization.keyed import Keyed
 
 F64 = npt.NDArray[np.float64]
 
@@ -45,6 +47,7 @@ class Steps:
         lowest: result at which each input's group is clamped from below; lower ones serve, too.
         highest: result at which it is clamped from above; higher ones serve, too.
         margin: share of a level by which real lines must keep away from the next one.
+        size: no input is larger, those included that were left out.
     """
 
     n: RawArray
@@ -53,6 +56,15 @@ class Steps:
     lowest: RawArray
     highest: RawArray
     margin: float = 0.0
+    size: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """A digest that is equal where the same is asked."""
+        digest = hashlib.sha256(repr(self.margin).encode())
+        for array in (self.n, self.level, self.begin, self.lowest, self.highest):
+            digest.update(np.asarray(array, np.int64).tobytes() + b"|")
+        return digest.hexdigest()
 
     @cached_property
     def group(self) -> RawArray:
@@ -69,6 +81,7 @@ class Steps:
         return Steps(
             n=self.n[keep], level=self.level[keep], begin=np.cumsum(sizes) - sizes,
             lowest=self.lowest[keep], highest=self.highest[keep], margin=self.margin,
+            size=self.size,
         )  # fmt: skip
 
     @cached_property
@@ -91,10 +104,23 @@ class Steps:
         begin: RawArray,
         clamp: tuple[RawArray, RawArray],
     ) -> Steps:
-        """Return what runs ask; ``clamp`` and ``level`` have a value for each run."""
-        n = np.stack([first, last], axis=1).reshape(-1)
+        """Return what runs ask; ``clamp`` and ``level`` have a value for each run.
+
+        Of a run at the end of a group whose result is clamped, only the input next to the other
+        runs tells: a line that serves these rises, or falls, towards it. So groups ask the same
+        however far their inputs go on there.
+        """
+        n = np.stack([first, last], axis=1)
+        size = int(np.abs(n).max(initial=0))
+        end = np.append(begin[1:], len(n)) - 1
+        open_ = (level <= clamp[0]) | (level >= clamp[1])
+        head, tail = begin[open_[begin] & (end > begin)], end[open_[end] & (end > begin)]
+        n[head, 0], n[tail, 1] = n[head, 1], n[tail, 0]
         lowest, highest = (np.repeat(bound, 2) for bound in clamp)
-        return cls(n=n, level=np.repeat(level, 2), begin=2 * begin, lowest=lowest, highest=highest)
+        return cls(
+            n=n.reshape(-1), level=np.repeat(level, 2), begin=2 * begin, lowest=lowest,
+            highest=highest, size=size,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +190,17 @@ def fit(steps: Steps) -> Lines | None:
     Each group's factor is that of the smallest shift that serves it alone, moved left to the common
     one, which is the largest of these: its lowest bits are 0 and cost nothing.
     """
+    found = _fit(Keyed(steps))
+    if found is None:
+        return None
+    lines, largest = found
+    return lines if _fits(steps, largest, lines.shift, steps.size) else None
+
+
+@lru_cache(maxsize=4096)
+def _fit(keyed: Keyed[Steps]) -> tuple[Lines, float] | None:
+    """Return lines, and a number that no factor which was looked at passes."""
+    steps = keyed.asked
     low, high, absent = steps.slopes
     if absent.any():
         return None
@@ -172,8 +209,9 @@ def fit(steps: Steps) -> Lines | None:
     for shift in range(LARGEST_SHIFT):
         first, last = _between(np.ldexp(low, shift), np.ldexp(high, shift))
         best *= 2
-        largest = np.where(done, np.abs(best), np.maximum(np.abs(first), np.abs(last)))
-        if not _fits(steps, largest.max(), shift):
+        sizes = np.where(done, np.abs(best), np.maximum(np.abs(first), np.abs(last)))
+        largest = float(sizes.max())
+        if not _fits(steps, largest, shift, int(np.abs(steps.n).max())):
             return None
         hopeful = (first <= last) & ~done
         if not hopeful.any():
@@ -184,7 +222,7 @@ def fit(steps: Steps) -> Lines | None:
         best[hopeful] = np.where(found == NO_LIMIT, best[hopeful], found)
         done[hopeful] = found != NO_LIMIT
         if done.all():
-            return Lines(best, roundest(*offsets(steps, best, shift)), shift)
+            return Lines(best, roundest(*offsets(steps, best, shift)), shift), largest
     return None
 
 
@@ -194,9 +232,9 @@ def _between(low: F64, high: F64) -> tuple[F64, F64]:
     return np.ceil(low - slack), np.floor(high + slack)
 
 
-def _fits(steps: Steps, multiplier: float, shift: int) -> bool:
-    """Return whether no sum can pass what offsets are compared in."""
-    product = int(multiplier) * int(np.abs(steps.n).max())
+def _fits(steps: Steps, multiplier: float, shift: int, size: int) -> bool:
+    """Return whether no sum can pass what offsets are compared in, for inputs up to a size."""
+    product = int(multiplier) * size
     result = (int(np.abs(steps.level).max()) + 1) << shift
     return product + result < NO_LIMIT // 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +13,10 @@ from hwflow.fixed import RawArray
 from hwflow.ir.op import Target
 from hwflow.ops.requantization import cost
 from hwflow.ops.requantization.cost import Lanes
+from hwflow.ops.requantization.keyed import Keyed
 from hwflow.ops.requantization.line_plan import LinePlan
 from hwflow.ops.requantization.lines import Lines, Steps, fit
+from hwflow.ops.requantization.multiply_add_shift import asked
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem
 
@@ -106,25 +109,29 @@ def find_narrow(problem: Problem) -> Plan | None:
 
 
 def _with_margin(problem: Problem, margin: float) -> Plan | None:
-    begin = _segments(problem, margin)
+    if len(problem.row) > MOST_RUNS:
+        return None
+    steps = asked(problem)[0][2]
+    begin = _segments(Keyed(steps), margin)
     if begin is None or len(begin) == problem.rows:
         return None
-    lines = fit(_steps(problem, begin, np.append(begin[1:], len(problem.row))))
+    lines = fit(_window(steps, begin, np.append(begin[1:], len(problem.row))))
     return None if lines is None else _plan(problem, begin, lines).proven(problem)
 
 
-def _segments(problem: Problem, margin: float) -> RawArray | None:
+@lru_cache(maxsize=1024)
+def _segments(keyed: Keyed[Steps], margin: float) -> RawArray | None:
     """Return the first run of every segment, each one as long as a line can be.
 
     Returns:
         Indices of runs, ascending; None where a row has too many segments.
     """
-    if len(problem.row) > MOST_RUNS:
-        return None
-    begin, ends = problem.begin, np.append(problem.begin[1:], len(problem.row))
+    steps = keyed.asked
+    begin = steps.begin // 2
+    ends = np.append(begin[1:], len(steps.n) // 2)
     found = [begin]
     for _ in range(MOST_SEGMENTS):
-        reach = _reach(problem, begin, ends, margin)
+        reach = _reach(steps, begin, ends, margin)
         rest = reach < ends
         if not rest.any():
             return np.sort(np.concatenate(found))
@@ -133,30 +140,30 @@ def _segments(problem: Problem, margin: float) -> RawArray | None:
     return None
 
 
-def _reach(problem: Problem, begin: RawArray, ends: RawArray, margin: float) -> RawArray:
+def _reach(steps: Steps, begin: RawArray, ends: RawArray, margin: float) -> RawArray:
     """Return how far one line serves from each of some runs on, by bisection."""
-    good = np.where(_absent(problem, begin, ends, margin), begin + 1, ends)
+    good = np.where(_absent(steps, begin, ends, margin), begin + 1, ends)
     bad = np.where(good == ends, ends + 1, ends)
     while (bad - good > 1).any():
         middle = np.where(bad - good > 1, (good + bad) // 2, good)
-        absent = _absent(problem, begin, middle, margin)
+        absent = _absent(steps, begin, middle, margin)
         good, bad = np.where(absent, good, middle), np.where(absent, middle, bad)
     return good
 
 
-def _absent(problem: Problem, begin: RawArray, ends: RawArray, margin: float) -> RawArray:
-    return np.asarray(_steps(problem, begin, ends, margin).slopes[2])
+def _absent(steps: Steps, begin: RawArray, ends: RawArray, margin: float) -> RawArray:
+    return np.asarray(_window(steps, begin, ends, margin).slopes[2])
 
 
-def _steps(problem: Problem, begin: RawArray, ends: RawArray, margin: float = 0.0) -> Steps:
+def _window(steps: Steps, begin: RawArray, ends: RawArray, margin: float = 0.0) -> Steps:
     """Return what the runs ``begin .. ends - 1`` ask, one group for each pair."""
     lengths = ends - begin
     first = np.cumsum(lengths) - lengths
     pick = np.arange(int(lengths.sum())) + np.repeat(begin - first, lengths)
-    level = problem.level[pick]
-    low, high = (np.full(len(pick), bound, np.int64) for bound in problem.levels)
-    steps = Steps.of(problem.first[pick], problem.last[pick], level, first, (low, high))
-    return replace(steps, margin=margin)
+    n = steps.n.reshape(-1, 2)[pick]
+    clamp = steps.lowest[::2][pick], steps.highest[::2][pick]
+    found = Steps.of(n[:, 0], n[:, 1], steps.level[::2][pick], first, clamp)
+    return replace(found, margin=margin, size=steps.size)
 
 
 def _plan(problem: Problem, begin: RawArray, lines: Lines) -> Piecewise:

@@ -84,7 +84,7 @@ def _powers(steps: Steps) -> Iterator[tuple[int, int]]:
     if absent.any():
         return
     least, most = float(low.max()), float(high.min())
-    largest = int(np.abs(steps.n).max()).bit_length()
+    largest = steps.size.bit_length()
     room = 60 - int(np.abs(steps.level).max()).bit_length()
     for exponent in range(min(LARGEST_LEFT, 60 - largest), -min(LARGEST_SHIFT, room), -1):
         for sign in (1, -1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from functools import partial
 
 import onnx_ir
 
@@ -24,6 +25,7 @@ from hwflow.ops import by_onnx
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.deferred import Deferred
 from hwflow.passes.lowering.emission import emit_all
+from hwflow.passes.lowering.memory import Memory
 from hwflow.passes.lowering.number_casts import check_integers, lower_cast
 from hwflow.passes.lowering.port_types import (
     STAND_IN,
@@ -60,13 +62,16 @@ UNQUANTIZED = "HW211"
 """Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
 
 
-def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph:
+def lower(
+    model: QonnxModel, config: Config, data: DataTypes = no_data, memory: Memory | None = None
+) -> Graph:
     """Return the hardware graph of a model whose shapes are known and constants folded.
 
     Args:
         model: the model.
         config: the user's settings.
         data: gives the types that data proposes for inputs.
+        memory: what the nodes of this very model became before.
 
     Raises:
         CompileError: carries a finding for every node that cannot be computed exactly, and for
@@ -74,7 +79,7 @@ def lower(model: QonnxModel, config: Config, data: DataTypes = no_data) -> Graph
     """
     walk = Walk(model=model, constants=dict(constants(model)), namer=Namer())
     inputs = _add_inputs(walk, config, data)
-    refused = _lower_all(walk)
+    refused = _lower_all(walk, memory)
     outputs = _outputs(walk, {p.value for p in inputs})
     if walk.findings:
         raise CompileError(_causes(walk, refused))
@@ -129,22 +134,30 @@ def _data_inputs(model: QonnxModel) -> list[onnx_ir.Value]:
     return [v for v in model.ir.graph.inputs if v.name not in model.ir.graph.initializers]
 
 
-def _lower_all(walk: Walk) -> list[onnx_ir.Node]:
+def _lower_all(walk: Walk, memory: Memory | None) -> list[onnx_ir.Node]:
     """Add the operators of every node, or a finding; return the nodes that are refused."""
-    refused = []
+    refused: list[onnx_ir.Node] = []
+    if memory is not None:
+        memory.enter(walk)
     for node in walk.model.ir.graph:
-        try:
-            made = _lower_node(walk, node)
-        except (RefusedError, OverflowError) as problem:
-            finding = (
-                too_wide(problem) if isinstance(problem, OverflowError) else problem.diagnostic
-            )
-            walk.findings.append(replace(finding, where=walk.model.where(node)))
-            made = _stand_ins(walk, node)
-            refused.append(node)
-        for result in made:
-            walk.record(result)
+        if memory is None:
+            _lower_and_record(walk, node, refused)
+        else:
+            memory.lowered(walk, node, partial(_lower_and_record, walk, node, refused))
     return refused
+
+
+def _lower_and_record(walk: Walk, node: onnx_ir.Node, refused: list[onnx_ir.Node]) -> None:
+    """Add the operators of a node and take note of its results, or add a finding."""
+    try:
+        made = _lower_node(walk, node)
+    except (RefusedError, OverflowError) as problem:
+        finding = too_wide(problem) if isinstance(problem, OverflowError) else problem.diagnostic
+        walk.findings.append(replace(finding, where=walk.model.where(node)))
+        made = _stand_ins(walk, node)
+        refused.append(node)
+    for result in made:
+        walk.record(result)
 
 
 def _lower_node(walk: Walk, node: onnx_ir.Node) -> Sequence[Made]:

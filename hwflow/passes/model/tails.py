@@ -6,6 +6,7 @@ it as it stands. Otherwise the whole chain up to its quantiser becomes one ``Req
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -51,6 +52,16 @@ def tail(value: ir.Value, start: ir.Node | None = None, *, bent: bool = False) -
             return Tail.OPEN
         worst = max(worst, end)
     return Tail(worst)
+
+
+def ahead(value: ir.Value) -> Iterator[ir.Node]:
+    """Yield the nodes behind a value whose constants tell how its chain ends."""
+    for user in value.consumers():
+        yield user
+        ends = is_fixed_quant(user) or is_quantizer(user)
+        if not ends and (is_elementwise(user) or _is_crossed(user, bent=False)):
+            for result in user.outputs:
+                yield from ahead(result)
 
 
 def is_applied_by_host(node: ir.Node) -> bool:
