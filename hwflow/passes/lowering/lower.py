@@ -22,6 +22,7 @@ from hwflow.ir.op import Layout, RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, constants, operator_name
 from hwflow.ir.real.nodes import Source
 from hwflow.ops import by_onnx
+from hwflow.ops.cast import Cast
 from hwflow.ops.input import Input
 from hwflow.passes.lowering.deferred import Deferred
 from hwflow.passes.lowering.emission import emit_all
@@ -43,7 +44,7 @@ from hwflow.passes.lowering.refusals import (
     ALTERNATIVES,
     WRITTEN,
     constant_outputs,
-    no_layer,
+    no_name,
     not_quantized,
     too_wide,
     unsupported,
@@ -57,6 +58,7 @@ from hwflow.passes.lowering.view import (
     shape_of,
 )
 from hwflow.passes.lowering.walk import Made, Walk
+from hwflow.passes.model.tails import KEPT
 
 UNQUANTIZED = "HW211"
 """Code of the finding about weights that nobody quantised; `hwflow quantize` does ports, too."""
@@ -168,7 +170,7 @@ def _lower_node(walk: Walk, node: onnx_ir.Node) -> Sequence[Made]:
         OverflowError: its results are too wide.
     """
     cls = by_onnx().get(operator_name(node))
-    if operator_name(node) == "Cast":
+    if operator_name(node) in KEPT:
         return [lower_cast(walk, node)]
     check_integers(node)
     if cls is None:
@@ -197,17 +199,19 @@ def _outputs(walk: Walk, inputs: Set[str]) -> list[Port]:
         if held is None:
             constant.append(value)
             continue
-        other = next((p.name for p in ports if p.value == held[0]), None)
-        if other is not None or held[0] in inputs:
-            walk.findings.append(no_layer(walk, value, other))
+        if value.is_graph_input() or value.name in {p.name for p in ports}:
+            walk.findings.append(no_name(walk, value))
             continue
         grid = walk.grid(value.name or "")
         if grid is None or len(walk.deferred.get(value.name or "", _PLAIN).sources) > 1:
             walk.findings.append(not_quantized(walk, value))
             continue
-        ports.append(Port(held[0], value.name or "", held[1], grid))
-        if not grid.plain:
-            walk.replace_node(held[0], source=ports[-1])
+        port = Port(held[0], value.name or "", held[1], grid)
+        if held[0] in inputs | {p.value for p in ports}:  # each port out needs a layer of its own
+            port = replace(port, value=walk.add(Cast(), held[:1], port.name, port.name))
+        ports.append(port)
+        if port.value != held[0] or not grid.plain:
+            walk.replace_node(port.value, source=port)
     if constant:
         walk.findings.append(constant_outputs(walk, constant))
     return ports

@@ -65,7 +65,7 @@ def check_integers(node: ir.Node) -> None:
 
 
 def lower_cast(walk: Walk, node: ir.Node) -> Made:
-    """Return the result of a ``Cast``, which is its operand.
+    """Return the result of a ``Cast`` or an ``Identity``, which is its operand.
 
     Raises:
         RefusedError: some number that the operand can be is not one of the type's.
@@ -74,7 +74,7 @@ def lower_cast(walk: Walk, node: ir.Node) -> Made:
     assert value is not None
     held, axes = walk.values[value.name or ""]
     deferred = walk.deferred.get(value.name or "")
-    target = cast_target(node)
+    target = cast_target(node) if operator_name(node) == "Cast" else ir.DataType.DOUBLE
     if target not in REAL_TYPES and (deferred is not None or not _holds(target, walk.types[held])):
         raise _rounds(target, None if deferred is not None else walk.types[held])
     leaves = result.is_graph_output() and walk.grid(value.name or "") is not None

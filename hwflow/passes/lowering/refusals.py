@@ -42,17 +42,14 @@ ALTERNATIVES = {
 """What to use instead of operators that people often meet."""
 
 
-def no_layer(walk: Walk, value: onnx_ir.Value, other: str | None) -> Diagnostic:
-    """Return the finding about an output that is an input, or has the value of another output."""
-    name = value.name or ""
-    changed = other is not None and walk.deferred.get(name) is not walk.deferred.get(other)
-    held = "an input" if other is None else f"the value of output {printable(other)!r}"
+def no_name(walk: Walk, value: onnx_ir.Value) -> Diagnostic:
+    """Return the finding about an output with the name of an input, or of another output."""
     return Diagnostic(
         code="HW219",
-        title="output that no operator computes",
-        where=f"output {printable(name)!r}, in {walk.model.source}",
-        found=f"a function of {held}, without a quantiser" if changed else held,
-        help="remove this output from the model" + ", or put a quantiser at it" * changed,
+        title="output without a name of its own",
+        where=f"output {printable(value.name or '')!r}, in {walk.model.source}",
+        found="an input" if value.is_graph_input() else "the value of another output",
+        help="remove this output from the model",
     )
 
 

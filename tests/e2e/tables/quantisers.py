@@ -147,6 +147,11 @@ TABLE = (
         EXACT,
         "hls4ml: crash",
     ),
+    Construct(
+        name="Nothing but a Quant, scale not a power of two",
+        body=lambda b, x: x,
+        quant=(5, 0.3, True),
+    ),
     quant("Quant, fractional bit width", 0.25, 0.0, 3.5, "HW022", "hls4ml: silently rounded up"),
     quant("Quant, 0 bits", 0.25, 0.0, 0.0, "HW022"),
     quant("Quant, scale 0", 0.0, 0.0, 4.0, "HW021"),

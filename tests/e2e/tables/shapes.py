@@ -75,6 +75,8 @@ TABLE = (
     s("Flatten", one("Flatten")),
     s("Flatten, Dense", flatten_dense, note="the order of pixels goes into the weights"),
     s("Flatten, Relu, quantiser, Dense", flatten_relu_dense),
+    s("Nothing but a Flatten", one("Flatten"), quant=(5, 0.3, True)),
+    s("Nothing but a Transpose", one("Transpose", perm=(0, 2, 3, 1)), quant=(5, 0.3, True)),
     s("Flatten, axis 0", one("Flatten", axis=0), "HW216"),
     s("Flatten, axis 2", one("Flatten", axis=2), "HW216"),
     s("Flatten, axis -3", one("Flatten", axis=-3)),
