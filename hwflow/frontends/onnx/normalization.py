@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.onnx.arithmetic import recognize_written
+from hwflow.frontends.onnx.batch import settle_batch
 from hwflow.frontends.onnx.checks import QONNX_DOMAINS, STANDARD_DOMAINS
 from hwflow.frontends.qdq.conversion import expand_qdq
 from hwflow.frontends.qdq.parameters import CONTRIB_DOMAIN, LINEAR
@@ -28,12 +30,14 @@ def normalize(model: QonnxModel) -> QonnxModel:
     3. Quantisers of all dialects get the domain ``qonnx.custom_op.general`` and their one name.
     4. Nodes are put in topological order.
     5. Recorded shapes and types of results are dropped: they may be stale, and are inferred later.
-    6. The first axis of every graph input, where it is open, is the batch and becomes 1.
+    6. The first axis of every graph input is the batch; where it is open, or no node depends on it,
+       it becomes 1.
     7. Quantisers written as arithmetic become ``Quant`` (see ``written``).
     8. ``QuantizeLinear`` and ``DequantizeLinear`` become ``Quant`` (see ``qdq``).
 
     Raises:
-        CompileError: HW014, an axis other than the batch is open; HW018, the batch is not 1;
+        CompileError: HW014, an axis other than the batch is open; HW018, a node depends on
+            the batch;
             HW019, a function cannot be expanded; HW272 to HW279, a QDQ model is not exact.
     """
     graph = model.ir.graph
@@ -55,9 +59,10 @@ def normalize(model: QonnxModel) -> QonnxModel:
     findings = [f for value in graph.inputs for f in _fix_shape(value, model.source)]
     if findings:
         raise CompileError(findings)
+    note = settle_batch(model)
     recognize_written(model)
     expand_qdq(model)
-    return model
+    return model if note is None else replace(model, warnings=(*model.warnings, note))
 
 
 def _expand_functions(model: QonnxModel) -> None:
@@ -99,7 +104,7 @@ def _rename(node: ir.Node) -> None:
 
 
 def _fix_shape(value: ir.Value, source: str) -> Iterator[Diagnostic]:
-    """Make the batch axis of a graph input 1; yield what is open or wrong otherwise."""
+    """Make the open batch axis of a graph input 1; yield what else is open."""
     name = printable(value.name or "")
     where = f"graph input {name!r}, in {source}"
     if value.shape is None or len(value.shape) == 0:
@@ -125,14 +130,4 @@ def _fix_shape(value: ir.Value, source: str) -> Iterator[Diagnostic]:
             help="export without dynamic_axes (torch) or dynamic_shapes for this axis",
         )
         return
-    if dims[0] not in (None, 1):
-        yield Diagnostic(
-            code="HW018",
-            title="the batch of an input is not 1",
-            where=where,
-            found=f"shape [{', '.join(shown)}]",
-            supported="a first axis of 1, or an open one",
-            help="export with an example input of batch 1",
-        )
-        return
-    value.shape = ir.Shape([1, *(d for d in dims[1:] if d is not None)])
+    value.shape = ir.Shape([dims[0] or 1, *(d for d in dims[1:] if d is not None)])

@@ -16,6 +16,7 @@ from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.onnx.checks import check
 from hwflow.frontends.onnx.external_data import load_external_data
 from hwflow.frontends.onnx.normalization import normalize
+from hwflow.frontends.onnx.older import brought_over, is_older
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 MAX_FILE_BYTES = 2**31
@@ -35,13 +36,11 @@ def read_file(path: Path) -> QonnxModel:
         path: the file; external data is read from its folder only.
 
     Raises:
-        CompileError: with codes HW001 to HW029, all findings at once.
+        CompileError: with codes HW001 to HW029 and HW386, all findings at once.
     """
     source = printable(path.name)
     proto = _parse(file_bytes(path, source), source)
-    findings = [*check(proto, source), *load_external_data(proto, path.parent, source)]
-    if findings:
-        raise CompileError(findings)
+    proto = _checked(proto, path.parent, source)
     return _build(proto, printable(path.stem), source)
 
 
@@ -54,14 +53,28 @@ def read_proto(proto: onnx.ModelProto, name: str = "", source: str = "") -> Qonn
         source: how diagnostics call it; its name if empty.
 
     Raises:
-        CompileError: with codes HW004 to HW029, all findings at once.
+        CompileError: with codes HW004 to HW029 and HW386, all findings at once.
     """
     name = printable(name or proto.graph.name or "model")
     source = source or name
-    findings = [*check(proto, source), *load_external_data(proto, None, source)]
+    proto = _checked(proto, None, source)
+    return _build(proto, name, source)
+
+
+def _checked(proto: onnx.ModelProto, folder: Path | None, source: str) -> onnx.ModelProto:
+    """Return a model that nothing is wrong with, in an opset that is read."""
+    if is_older(proto):
+        findings = check(proto, source, operators=False)
+        findings += load_external_data(proto, folder, source)
+        if not findings:
+            proto, findings = brought_over(proto, source)
+    else:
+        findings = []
+    if not findings:
+        findings = [*check(proto, source), *load_external_data(proto, folder, source)]
     if findings:
         raise CompileError(findings)
-    return _build(proto, name, source)
+    return proto
 
 
 def file_bytes(path: Path, source: str) -> bytes:

@@ -108,7 +108,7 @@ TABLE = (
     Construct(name="Gemm", body=gemm()),
     Construct(name="Gemm without C", body=gemm(bias=0), note="qonnx: IndexError"),
     Construct(name="Gemm, transB", body=gemm((6, 4), transB=1)),
-    Construct(name="Gemm, transA", body=gemm((1, 6), transA=1), outcome="HW018", shape=(4, 1)),
+    Construct(name="Gemm, transA", body=gemm((4, 6), transA=1), outcome="HW018", shape=(4, 1)),
     Construct(name="Gemm, alpha and beta powers of two", body=gemm(alpha=0.5, beta=2.0)),
     Construct(name="Gemm, alpha not a power of two", body=gemm(alpha=0.3)),
     Construct(name="Gemm, C a scalar", body=gemm(bias=np.float32(0.5))),
