@@ -2,7 +2,7 @@
 # make demo-keras   the same with a QKeras network; sets up TensorFlow, too
 # make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
 # make demo-ip   from a model to an IP block whose benches pass
-# make demo-explore   the precisions of a float network that nothing beats, and a design of one
+# make demo-explore   the precisions of a float network that nothing beats, and an IP block of one
 # make demo-compress   a float network trained to a number of LUTs, and built
 # make test   set up everything and pass the tests
 # make test-browser   try the pages in Chromium, which needs Node.js to be unpacked
@@ -62,6 +62,7 @@ bench-explore: $(VENV)/.full
 demo-explore: $(VENV)/.core
 	$(BIN)/hwflow explore examples/digits_float.onnx --data examples/digits.npz --board zcu104 --bits 'w=2,3,4 a=2,4' --run build/explore
 	$(BIN)/hwflow pick --run build/explore -o build/explored
+	$(BIN)/hwflow package build/explored -o build/explored_block
 
 demo-compress: $(VENV)/.full
 	$(BIN)/hwflow compress qat examples/digits_float.onnx --data examples/digits.npz --target lut=20000 --epochs 80 --batch 32 --io-type io_stream --run build/compress

@@ -19,7 +19,7 @@ from hwflow.exploration.found import Found
 from hwflow.exploration.plan import Plan
 from hwflow.exploration.request import Request
 from hwflow.exploration.result import front_of
-from hwflow.exploration.run import RECOSTED, Run, open_finished, refuse_changed
+from hwflow.exploration.run import RECOSTED, Run, open_finished, refuse_changed, with_fronts
 from hwflow.exploration.store import open_store
 from hwflow.report.manifest.digests import digest
 
@@ -69,7 +69,7 @@ def recost(
         path = folder / RECOSTED / f"{digest(front['board'])[:16]}.json"
         text = json.dumps({**kept, "front": front}, indent=1) + "\n"
         write_file(path, text.encode(), parents=True)
-    return Run(folder, {**run.result, "fronts": fronts})
+    return Run(folder, with_fronts(run.result, fronts))
 
 
 def _priced(

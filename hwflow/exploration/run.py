@@ -223,7 +223,14 @@ def with_recosted(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
         kept = json.loads(path.read_text())
         if all(kept[key] == result[key] for key in ("digests", "evaluated")):
             fronts[kept["front"]["board"]] = kept["front"]
-    return {**result, "fronts": list(fronts.values())}
+    return with_fronts(result, list(fronts.values()))
+
+
+def with_fronts(result: dict[str, Any], fronts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a result with other fronts; certified where all of them are."""
+    fitted = [front["fitted"] for front in fronts if "fitted" in front]
+    whole = all(fit["proven"] and fit["candidates"] == fit["of"] for fit in fitted)
+    return {**result, "certified": result["certified"] and whole, "fronts": fronts}
 
 
 def refuse_changed(request: Request, run: Run) -> None:
