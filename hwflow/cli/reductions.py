@@ -1,4 +1,4 @@
-"""Verbs that make float networks smaller: ``compress prune``."""
+"""Verbs that make float networks smaller: ``compress prune``, ``compress lowrank``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def prune(
     """
     from hwflow.cli import terminal
     from hwflow.cli.show.exploration import say
-    from hwflow.cli.show.reduction import print_pruned
+    from hwflow.cli.show.reduction import print_reduced
+    from hwflow.compression.handover.reductions import story_of_pruned
     from hwflow.compression.reductions import prune as pruned
     from hwflow.core.threads import one_thread
 
@@ -74,5 +75,60 @@ def prune(
             model, data, goal=target, run=run, method=method, pattern=pattern, steps=steps,
             progress=progress, say=say(quiet=json), **given(training), **given(hardware),
         )  # fmt: skip
-    print_pruned(found, json=json)
+        progress("compare", 0.0)
+        story = story_of_pruned(found)
+        progress("compare", 1.0)
+    print_reduced(found, story, json=json)
+    raise typer.Exit(0 if found.reached else 1)
+
+
+@compress_app.command(
+    epilog="Example: hwflow compress lowrank float.onnx --data train.npz --energy 0.9 "
+    "--run runs/lowrank"
+)
+@with_groups
+def lowrank(
+    model: ModelOrCode = None,
+    *,
+    data: DataOrCode = None,
+    run: RunOption,
+    method: Annotated[
+        str, typer.Option("--method", help="svd or qr for matrices, tucker2 for kernels.")
+    ] = "",
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", help="Layer to factor; may be repeated.")
+    ] = None,
+    rank: Annotated[int, typer.Option("--rank", help="Rank of all layers.")] = 0,
+    energy: Annotated[
+        float, typer.Option("--energy", help="Part of squared singular values that is kept.")
+    ] = 0.0,
+    target: Annotated[
+        str, typer.Option("--target", help="lut=3000, dsp=20, ebops=8000 or fits=BOARD.")
+    ] = "",
+    training: TrainingOptions,
+    hardware: HardwareOptions,
+    json: JsonOption = False,
+) -> None:
+    """Factor layers where the estimate says that it pays; writes a float model.
+
+    Exit status: 0 when a layer was factored and the goal is met, 1 when not, 2 on errors.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.exploration import say
+    from hwflow.cli.show.reduction import print_reduced
+    from hwflow.compression.handover.reductions import story_of_factored
+    from hwflow.compression.reductions import lowrank as factored
+    from hwflow.core.threads import one_thread
+
+    one_thread()
+    with terminal.stage_progress(quiet=json) as progress:
+        found = factored(
+            model, data, run=run, method=method, layers=layer or (), rank=rank, energy=energy,
+            goal=target, progress=progress, say=say(quiet=json), **given(training),
+            **given(hardware),
+        )  # fmt: skip
+        progress("compare", 0.0)
+        story = story_of_factored(found)
+        progress("compare", 1.0)
+    print_reduced(found, story, json=json)
     raise typer.Exit(0 if found.reached else 1)

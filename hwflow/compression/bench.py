@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwflow.compression.folder import Folder
+from hwflow.compression.handover.lineage import lineage_for
 from hwflow.compression.judging import costs_of, outputs_of_design, quality_of
 from hwflow.compression.material import LABELS, Material, Task, material_of, samples_of
 from hwflow.compression.needed import require_torch
@@ -19,6 +21,7 @@ from hwflow.frontends.quantization import quantize_prepared
 from hwflow.frontends.quantization.layers import array_of, layers_of
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.samples import Samples
+from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 
 if TYPE_CHECKING:
@@ -71,6 +74,19 @@ class Source:
     data: str
     training: FloatTraining
     hardware: Hardware
+
+    def lineage(self, method: str, record: Mapping[str, Any]) -> Lineage:
+        """Return what a network is made from; paths are no part of it.
+
+        Args:
+            method: what makes it.
+            record: the request and digests, as the folder of the run has them.
+        """
+        asked = copy.deepcopy(record["request"])
+        files = {part: asked["source"].pop(part) for part in ("model", "data")}
+        teachers = asked["source"]["training"].pop("teachers")
+        files |= {f"teacher{n + 1}": path for n, path in enumerate(teachers)}
+        return lineage_for(method, files, asked, record["digests"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,13 +14,14 @@ CHOICES = {
     "io_type": ("io_parallel", "io_stream"),
     "weights": ("weight", "channel", "layer"),
     "activations": ("channel", "layer"),
+    "factoring": ("", "svd", "qr", "tucker2"),
     "pruning": ("l1", "gradient", "movement"),
     "pattern": ("weight", "channel", "dsp", "adder"),
     "strategy": ("latency", "resource", "distributed_arithmetic"),
 }
 """What the options that are words may be."""
 
-OPTIONS = {"pruning": "method"}
+OPTIONS = {"pruning": "method", "factoring": "method"}
 """Options by name, where another method has one of the same."""
 
 BOUNDS = {

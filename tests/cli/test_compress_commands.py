@@ -75,7 +75,7 @@ PRUNE = ["compress", "prune", *QAT[2:], "--steps", "2"]
 def test_pruned_network_becomes_hardware_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     ran = hwflow(capsys, *PRUNE, "--target", "sparsity=0.3")
     assert ran.status == 0
-    assert "sparsity=0.3 met" in ran.out
+    assert "The goal sparsity=0.3 is met." in ran.out
     lines = [line.strip() for line in ran.out.splitlines()]
     (line,) = [line for line in lines if line.startswith("or: hwflow quantize ")]
     quantized = hwflow(capsys, *line.removeprefix("or: hwflow ").split())

@@ -14,6 +14,7 @@ import numpy as np
 from hwflow import frontends
 from hwflow.compression.bench import Bench, Progress, Say, open_bench
 from hwflow.compression.folder import MODEL, Folder
+from hwflow.compression.handover.lineage import save_with
 from hwflow.compression.pruning.choice import Chosen, Floats, choose
 from hwflow.compression.pruning.refusal import refuse_pattern
 from hwflow.compression.pruning.request import PruneRequest
@@ -112,11 +113,13 @@ class _Run:
         self.progress("judge", 0.5)
         model, after, reached = self.met(model)
         self.progress("judge", 1.0)
-        save_model(model, self.place.path / MODEL)
+        record = self.place.record()
+        lineage = self.bench.source.lineage("prune", record)
+        save_with(model, self.place.path / MODEL, lineage)
         result = {
             "method": "prune", "goal": self.request.goal, "limits": dict(self.limits),
             "reached": reached, "before": before, "after": after, "steps": self.rows,
-            "layers": _layers(self.bench.before, model), **self.place.record(),
+            "layers": _layers(self.bench.before, model), **record,
         }  # fmt: skip
         self.place.write_result(result)
         return Pruned(self.place.path, result, model)

@@ -1,0 +1,1 @@
+"""Low rank: a layer becomes two or three smaller ones, where their hardware is cheaper."""
