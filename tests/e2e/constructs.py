@@ -16,6 +16,7 @@ from tests.e2e.tables import (
     qdq,
     quantisers,
     rare,
+    recurrent,
     shapes,
     spatial,
 )
@@ -26,6 +27,7 @@ SECTIONS = {
     "Matrix products, biases, batch normalisation": products.TABLE,
     "Convolutions and poolings": spatial.TABLE,
     "Activations": activations.TABLE,
+    "Recurrent cells": recurrent.TABLE,
     "Sums, products, joins": merges.TABLE,
     "Labels and rankings": decisions.TABLE,
     "Moves": shapes.TABLE,

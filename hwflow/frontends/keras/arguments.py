@@ -26,7 +26,9 @@ INERT = frozenset(
         "momentum", "synchronized", "fused", "renorm", "renorm_clipping", "renorm_momentum",
         "virtual_batch_size", "adjustment", "ema_freeze_delay", "folding_mode",
         "use_stochastic_rounding", "use_ste", "use_variables", "var_name", "temperature",
-        "number_of_unrolls",
+        "number_of_unrolls", "dropout", "recurrent_dropout", "unit_forget_bias",
+        # how a recurrent layer is computed
+        "unroll", "implementation", "use_cudnn", "enable_caching_device",
         # ranges that QKeras keeps for old files and does not use
         "kernel_range", "bias_range", "depthwise_range", "beta_range", "gamma_range",
         # how a shape came about that the arrays have
@@ -52,6 +54,11 @@ _NORM = {"axis", "epsilon", "center", "scale"}
 _NORM_QUANTIZERS = {f"{role}_quantizer" for role in ("beta", "gamma", "mean", "variance")}
 _ENDS = {"iq_conf", "oq_conf", "enable_iq", "enable_oq"}
 _WEIGHTS = {"kq_conf", "bq_conf"}
+_RECURRENT = {"units", "activation", "use_bias", "return_sequences", "go_backwards", "stateful",
+              "return_state", "time_major", "zero_output_for_mask",
+              "kernel_quantizer", "recurrent_quantizer", "bias_quantizer",
+              "state_quantizer"}  # fmt: skip
+_STATES = {*_WEIGHTS, "rkq_conf", "sq_conf", "rhq_conf", "paq_conf", "praq_conf", "enable_sq"}
 _EINSUM = {"equation", "bias_axes", "activation"}
 _SEVERAL_ENDS = {"iq_confs", *_ENDS}
 _ATTENTION = {
@@ -76,6 +83,11 @@ READ: dict[str, frozenset[str]] = {
         (("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D",
           "GlobalAveragePooling2D", "QGlobalMaxPooling1D", "QGlobalMaxPooling2D",
           "QGlobalAveragePooling1D", "QGlobalAveragePooling2D"), {*_GLOBAL_POOL, *_ENDS}),
+        (("SimpleRNN", "QSimpleRNN"), {*_RECURRENT, *_ENDS, *_STATES}),
+        (("LSTM", "QLSTM"), {*_RECURRENT, "recurrent_activation"}),
+        (("GRU", "QGRU"), {*_RECURRENT, *_ENDS, *_STATES, "recurrent_activation", "reset_after"}),
+        (("Bidirectional", "QBidirectional"), {"layer", "backward_layer", "merge_mode",
+                                               "weights"}),
         (("BatchNormalization",), _NORM),
         (("Rescaling",), {"scale", "offset"}),
         (("Normalization",), {"axis", "mean", "variance", "invert"}),

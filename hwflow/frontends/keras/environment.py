@@ -49,9 +49,28 @@ def legacy_keras() -> Any:
             raise CompileError([_too_late()])
         import qkeras
 
+        _give_back_names()
     if not issubclass(qkeras.QDense, tf_keras.layers.Layer):
         raise CompileError([_too_late()])
     return tf_keras
+
+
+def _give_back_names() -> None:
+    """Give TensorFlow the names back that QKeras' recurrent cells call functions by.
+
+    TensorFlow 2.13 dropped ``nest.is_sequence``, and moved ``array_ops.unstack``; QKeras 0.9 knows
+    no others.
+    """
+    import tensorflow as tf
+    from tensorflow.python.ops import array_ops
+    from tensorflow.python.util import nest
+
+    for module, name, function in (
+        (nest, "is_sequence", nest.is_nested),
+        (array_ops, "unstack", tf.unstack),
+    ):
+        if not hasattr(module, name):
+            setattr(module, name, function)
 
 
 def _too_late() -> Diagnostic:

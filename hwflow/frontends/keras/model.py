@@ -11,6 +11,7 @@ from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.recurrent import RECURRENT
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.tfmot import refuse_model
 from hwflow.frontends.keras.writer import Writer
@@ -18,7 +19,13 @@ from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
-CONVERTERS: dict[str, Convert] = {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION}
+CONVERTERS: dict[str, Convert] = {
+    **LAYERS,
+    **CONVOLUTIONS,
+    **MOVES,
+    **NORMALIZATION,
+    **RECURRENT,
+}
 """Every layer that is converted, by class name."""
 
 INSTEAD = {

@@ -17,6 +17,7 @@ VARIABLES: dict[str, tuple[tuple[str, str], ...]] = {
     "separable": (("depthwise_kernel", ""), ("pointwise_kernel", ""), ("bias", "use_bias")),
     "norm": (("gamma", "scale"), ("beta", "center"), ("moving_mean", ""), ("moving_variance", "")),
     "alpha": (("alpha", ""),),
+    "recurrent": (("kernel", ""), ("recurrent_kernel", ""), ("bias", "use_bias")),
     "moments": (("adapt_mean", "!mean"), ("adapt_variance", "!mean")),
 }
 """Arrays in Keras' order, each with the setting that it depends on, or takes the place of (``!``):
@@ -27,6 +28,8 @@ OF_LAYER = {
     "DepthwiseConv1D": "depthwise", "DepthwiseConv2D": "depthwise",
     "SeparableConv1D": "separable", "SeparableConv2D": "separable",
     "BatchNormalization": "norm", "PReLU": "alpha", "Normalization": "moments",
+    "SimpleRNN": "recurrent", "LSTM": "recurrent", "GRU": "recurrent",
+    "QSimpleRNN": "recurrent", "QGRU": "recurrent",
     "QDense": "kernel", "QConv1D": "kernel", "QConv2D": "kernel", "QEinsumDense": "einsum",
     "QBatchNormalization": "norm",
 }  # fmt: skip
@@ -62,7 +65,8 @@ class FileLayer:
             if not setting
             or (settings.get(setting[1:]) is None if setting[0] == "!" else settings.get(setting))
         ]
-        return cls(kind, settings, group, named(group, wanted) if wanted else {})
+        own = group / "cell" if OF_LAYER.get(kind) == "recurrent" else group
+        return cls(kind, settings, group, named(own, wanted) if wanted else {})
 
     def __getattr__(self, name: str) -> Any:
         """Return an array, or a setting.
@@ -77,7 +81,8 @@ class FileLayer:
         if name not in self.settings:
             raise AttributeError(f"{self.kind} has no {name}")
         value = self.settings[name]
-        return Function(str(value)) if name == "activation" and value is not None else value
+        function = name in ("activation", "recurrent_activation") and value is not None
+        return Function(str(value)) if function else value
 
     def but(self, **arrays: Any) -> FileLayer:
         """Return the layer with other arrays."""

@@ -23,6 +23,7 @@ from hwflow.frontends.keras.model import (
 )
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.recurrent import CELLS
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.archive import DamagedError, Group, damaged
@@ -31,15 +32,16 @@ from hwflow.frontends.keras3.hgq import HGQ
 from hwflow.frontends.keras3.layer import FileLayer
 from hwflow.frontends.keras3.network import Call, Network, read_network
 from hwflow.frontends.keras3.products import einsum_dense
+from hwflow.frontends.keras3.recurrent import HGQ_RECURRENT, bidirectional
 from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert
-    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION}.items()
+    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION, **CELLS}.items()
     if not (name.startswith("Q") and name[1:2].isupper())
-} | {"EinsumDense": einsum_dense}
+} | {"EinsumDense": einsum_dense, "Bidirectional": bidirectional}
 """Layers of Keras, by class name."""
 
 
@@ -77,8 +79,6 @@ MODELS = ("Functional", "Sequential")
 HGQ_INSTEAD = {
     "QDenseT": "use QDense, or QUnaryFunctionLUT for a function of each element",
     "QConvT1D": "use QConv1D", "QConvT2D": "use QConv2D", "QConv3D": "use QConv2D",
-    "QGRU": "unroll the network into QDense layers",
-    "QSimpleRNN": "unroll the network into QDense layers",
 }  # fmt: skip
 """What to use instead of layers of HGQ that are not converted."""
 
@@ -187,10 +187,10 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
     """
     kind, module = str(config["class_name"]), str(config.get("module"))
     registered = config.get("registered_name")
-    convert = HGQ.get(kind) or ATTENTION.get(kind)
-    if registered == f"hgq>{kind}" and convert is not None:
+    of_hgq = HGQ | ATTENTION | HGQ_RECURRENT
+    if registered == f"hgq>{kind}" and kind in of_hgq:
         check_settings(b, kind, config["config"])
-        return convert
+        return of_hgq[kind]
     known = module in ("keras.layers", "keras.src.layers") and registered in (None, kind)
     if known and kind in KERAS:
         check_settings(b, kind, config["config"])
@@ -199,8 +199,7 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
         "layer that is not supported",
         code="HW280",
         found=f"{module}.{kind}",
-        supported=f"{len(KERAS)} layers of Keras and {len(HGQ) + len(ATTENTION)} of HGQ, "
-        "see docs/hgq.md",
+        supported=f"{len(KERAS)} layers of Keras and {len(of_hgq)} of HGQ, see docs/hgq.md",
         help=HGQ_INSTEAD.get(kind) or INSTEAD.get(kind, "replace it in the model"),
     )
 

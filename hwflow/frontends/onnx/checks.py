@@ -15,6 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-un
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from hwflow.core.errors import Diagnostic
+from hwflow.frontends.onnx.cells import cell_of_brevitas
 from hwflow.frontends.onnx.node_attributes import check_known
 from hwflow.frontends.onnx.tensor_checks import (
     NUMERIC,
@@ -208,6 +209,9 @@ def _check_operands(proto: onnx.ModelProto, where: str) -> Iterator[Diagnostic]:
     """Yield operators with more or fewer inputs or outputs than ONNX or QONNX gives them."""
     opset = _opset(proto)
     for node in proto.graph.node:
+        if node.domain in QONNX_DOMAINS and node.op_type == "QuantLSTMCell":
+            yield cell_of_brevitas(f"{node_label(node)}, {where}")
+            continue
         for kind, count, least, most in _counts(node, opset):
             if not least <= count <= most:
                 yield Diagnostic(

@@ -13,6 +13,7 @@ from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.passes.model.clean_model import clean_model
 from hwflow.passes.model.fold_constants import fold_constants
 from hwflow.passes.model.infer_shapes import infer_shapes
+from hwflow.passes.model.recurrence.unrolled import unroll
 from hwflow.passes.model.rewrites import OF_FLOATS, rewrite
 
 Nodes = list[ir.Node]
@@ -30,7 +31,7 @@ def prepare(model: QonnxModel) -> QonnxModel:
             passes find.
     """
     float_model = clone(model)
-    infer_shapes(fold_constants(infer_shapes(clean_model(float_model))))
+    unroll(infer_shapes(fold_constants(infer_shapes(clean_model(float_model)))))
     rewrite(float_model, OF_FLOATS)
     common.NameFixPass()(float_model.ir)  # ONNX Runtime takes no two nodes of one name
     for layer in list(layers_of(float_model)):

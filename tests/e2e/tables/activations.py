@@ -34,11 +34,6 @@ def layer_norm(b: Builder, x: str) -> str:
     return b.node("LayerNormalization", [x, b.constant(np.ones(4)), b.constant(np.zeros(4))])
 
 
-def lstm(b: Builder, x: str) -> str:
-    w, r = b.constant(np.ones((1, 8, 4))), b.constant(np.ones((1, 8, 2)))
-    return b.node("LSTM", [x, w, r], hidden_size=2)
-
-
 def softmax_behind_dense(b: Builder, x: str) -> str:
     y = b.node("MatMul", [x, b.weight((4, 6), 6, 1.0)])
     return b.node("Softmax", [y], axis=-1)
@@ -123,5 +118,4 @@ TABLE = (
         note="hls4ml: uniform output",
     ),
     a("LayerNormalization", layer_norm, "HW201", shape=SEQUENCE),
-    a("LSTM", lstm, "HW201", shape=SEQUENCE),
 )

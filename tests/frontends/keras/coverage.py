@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hwflow.core.errors import Diagnostic
 from hwflow.frontends.keras.environment import legacy_keras, quiet
 from tests.frontends import construct_tables
-from tests.frontends.keras import table_layers, table_quantizers
+from tests.frontends.keras import table_layers, table_quantizers, table_recurrent
 from tests.frontends.keras.case import APPROXIMATE, EXACT, Case
 
 Floats = npt.NDArray[np.float32]
@@ -29,6 +29,7 @@ SECTIONS: dict[str, tuple[Case, ...]] = {
     "Pooling": table_layers.POOLINGS,
     "Plain activations": table_layers.PLAIN,
     "Moves, and other layers": table_layers.MOVES,
+    "Recurrent layers": table_recurrent.RECURRENT,
     "Graphs": table_layers.GRAPHS,
 }
 

@@ -210,7 +210,6 @@ MOVES = (
     Case(name="QAdaptiveActivation",
          body=lambda k, q, x: q.QAdaptiveActivation("quantized_relu", 6, current_step=0)(x),
          outcome="HW280"),
-    series("QLSTM", lambda k, q, x: q.QLSTM(3)(x), outcome="HW280"),
     image("data_format channels_first", lambda k, q, x: k.Flatten("channels_first")(x),
           outcome="HW281"),
 )  # fmt: skip

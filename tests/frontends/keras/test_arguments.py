@@ -25,7 +25,7 @@ ONLY_DEFAULT = {
 }
 """Arguments that have to have their defaults."""
 
-OF_BASES = {"conv_op", "pool_function", "filters", "groups"}
+OF_BASES = {"conv_op", "pool_function", "filters", "groups", "cell"}
 """Arguments of base classes that subclasses set themselves."""
 
 

@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 SECTIONS: dict[str, tuple[Case, ...]] = {
     "Quantisers of activations": table.QUANTIZERS,
     "Layers": table.LAYERS,
+    "Recurrent layers": table.RECURRENT,
     "Graphs": table.GRAPHS,
 }
 

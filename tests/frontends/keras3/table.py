@@ -147,7 +147,25 @@ LAYERS = (
     series("QLinformerAttention, shared", lambda k, q, c, x: q.QLinformerAttention(
         2, 3, 2, share_kv_proj=True)(x, x), tables=True),
     Case(name="QDenseT", body=lambda k, q, c, x: q.QDenseT(3)(x), outcome="HW280"),
-    series("QGRU", lambda k, q, c, x: q.QGRU(3)(x), outcome="HW280"),
+)  # fmt: skip
+
+RECURRENT = (
+    series("QSimpleRNN", lambda k, q, c, x: q.QSimpleRNN(3)(x)),
+    series("QSimpleRNN, state quantiser, all steps", scope=SAT,
+           body=lambda k, q, c, x: q.QSimpleRNN(3, enable_sq=True, return_sequences=True)(x)),
+    series("QGRU", lambda k, q, c, x: q.QGRU(2)(x)),
+    series("QGRU, reset before, no bias, backwards",
+           lambda k, q, c, x: q.QGRU(2, reset_after=False, use_bias=False, go_backwards=True)(x)),
+    series("QGRU, tanh, sigmoid, SAT", scope=SAT, body=lambda k, q, c, x: q.QGRU(
+        2, activation="tanh", recurrent_activation="sigmoid", return_sequences=True)(x)),
+    series("Bidirectional(QSimpleRNN), average",
+           lambda k, q, c, x: k.layers.Bidirectional(q.QSimpleRNN(2), merge_mode="ave")(x)),
+    series("QGRU, return_state", outcome="HW383",
+           body=lambda k, q, c, x: q.QGRU(2, return_state=True)(x)[0]),
+    series("QGRU, sq_conf with an offset", outcome="HW382",
+           body=lambda k, q, c, x: q.QGRU(2, sq_conf=c("kif", affine=(1.0, 0.5)))(x)),
+    series("GRU", lambda k, q, c, x: k.layers.GRU(2)(x), outcome="HW380",
+           note="in floating point: for `hwflow quantize`"),
 )  # fmt: skip
 
 

@@ -23,8 +23,10 @@ from hwflow.frontends.keras.arguments import HGQ_TRAINING, INERT, READ  # noqa: 
 from hwflow.frontends.keras3.attention import ATTENTION  # noqa: E402
 from hwflow.frontends.keras3.hgq import HGQ  # noqa: E402
 from hwflow.frontends.keras3.model import KERAS  # noqa: E402
+from hwflow.frontends.keras3.recurrent import HGQ_RECURRENT  # noqa: E402
 
-OF_BASES = {"pool_dimensions", "pool_mode"}
+OF_BASES = {"pool_dimensions", "pool_mode", "cell"}
+OF_HGQ = {**HGQ, **ATTENTION, **HGQ_RECURRENT}
 REFUSED = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size",
            "normalize", "use_gate", "sliding_window", "flash_attention"}  # fmt: skip
 """Settings that have to be None or False."""
@@ -42,9 +44,9 @@ def settings_of(cls: type) -> set[str]:
     return {n for n in names if n not in INERT and not n.endswith(ends)}
 
 
-@pytest.mark.parametrize("name", [*KERAS, *HGQ, *ATTENTION])
+@pytest.mark.parametrize("name", [*KERAS, *OF_HGQ])
 def test_every_setting_of_every_constructor_is_accounted_for(name: str) -> None:
-    if name in HGQ or name in ATTENTION:
+    if name in OF_HGQ:
         cls = getattr(hgq.layers, name, None) or getattr(hgq.quantizer, name)
     else:
         cls = getattr(keras.layers, name)

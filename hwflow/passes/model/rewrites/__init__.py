@@ -26,6 +26,7 @@ from hwflow.passes.model.rewrites.gemm import to_product_and_sum
 from hwflow.passes.model.rewrites.interpolation import to_interpolation
 from hwflow.passes.model.rewrites.left_product import to_right
 from hwflow.passes.model.rewrites.products import to_products
+from hwflow.passes.model.rewrites.recurrent import to_steps
 from hwflow.passes.model.rewrites.split import to_slices
 from hwflow.passes.model.rewrites.sums import to_choice, to_one_shape, to_sum
 
@@ -37,9 +38,11 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "ConvTranspose": (to_conv,),
     "DepthToSpace": (to_moves,),
     "Einsum": (to_matrix_product,),
+    "GRU": (to_steps,),
     "Gather": (to_one_axis,),
     "GatherND": (to_gather,),
     "Gemm": (to_product_and_sum,),
+    "LSTM": (to_steps,),
     "Max": (to_clip, to_pairs),
     "MatMul": (to_right, to_matrices, to_products),
     "Mean": (to_one_shape,),
@@ -48,6 +51,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "ReduceL2": (to_sum,),
     "ReduceSumSquare": (to_sum,),
     "Resize": (to_interpolation,),
+    "RNN": (to_steps,),
     "SpaceToDepth": (to_moves,),
     "Split": (to_slices,),
     "Sum": (to_one_shape,),
