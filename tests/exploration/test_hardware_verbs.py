@@ -156,6 +156,7 @@ def test_gate(run: HardwareRun, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert hwflow(capsys, *command, str(path)).status == 2
 
 
+@pytest.mark.slow
 def test_a_model_that_moved_is_named(
     run: HardwareRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,13 +79,6 @@ def test_the_front_is_on_disk_while_it_runs(
     assert gated(folder, folder / FRONT, 0.0)
 
 
-def test_fronts_on_the_way_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        saving, "result_of", lambda *args, **how: pytest.fail("less than ten seconds")
-    )
-    explore(request(tmp_path, bits="w=2,4 a=4", samples=60), tmp_path / "run")
-
-
 def test_what_was_evaluated_as_chunks_or_alone_counts(tmp_path: Path) -> None:
     with open_store(tmp_path, new=True) as store:
         store.add(1, np.array([[4, 40], [5, 50], [6, 60], [7, 70]], np.int32))
@@ -97,7 +90,12 @@ def test_what_was_evaluated_as_chunks_or_alone_counts(tmp_path: Path) -> None:
     assert not found.certified
 
 
-def test_all_that_was_evaluated_is_certified_ever_after(tmp_path: Path) -> None:
+def test_all_that_was_evaluated_is_certified_ever_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        saving, "result_of", lambda *args, **how: pytest.fail("in less than ten seconds")
+    )
     asked = request(tmp_path, bits="w=2,4 a=4", samples=60)
     explore(asked, tmp_path / "run")
     assert explore(asked, tmp_path / "run", evaluations=3).result["certified"]
@@ -130,16 +128,6 @@ def test_a_message_says_what_is_kept(
     assert json.loads(ran.out)["fronts"][0]["limits"] == [way[1]]
 
 
-def test_a_run_goes_on_without_its_model(
-    command: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = json.loads(hwflow(capsys, *command, "--cost", "lut,ff", "--json").out)
-    assert json.loads(hwflow(capsys, "explore", "--run", "run", "--json").out) == before
-    ran = hwflow(capsys, "explore", "--run", "run", "--bits", "w=2")
-    assert ran.status == 2
-    assert "needs MODEL" in ran.err
-
-
 def test_what_is_not_where_it_was_is_named(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,4 +145,8 @@ def test_what_is_not_where_it_was_is_named(
     words = [str(moved.get(word, word)) for word in shlex.split(help_)]
     after = json.loads(hwflow(capsys, *words, "--json").out)
     assert after["fronts"] == before["fronts"]
-    assert hwflow(capsys, "explore", "--run", "run").status == 0  # where it is, is kept
+    again = hwflow(capsys, "explore", "--run", "run", "--json")  # where it is, is kept
+    assert json.loads(again.out) == after
+    ran = hwflow(capsys, "explore", "--run", "run", "--bits", "w=2")
+    assert ran.status == 2
+    assert "needs MODEL" in ran.err
