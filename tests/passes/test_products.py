@@ -91,6 +91,12 @@ def test_constant_matrices_for_each_element_of_an_axis(x: Shape, weight: Shape) 
     agrees("MatMul", [x], weights(*weight))
 
 
+def test_many_constant_matrices_are_products_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwflow.passes.model.rewrites.batched_matrix.MAX_WHOLE", 0)
+    graph = agrees("MatMul", [(1, 3, 2, 4)], weights(3, 4, 5)).graph
+    assert [n.op.kind for n in graph.nodes].count("Dense") == 3
+
+
 LETTERS = "bcdhijk"
 
 

@@ -57,16 +57,31 @@ def refusal(path: Path) -> tuple[str, str]:
     return finding.code, f"{finding.where} {finding.found}"
 
 
-@pytest.mark.keras
-def test_the_example_predicts_what_hgq_predicts() -> None:
+def predicted(path: Path, x: Any) -> tuple[Any, Any]:
+    """Return what hwflow and what HGQ2 make of samples."""
     pytest.importorskip("hgq.layers")
     import keras
 
+    expected = keras.models.load_model(path).predict(x, verbose=0)
+    (ours,) = hwflow.compile(path).simulate(x).outputs.values()
+    return ours, expected
+
+
+@pytest.mark.keras
+def test_the_example_predicts_what_hgq_predicts() -> None:
     with np.load(ROOT / "examples" / "digits_hgq.npz") as data:
-        x = data["x"][:300]
-    expected = keras.models.load_model(EXAMPLE).predict(x, verbose=0)
-    (ours,) = hwflow.compile(EXAMPLE).simulate(x).outputs.values()
+        ours, expected = predicted(EXAMPLE, data["x"][:300])
     assert np.array_equal(ours, expected)
+
+
+@pytest.mark.keras
+def test_the_transformer_predicts_what_hgq_predicts() -> None:
+    with np.load(ROOT / "examples" / "digits_hgq.npz") as data:
+        x, y = data["x"][..., 0], data["y"]
+    held_out = np.random.default_rng(0).permutation(len(x))[:360]  # as its training has it
+    ours, expected = predicted(ROOT / "examples" / "digits_transformer.keras", x[held_out])
+    assert np.array_equal(ours, expected)
+    assert (ours.argmax(axis=1) == y[held_out]).mean() > 0.97
 
 
 def test_a_file_needs_neither_keras_nor_hgq() -> None:
