@@ -105,7 +105,7 @@ def test_nothing_that_pays_leaves_the_network_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_goal_chooses_ranks_and_the_result_is_built_and_faithful(tmp_path: Path) -> None:
     paths = wide(tmp_path, 8)
-    first = ran(paths, tmp_path / "first", rank=1, epochs=1).result
+    first = ran(paths, tmp_path / "first", energy=0.5, epochs=1).result
     goal = (first["before"]["lut_synth"] + first["after"]["lut_synth"]) / 2
     found = ran(paths, tmp_path / "run", goal=f"lut={goal:.0f}")
     assert found.reached
