@@ -3,7 +3,7 @@
 # make demo-hgq   the same with an HGQ2 network; needs neither HGQ2 nor Keras
 # make demo-ip   from a model to an IP block whose benches pass
 # make demo-explore   the precisions of a float network that nothing beats, and an IP block of one
-# make demo-compress   a float network trained to a number of LUTs, and built
+# make demo-compress   a float network trained to a number of LUTs, and one found for requirements; both built
 # make test   set up everything and pass the tests
 # make test-browser   try the pages in Chromium, which needs Node.js to be unpacked
 PYTHON ?= python3
@@ -67,6 +67,8 @@ demo-explore: $(VENV)/.core
 demo-compress: $(VENV)/.full
 	$(BIN)/hwflow compress qat examples/digits_float.onnx --data examples/digits.npz --target lut=20000 --epochs 80 --batch 32 --io-type io_stream --run build/compress
 	$(BIN)/hwflow build build/compress/model.onnx --board pynq-z2 --io-type io_stream --data examples/digits.npz -o build/compressed
+	$(BIN)/hwflow compress auto examples/auto.toml --run build/auto
+	$(BIN)/python -m tests.benchmarks.decision_table build/auto
 
 bench-compress: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_compress $(MODEL) $(DATA)

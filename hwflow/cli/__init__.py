@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from hwflow.cli import (
+    automatic,
     compressions,
     designs,
     explorations,
@@ -27,6 +28,7 @@ BUG = 70
 __all__ = [
     "BUG",
     "app",
+    "automatic",
     "compressions",
     "designs",
     "explorations",

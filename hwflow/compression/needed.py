@@ -14,9 +14,18 @@ def require_torch() -> None:
     Raises:
         CompileError: HW035, it is not installed.
     """
-    if find_spec("torch") is None:
+    require_package("torch")
+
+
+def require_package(name: str) -> None:
+    """Make sure that a package is there that the extra ``torch`` brings.
+
+    Raises:
+        CompileError: HW035, it is not installed.
+    """
+    if find_spec(name) is None:
         finding = Diagnostic(
             code="HW035", title="packages that training needs are missing",
-            where="hwflow compress", found="torch", help=install_command("torch"),
+            where="hwflow compress", found=name, help=install_command("torch"),
         )  # fmt: skip
         raise CompileError([finding])

@@ -1,0 +1,1 @@
+"""``hwflow compress auto``: from requirements to a verified build, by all methods there are."""
