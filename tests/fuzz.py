@@ -1,7 +1,8 @@
 """Random networks: Python simulation against compiled C++ against ONNX Runtime, every bit.
 
 ``make fuzz N=300``, or ``python -m tests.fuzz --networks 1 --seed 17`` to look at one again;
-``--scales float`` or ``mixed`` for scales that are not powers of two, judged in exact arithmetic.
+``--scales float`` or ``mixed`` for scales that are not powers of two, judged in exact arithmetic;
+``--scales recurrent`` for recurrent cells.
 Several networks share one C++ build. Ends with status 1 when a single value differs.
 """
 
@@ -24,6 +25,7 @@ from hwflow.simulate.samples import mixed_data
 from tests.cppsim import compare_with_cpp, merged
 from tests.floats import float_network
 from tests.networks import random_network
+from tests.recurrent_cells import random_cells
 
 PER_BUILD = 8
 SAMPLES = 64
@@ -41,8 +43,9 @@ KINDS: dict[str, Callable[[int], onnx.ModelProto]] = {
     "pow2": random_network,
     "float": float_network,
     "mixed": partial(float_network, scales="mixed"),
+    "recurrent": random_cells,
 }
-"""What makes the networks, by the scales that they have."""
+"""What makes the networks: by the scales that they have, or cells in a loop."""
 
 
 @dataclass

@@ -39,6 +39,23 @@ def test_random_networks_with_other_scales_are_lossless(scales: str) -> None:
     assert designs >= 10, outcome.refused
 
 
+def test_random_cells_are_lossless() -> None:
+    outcome = Outcome()
+    for seed in range(6):
+        design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome, "recurrent")
+        assert design is not None, outcome.refused
+        check_lossless(seed, design, outcome)
+    assert outcome.failures == []
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+def test_random_cells_agree_with_their_cpp() -> None:
+    outcome = fuzz(networks=12, seed=100, scales="recurrent", quiet=True)
+    assert outcome.failures == []
+    assert outcome.networks == 12, outcome.refused
+
+
 @pytest.mark.cpp
 def test_random_networks_with_other_scales_agree_with_their_cpp() -> None:
     outcome = fuzz(networks=4, seed=51_000, scales="mixed", quiet=True)

@@ -41,6 +41,14 @@ def pooled(k: Any, x: Any) -> Any:
     return k.Multiply()([k.GlobalAveragePooling1D()(x), k.GlobalMaxPooling1D()(x)])
 
 
+def recurrent(k: Any, x: Any) -> Any:
+    """Append recurrent layers, one of them in both directions."""
+    x = k.LSTM(4, recurrent_activation="hard_sigmoid", return_sequences=True, go_backwards=True)(x)
+    x = k.GRU(3, reset_after=False, use_bias=False, return_sequences=True)(x)
+    x = k.Bidirectional(k.GRU(3, return_sequences=True), merge_mode="sum")(x)
+    return k.Dense(2)(k.Bidirectional(k.SimpleRNN(3, activation="relu"))(x))
+
+
 def assert_predicts(source: Any, model: Any, shape: tuple[int, ...]) -> None:
     """Assert that ONNX Runtime gives for a read model what Keras predicts, up to float32."""
     data = np.random.default_rng(3).normal(0, 1, (1, *shape)).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from tests.frontends.float_models import assert_predicts, image, pooled, series
+from tests.frontends.float_models import assert_predicts, image, pooled, recurrent, series
 
 pytestmark = pytest.mark.keras
 
@@ -41,7 +41,11 @@ def built(keras: Any, body: Callable[[Any, Any], Any], shape: tuple[int, ...]) -
 
 @pytest.mark.parametrize(
     ("body", "shape"),
-    [(partial(image, activation="hard_sigmoid"), (9, 9, 2)), (series_with_more, (12, 4))],
+    [
+        (partial(image, activation="hard_sigmoid"), (9, 9, 2)),
+        (series_with_more, (12, 4)),
+        (recurrent, (6, 3)),
+    ],
 )
 def test_float_models(keras: Any, body: Callable[[Any, Any], Any], shape: tuple[int, ...]) -> None:
     model = built(keras, body, shape)

@@ -14,6 +14,7 @@ from hwflow.core.errors import CompileError
 from tests.cli.command import hwflow as command
 from tests.recurrent_networks import INPUTS, network
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 DATA = np.random.default_rng(0).normal(0, 1, (120, 2, INPUTS)).astype(np.float32)
 
 
@@ -28,6 +29,17 @@ DATA = np.random.default_rng(0).normal(0, 1, (120, 2, INPUTS)).astype(np.float32
 def test_what_is_quantised_is_lossless(op: str, settings: dict[str, Any]) -> None:
     quantized = hwflow.quantize(network(op, steps=2, **settings), DATA, "w=6,a=6")
     found = hwflow.compile(quantized.model).verify(DATA[:40])
+    assert found.faithful.holds
+    assert found.lossless is not None
+    assert found.lossless.holds
+
+
+@pytest.mark.parametrize(
+    "name", ["digits_gru", pytest.param("digits_lstm", marks=pytest.mark.slow)]
+)
+def test_examples_are_lossless(name: str) -> None:
+    with np.load(EXAMPLES / "digits.npz") as data:
+        found = hwflow.compile(EXAMPLES / f"{name}.onnx").verify(data["x"][-60:])
     assert found.faithful.holds
     assert found.lossless is not None
     assert found.lossless.holds
