@@ -87,6 +87,13 @@ class AveragePool(_Pool):
         ]
 
     @classmethod
+    def onnx_shape(cls, attributes: Mapping[str, Any], *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        kernel, strides, pads = (attributes[n] for n in ("kernel_shape", "strides", "pads"))
+        around = [a + b for a, b in zip(pads, pads[len(kernel) :], strict=False)]
+        sides = zip(shapes[0][2:], around, kernel, strides, strict=True)
+        return (*shapes[0][:2], *((n + p - k) // s + 1 for n, p, k, s in sides))
+
+    @classmethod
     def scaled(cls, node: OnnxNode, *operands: Operand) -> Scaled | None:
         """Return the rule of sums and means: those of values on a line are on a line."""
         chain, x = list(cls.from_onnx(node)), operands[0]

@@ -18,6 +18,7 @@ from hwflow.ir.cost import Cost
 from hwflow.ir.grid import rationals
 from hwflow.ir.op import Example, HlsLayer, OnnxNode, Op, Target
 from hwflow.ir.pieces import Kind, Pieces
+from hwflow.ir.qonnx.steps import NAME as STEPS
 from hwflow.ir.real.expression import Expression
 from hwflow.ir.real.nodes import Linear, Source, with_source
 from hwflow.ir.real.tabulation import tabulate
@@ -29,7 +30,7 @@ from hwflow.ops.requantization.choice import FINDERS, cheapest
 from hwflow.ops.requantization.pieces import cut, reachable, sides_of
 from hwflow.ops.requantization.plan import Plan
 from hwflow.ops.requantization.problem import Problem, Weights, ends_by_row, rows_of, weighted
-from hwflow.ops.requantization.tflite import function_of_node
+from hwflow.ops.requantization.tflite import KINDS, function_of_node
 from hwflow.ops.shared.turns import _InTurns
 
 TFLITE = "hwflow.tflite"
@@ -60,9 +61,7 @@ class Requantize(_InTurns):
         plan: the implementation that was chosen, with its constants and its proof.
     """
 
-    onnx: ClassVar[tuple[str, ...]] = tuple(
-        f"{TFLITE}::{name}" for name in ("Requantize", "Rescale", "Mean", "Add", "Table", "Whole")
-    )
+    onnx: ClassVar[tuple[str, ...]] = (*(f"{TFLITE}::{name}" for name in KINDS), STEPS)
     settings: ClassVar[tuple[str, ...]] = ("implementation", "reuse_factor")
 
     function: StepFunction

@@ -16,8 +16,13 @@ APPROXIMATE = "approximate"
 
 Body = Callable[[Builder, str], str]
 
-DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-"""Domains that quantisers are found under; ``tests.networks`` writes the first."""
+DOMAINS = (
+    "qonnx.custom_op.general",
+    "onnx.brevitas",
+    "finn.custom_op.general",
+    "qonnx.custom_op.channels_last",
+)
+"""Domains of quantisers, of which ``tests.networks`` writes the first, and qonnx's others."""
 
 
 @dataclass(frozen=True, kw_only=True)

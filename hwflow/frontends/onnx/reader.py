@@ -17,6 +17,7 @@ from hwflow.frontends.onnx.checks import check
 from hwflow.frontends.onnx.external_data import load_external_data
 from hwflow.frontends.onnx.normalization import normalize
 from hwflow.frontends.onnx.older import brought_over, is_older
+from hwflow.frontends.onnx.qonnx_forms import with_standard_forms
 from hwflow.ir.qonnx.model import QonnxModel, printable
 
 MAX_FILE_BYTES = 2**31
@@ -70,6 +71,8 @@ def _checked(proto: onnx.ModelProto, folder: Path | None, source: str) -> onnx.M
             proto, findings = brought_over(proto, source)
     else:
         findings = []
+    if not findings:
+        proto, findings = with_standard_forms(proto, source)
     if not findings:
         findings = [*check(proto, source), *load_external_data(proto, folder, source)]
     if findings:

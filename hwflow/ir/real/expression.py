@@ -186,6 +186,8 @@ def contents(tree: Expression) -> Hashable:
         value = getattr(tree, field.name)
         if isinstance(value, Expression):
             found.append(contents(value))
+        elif isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+            found.append(tuple((v.shape, tuple(map(Fraction, v.ravel()))) for v in value))
         elif isinstance(value, np.ndarray):
             exact = value.dtype == object
             held = tuple(v.as_integer_ratio() for v in value.ravel()) if exact else value.tobytes()

@@ -25,6 +25,9 @@ from hwflow.ops.shared.broadcast import to_hardware
 
 HALF = rationals(0.5)
 
+KINDS = ("Requantize", "Rescale", "Mean", "Add", "Table", "Whole")
+"""Operators of the domain that become one function."""
+
 MOST_PAIRS = 2**20
 """Pairs of operands of a sum that are looked at, at most: all of them for two of 8 or 9 bits."""
 

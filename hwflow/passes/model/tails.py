@@ -15,6 +15,7 @@ import onnx_ir as ir
 from hwflow.ir.op import OnnxNode
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import attributes, constant_of, is_quantizer, operator_name
+from hwflow.ir.qonnx.steps import is_steps
 from hwflow.ops import facts_of
 
 REAL_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE})
@@ -99,6 +100,8 @@ def closes(node: ir.Node) -> Tail:
 def _through(node: ir.Node, *, bent: bool) -> Tail:
     if is_fixed_quant(node):
         return Tail.PLAIN
+    if is_steps(node):
+        return Tail.HARD
     if is_quantizer(node):
         if any(constant_of(v) is None for v in node.inputs[1:] if v is not None):
             return Tail.OPEN

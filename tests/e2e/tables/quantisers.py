@@ -1,5 +1,7 @@
 """Constructs: quantisers."""
 
+from typing import Any
+
 import numpy as np
 
 from tests.e2e.construct import EXACT, Body, Construct, quantizer
@@ -78,6 +80,11 @@ def weight_scales(scales: object) -> Body:
     return body
 
 
+def thresholds(values: Any, **attributes: Any) -> Body:
+    given = {"out_dtype": "UINT4", "data_layout": "NC"} | attributes
+    return lambda b, x: b.node("MultiThreshold", [x, b.constant(values)], DOMAIN, **given)
+
+
 TABLE = (
     *(mode(name) for name in MODES),
     mode("ROUND", narrow=True),
@@ -146,6 +153,20 @@ TABLE = (
         4.0,
         EXACT,
         "hls4ml: crash",
+    ),
+    Construct(name="MultiThreshold, one row", body=thresholds([[-1.5, 0.3, 0.3, 2.0]])),
+    Construct(
+        name="MultiThreshold per channel, scale and bias",
+        body=thresholds(np.arange(12).reshape(4, 3) / 3 - 2, out_scale=0.5, out_bias=-1.0),
+    ),
+    Construct(
+        name="MultiThreshold per channel on NHWC",
+        body=thresholds(np.arange(6).reshape(2, 3) / 3 - 1, data_layout="NHWC"),
+        shape=(1, 4, 3, 2),
+    ),
+    Construct(
+        name="Real factors, MultiThreshold",
+        body=lambda b, x: thresholds([[-0.5, 0.1, 0.7]])(b, b.node("Mul", [x, b.constant(0.3)])),
     ),
     Construct(
         name="Nothing but a Quant, scale not a power of two",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tests.e2e.construct import APPROXIMATE, Body, Construct, one, then_quant
-from tests.networks import Builder
+from tests.networks import DOMAIN, Builder
 
 IMAGE = (1, 4, 6, 6)
 LINE = (1, 4, 8)
@@ -80,6 +80,23 @@ def pool(op: str, kernel: tuple[int, ...] = (2, 2), **attributes: Any) -> Body:
 
 
 PADS = (1, 1, 1, 1)
+
+
+def truncated_average(b: Builder, x: str) -> str:
+    mean = b.node("AveragePool", [x], kernel_shape=(3, 3))
+    total = b.node("Mul", [mean, b.constant(9.0)])
+    bounds = [b.constant(v) for v in (0.25, 0.0, 9.0, 5.0)]
+    return b.node("Trunc", [total, *bounds], DOMAIN, rounding_mode="FLOOR")
+
+
+def channels_last_conv(b: Builder, x: str) -> str:
+    attributes = {"strides": (1, 1), "dilations": (1, 1), "pads": (0,) * 4, "group": 1}
+    operands = [x, b.weight((3, 2, 2, 2), 4, 0.25)]
+    return b.node("Conv", operands, LAST, kernel_shape=(2, 2), **attributes)
+
+
+LAST = "qonnx.custom_op.channels_last"
+
 TABLE = (
     c("Conv 2D without attributes", conv(), note="qonnx: exception"),
     c("Conv 2D without bias", conv(bias=False)),
@@ -214,4 +231,37 @@ TABLE = (
     c("ReduceMean without keepdims", reduce("ReduceMean", (2, 3), 0), shape=(1, 4, 4, 4)),
     c("ReduceMean over channels", reduce("ReduceMean", (1,), 1), shape=(1, 4, 4, 4)),
     c("ReduceMax over the image", reduce("ReduceMax", (2, 3), 1)),
+    c("AveragePool 2D, 3x3, times 9, Trunc", truncated_average),
+    c(
+        "GlobalAveragePool times the pixels",
+        lambda b, x: b.node(
+            "Mul", [b.node("GlobalAveragePool", [x]), b.constant(float(np.prod(IMAGE[2:])))]
+        ),
+    ),
+    c(
+        "QuantAvgPool2d",
+        lambda b, x: b.node(
+            "QuantAvgPool2d", [x], DOMAIN, stride=2, kernel=2, ibits=5, obits=5, signed=1
+        ),
+        quant=(5, 1.0, True),
+    ),
+    c(
+        "Im2Col",
+        lambda b, x: b.node(
+            "Im2Col", [x], DOMAIN, stride=(1, 1), kernel_size=(2, 2), input_shape="(1, 4, 3, 2)"
+        ),
+        shape=(1, 4, 3, 2),
+    ),
+    c("Conv, channels last", channels_last_conv, shape=(1, 4, 3, 2)),
+    c(
+        "MaxPool, channels last",
+        lambda b, x: b.node("MaxPool", [x], LAST, kernel_shape=(2, 2), strides=(1, 1)),
+        shape=(1, 4, 3, 2),
+    ),
+    c(
+        "Im2Col with an attribute of a backend",
+        lambda b, x: b.node("Im2Col", [x], DOMAIN, parallel_window=1),
+        "HW388",
+        shape=(1, 4, 3, 2),
+    ),
 )

@@ -15,11 +15,13 @@ import onnx_ir
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import is_quantizer
+from hwflow.ir.qonnx.steps import is_steps
 from hwflow.passes.lowering.fuse_elementwise import extend
 from hwflow.passes.lowering.scales.fixed_quant import lower_fixed_quant
 from hwflow.passes.lowering.scales.obstacle import obstacle
 from hwflow.passes.lowering.scales.quantizers import lower_quantizer
 from hwflow.passes.lowering.scales.rules import by_rule
+from hwflow.passes.lowering.scales.steps import lower_steps
 from hwflow.passes.lowering.walk import Made, Walk
 from hwflow.passes.model.tails import Tail, closes, is_applied_by_host, is_elementwise
 
@@ -39,6 +41,8 @@ def lower_scaled(walk: Walk, node: onnx_ir.Node, cls: type[Op]) -> Sequence[Made
         return None if made is None else [made]
     if is_fixed_quant(node):
         return [lower_fixed_quant(walk, node, cls)] if scaled else None
+    if is_steps(node):
+        return [lower_steps(walk, node, cls)]
     if _is_deferred(walk, node, scaled=scaled):
         return [extend(walk, node, cls)]
     if not scaled and not cls.weighted:

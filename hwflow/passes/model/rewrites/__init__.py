@@ -29,6 +29,7 @@ from hwflow.passes.model.rewrites.products import to_products
 from hwflow.passes.model.rewrites.recurrent import to_steps
 from hwflow.passes.model.rewrites.split import to_slices
 from hwflow.passes.model.rewrites.sums import to_choice, to_one_shape, to_sum
+from hwflow.passes.model.rewrites.window_sum import to_window_sum
 
 Rewriting = Callable[[QonnxModel, ir.Node], bool]
 """Writes other nodes in the place of one and returns True, or leaves it alone."""
@@ -47,6 +48,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "MatMul": (to_right, to_matrices, to_products),
     "Mean": (to_one_shape,),
     "Min": (to_clip, to_pairs),
+    "Mul": (to_window_sum,),
     "ReduceL1": (to_sum,),
     "ReduceL2": (to_sum,),
     "ReduceSumSquare": (to_sum,),

@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import QonnxModel, attributes, is_quantizer
+from hwflow.ir.qonnx.steps import is_steps
 from hwflow.ir.qonnx.table import is_table
 from hwflow.verify.references.exact.constants import known_values
 from hwflow.verify.references.exact.decision import rounded
@@ -32,6 +33,7 @@ from hwflow.verify.references.exact.pooling import (
     top_k,
 )
 from hwflow.verify.references.exact.quantizers import quantize, quantize_fixed
+from hwflow.verify.references.exact.steps import steps
 from hwflow.verify.references.exact.tables import table
 from hwflow.verify.references.exact.transposed import conv_transpose
 from hwflow.verify.references.exact.values import (
@@ -150,6 +152,8 @@ class ExactReference:
             build = quantize_fixed
         if is_table(node):
             build = table
+        if is_steps(node):
+            build = steps
         if build is None:
             raise view.refused("has no exact evaluation")
         return _Stage(view.where, build(view), inputs, tuple(v.name or "" for v in node.outputs))
