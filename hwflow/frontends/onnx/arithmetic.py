@@ -22,6 +22,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from hwflow.frontends.onnx.levels import Levels
+from hwflow.frontends.onnx.roundings import bounded_roundings
 from hwflow.frontends.qdq.constants import Computed
 from hwflow.frontends.qdq.writer import Writer
 from hwflow.ir.qonnx.model import QonnxModel
@@ -46,6 +47,7 @@ def recognize_written(model: QonnxModel) -> None:
     for node in [n for n in model.ir.graph if n.op_type in ROUNDINGS and not n.domain]:
         _Recognizer(computed, node).replace(write)
     common.RemoveUnusedNodesPass()(model.ir)
+    bounded_roundings(model.ir.graph, computed, write)
 
 
 class _Recognizer:

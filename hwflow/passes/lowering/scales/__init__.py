@@ -8,14 +8,17 @@ the quantiser behind it. Here is what these rules share.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import onnx_ir
 
 from hwflow.ir.op import Op
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
-from hwflow.ir.qonnx.model import is_quantizer
+from hwflow.ir.qonnx.model import constant_of, is_quantizer, operator_name
 from hwflow.ir.qonnx.steps import is_steps
+from hwflow.ops import by_onnx
 from hwflow.passes.lowering.fuse_elementwise import extend
 from hwflow.passes.lowering.scales.fixed_quant import lower_fixed_quant
 from hwflow.passes.lowering.scales.obstacle import obstacle
@@ -60,4 +63,32 @@ def _is_deferred(walk: Walk, node: onnx_ir.Node, *, scaled: bool) -> bool:
     if len({walk.function_of(v).sources for v in walk.activations(node)}) != 1:
         return False
     end = closes(node)
-    return end is Tail.HARD or (scaled and end is Tail.PLAIN) or is_applied_by_host(node)
+    if end is Tail.HARD or (scaled and end is Tail.PLAIN) or is_applied_by_host(node):
+        return True
+    return operator_name(node) == "Div" and not _is_short(walk, node) and _scales_weights(node)
+
+
+def _is_short(walk: Walk, node: onnx_ir.Node) -> bool:
+    """Return whether a division is one by powers of two, which is exact."""
+    divisor = walk.constants.get((node.inputs[1] and node.inputs[1].name) or "")
+    return divisor is None or bool(np.all(np.abs(np.frexp(divisor.values)[0]) == 0.5))
+
+
+def _scales_weights(node: onnx_ir.Node) -> bool:
+    """Return whether a node multiplies or divides, by one number, what goes into weighted sums.
+
+    Their sums take the integers, and the number is a part of their scale.
+    """
+    if operator_name(node) not in ("Mul", "Div") or not is_elementwise(node):
+        return False
+    if any(math.prod(v.shape or ()) != 1 for v in node.inputs if v is not None and constant_of(v)):
+        return False
+    users = node.outputs[0].consumers()
+    if not users or node.outputs[0].is_graph_output():
+        return False
+    claims = by_onnx()
+    return all(
+        _scales_weights(user)
+        or ((cls := claims.get(operator_name(user))) is not None and cls.weighted)
+        for user in users
+    )
