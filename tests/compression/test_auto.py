@@ -22,9 +22,10 @@ from hwflow.compression.auto.bench import Bench, products_of
 from hwflow.compression.auto.deploy import BUILD, NETWORK, SETTINGS
 from hwflow.compression.auto.hardware import price
 from hwflow.compression.auto.log import LINES
-from hwflow.compression.auto.networks import can_slim, dense_student, has_student
+from hwflow.compression.auto.networks import can_slim, dense_student, has_student, sparse
 from hwflow.compression.auto.registry import NAMES
 from hwflow.compression.auto.requirements import read_requirements
+from hwflow.compression.handover.lineage import chain
 from hwflow.core.errors import CompileError
 from hwflow.frontends.quantization.layers import layers_of
 from hwflow.frontends.quantization.preparation import prepare
@@ -141,6 +142,30 @@ def test_products_are_those_of_every_position() -> None:
     before = prepare(frontends.load(EXAMPLES / "digits_float.onnx"))
     assert can_slim(before)
     assert products_of(before) == 64 * 8 * 9 + 16 * 8 * 72 + 16 * 16 * 72 + 640
+
+
+def test_sparse_network_keeps_the_greatest_weights() -> None:
+    before = prepare(frontends.load(EXAMPLES / "digits_float.onnx"))
+    pairs = zip(layers_of(before), layers_of(sparse(before, 0.75)), strict=True)
+    for old, new in pairs:
+        stays = new.matrix() != 0
+        assert abs(stays.mean() - 0.25) < 0.01
+        np.testing.assert_array_equal(new.matrix()[stays], old.matrix()[stays])
+        assert np.abs(old.matrix()[~stays]).max() <= np.abs(old.matrix()[stays]).min()
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("method", ["prune", "qat", "student", "slim"])
+def test_every_method_gives_networks(method: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = written(tmp_path, methods=[method], trials=1, max="lut=50% ii=0.5")
+    (entry,) = auto(path, tmp_path / "run").searched.entries
+    assert entry["network"].startswith("epoch ")
+    assert entry["beyond"]["ii"] > 0
+    links = chain(tmp_path / "run", [tmp_path / "run"])
+    assert all(link.name for link in links)
+    assert ("model", "mlp.onnx") in [(link.part, link.name) for link in links]
 
 
 def test_figures_are_those_of_what_would_be_built(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def table_of(entries: Sequence[Mapping[str, Any]], bench: Bench) -> Table:
     rows = []
     for entry in entries:
         cost = entry.get("cost", {})
-        settings = " ".join(f"{name}={value:g}" for name, value in entry["settings"].items())
+        settings = " ".join(f"{name}={value}" for name, value in entry["settings"].items())
         hardware = ""
         if "io_type" in entry:
             reuse = f", reuse factor {entry['reuse_factor']}" if entry["reuse_factor"] > 1 else ""

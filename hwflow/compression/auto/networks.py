@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwflow.compression.pruning.channels import channels_of
 from hwflow.frontends.onnx.reader import read_proto
+from hwflow.frontends.quantization.layers import layers_of
+from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel
 
 OPSET = 17
@@ -75,3 +77,18 @@ def _shape(value: ir.Value) -> list[int]:
 def can_slim(model: QonnxModel) -> bool:
     """Return whether a network has channels that can leave."""
     return bool(channels_of(model).free)
+
+
+def sparse(model: QonnxModel, share: float) -> QonnxModel:
+    """Return a network with zeros for a part of the weights of each layer, the least ones.
+
+    Args:
+        model: a prepared network; it is not changed.
+        share: part of the weights that become 0.
+    """
+    found = clone(model)
+    for layer in list(layers_of(found)):
+        matrix = layer.matrix()
+        limit = np.quantile(np.abs(matrix), share)
+        layer.set_matrix(np.where(np.abs(matrix) < limit, 0.0, matrix))
+    return found

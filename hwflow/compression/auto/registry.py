@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hwflow.compression.auto.methods import Method
-from hwflow.compression.auto.students import Dense, Qat, Slim
+from hwflow.compression.auto.students import Dense, Prune, Qat, Slim
 from hwflow.compression.auto.untrained import Untrained
 
-METHODS: tuple[Method, ...] = (Untrained(), Dense(), Slim(), Qat())
+METHODS: tuple[Method, ...] = (Untrained(), Dense(), Slim(), Prune(), Qat())
 
 NAMES = tuple(method.name for method in METHODS)
 """What requirements call the methods."""

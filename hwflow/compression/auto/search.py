@@ -118,7 +118,7 @@ def _next(study: Study, bench: Bench, folder: Path, say: Say) -> None:
 
 
 def _words(params: dict[str, Any]) -> str:
-    return " ".join(f"{name.partition('.')[2]}={value:g}" for name, value in params.items())
+    return " ".join(f"{name.partition('.')[2]}={value}" for name, value in params.items())
 
 
 def _kept(outcome: Outcome, bench: Bench, place: Path, folder: Path) -> dict[str, Any]:

@@ -11,13 +11,14 @@ import numpy as np
 from hwflow import frontends
 from hwflow.compression.auto.bench import Bench, products_of
 from hwflow.compression.auto.methods import Candidate, Params, Say
-from hwflow.compression.auto.networks import can_slim, dense_student, has_student
+from hwflow.compression.auto.networks import can_slim, dense_student, has_student, sparse
 from hwflow.compression.auto.untrained import quantized
 from hwflow.compression.distill import DistillRequest, distill
 from hwflow.compression.exporting import exported
 from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.handover.lineage import lineage_for, save_with
 from hwflow.compression.qat import train
+from hwflow.compression.reductions import prune
 from hwflow.compression.request import Request
 from hwflow.compression.shrinking import shrunk
 from hwflow.compression.skeleton import skeleton_of
@@ -209,3 +210,41 @@ class Qat(_Trained):
     def network(self, params: Params, bench: Bench) -> QonnxModel | None:
         """Return None: it is the original."""
         return None
+
+
+class Prune(_Trained):
+    """The original without what is not worth its hardware, then its bits; zeros stay zeros."""
+
+    name = "prune"
+
+    def first(self, bench: Bench) -> Sequence[Params]:
+        """Return weights that leave one by one, and whole channels."""
+        return [
+            {"prune.sparsity": 0.7, "prune.pattern": "weight", "prune.density": 2.0},
+            {"prune.sparsity": 0.7, "prune.pattern": "channel", "prune.density": 4.0},
+        ]
+
+    def draw(self, trial: optuna.Trial, bench: Bench) -> Params:
+        """Return how much leaves, what leaves together, and bits."""
+        return {
+            "prune.sparsity": trial.suggest_float("prune.sparsity", 0.3, 0.95, step=0.05),
+            "prune.pattern": trial.suggest_categorical("prune.pattern", ("weight", "channel")),
+            "prune.density": trial.suggest_categorical("prune.density", DENSITIES),
+        }
+
+    def network(self, params: Params, bench: Bench) -> QonnxModel | None:
+        """Return the network with the greatest of its weights, or with some of its channels."""
+        if params["prune.pattern"] == "channel":
+            return shrunk(bench.before, float(np.sqrt(1 - params["prune.sparsity"])))
+        return sparse(bench.before, params["prune.sparsity"])
+
+    def learned(self, params: Params, bench: Bench, folder: Path, say: Say) -> Path:
+        """Return the path of the network after pruning."""
+        wanted = bench.wanted
+        prune(
+            wanted.model, wanted.data, goal=f"sparsity={params['prune.sparsity']:.4g}",
+            run=folder / LEARNED, pattern=params["prune.pattern"], epochs=FLOAT_EPOCHS,
+            batch=BATCH, seed=wanted.settings.seed, board=wanted.settings.board,
+            io_type=wanted.settings.io_type[0], say=say,
+        )  # fmt: skip
+        return folder / LEARNED / MODEL
