@@ -90,6 +90,7 @@ def test_a_layer_of_low_rank_is_factored_and_one_of_full_rank_is_not(tmp_path: P
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_nothing_that_pays_leaves_the_network_as_it_is(tmp_path: Path) -> None:
     paths = wide(tmp_path, 16)
     found = ran(paths, tmp_path / "run", energy=0.9999)
@@ -118,6 +119,7 @@ def test_goal_chooses_ranks_and_the_result_is_built_and_faithful(tmp_path: Path)
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     paths = wide(tmp_path, 2)
     whole = ran(paths, tmp_path / "run", energy=0.99)

@@ -30,7 +30,8 @@ def opened(folder: Path, name: str = "mlp", **hardware: object) -> tuple[QonnxMo
 @pytest.mark.parametrize(
     ("name", "hardware"),
     [
-        ("mlp", {}), ("residual", {"io_type": "io_stream"}), ("mlp", {"bits": "w=14,a=14"}),
+        ("mlp", {}), ("residual", {"io_type": "io_stream"}),
+        pytest.param("mlp", {"bits": "w=14,a=14"}, marks=pytest.mark.slow),
         ("mlp", {"bits": "w=14,a=14", "reuse_factor": 2}),
     ],
 )  # fmt: skip
@@ -105,6 +106,7 @@ def test_groups_are_as_large_as_what_takes_turns(pattern: str, tmp_path: Path) -
                 assert np.array_equal(row[::2], row[1::2])
 
 
+@pytest.mark.slow
 def test_dsp_blocks_leave_with_their_groups(tmp_path: Path) -> None:
     model, rough = opened(tmp_path, bits="w=14,a=14", reuse_factor=2)
     before = rough.figures(model, (DSP,))[DSP]
