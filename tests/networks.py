@@ -8,7 +8,10 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from hwflow.ir.qonnx.lookup_dense import function
+
 DOMAIN = "qonnx.custom_op.general"
+TABLES = "hwflow.fixed"
 ROUNDINGS = ("ROUND", "FLOOR", "CEIL", "HALF_UP", "HALF_DOWN", "DOWN")
 
 
@@ -116,6 +119,24 @@ def dense(b: Builder, x: str, n_in: int) -> tuple[str, int]:
     return (b.node("Add", [x, b.bias(n_out)]) if form == 1 else x), n_out
 
 
+def tables(b: Builder, x: str, n_in: int) -> tuple[str, int]:
+    """Append sums of tables, of one input or of two, on a grid with fewer points than there are."""
+    x = b.quant(x, 4, 0.25, signed=True)
+    members, terms, n_out = int(b.rng.integers(1, 3)), int(b.rng.integers(1, 5)), 3
+    count = b.rng.integers(2, 17, n_in)
+    step = 2.0 ** -b.rng.integers(0, 3, n_in)
+    source = b.rng.integers(0, n_in, (n_out, terms, members))
+    sizes = count[source]
+    stride = sizes[..., ::-1].cumprod(-1)[..., ::-1] // sizes
+    size = sizes.prod(-1)
+    values = b.rng.integers(-32, 32, size.sum()) / 16
+    operands = [b.constant(a) for a in (-step * b.rng.integers(0, 9, n_in), step, count)]
+    operands += [b.constant(a, np.int64) for a in (source, stride)]
+    operands += [b.constant((size.cumsum() - size.ravel()).reshape(size.shape), np.int64)]
+    y = b.node("LookupDense", [x, *operands, b.constant(values)], TABLES)
+    return activation_quant(b, y, signed=True), n_out
+
+
 def conv(
     b: Builder, x: str, channels: int, sizes: tuple[int, ...]
 ) -> tuple[str, int, tuple[int, ...]]:
@@ -181,6 +202,8 @@ def random_network(seed: int) -> onnx.ModelProto:
     for _ in range(int(b.rng.integers(1, 3))):
         x, channels = dense(b, x, channels)
         x = residual(b, nonlinearity(b, x), channels)
+    if seed % 8 == 7:
+        x, channels = tables(b, x, channels)
     graph = helper.make_graph(
         b.nodes,
         f"random_{seed}",
@@ -189,7 +212,11 @@ def random_network(seed: int) -> onnx.ModelProto:
         b.tensors,
     )
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    functions = []
+    if any(n.domain == TABLES for n in b.nodes):
+        opsets.append(helper.make_opsetid(TABLES, 1))
+        functions.append(function())
+    return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=9)
 
 
 def spatial_block(

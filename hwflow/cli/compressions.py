@@ -1,4 +1,4 @@
-"""Verbs that train: ``compress qat``, ``compress distill``."""
+"""Verbs that train: ``compress qat``, ``compress tables``, ``compress distill``."""
 
 from __future__ import annotations
 
@@ -115,6 +115,49 @@ def qat(
     with terminal.stage_progress(quiet=json) as progress:
         found = train(
             model, data, goal=target, run=run, from_run=from_run, point=id, progress=progress,
+            say=say(quiet=json), **given(training), **given(cost),
+        )  # fmt: skip
+        progress("compare", 0.0)
+        story = story_of(found)
+        progress("compare", 1.0)
+    print_trained(found, story, json=json)
+    raise typer.Exit(0 if found.reached else 1)
+
+
+@compress_app.command(
+    epilog="Example: hwflow compress tables float.onnx --data train.npz --target lut=2000 "
+    "--run runs/tables"
+)
+@with_groups
+def tables(
+    model: ModelOrCode = None,
+    *,
+    data: DataOrCode = None,
+    target: Annotated[str, typer.Option("--target", help="ebops=8000, lut=3000 or fits=BOARD.")],
+    run: RunOption,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option("--layers", help="Dense layer to replace, all unless given; repeatable."),
+    ] = None,
+    training: TrainingOptions,
+    cost: CostOptions,
+    json: JsonOption = False,
+) -> None:
+    """Train with sums of look-up tables in the place of dense layers, until a cost is met.
+
+    Exit status: 0 when the goal is met, 1 when not, 2 on errors in the input.
+    """
+    from hwflow.cli import terminal
+    from hwflow.cli.show.compression import print_trained
+    from hwflow.cli.show.exploration import say
+    from hwflow.compression.api import train
+    from hwflow.compression.handover.stories import story_of
+    from hwflow.core.threads import one_thread
+
+    one_thread()
+    with terminal.stage_progress(quiet=json) as progress:
+        found = train(
+            model, data, goal=target, run=run, tables=tuple(layers or ()), progress=progress,
             say=say(quiet=json), **given(training), **given(cost),
         )  # fmt: skip
         progress("compare", 0.0)

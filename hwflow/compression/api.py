@@ -48,7 +48,7 @@ def train(
         progress: called as stages go on.
         say: called with a line for each epoch.
         options: ``features``, ``task``, ``epochs``, ``batch``, ``draw``, ``temperature``, ``hard``,
-            ``seed``, ``board``, ``io_type``; see ``Request``.
+            ``seed``, ``board``, ``io_type``, ``tables``; see ``Request``.
 
     Raises:
         CompileError: the model, the data or the options cannot be used; HW355, the folder is

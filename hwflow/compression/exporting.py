@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from hwflow.compression.skeleton import Site, Skeleton
+from hwflow.compression.tables import PARTS, Sums, put_tables
 from hwflow.fixed import Overflow, Rounding
 from hwflow.frontends.quantization.insertion import insert_quantizer
-from hwflow.frontends.quantization.layers import array_of, layers_of, new_constant, store
+from hwflow.frontends.quantization.layers import Layer, array_of, layers_of, new_constant, store
 from hwflow.frontends.quantization.ranges import Format
 from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.fixed_quant import DOMAIN, OP
@@ -33,11 +34,13 @@ class Learned:
         weights: matrix and bias of each layer by the name of its node, shaped as in the file.
         whole: bits left of the binary point by the quantiser's node, of a shape that broadcasts.
         fraction: bits right of it.
+        sums: tables by the name of the node whose place they take; it has no matrix, ``(0,)``.
     """
 
     weights: Mapping[str, tuple[Floats, Floats | None]]
     whole: Mapping[str, Floats]
     fraction: Mapping[str, Floats]
+    sums: Mapping[str, Sums] = field(default_factory=dict)
 
     def without_weights(self) -> Learned:
         """Return the same formats with zeros for all weights and biases."""
@@ -45,7 +48,8 @@ class Learned:
             name: (0 * matrix, None if bias is None else 0 * bias)
             for name, (matrix, bias) in self.weights.items()
         }
-        return Learned(zeros, self.whole, self.fraction)
+        sums = {name: tables.emptied() for name, tables in self.sums.items()}
+        return Learned(zeros, self.whole, self.fraction, sums)
 
     def arrays(self) -> dict[str, Floats]:
         """Return all numbers under one name each, for an ``.npz`` file."""
@@ -54,6 +58,8 @@ class Learned:
             found[f"weight:{name}"] = weight
             if bias is not None:
                 found[f"bias:{name}"] = bias
+        for name, sums in self.sums.items():
+            found |= {f"{part}:{name}": array for part, array in sums.arrays().items()}
         found |= {f"whole:{name}": bits for name, bits in self.whole.items()}
         return found | {f"fraction:{name}": bits for name, bits in self.fraction.items()}
 
@@ -61,13 +67,14 @@ class Learned:
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Learned:
         """Return what ``arrays`` gave."""
         parts: dict[str, dict[str, Floats]] = {
-            k: {} for k in ("weight", "bias", "whole", "fraction")
+            k: {} for k in ("weight", "bias", "whole", "fraction", *PARTS)
         }
         for key, array in arrays.items():
             kind, _, name = key.partition(":")
             parts[kind][name] = np.asarray(array, np.float64)
         weights = {name: (w, parts["bias"].get(name)) for name, w in parts["weight"].items()}
-        return cls(weights, parts["whole"], parts["fraction"])
+        sums = {name: Sums(*(parts[part][name] for part in PARTS)) for name in parts["values"]}
+        return cls(weights, parts["whole"], parts["fraction"], sums)
 
 
 def exported(skeleton: Skeleton, learned: Learned) -> QonnxModel:
@@ -87,11 +94,39 @@ def exported(skeleton: Skeleton, learned: Learned) -> QonnxModel:
     model.ir.opset_imports.setdefault(DOMAIN, 1)
     for layer in list(layers_of(model)):
         matrix, bias = learned.weights[layer.node.name or ""]
+        sums = learned.sums.get(layer.node.name or "")
+        if sums is not None:
+            half = _half_of_step(layer, learned)
+            offset = half if bias is None else half + bias.ravel()
+            put_tables(model, layer, sums, offset)
+            continue
         store(layer.weight, matrix)
         if bias is not None and layer.bias_value is not None:
             store(layer.bias_value, bias)
         _quantize_weights(model, layer.node, layer.weight)
     return model
+
+
+def _half_of_step(layer: Layer, learned: Learned) -> Floats:
+    """Return half a step of the quantiser behind a layer's outputs, and have it truncate instead.
+
+    ``floor(y / s + 1/2) s`` is ``floor((y + s / 2) / s) s``, so that tables can hold what rounding
+    adds, and no adder does. A relu between keeps that: what is below 0 is 0 in both.
+    """
+    value = layer.output
+    for _ in range(2):
+        users = [use.node for use in value.uses()]
+        if len(users) != 1 or value.is_graph_output():
+            break
+        (user,) = users
+        bits = learned.fraction.get(user.name or "")
+        if bits is not None:
+            user.attributes["rounding_mode"] = ir.AttrString("rounding_mode", str(Rounding.TRN))
+            return np.asarray(np.exp2(-bits.ravel() - 1))
+        if user.op_type != "Relu":
+            break
+        value = user.outputs[0]
+    return np.zeros(1)
 
 
 def _set_format(model: QonnxModel, node: ir.Node, site: Site, learned: Learned) -> None:

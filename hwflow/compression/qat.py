@@ -16,6 +16,7 @@ from hwflow.compression.needed import require_torch
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, skeleton_of
 from hwflow.compression.sources import Sources
+from hwflow.compression.tables import tabled
 from hwflow.compression.teachers import teachers_of
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.ir.qonnx.lineage import Lineage
@@ -110,7 +111,7 @@ def training_of(skeleton: Skeleton, material: Material, request: Request) -> Tra
     def measured(learned: Learned) -> float:
         return design_of(skeleton, learned, request).estimate().total.lut_synth.value
 
-    network = Network(skeleton, request.granularity)
+    network = Network(skeleton, request.granularity, tabled(skeleton.model, request.tables))
     if request.bits:
         network.begin(request.bits)
     return Training(network, material, request, measured)

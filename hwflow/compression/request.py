@@ -22,6 +22,8 @@ class Request:
         goal: ``ebops=8000``, ``lut=3000`` or ``fits=BOARD``.
         teachers: paths of other float models to learn from; the model itself unless given.
         features: ``STUDENT=TEACHER`` each, names of nodes or values whose values are learned.
+        tables: dense layers that become sums of tables, all of them where none is named; None for
+            products.
         bits: bits that the training begins with, by the names that ``quantize`` takes.
         task: what the outputs are.
         granularity: what shares a number of bits.
@@ -40,6 +42,7 @@ class Request:
     goal: str
     teachers: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    tables: tuple[str, ...] | None = None
     bits: Mapping[str, int] = field(default_factory=dict)
     task: Task = "classification"
     granularity: Granularity = field(default_factory=Granularity)
@@ -71,5 +74,6 @@ class Request:
         """Return what ``to_json`` gave."""
         fields: dict[str, Any] = json.loads(text)
         fields["granularity"] = Granularity(**fields["granularity"])
-        lists = {name: tuple(fields[name]) for name in ("teachers", "features")}
+        names = [n for n in ("teachers", "features", "tables") if fields[n] is not None]
+        lists = {name: tuple(fields[name]) for name in names}
         return cls(**{**fields, **lists})

@@ -116,3 +116,17 @@ def test_bad_option_is_named(option: str, value: str, capsys: pytest.CaptureFixt
     (finding,) = json.loads(ran.out)["errors"]
     assert (finding["code"], finding["where"]) == ("HW356", option)
     assert not Path("run").exists()
+
+
+def test_tables_are_trained_and_built(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [*QAT, "--target", "ebops=1e6"]
+    asked[1] = "tables"
+    refused = hwflow(capsys, *asked, "--layers", "nowhere")
+    assert refused.status == 2
+    assert "HW373" in refused.err
+    ran = hwflow(capsys, *asked)
+    assert ran.status == 0
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("next: hwflow ")]
+    built = hwflow(capsys, *line.removeprefix("next: hwflow ").split(), "--data", "data.npz")
+    assert built.status == 0
+    assert "lossless  yes" in built.out

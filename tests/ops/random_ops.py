@@ -18,6 +18,7 @@ from hwflow.ops.dense import Dense
 from hwflow.ops.depthwise_conv1d import DepthwiseConv1D
 from hwflow.ops.depthwise_conv2d import DepthwiseConv2D
 from hwflow.ops.input import Input
+from hwflow.ops.lookup_dense import LookupDense, example_of
 from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.pad import Pad
 from hwflow.ops.reshape import Reshape
@@ -162,6 +163,17 @@ def ranking(rng: Rng, cls: type[ArgMax] | type[TopK]) -> Drawn:
     return cls(**options), x
 
 
+def lookups(rng: Rng) -> Drawn:
+    channels, members = int(rng.integers(1, 5)), int(rng.integers(1, 4))
+    bits = [int(n) for n in rng.integers(0, 5 if members < 3 else 4, channels)]
+    terms = int(rng.integers(1, 5)) if members > 1 or rng.integers(2) else 0
+    outputs = int(rng.integers(2, 5))
+    drawn = example_of(rng, min(members, channels), bits, terms=terms, outputs=outputs)
+    shape = (*(int(n) for n in rng.integers(1, 4, rng.integers(0, 3))), channels)
+    op: LookupDense = replace(drawn, result_t=random_result(rng))
+    return op, TensorType.full(shape, random_type(rng))
+
+
 DRAWS: dict[str, Callable[[Rng], Drawn]] = {
     "Conv1D": lambda rng: convolution(rng, 1, depthwise=False),
     "Conv2D": lambda rng: convolution(rng, 2, depthwise=False),
@@ -174,6 +186,7 @@ DRAWS: dict[str, Callable[[Rng], Drawn]] = {
     "Reshape": reshaping,
     "Transpose": transposing,
     "Dense": dense,
+    "LookupDense": lookups,
     "ArgMax": lambda rng: ranking(rng, ArgMax),
     "TopK": lambda rng: ranking(rng, TopK),
 }

@@ -42,7 +42,8 @@ def story_of(found: Trained) -> Story:
     )
     met = "met" if found.reached else "not met: the cheapest point was taken"
     return Story(
-        model=Path(request["model"]).name, method="qat", reached=found.reached,
+        model=Path(request["model"]).name, reached=found.reached,
+        method="qat" if request.get("tables") is None else "tables",
         verdict=f"The goal {result['goal']} is {met}.",
         facts={"Goal": result["goal"], "Epochs": str(request["epochs"]),
                "Compared": f"{result['compared']:,} samples, design and training, bit for bit"},

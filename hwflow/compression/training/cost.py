@@ -10,6 +10,7 @@ from hwflow.compression.training.graph import Weighted
 from hwflow.compression.training.network import Network
 from hwflow.compression.training.quantizers import MOST
 from hwflow.estimate import fabric
+from hwflow.estimate.lookup import TABLES
 from hwflow.estimate.products import csd_digits
 
 Tensor = Any
@@ -32,7 +33,7 @@ def ebops(network: Network) -> Tensor:
         total = total + layer.step.run(bits[layer.step.operands[0]], matrix).sum()
         if layer.bias:
             total = total + network.numbers(layer.bias)[1].sum()
-    return total
+    return total + _tables(network)
 
 
 def lut(network: Network, *, parallel: bool) -> Tensor:
@@ -54,7 +55,12 @@ def lut(network: Network, *, parallel: bool) -> Tensor:
     for step in network.steps:
         if step.place >= 0 and step.operands[0] not in network.inputs:
             total = total + _quantizer_lut(bits[step.result], parallel=parallel)
-    return total
+    return total + _tables(network) / TABLES.synth_lut
+
+
+def _tables(network: Network) -> Tensor:
+    """Return what layers of tables take, as of the last step or refresh."""
+    return sum((table.module.cost() for table in network.tables.values()), torch.zeros(()))
 
 
 def _quantizer_lut(bits: Tensor, *, parallel: bool) -> Tensor:

@@ -119,7 +119,8 @@ class NodesModule(torch.nn.Module):
 
         Args:
             model: that the module was made for.
-            sites: number and function of nodes that a subclass knows, by name.
+            sites: number (or -1) and function of the first operand of nodes that a subclass knows,
+                by name.
 
         Raises:
             CompileError: HW350, operators that cannot be trained.
@@ -129,11 +130,11 @@ class NodesModule(torch.nn.Module):
             place, run = sites.get(node.name or "", (-1, None))
             names = [v.name or "" if v is not None else "" for v in node.inputs]
             try:
+                operands = tuple(names if run is None else names[:1])
                 run = run or self._closure(node, names)
             except RefusedError as refusal:
                 findings.append(_untrainable(model, node, str(refusal)))
                 continue
-            operands = tuple(names[:1] if place >= 0 else names)
             result, moves = node.outputs[0].name or "", facts_of(node).selects
             steps.append(
                 Step(

@@ -145,6 +145,7 @@ class Training:
     @torch.no_grad()
     def exact(self, inputs: Inputs) -> npt.NDArray[Any]:
         """Return the first output for some samples in float64, where every sum is exact."""
+        self.network.refresh()
         network = copy.deepcopy(self.network).double().eval()
         feeds = {name: torch.from_numpy(array).double() for name, array in inputs.items()}
         found = [network(batch)[network.outputs[0]].numpy() for batch in chunks(feeds, CHECKED)]

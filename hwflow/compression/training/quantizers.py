@@ -95,6 +95,7 @@ class LearnedActivation(torch.nn.Module):
         self.signed = site.signed
         self.register_buffer("greatest", greatest.reshape(shape))
         self.fraction = torch.nn.Parameter(torch.full(shape, FIRST_BITS))
+        self._most: int | None = None
 
     @property
     def formats(self) -> tuple[Tensor, Tensor]:
@@ -120,6 +121,17 @@ class LearnedActivation(torch.nn.Module):
         # A channel without bits is 0, and still learns that it should have some.
         return limited + (1.0 - alive) * (rounded - rounded.detach())
 
+    @torch.no_grad()
+    def limit(self, first: int, most: int) -> None:
+        """Have few bits, the sign counted, since tables read the value.
+
+        Args:
+            first: bits to begin with.
+            most: bits at most.
+        """
+        self._most = most
+        self.fraction.copy_(first - self._left())
+
     def settle(self, whole: Tensor, fraction: Tensor) -> None:
         """Take a format; the greatest magnitude becomes one that asks for it."""
         self.fraction.copy_(fraction)
@@ -134,3 +146,11 @@ class LearnedActivation(torch.nn.Module):
         axes = [0, *(a for a in range(1, x.dim()) if self.greatest.shape[a - 1] == 1)]
         seen = x.abs().amax(dim=axes, keepdim=True)[0]
         self.greatest.copy_(torch.maximum(self.greatest * LEAK, seen))
+        if self._most is not None:
+            with torch.no_grad():
+                self.fraction.copy_(torch.minimum(self.fraction, self._most - self._left()))
+
+    def _left(self) -> Tensor:
+        """Return the sign and the bits left of the binary point, without what rounding adds."""
+        whole = torch.ceil(torch.log2(self.greatest.clamp(min=SMALLEST)))
+        return (whole + float(self.signed)).clamp(min=-MOST)

@@ -26,7 +26,7 @@ INERT = frozenset(
         "momentum", "synchronized", "fused", "renorm", "renorm_clipping", "renorm_momentum",
         "virtual_batch_size", "adjustment", "ema_freeze_delay", "folding_mode",
         "use_stochastic_rounding", "use_ste", "use_variables", "var_name", "temperature",
-        "number_of_unrolls", "dropout", "recurrent_dropout", "unit_forget_bias",
+        "number_of_unrolls", "bn_momentum", "dropout", "recurrent_dropout", "unit_forget_bias",
         # how a recurrent layer is computed
         "unroll", "implementation", "use_cudnn", "enable_caching_device",
         # ranges that QKeras keeps for old files and does not use
@@ -34,7 +34,7 @@ INERT = frozenset(
         # how a shape came about that the arrays have
         "rank", "shared_axes", "output_shape",
         # how much hardware HGQ expects, and how it trains
-        "enable_ebops", "ebops_factor", "beta0", "parallelization_factor",
+        "enable_ebops", "ebops_factor", "table_idxs", "beta0", "parallelization_factor",
         "allow_heterogeneous_input", "allow_heterogeneous_table", "override_oq_k0_to_0",
     }
 )  # fmt: skip
@@ -67,6 +67,8 @@ _ATTENTION = {
     *(f"qkvo_{role}_conf" for role in ("iq", "kq", "bq", "oq")),
     *(f"softmax_{role}_conf" for role in ("iq", "exp_iq", "exp_oq", "inv_iq", "inv_oq", "oq")),
 }  # fmt: skip
+_TABLES = {"n_hl", "d_hl", "activation", "subnn_activation", "toq_conf", "use_bias", "batch_norm",
+           "bn_center", "bn_scale", "bn_epsilon"}  # fmt: skip
 
 READ: dict[str, frozenset[str]] = {
     name: frozenset(arguments)
@@ -110,6 +112,9 @@ READ: dict[str, frozenset[str]] = {
         (("QMeanPow2",), {"axes", "keepdims", *_ENDS}),
         (("QAdd", "QSubtract", "QMultiply", "QMaximum", "QMinimum", "QAveragePow2"),
          _SEVERAL_ENDS),
+        (("QDenseT",), {*_TABLES, *_ENDS, "n_out"}),
+        (("QConvT1D", "QConvT2D"), {*_TABLES, *_WINDOW, *_ENDS, "filters", "groups"}),
+        (("QEinsumDenseT",), {*_TABLES, *_EINSUM, *_ENDS, "normalize_axes"}),
         (("Quantizer",), {"config"}),
         (("ReLU",), {"max_value", "negative_slope", "threshold"}),
         (("LeakyReLU",), {"alpha", "negative_slope"}),

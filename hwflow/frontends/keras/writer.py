@@ -17,6 +17,8 @@ from hwflow.ir.op import RefusedError
 from hwflow.ir.qonnx.fixed_quant import DOMAIN as FIXED_DOMAIN
 from hwflow.ir.qonnx.fixed_quant import OP as FIXED_QUANT
 from hwflow.ir.qonnx.fixed_quant import function as fixed_quant_function
+from hwflow.ir.qonnx.lookup_dense import OP as LOOKUP_DENSE
+from hwflow.ir.qonnx.lookup_dense import function as lookup_dense_function
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, printable
 from hwflow.ir.qonnx.table import OP as TABLE
 from hwflow.ir.qonnx.table import function as table_function
@@ -248,7 +250,10 @@ class Writer:
         functions = []
         if any(n.domain == FIXED_DOMAIN for n in self.nodes):
             imports[FIXED_DOMAIN] = 1
-            known = {FIXED_QUANT: fixed_quant_function, TABLE: table_function}
+            known = {
+                FIXED_QUANT: fixed_quant_function, LOOKUP_DENSE: lookup_dense_function,
+                TABLE: table_function,
+            }  # fmt: skip
             used = {n.op_type for n in self.nodes if n.domain == FIXED_DOMAIN}
             functions += [make() for name, make in known.items() if name in used]
         opsets = [helper.make_opsetid(*item) for item in imports.items()]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from functools import partial
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def _evaluated(model: Any, prefix: str) -> dict[str, dict[str, Any]]:
             found[path] = {name: partial(_numbers, part) for name, part in parts.items()}
         elif type(layer).__name__ in ("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT"):
             found[path] = {"table": partial(_numbers, layer)}
+        elif type(layer).__module__.startswith("hgq.layers.table."):
+            found[path] = {"sub_tables": partial(_sub_numbers, layer)}
         elif hasattr(layer, "layers"):
             found |= _evaluated(layer, f"{path}.")
     return found
@@ -95,6 +98,20 @@ def _numbers(layer: Any, points: Any) -> Any:
     if type(layer).__name__ == "QAffinedUnaryFunctionLUT":
         x = x * layer.scale + layer.bias
     return _array(layer.activation(x))
+
+
+def _sub_numbers(layer: Any, points: Any) -> Any:
+    """Return what the networks inside of a live table layer give for float32 operands.
+
+    As ``QDenseT.call`` and ``QEinsumDenseT.call`` do before they quantise (HGQ2 0.2).
+    """
+    x = sys.modules["keras"].ops.convert_to_tensor(points)
+    found = layer.module(x[..., None], training=False)
+    if hasattr(layer, "_apply_batch_norm"):
+        found = layer._apply_batch_norm(found, training=False)
+    elif layer.enable_bn:
+        found = layer.bn_module(found, training=False) / sqrt(layer.n_in)
+    return _array(found)
 
 
 def _array(value: Any) -> Any:

@@ -21,6 +21,11 @@ from hwflow.frontends.keras3.layer import FileLayer, named
 from hwflow.frontends.keras3.products import dot, einsum, einsum_dense
 from hwflow.frontends.keras3.quantizers import FixedQuantizer, read_quantizer
 from hwflow.frontends.keras3.softmax import EPSILON, last_axis_sum, softmax
+from hwflow.frontends.keras3.table_layers import (
+    table_convolution,
+    table_dense,
+    table_einsum,
+)
 from hwflow.frontends.keras3.tables import OPERATORS, Points, RealFunction, write_table
 
 Body = Callable[[Writer, FileLayer, list[Tensor]], Tensor]
@@ -36,11 +41,21 @@ def quantizer(b: Writer, layer: FileLayer, role: str) -> FixedQuantizer | None:
 
 def hgq(body: Body) -> Convert:
     """Return the conversion of a layer with quantised inputs and results."""
+    return lambda b, layer, x: _between_quantizers(body, b, layer, x)
+
+
+def results(body: Body) -> Convert:
+    """Return the conversion of a layer with quantised results, which quantises its own inputs."""
 
     def convert(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
-        return _between_quantizers(body, b, layer, x)
+        return _quantized_result(b, layer, body(b, layer, x))
 
     return convert
+
+
+def _quantized_result(b: Writer, layer: FileLayer, found: Tensor) -> Tensor:
+    last = quantizer(b, layer, "oq") if layer.settings.get("enable_oq") else None
+    return found if last is None else last.write(b, found)
 
 
 def _between_quantizers(
@@ -48,8 +63,7 @@ def _between_quantizers(
 ) -> Tensor:
     """Append a layer with its quantisers; ``inputs`` has those of its inputs, if not its own."""
     found = body(b, layer, _inputs(b, layer, x, inputs or layer.group))
-    last = quantizer(b, layer, "oq") if layer.settings.get("enable_oq") else None
-    return found if last is None else last.write(b, found)
+    return _quantized_result(b, layer, found)
 
 
 def _inputs(b: Writer, layer: FileLayer, x: list[Tensor], group: Group) -> list[Tensor]:
@@ -253,6 +267,10 @@ HGQ: dict[str, Convert] = {
     "QMeanPow2": hgq(_sum),
     "QAveragePow2": hgq(_average_pow2),
     "Quantizer": _quantizer_layer,
+    "QDenseT": results(table_dense),
+    "QEinsumDenseT": results(table_einsum),
+    "QConvT1D": results(table_convolution),
+    "QConvT2D": results(table_convolution),
     **{f"Q{name}": hgq(MOVES[name]) for name in _POOLS},
     **{f"Q{name}": hgq(LAYERS[name]) for name in _MERGES},
 }

@@ -65,6 +65,7 @@ class FileLayer:
             if not setting
             or (settings.get(setting[1:]) is None if setting[0] == "!" else settings.get(setting))
         ]
+        settings = {key: _plain(value) for key, value in settings.items()}
         own = group / "cell" if OF_LAYER.get(kind) == "recurrent" else group
         return cls(kind, settings, group, named(own, wanted) if wanted else {})
 
@@ -87,6 +88,13 @@ class FileLayer:
     def but(self, **arrays: Any) -> FileLayer:
         """Return the layer with other arrays."""
         return FileLayer(self.kind, self.settings, self.group, {**self.arrays, **arrays})
+
+
+def _plain(value: Any) -> Any:
+    """Return the name of a function of Keras, in whatever form a layer has it; others as is."""
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value.get("config")
+    return value
 
 
 def named(group: Group, names: list[str]) -> dict[str, Any]:

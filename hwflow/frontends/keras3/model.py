@@ -77,8 +77,7 @@ CAST = "Cast"
 MODELS = ("Functional", "Sequential")
 
 HGQ_INSTEAD = {
-    "QDenseT": "use QDense, or QUnaryFunctionLUT for a function of each element",
-    "QConvT1D": "use QConv1D", "QConvT2D": "use QConv2D", "QConv3D": "use QConv2D",
+    "QConv3D": "use QConv2D",
 }  # fmt: skip
 """What to use instead of layers of HGQ that are not converted."""
 
@@ -188,7 +187,7 @@ def converter(b: Writer, config: dict[str, Any]) -> Convert:
     kind, module = str(config["class_name"]), str(config.get("module"))
     registered = config.get("registered_name")
     of_hgq = HGQ | ATTENTION | HGQ_RECURRENT
-    if registered == f"hgq>{kind}" and kind in of_hgq:
+    if registered in (f"hgq>{kind}", f"hgq2>{kind}") and kind in of_hgq:
         check_settings(b, kind, config["config"])
         return of_hgq[kind]
     known = module in ("keras.layers", "keras.src.layers") and registered in (None, kind)

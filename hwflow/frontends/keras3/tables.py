@@ -8,7 +8,7 @@ backends of Keras may be a unit in the last place or more beside it, and differ 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -114,7 +114,8 @@ def write_table(
     if values.shape != (points.count,) or not np.isfinite(values).all():
         return None
     if numbers is None:
-        b.warnings.extend(_depends_on_backend(b, real.op, values, after))
+        count = _most_undecided(real.op, values, after)
+        b.warnings.extend([depends_on_backend(b, count, len(values))] if count else [])
     name = b.node(
         OP, [x.name, b.constant("table", values)], domain=DOMAIN, first=points.first,
         step=points.step, function=real.op, slope=real.slope, offset=real.offset,
@@ -122,26 +123,33 @@ def write_table(
     return replace(x, name=name)
 
 
-def _depends_on_backend(
-    b: Writer, op: str, values: FloatArray, after: FixedQuantizer
-) -> Iterator[Diagnostic]:
-    """Yield a warning where backends of Keras can give a table of a file other entries."""
+def depends_on_backend(b: Writer, count: int, total: int) -> Diagnostic:
+    """Return the warning that backends of Keras can give tables of a file other entries.
+
+    Args:
+        b: for messages.
+        count: numbers that float32 of a backend may round to another entry.
+        total: all numbers.
+    """
+    return Diagnostic(
+        code="HW286",
+        severity="warning",
+        title="table that depends on the backend of Keras",
+        where=f"{printable(b.layer)}: {b.kind}, in {b.source}",
+        found=f"{count} of {total} numbers are so close to a step of the quantiser "
+        "behind them that float32 of one backend and of another may fall on either side; "
+        "the hardware has those of the nearest float32",
+        supported="the numbers of a live model, in the environment that computes with it",
+        help="give the live model, hwflow.compile(model), instead of the file",
+    )
+
+
+def _most_undecided(op: str, values: FloatArray, after: FixedQuantizer) -> int:
+    """Return how many numbers of a file's table backends can give other entries, in one channel."""
     formats = _formats(after)
     types = () if formats is None else formats.types
     units, exact = UNITS.get(op, USUAL), values.astype(np.float64)
-    count = max((_undecided(exact, units, t) for t in types if t is not None), default=0)
-    if count:
-        yield Diagnostic(
-            code="HW286",
-            severity="warning",
-            title="table that depends on the backend of Keras",
-            where=f"{printable(b.layer)}: {b.kind}, in {b.source}",
-            found=f"{count} of {len(values)} numbers are so close to a step of the quantiser "
-            "behind them that float32 of one backend and of another may fall on either side; "
-            "the hardware has those of the nearest float32",
-            supported="the numbers of a live model, in the environment that computes with it",
-            help="give the live model, hwflow.compile(model), instead of the file",
-        )
+    return max((_undecided(exact, units, t) for t in types if t is not None), default=0)
 
 
 def _undecided(values: npt.NDArray[np.float64], units: int, to: FixedType) -> int:

@@ -12,6 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
+from hwflow.ir.qonnx.lookup_dense import is_lookup_dense
 from hwflow.ir.qonnx.model import is_quantizer
 from hwflow.ir.qonnx.table import is_table
 
@@ -78,6 +79,8 @@ def _keeps_batch(node: ir.Node, fixed: Set[str | None]) -> bool:
     if not operands or any(shape is None or shape[:1] != (1,) for shape in shapes):
         return False
     rank = len(shapes[0] or ())
+    if is_lookup_dense(node):
+        return rank > 1 and operands == [node.inputs[0]]
     if (
         is_quantizer(node)
         or is_fixed_quant(node)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
+from hwflow.ir.qonnx.lookup_dense import is_lookup_dense
 from hwflow.ir.qonnx.model import (
     QonnxModel,
     add_constant,
@@ -44,8 +45,11 @@ def remove_quantizers(model: QonnxModel) -> str:
 
     Raises:
         NoFloatReferenceError: a quantiser takes signs, shifts a zero point, is not constant, or is
-            none that the description of the operators knows.
+            none that the description of the operators knows; a layer is tables.
     """
+    sums = next((node for node in model.ir.graph if is_lookup_dense(node)), None)
+    if sums is not None:
+        raise NoFloatReferenceError(f"{origin(sums)}: tables, which there are of numbers on a grid")
     rounded, weights = 0, 0
     found = [node for node in model.ir.graph if is_quantizer(node)]
     fixed = [node for node in model.ir.graph if is_fixed_quant(node)]

@@ -146,7 +146,25 @@ LAYERS = (
            tables=True),
     series("QLinformerAttention, shared", lambda k, q, c, x: q.QLinformerAttention(
         2, 3, 2, share_kv_proj=True)(x, x), tables=True),
-    Case(name="QDenseT", body=lambda k, q, c, x: q.QDenseT(3)(x), outcome="HW280"),
+    Case(name="QDenseT", body=lambda k, q, c, x: q.QDenseT(3)(x)),
+    Case(name="QDenseT, two hidden layers, relu, bits for each table",
+         body=lambda k, q, c, x: q.QDenseT(3, n_hl=2, d_hl=4, subnn_activation="relu",
+                                           activation="relu", toq_conf=own_bits(c))(x)),
+    series("QDenseT on two axes, batch normalisation",
+           lambda k, q, c, x: q.QDenseT(3, batch_norm=True)(x)),
+    Case(name="QDenseT, no input quantiser", outcome="HW374",
+         body=lambda k, q, c, x: q.QDenseT(3, enable_iq=False)(x)),
+    series("QConvT1D, dilation, one format for all positions", scope={"homogeneous_axis": (0, 1)},
+           body=lambda k, q, c, x: q.QConvT1D(
+               3, 2, dilation_rate=2, subnn_activation="sigmoid")(x)),
+    image("QConvT2D, same, strides 2",
+          lambda k, q, c, x: q.QConvT2D(
+              2, (3, 2), padding="same", strides=2, subnn_activation="tanh")(x)),
+    series("QEinsumDenseT, btc,cd->btd",
+           lambda k, q, c, x: q.QEinsumDenseT("btc,cd->btd", (6, 4), bias_axes="d")(x)),
+    series("QEinsumDenseT, btc,td->bdc, batch normalisation",
+           lambda k, q, c, x: q.QEinsumDenseT(
+               "btc,td->bdc", (4, 3), bias_axes="d", batch_norm=True)(x)),
 )  # fmt: skip
 
 RECURRENT = (
@@ -167,6 +185,10 @@ RECURRENT = (
     series("GRU", lambda k, q, c, x: k.layers.GRU(2)(x), outcome="HW380",
            note="in floating point: for `hwflow quantize`"),
 )  # fmt: skip
+
+
+def own_bits(config: Any) -> Any:
+    return config("kif", "table", homogeneous_axis=(0,), heterogeneous_axis=None)
 
 
 def frozen(q: Any, config: Any) -> Any:

@@ -25,7 +25,7 @@ from hwflow.frontends.keras3.hgq import HGQ  # noqa: E402
 from hwflow.frontends.keras3.model import KERAS  # noqa: E402
 from hwflow.frontends.keras3.recurrent import HGQ_RECURRENT  # noqa: E402
 
-OF_BASES = {"pool_dimensions", "pool_mode", "cell"}
+OF_BASES = {"pool_dimensions", "pool_mode", "cell", "n_out"}
 OF_HGQ = {**HGQ, **ATTENTION, **HGQ_RECURRENT}
 REFUSED = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size",
            "normalize", "use_gate", "sliding_window", "flash_attention"}  # fmt: skip

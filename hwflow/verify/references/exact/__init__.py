@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
+from hwflow.ir.qonnx.lookup_dense import is_lookup_dense
 from hwflow.ir.qonnx.model import QonnxModel, attributes, is_quantizer
 from hwflow.ir.qonnx.steps import is_steps
 from hwflow.ir.qonnx.table import is_table
@@ -34,7 +35,7 @@ from hwflow.verify.references.exact.pooling import (
 )
 from hwflow.verify.references.exact.quantizers import quantize, quantize_fixed
 from hwflow.verify.references.exact.steps import steps
-from hwflow.verify.references.exact.tables import table
+from hwflow.verify.references.exact.tables import sums_of_tables, table
 from hwflow.verify.references.exact.transposed import conv_transpose
 from hwflow.verify.references.exact.values import (
     F64,
@@ -154,6 +155,8 @@ class ExactReference:
             build = table
         if is_steps(node):
             build = steps
+        if is_lookup_dense(node):
+            build = sums_of_tables
         if build is None:
             raise view.refused("has no exact evaluation")
         return _Stage(view.where, build(view), inputs, tuple(v.name or "" for v in node.outputs))
