@@ -84,6 +84,7 @@ def train(
     before = prepare(model)
     samples = samples_of(before, sources, request.task)
     skeleton = skeleton_of(model, samples.calibration)
+    tabled(skeleton.model, request.tables)  # what is refused claims no folder
     teachers = teachers_of(
         before, [sources.model(path) for path in request.teachers],
         temperature=request.temperature, features=request.features,
