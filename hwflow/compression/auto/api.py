@@ -33,6 +33,8 @@ from hwflow.compression.needed import require_package
 from hwflow.core.config import load_config
 from hwflow.core.files import write_file
 
+LEAD = "All trials that gave hardware, judged on the samples for validation with 95 % intervals."
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
@@ -167,4 +169,4 @@ def _front(searched: Searched) -> Front | None:
         )  # fmt: skip
     if not marks:
         return None
-    return Front(marks=tuple(marks), cost="LUT, after synthesis", kind="accuracy")
+    return Front(marks=tuple(marks), cost="LUT, after synthesis", kind="accuracy", lead=LEAD)

@@ -28,12 +28,14 @@ class Front:
         cost: name of the cost.
         kind: what is good: ``accuracy`` or ``agreement``.
         goal: greatest cost that is wanted, or None.
+        lead: what the points are.
     """
 
     marks: tuple[Mark, ...]
     cost: str
     kind: str
     goal: float | None = None
+    lead: str = "Points that no other one beat, judged on held-out samples with 95 % intervals."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def to_html(story: Story) -> str:
 def _front(front: Front | None) -> Any:
     if front is None:
         return ""
-    title = f"{front.kind} on held-out samples against {front.cost}"
+    title = f"{front.kind} against {front.cost}"
     return draw_front(front.marks, front.cost, title, front.goal)
 
 
