@@ -4,7 +4,9 @@
 DATA=jets.npz``: a Keras MLP of dense layers with ReLUs, whose softmax is left out, and its data.
 ``SPACE='w=2:4 a=3:5'``: other bits than five widths for each layer's weights and activations.
 
-1. All configurations are explored by one process: seconds of its processor for everything.
+1. All configurations are explored by one process: seconds of its processor for everything. Then by
+   two: what their command takes, and half of what its workers take, which is the longest that any
+   processor has to do where the work is shared evenly. Other work on the machine does not count.
 2. One forward pass for each configuration, for some of them.
 3. Searches with ten seeds, against the certified front.
 4. Optuna's NSGA-II for as long as a search takes, and for as long as all configurations take.
@@ -12,23 +14,28 @@ DATA=jets.npz``: a Keras MLP of dense layers with ReLUs, whose softmax is left o
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from hwflow.core.workers import Processes
 from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.plan import chunk_size
 from hwflow.exploration.request import Request
-from hwflow.exploration.run import EVALUATIONS, explore
+from hwflow.exploration.run import EVALUATIONS, Run, explore
 from hwflow.exploration.store import open_store
 from hwflow.simulate.numpy import simulate
 from tests.benchmarks.explore_search import Known
@@ -40,6 +47,8 @@ SINGLE = 200
 """Configurations that are evaluated one by one."""
 
 SEEDS = range(10)
+
+T = TypeVar("T")
 
 
 def logits_model(path: Path) -> onnx.ModelProto:
@@ -83,23 +92,46 @@ def one_by_one(explorer: Explorer) -> float:
     return (time.process_time() - started) / SINGLE
 
 
-def explored(request: Request, folder: Path) -> np.ndarray:
-    """Explore all of a space, say how long that takes, and return right answers."""
-    stages: dict[str, float] = {}
+def spent(workers: int) -> float:
+    """Return the seconds of processors: of this process, and of its children's a worker's share."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + (children.ru_utime + children.ru_stime) / workers
+
+
+def timed(request: Request, folder: Path, workers: int) -> tuple[Run, dict[str, float]]:
+    """Explore all of a space, say how long that takes, and return the seconds of each stage."""
+    began: dict[str, float] = {}
 
     def progress(stage: str, done: float) -> None:
-        stages.setdefault(stage, time.process_time())
+        began.setdefault(stage, spent(workers))
 
-    before = time.process_time()
-    run = explore(request, folder, exhaustive=True, progress=progress, say=say)
-    stages["end"] = time.process_time()
-    names = list(stages)
-    parts = [f"{a} {stages[b] - stages[a]:.1f} s" for a, b in pairwise(names)]
-    evaluating = stages["front"] - stages["evaluate"]
-    say(f"{run}")
-    say(f"{stages['end'] - before:.1f} s of one processor: {', '.join(parts)}")
-    say(f"tree: {run.result['evaluated'] / evaluating:,.0f} configurations/s, checks included")
-    with open_store(folder, new=False) as store:
+    before = spent(workers)
+    run = explore(
+        request, folder, exhaustive=True, executor=Processes(workers), progress=progress, say=say
+    )
+    began["end"] = spent(workers)
+    stages = {a: began[b] - began[a] for a, b in pairwise(began)}
+    stages["all"] = began["end"] - before
+    parts = [f"{name} {seconds:.1f} s" for name, seconds in stages.items()]
+    say(f"{run}\n{workers} process{'es' if workers > 1 else ''}: {', '.join(parts)}")
+    return run, stages
+
+
+def anew(work: Callable[..., T], *arguments: Any) -> T:
+    """Return what a new process computes, which knows nothing yet."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def explored(request: Request, folder: Path) -> np.ndarray:
+    """Explore all of a space with one process and with two, and return right answers."""
+    run, alone = anew(timed, request, folder / "one", 1)
+    say(f"tree: {run.result['evaluated'] / alone['evaluate']:,.0f} configurations/s, with checks")
+    other, shared = anew(timed, request, folder / "two", 2)
+    assert other.result == run.result
+    for stage in ("evaluate", "all"):
+        say(f"two processes, {stage}: {alone[stage] / shared[stage]:.2f} times one")
+    with open_store(folder / "one", new=False) as store:
         return np.concatenate([counts for _, counts in store.counts()])
 
 

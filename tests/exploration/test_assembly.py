@@ -12,6 +12,7 @@ from hwflow.exploration.explorer import Explorer
 from hwflow.exploration.table import distinct
 from hwflow.ir.graph import Graph
 from hwflow.ir.text import print_graph
+from hwflow.passes.lowering import lower
 from tests.exploration.spaces import request
 
 
@@ -62,6 +63,32 @@ def test_few_configurations_go_through_all_passes(tmp_path: Path) -> None:
         found.graph(number)
     assert explorer.space.size == 27
     assert found.whole < 27
+
+
+def test_nodes_are_lowered_once_for_the_same_constants_and_operands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer = Explorer.of(request(tmp_path, "mlp", bits="w=2,4 a=4"))
+    found = assembly_of(explorer)
+    met: list[str] = []
+    lower_node = lower._lower_node
+
+    def counted(walk: Any, node: Any) -> Any:
+        met.append(node.name)
+        return lower_node(walk, node)
+
+    monkeypatch.setattr(lower, "_lower_node", counted)
+    graphs = [found.graph(number) for number in range(explorer.space.size)]
+    nodes = len(met)
+    met.clear()
+    again = [found.graph(number) for number in range(explorer.space.size)]
+    for ours, theirs in zip(again, graphs, strict=True):
+        assert_same(ours, theirs)
+    met.clear()
+    for number in range(explorer.space.size):
+        found.graph(number)
+    assert nodes > 0
+    assert not met
 
 
 def test_models_that_are_unlike_are_compiled_whole(

@@ -81,7 +81,6 @@ def test_weights_of_all_options_are_one_product(tmp_path: Path) -> None:
 
 def test_sums_that_float32_does_not_hold_are_float64(tmp_path: Path) -> None:
     explorer = Explorer.of(request(tmp_path, "mlp", bits="w=4,14 a=6,12"))
-    explorer.boards[0].cover(lambda done: None)
     tree = explorer.tree(explorer.search)
     numbers = np.array([0, explorer.space.size - 1])
     counts = tree.counts(numbers)
