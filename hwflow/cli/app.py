@@ -49,6 +49,13 @@ compress_app = typer.Typer(
 )
 app.add_typer(compress_app, name="compress")
 
+fuse_app = typer.Typer(
+    help="Make one network of several, or one layer.",
+    no_args_is_help=True,
+    epilog="Example: hwflow compress fuse ensemble one.onnx two.onnx --run runs/ensemble",
+)
+compress_app.add_typer(fuse_app, name="fuse")
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:

@@ -1,4 +1,4 @@
-"""``train`` and ``distill`` by plain arguments."""
+"""``train``, ``distill`` and ``fuse`` by plain arguments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from hwflow.compression.distill import Distilled, DistillRequest
 from hwflow.compression.distill import distill as distill_request
+from hwflow.compression.fusing.run import FusedRun, FuseRequest, Kind
+from hwflow.compression.fusing.run import fuse as fuse_request
 from hwflow.compression.granularity import Granularity
 from hwflow.compression.options import check_options
 from hwflow.compression.qat import Progress, Say, Trained
@@ -99,6 +101,39 @@ def distill(
         model=start.model, data=start.data, teachers=tuple(map(str, teachers)), **_tuples(options)
     )
     return distill_request(request, Path(run), progress=progress, say=say)
+
+
+def fuse(
+    kind: Kind,
+    models: Sequence[str | Path],
+    *,
+    data: str | Path | None = None,
+    run: str | Path,
+    progress: Progress = lambda stage, done: None,
+    say: Say = lambda line: None,
+    **options: Any,
+) -> FusedRun:
+    """Make one network of several, or one layer of layers that follow each other.
+
+    Args:
+        kind: ``ensemble``, ``soup``, ``features`` or ``layers``.
+        models: the networks, as ``train`` takes them; one for ``layers``.
+        data: samples to judge with, and to train a head with.
+        run: folder of what comes of it.
+        progress: called as stages go on.
+        say: called with a line for each epoch.
+        options: ``task``, and ``epochs``, ``batch``, ``draw``, ``temperature``, ``hard``, ``seed``
+            of the training of a head; see ``FuseRequest``.
+
+    Raises:
+        CompileError: the models, the data or the options cannot be used, or the networks do not
+            fit together; HW355, the folder is another run's.
+    """
+    check_options(options)
+    request = FuseRequest(
+        kind=kind, models=tuple(map(str, models)), data=str(data or ""), **_tuples(options)
+    )
+    return fuse_request(request, Path(run), progress=progress, say=say)
 
 
 def _path(given: str | Path | None) -> Path | None:

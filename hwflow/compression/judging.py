@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.compression.material import Material, Part
+from hwflow.compression.material import Material, Part, Task
 from hwflow.compression.teachers import first_output
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
@@ -64,14 +64,18 @@ def costs_of(design: Design) -> dict[str, Any]:
 
 
 def quality_of(scores: Array, material: Material) -> dict[str, Any]:
-    """Return shares of held-out samples with their 95 % intervals, or mean squared errors.
+    """Return how good outputs are on held-out samples, as ``quality_on`` does."""
+    return quality_on(scores, material.held_out, material.task)
+
+
+def quality_on(scores: Array, part: Part, task: Task) -> dict[str, Any]:
+    """Return shares of samples with their 95 % intervals, or mean squared errors.
 
     ``mean_squared_error`` is that from the teacher, or the input of an autoencoder, and
     ``label_squared_error`` that from the labels of a regression.
     """
-    part = material.held_out
-    if material.task != "classification":
-        distance = _distance(scores, _wanted(part, material.task))
+    if task != "classification":
+        distance = _distance(scores, _wanted(part, task))
         error: dict[str, Any] = {"samples": part.size, "mean_squared_error": distance}
         if part.labels is None:
             return error

@@ -11,16 +11,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from hwflow.compression.sampling import copula
+from hwflow.compression.sampling import drawn_by_kind
 from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers
 from hwflow.core.data import assigned, roles
+from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.samples import Inputs, Samples, split
 from hwflow.ir.qonnx.model import QonnxModel
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression", "autoencoder"]
+
+CLASSES = "classification"
+"""The task whose outputs are compared by their greatest."""
 
 VALIDATION = 0.15
 """Part of the samples for training that points of the front are compared with."""
@@ -77,19 +81,22 @@ def material_of(
         teachers: float models with the inputs of the one in training.
         samples: data, the part that is held out apart.
         task: what the outputs are.
-        drawn: samples to draw from a distribution like that of the data, which then trains no
-            weight itself, nor do its labels; 0 to train with the data.
+        drawn: samples to draw from a distribution like that of the data, for each of the
+            teachers' classes; the data then trains no weight itself, nor do its labels. 0 to train
+            with the data.
         seed: draws samples and parts.
     """
     rng = np.random.default_rng(seed)
-    inputs, labels = samples.calibration, samples.calibration_labels
+    inputs, labels, classes = samples.calibration, samples.calibration_labels, task == CLASSES
     if drawn:
-        inputs, labels = _drawn(inputs, drawn, rng), None
+        (answers, *_) = teachers.answers(inputs, classes=classes)[0].values()
+        found = classes_of(answers) if classes else None
+        kinds = np.zeros(len(answers), np.int64) if found is None else found
+        inputs, labels = _drawn(inputs, kinds, drawn, rng), None
     size = len(next(iter(inputs.values())))
     order = rng.permutation(size)
     cut = max(1, round(VALIDATION * size))
     chosen, trained = np.sort(order[:cut]), np.sort(order[cut:])
-    classes = task == "classification"
 
     def part(some: Inputs, labels: Array | None) -> Part:
         taught, features = teachers.answers(some, classes=classes)
@@ -117,7 +124,7 @@ def samples_of(model: QonnxModel, sources: Sources, task: Task) -> Samples:
     """
     arrays, source = sources.arrays, Path(sources.data).name
     names = [v.name or "" for v in model.ir.graph.inputs]
-    if task == "classification":
+    if task == CLASSES:
         return split(model, assigned(arrays, names, source))
     label = roles(arrays, names).labels
     data = assigned({n: a for n, a in arrays.items() if n != label}, names, source)
@@ -148,7 +155,7 @@ def _some(inputs: Inputs, labels: Array | None, which: Array) -> tuple[Inputs, A
     return some, None if labels is None else labels[which]
 
 
-def _drawn(inputs: Inputs, count: int, rng: np.random.Generator) -> Inputs:
+def _drawn(inputs: Inputs, kinds: Array, count: int, rng: np.random.Generator) -> Inputs:
     """Return samples of all inputs together: they may depend on each other.
 
     Raises:
@@ -163,7 +170,7 @@ def _drawn(inputs: Inputs, count: int, rng: np.random.Generator) -> Inputs:
         )  # fmt: skip
         raise CompileError([finding])
     flat = [array.reshape(len(array), -1) for array in inputs.values()]
-    found = copula(np.concatenate(flat, axis=1), count, rng)
+    found = drawn_by_kind(np.concatenate(flat, axis=1), kinds, count, rng)
     ends = np.cumsum([part.shape[1] for part in flat])[:-1]
     columns = np.split(found, ends, axis=1)
     return {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwflow.cli.app import compress_app
+from hwflow.cli.app import compress_app, fuse_app
 from tests.cli.command import float_dense, hwflow, save
 
 pytest.importorskip("torch")
@@ -24,14 +24,31 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez("data.npz", x=rng.uniform(-4, 4, (60, 4)), y=rng.integers(0, 3, 60))
 
 
-VERBS = [c.callback.__name__ for c in compress_app.registered_commands if c.callback is not None]
+VERBS = [
+    *(c.callback.__name__ for c in compress_app.registered_commands if c.callback is not None),
+    *(
+        f"fuse {c.callback.__name__}"
+        for c in fuse_app.registered_commands
+        if c.callback is not None
+    ),
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_has_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = hwflow(capsys, "compress", verb, "--help")
+    ran = hwflow(capsys, "compress", *verb.split(), "--help")
     assert ran.status == 0
     assert f"Example: hwflow compress {verb}" in ran.out
+
+
+def test_fused_networks_are_judged_and_written(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = hwflow(
+        capsys, "compress", "fuse", "soup", "float.onnx", "float.onnx", "--data", "data.npz",
+        "--run", "soup",
+    )  # fmt: skip
+    assert ran.status == 0
+    assert "mean of float.onnx, float.onnx" in ran.out
+    assert Path("soup/model.onnx").is_file()
 
 
 def test_student_is_quantised_by_what_is_said_to_do_next(

@@ -10,6 +10,7 @@ from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:
     from hwflow.compression.distill import Distilled
+    from hwflow.compression.fusing.run import FusedRun
     from hwflow.compression.handover.page import Story
     from hwflow.compression.qat import Trained
 
@@ -87,6 +88,30 @@ def print_distilled(found: Distilled, story: Story, *, json: bool) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def print_fused(found: FusedRun, *, json: bool) -> None:
+    """Print the networks and what became of them on held-out samples, and what to do next."""
+    result = found.result
+    if json:
+        print_json({"folder": str(found.folder), **result})
+        return
+    if "fused" in result:
+        kinds = _kinds(result["fused"])
+        shown = table(
+            ("network", *(f">{k.replace('_', ' ')}" for k in kinds), ">95 %"),
+            title=f"{result['fused']['samples']} held-out samples",
+        )
+        for row in (*result["members"], {"name": "fused", **result["fused"]}):
+            cells = (*(_quality(row, k) for k in kinds), _interval(row, kinds[0]))
+            shown.add_row(escape(row["name"]), *cells)
+        console.print(shown)
+    lines = [f"{a} is part of {b}" for a, b in result.get("merged", ())]
+    lines += [f"{name} stays: {why}" for name, why in result.get("left", ())]
+    if "greedy" in result:
+        lines.append(f"mean of {', '.join(result['chosen'])}")
+    lines.append(f"written: {found.folder / 'model.onnx'}")
+    console.print(escape("\n".join(lines)), soft_wrap=True)
 
 
 def _kinds(row: Plain) -> list[str]:

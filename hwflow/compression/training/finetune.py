@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,8 @@ class Finetuning:
         self._train = Wanted(material.train, material.task, aim)
         self._validate = Wanted(material.validate, material.task, aim)
         self._regressors = Regressors(network, self._train, settings.seed)
-        learned = [*network.parameters(), *self._regressors.parameters()]
+        learned = [p for p in network.parameters() if p.requires_grad]
+        learned += self._regressors.parameters()
         self.optimiser = torch.optim.Adam(learned, lr=settings.rate)
         self.state = _State()
 
@@ -175,6 +176,7 @@ def finetune(
     settings: Settings,
     *,
     masks: Masks | None = None,
+    only: Collection[str] | None = None,
     watch: Watch | None = None,
     checkpoint: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -191,6 +193,7 @@ def finetune(
         settings: how.
         masks: True where a matrix or bias is learned and False where it stays 0, by the name of
             its initializer (``Layer.weight.name``).
+        only: names of the matrices and biases that are learned at all; None for all.
         watch: sees weights and gradients at each step, of what is masked as well; all are views.
         checkpoint: file that holds the state after each epoch; a training that was ended goes on
             from it with the same result.
@@ -201,7 +204,7 @@ def finetune(
         CompileError: HW350, a node cannot be trained; HW352, the checkpoint is damaged; HW552, it
             cannot be written.
     """
-    training = Finetuning(FloatNetwork(model, masks or {}), material, settings, watch)
+    training = Finetuning(FloatNetwork(model, masks or {}, only), material, settings, watch)
     if checkpoint is not None:
         load(training, checkpoint)
     for passed in training.run():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,16 @@ class FloatNetwork(NodesModule):
         masks: 1 where a matrix or bias is learned and 0 where it stays 0, by name.
     """
 
-    def __init__(self, model: QonnxModel, masks: Masks) -> None:
+    def __init__(
+        self, model: QonnxModel, masks: Masks, only: Collection[str] | None = None
+    ) -> None:
         """Lay out a network.
 
         Args:
             model: a float model, prepared.
             masks: True where a matrix or bias is learned, False where it stays 0, by the name of
                 its initializer; all of those without one are learned.
+            only: names of the matrices and biases that are learned at all; None for all.
 
         Raises:
             CompileError: HW350, operators that cannot be trained.
@@ -44,7 +47,10 @@ class FloatNetwork(NodesModule):
             dict.fromkeys(n for layer in layers_of(model) for n in names_of(layer) if n)
         )
         self.numbers = torch.nn.ParameterList(
-            torch.nn.Parameter(torch.tensor(array_of(values[name]), dtype=torch.float32))
+            torch.nn.Parameter(
+                torch.tensor(array_of(values[name]), dtype=torch.float32),
+                requires_grad=only is None or name in only,
+            )
             for name in self.names
         )
         self.masks = {name: torch.tensor(mask, dtype=torch.float32) for name, mask in masks.items()}

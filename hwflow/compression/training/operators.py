@@ -103,6 +103,10 @@ def _mean(call: Call) -> Run:
     return lambda x, *_: x.mean(dim=tuple(axes or range(x.dim())), keepdim=keep)
 
 
+def _mean_of_values(*values: Tensor) -> Tensor:
+    return sum(values) / len(values)
+
+
 def _global_average(call: Call) -> Run:
     return lambda x: x.mean(dim=tuple(range(2, x.dim())), keepdim=True)
 
@@ -157,7 +161,8 @@ TRAINED: Mapping[str, Make] = {
     **OPERATORS,
     "AveragePool": _average_pool, "BatchNormalization": _batch_norm, "Conv": _conv,
     "Gemm": _gemm, "GlobalAveragePool": _global_average, "LeakyRelu": _leaky,
-    "MaxPool": _max_pool, "Quant": _quant, "ReduceMean": _mean,
+    "MaxPool": _max_pool, "Mean": lambda call: _mean_of_values, "Quant": _quant,
+    "ReduceMean": _mean,
     "Sigmoid": lambda call: torch.sigmoid, "Softmax": _softmax, "Tanh": lambda call: torch.tanh,
 }  # fmt: skip
 """Makers of closures by operator."""

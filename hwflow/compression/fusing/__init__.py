@@ -1,0 +1,1 @@
+"""Several networks, or several layers, become one."""
