@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 N ?= 50
 FILES ?= 10000
 
-.PHONY: demo demo-keras demo-hgq demo-explore demo-compress bench-explore bench-compress demo-ip test test-slow test-browser fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-node check-tcl clean
+.PHONY: demo demo-keras demo-hgq demo-explore demo-compress bench-explore bench-compress bench-compress-images demo-ip test test-slow test-browser fuzz fuzz-golden fuzz-files bench bench-conversion lint check check-node check-tcl clean
 
 demo: $(VENV)/.core
 	$(BIN)/hwflow build examples/digits_mlp.onnx --board pynq-z2 --data examples/digits.npz -o build/digits_mlp
@@ -72,6 +72,9 @@ demo-compress: $(VENV)/.full
 
 bench-compress: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_compress $(MODEL) $(DATA)
+
+bench-compress-images: $(VENV)/.full
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_compress_images $(IMAGES) $(LABELS)
 
 bench-conversion: $(VENV)/.full
 	$(BIN)/python -m tests.benchmarks.bench_conversion

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes import common
 
+from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.fixed_quant import is_fixed_quant
 from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
 
@@ -15,6 +17,25 @@ def logits_of(model: QonnxModel) -> dict[str, str]:
     softmax takes, since losses of classes have a softmax of their own.
     """
     return {v.name or "": _logits(v) for v in model.ir.graph.outputs}
+
+
+def without_softmax(model: QonnxModel) -> QonnxModel:
+    """Return a copy whose outputs are what ``logits_of`` names; the classes are the same.
+
+    Args:
+        model: shapes known.
+    """
+    heads, made = logits_of(model), clone(model)
+    graph = made.ir.graph
+    values = {v.name: v for node in graph for v in node.outputs}
+    for i, output in enumerate(graph.outputs):
+        before = values.get(heads[output.name or ""], output)
+        if before is not output:
+            before.name, output.name = output.name, f"{output.name}_probabilities"
+            before.shape, before.type = output.shape, output.type
+            graph.outputs[i] = before
+    common.RemoveUnusedNodesPass()(made.ir)
+    return made
 
 
 def _logits(output: ir.Value) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hwflow.compression.exporting import Learned, exported
 from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.handover.lineage import lineage_for, save_with
+from hwflow.compression.heads import without_softmax
 from hwflow.compression.judging import check, float_row, row_of, thinned
-from hwflow.compression.material import Material, material_of, samples_of
+from hwflow.compression.material import CLASSES, Material, material_of, samples_of
 from hwflow.compression.needed import require_torch
 from hwflow.compression.request import Request
-from hwflow.compression.skeleton import Skeleton, skeleton_of
+from hwflow.compression.skeleton import Skeleton, refuse_quantizers, skeleton_of
 from hwflow.compression.sources import Sources
 from hwflow.compression.tables import tabled
 from hwflow.compression.teachers import teachers_of
@@ -81,9 +82,12 @@ def train(
     progress("read", 0.0)
     sources = Sources(request.data)
     model = sources.model(request.model)
+    refuse_quantizers(model)
     before = prepare(model)
+    if request.task == CLASSES:
+        before = without_softmax(before)
     samples = samples_of(before, sources, request.task)
-    skeleton = skeleton_of(model, samples.calibration)
+    skeleton = skeleton_of(before, samples.calibration)
     tabled(skeleton.model, request.tables)  # what is refused claims no folder
     teachers = teachers_of(
         before, [sources.model(path) for path in request.teachers],

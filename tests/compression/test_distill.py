@@ -74,6 +74,7 @@ def test_several_teachers_and_features_are_learned(tmp_path: Path) -> None:
     assert min(losses) < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 def test_distillation_goes_on_after_its_process_was_killed(tmp_path: Path) -> None:
     model, data = saved(tmp_path, "mlp")
     whole = distill(model, data, shrink=0.5, run=tmp_path / "whole", draw=80, **SHORT)

@@ -62,7 +62,7 @@ def assert_hardware(folder: Path, data: Path, x: np.ndarray) -> None:
 
 
 def test_soup_has_the_mean_of_weights_and_takes_who_gains(tmp_path: Path) -> None:
-    paths, data, x = members(tmp_path, 3)
+    paths, data, _ = members(tmp_path, 3)
     plain = fuse("soup", paths, run=tmp_path / "plain")
     arrays = [
         {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(p).graph.initializer}
@@ -78,7 +78,6 @@ def test_soup_has_the_mean_of_weights_and_takes_who_gains(tmp_path: Path) -> Non
     assert found.result["fused"]["accuracy"] >= min(
         row["accuracy"] for row in found.result["members"]
     )
-    assert_hardware(tmp_path, data, x)
 
 
 def test_soup_of_other_graphs_is_refused_and_the_help_works(tmp_path: Path) -> None:
@@ -117,6 +116,13 @@ def test_head_on_joined_features_begins_as_the_mean_and_alone_is_trained(tmp_pat
             (ran(p, x).argmax(1) == arrays["y"]).mean() for p in (begun, tmp_path / "run" / MODEL)
         ]
     assert right[1] >= right[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["soup", "features"])
+def test_other_fused_networks_become_hardware(kind: Any, tmp_path: Path) -> None:
+    paths, data, x = members(tmp_path)
+    fuse(kind, paths, data=data, run=tmp_path / "run")
     assert_hardware(tmp_path, data, x)
 
 

@@ -196,6 +196,20 @@ def test_regression_learns_labels_like_its_output_and_refuses_others(tmp_path: P
     assert "label_squared_error" not in train(asked, tmp_path / "none").result["chosen"]
 
 
+def test_last_softmax_is_left_out(tmp_path: Path) -> None:
+    asked = request(tmp_path, goal="ebops=1e6", epochs=1)
+    proto = onnx.load(asked.model)
+    scores = proto.graph.output[0].name
+    proto.graph.node.append(onnx.helper.make_node("Softmax", [scores], ["p"], axis=-1))
+    proto.graph.output[0].name = "p"
+    onnx.save(proto, asked.model)
+    found = train(asked, tmp_path / "run")
+    assert found.result["float"]["agreement"] == 1.0
+    written = onnx.load(tmp_path / "run" / MODEL).graph
+    assert [v.name for v in written.output] == ["p"]
+    assert "Softmax" not in [node.op_type for node in written.node]
+
+
 def test_network_without_weights_is_refused(tmp_path: Path) -> None:
     asked = request(tmp_path)
     proto = onnx.load(asked.model)

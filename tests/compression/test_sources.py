@@ -92,7 +92,14 @@ def test_torch_module_is_read_as_it_computes(code: Path) -> None:
     assert len(sources.digests) == 2
 
 
-@pytest.mark.parametrize("task", ["classification", "regression", "autoencoder"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "classification",
+        pytest.param("regression", marks=pytest.mark.slow),
+        pytest.param("autoencoder", marks=pytest.mark.slow),
+    ],
+)
 def test_code_is_trained_for_every_task(task: str, code: Path, tmp_path: Path) -> None:
     if task != "classification":
         outputs, label = ("6", "0") if task == "autoencoder" else ("2", "self.x[i][:2]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hwflow.cli.show.handover import handed_over
-from hwflow.cli.terminal import console, table
+from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
 
 if TYPE_CHECKING:

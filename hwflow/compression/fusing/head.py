@@ -8,12 +8,11 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from hwflow.compression.heads import logits_of
+from hwflow.compression.heads import without_softmax
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.ensemble import ensemble
 from hwflow.frontends.quantization.layers import Layer, layers_of, new_constant
 from hwflow.frontends.quantization.preparation import prepare
-from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel
 
 HEAD = "head"
@@ -36,7 +35,7 @@ def with_one_head(models: Sequence[QonnxModel]) -> QonnxModel:
         CompileError: HW260 to HW263, the networks do not fit together; HW381, a network does not
             end in a dense layer.
     """
-    members = [_ending_in_logits(prepare(model)) for model in models]
+    members = [without_softmax(prepare(model)) for model in models]
     findings = [_headless(m) for m in members if _last_layer(m, m.ir.graph.outputs[0]) is None]
     if findings:
         raise CompileError(findings)
@@ -47,21 +46,6 @@ def with_one_head(models: Sequence[QonnxModel]) -> QonnxModel:
     _replace(merged, vote, [head for head in heads if head is not None])
     common.RemoveUnusedNodesPass()(merged.ir)
     return prepare(merged)
-
-
-def _ending_in_logits(model: QonnxModel) -> QonnxModel:
-    """Return a copy without a last softmax."""
-    made = clone(model)
-    graph, heads = made.ir.graph, logits_of(made)
-    for i, output in enumerate(graph.outputs):
-        node, source = output.producer(), heads[output.name or ""]
-        if node is not None and source != output.name:
-            (before,) = (v for v in node.inputs if v is not None and v.name == source)
-            name, output.name = output.name, f"{output.name}_probabilities"
-            before.name, before.shape, before.type = name, output.shape, output.type
-            graph.outputs[i] = before
-    common.RemoveUnusedNodesPass()(made.ir)
-    return made
 
 
 def _last_layer(model: QonnxModel, value: ir.Value | None) -> Layer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from hwflow.compression.folder import MODEL, Folder
 from hwflow.compression.fusing.head import HEAD, with_one_head
 from hwflow.compression.fusing.linear import fuse_layers
 from hwflow.compression.fusing.soup import greedy_soup, soup
+from hwflow.compression.handover.lineage import lineage_for, save_with
 from hwflow.compression.judging import quality_on
 from hwflow.compression.material import LABELS, Material, Task, material_of, samples_of
 from hwflow.compression.needed import require_torch
@@ -20,8 +21,9 @@ from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers, first_output, teachers_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.conversion import canonical
-from hwflow.frontends.ensemble import ensemble, save_model
+from hwflow.frontends.ensemble import ensemble
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
 
 Progress = Callable[[str, float], None]
@@ -118,9 +120,18 @@ def fuse(
         rows["members"] = [{"name": m.source, **_row(m, material)} for m in models]
         rows["fused"] = _row(made, material)
     result = {**said, **rows, **place.record()}
-    save_model(made, place.path / MODEL)
+    save_with(made, place.path / MODEL, _lineage(request, sources.digests))
     place.write_result(result)
     return FusedRun(place.path, result, made)
+
+
+def _lineage(request: FuseRequest, digests: Mapping[str, str]) -> Lineage:
+    """Return what the network is made from; paths are no part of it."""
+    asked = asdict(request)
+    files = {f"model{n + 1}": path for n, path in enumerate(asked.pop("models"))}
+    if data := asked.pop("data"):
+        files["data"] = data
+    return lineage_for(f"fuse {request.kind}", files, asked, digests)
 
 
 def _ensemble(models: list[QonnxModel], _: Material | None) -> tuple[QonnxModel, dict[str, Any]]:

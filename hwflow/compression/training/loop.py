@@ -19,7 +19,9 @@ from hwflow.compression.training.features import Regressors
 from hwflow.compression.training.graph import chunks
 from hwflow.compression.training.losses import CHECKED, Aim, Wanted
 from hwflow.compression.training.network import Network
+from hwflow.compression.training.quantizers import LearnedConstant
 from hwflow.compression.training.schedule import batches, rate_at
+from hwflow.compression.training.settling import RATE, SHARE, Settling
 from hwflow.compression.training.steering import Steering
 from hwflow.frontends.quantization.samples import Inputs
 
@@ -105,6 +107,7 @@ class Training:
         ]
         self.optimiser = torch.optim.Adam([{"params": some, "lr": rate} for some, rate in groups])
         self._rates = [rate for _, rate in groups]
+        self._settling: Settling | None = None
 
     def run(self) -> Iterator[Epoch]:
         """Train one epoch after the other, and yield each."""
@@ -122,6 +125,7 @@ class Training:
             "regressors": self._regressors.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "state": asdict(self.state),
+            "settling": self._settling.held() if self._settling is not None else [],
         }
 
     def resume(self, held: dict[str, Any]) -> None:
@@ -129,6 +133,9 @@ class Training:
         self.network.load_state_dict(held["network"])
         self._regressors.load_state_dict(held["regressors"])
         self.optimiser.load_state_dict(held["optimiser"])
+        if held["settling"]:
+            self._settling = self._settled()
+            self._settling.resume(held["settling"])
         state = held["state"]
         self.state = State(
             Steering(**state["steering"]), state["fixed"], state["ratio"],
@@ -166,19 +173,40 @@ class Training:
 
     def _epoch(self, number: int) -> None:
         self.network.train()
-        request = self.request
+        request, last = self.request, round(SHARE * self.request.epochs)
         steps = batches(self._train.size, request.batch, request.seed, number)
+        first = request.epochs - last
+        if number >= first and self._settling is None:
+            self._settling = self._settled()
         for i, which in enumerate(steps):
-            done = (number + i / len(steps)) / request.epochs
-            for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-                group["lr"] = rate * rate_at(done)
-            self._step(which, done)
+            passed = number + i / len(steps)
+            if self._settling is None:
+                self._step(which, passed / first)
+            else:
+                self._settle(self._settling, which, (passed - first) / last)
 
-    def _step(self, which: Tensor, done: float) -> None:
+    def _settled(self) -> Settling:
+        return Settling([c for c in self.network.constants if isinstance(c, LearnedConstant)])
+
+    def _settle(self, settling: Settling, which: Tensor, done: float) -> None:
+        """Train the numbers alone: bits, and with them the cost, stay."""
+        rate = RATE * rate_at(done)
+        for group, some in zip(self.optimiser.param_groups, (rate, 0.0, rate), strict=True):
+            group["lr"] = some
+        self.optimiser.zero_grad()
+        self._loss(which).backward()
+        self.optimiser.step()
+        settling.step(done)
+
+    def _loss(self, which: Tensor) -> Tensor:
         values = self.network.values(self._train.batch(which))
         loss = self._train.loss(self.network.scores(values), which)
-        loss = loss + self._regressors.loss(values, which)
-        cost = self.cost()
+        return loss + self._regressors.loss(values, which)
+
+    def _step(self, which: Tensor, done: float) -> None:
+        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * rate_at(done)
+        loss, cost = self._loss(which), self.cost()
         weight = self.state.steering.step(float(cost.detach()), float(loss.detach()), done)
         self.optimiser.zero_grad()
         (loss + weight * cost).backward()

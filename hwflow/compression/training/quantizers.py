@@ -62,6 +62,24 @@ class LearnedConstant(torch.nn.Module):
             whole, alive = whole_of(numbers), (numbers != 0).float()
         return numbers, torch.relu(whole + whole_bits(fraction)) * alive
 
+    @torch.no_grad()
+    def whole_numbers(self) -> Tensor:
+        """Return the numbers as whole multiples of their steps."""
+        return torch.floor(self.value / self._steps() + 0.5)
+
+    @torch.no_grad()
+    def hold(self, which: Tensor, wholes: Tensor) -> None:
+        """Put some numbers in their places again.
+
+        Args:
+            which: True for these, shaped as the value.
+            wholes: whole multiples of their steps.
+        """
+        self.value.copy_(torch.where(which, wholes * self._steps(), self.value))
+
+    def _steps(self) -> Tensor:
+        return torch.exp2(-whole_bits(self.fraction.detach().clamp(FEWEST, MOST)))
+
     def settle(self, numbers: Tensor) -> None:
         """Take numbers that are on a grid, with the bits that keep them as they are."""
         self.value.copy_(numbers)
