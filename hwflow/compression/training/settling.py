@@ -31,7 +31,7 @@ class Settling:
     A straight-through gradient pushes a number over the middle between two others again and again;
     the network is another one after each step, however small steps are. A number that swings more
     often than a limit that goes down becomes the nearer one of the two for good (Nagel et al.,
-    Overcoming Oscillations in Quantization-Aware Training, 2022, algorithm 1).
+    "Overcoming Oscillations in Quantization-Aware Training", 2022, algorithm 1).
     """
 
     def __init__(self, constants: Sequence[LearnedConstant]) -> None:
