@@ -89,7 +89,7 @@ def test_soup_of_other_graphs_is_refused_and_the_help_works(tmp_path: Path) -> N
     with pytest.raises(CompileError) as refused:
         fuse("soup", paths, run=tmp_path / "run")
     (finding,) = refused.value.diagnostics
-    assert (finding.code, finding.found) == ("HW380", "Relu and Tanh")
+    assert (finding.code, finding.found) == ("HW390", "Relu and Tanh")
     assert not (tmp_path / "run").exists()
     fuse("ensemble", paths, run=tmp_path / "run")
     assert ran(tmp_path / "run" / MODEL, x).shape == (len(x), 3)
@@ -138,7 +138,7 @@ def test_head_needs_data_and_a_dense_layer_to_replace(tmp_path: Path) -> None:
         onnx.save(proto, path)
     with pytest.raises(CompileError) as refused:
         fuse("features", paths, data=data, run=tmp_path / "run")
-    assert {d.code for d in refused.value.diagnostics} == {"HW381"}
+    assert {d.code for d in refused.value.diagnostics} == {"HW391"}
 
 
 def chain(*, quantised: bool, narrow: int = 3) -> onnx.ModelProto:
@@ -193,7 +193,7 @@ def test_layers_that_cannot_be_one_are_named(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as refused:
         fuse("layers", [tmp_path / "narrow.onnx"], run=tmp_path / "run")
     (finding,) = refused.value.diagnostics
-    assert finding.code == "HW382"
+    assert finding.code == "HW392"
     assert "24 products instead of 10" in (finding.found or "")
     assert not (tmp_path / "run").exists()
     assert hwflow.load(tmp_path / "narrow.onnx").source == "narrow.onnx"

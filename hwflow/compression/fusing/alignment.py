@@ -15,7 +15,7 @@ def aligned(one: QonnxModel, other: QonnxModel) -> dict[str, ir.Value]:
     """Return the other network's constant for each constant of one, by its name.
 
     Raises:
-        CompileError: HW380, the graphs differ.
+        CompileError: HW390, the graphs differ.
     """
     pairs: dict[str, str] = {}
     for ours, theirs in zip(one.ir.graph.inputs, other.ir.graph.inputs, strict=False):
@@ -65,7 +65,7 @@ def _alike(ours: ir.Value, theirs: ir.Value) -> bool:
 
 def _differ(one: QonnxModel, other: QonnxModel, found: str, where: str) -> CompileError:
     finding = Diagnostic(
-        code="HW380", title="networks of different graphs have no common weights",
+        code="HW390", title="networks of different graphs have no common weights",
         where=f"{where}, in {other.source}" if where else f"in {other.source}",
         found=found, supported=f"the graph of {one.source}",
         help="average their outputs instead: hwflow compress fuse ensemble",

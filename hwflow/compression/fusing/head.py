@@ -32,7 +32,7 @@ def with_one_head(models: Sequence[QonnxModel]) -> QonnxModel:
         prepared; the new layer is called ``HEAD``.
 
     Raises:
-        CompileError: HW260 to HW263, the networks do not fit together; HW381, a network does not
+        CompileError: HW260 to HW263, the networks do not fit together; HW391, a network does not
             end in a dense layer.
     """
     members = [without_softmax(prepare(model)) for model in models]
@@ -79,7 +79,7 @@ def _replace(model: QonnxModel, vote: ir.Node, heads: Sequence[Layer]) -> None:
 
 def _headless(model: QonnxModel) -> Diagnostic:
     return Diagnostic(
-        code="HW381", title="a network without a dense layer at its end",
+        code="HW391", title="a network without a dense layer at its end",
         where=f"in {model.source}",
         found=f"outputs {', '.join(v.name or '' for v in model.ir.graph.outputs)}",
         supported="one output, from a Gemm or MatMul, or a softmax behind one",

@@ -98,8 +98,8 @@ def fuse(
     Raises:
         CompileError: the models or the data cannot be used; HW260 to HW265, networks do not fit
             together; HW355, the folder is another run's; HW357, a soup or a head of quantised
-            networks; HW369, a head without data; HW380, a soup of different graphs; HW381, no head
-            to replace; HW382, layers that cannot become one.
+            networks; HW369, a head without data; HW390, a soup of different graphs; HW391, no head
+            to replace; HW392, layers that cannot become one.
     """
     progress("read", 0.0)
     place, sources = Folder(folder), Sources(request.data)
@@ -217,7 +217,7 @@ def _no_data() -> Diagnostic:
 def _nothing(model: QonnxModel, left: tuple[tuple[str, str], ...]) -> Diagnostic:
     said = "; ".join(f"{name}: {why}" for name, why in left)
     return Diagnostic(
-        code="HW382", title="no layers that become one exactly", where=f"in {model.source}",
+        code="HW392", title="no layers that become one exactly", where=f"in {model.source}",
         found=said or "no layer follows another directly, and no batch norm a layer",
         supported="layers without anything between them, quantised ones with one scale for each",
         help="build the model as it is",

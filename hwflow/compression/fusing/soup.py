@@ -22,7 +22,7 @@ def soup(models: Sequence[QonnxModel]) -> QonnxModel:
         models: float networks of one graph; they are not changed.
 
     Raises:
-        CompileError: HW380, the graphs differ.
+        CompileError: HW390, the graphs differ.
     """
     members = [clean_model(clone(model)) for model in models]
     made = members[0]
@@ -48,7 +48,7 @@ def greedy_soup(models: Sequence[QonnxModel], score: Score) -> tuple[QonnxModel,
         score: how good a network is, on samples for validation.
 
     Raises:
-        CompileError: HW380, the graphs differ.
+        CompileError: HW390, the graphs differ.
     """
     soup(models)  # all graphs are checked, those that would not join as well
     order = sorted(range(len(models)), key=lambda i: (-score(models[i]), i))
