@@ -25,12 +25,10 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 VERBS = [
-    *(c.callback.__name__ for c in compress_app.registered_commands if c.callback is not None),
-    *(
-        f"fuse {c.callback.__name__}"
-        for c in fuse_app.registered_commands
-        if c.callback is not None
-    ),
+    prefix + (c.name or c.callback.__name__)
+    for prefix, some in (("", compress_app), ("fuse ", fuse_app))
+    for c in some.registered_commands
+    if c.callback is not None
 ]
 
 
