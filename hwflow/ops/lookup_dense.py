@@ -143,13 +143,24 @@ class LookupDense(Op):
         drop = x_t.dtype.fractional - self.addends.fractional
         largest = Span.of(x_t).largest << int(max(-drop.min(), 0))
         held = max(carrier(largest, "an index"), Carrier.FLOAT32)
-        x = body.carried(x, Carrier.FLOAT64 if held is Carrier.INT64 else held)
+        if held is Carrier.INT64:
+            return self._write_wide_places(body, body.carried(x, held), drop)
+        x = body.carried(x, held)
         scaled = body.apply("Mul", x, body.number(x, np.exp2(-drop.astype(np.float64)), "scale"))
         whole = body.apply("Floor", scaled)
         span = np.exp2(self.addends.bits.astype(np.float64))
         turns = body.apply("Floor", body.apply("Mul", whole, body.number(x, 1 / span, "part")))
         rest = body.apply("Sub", whole, body.apply("Mul", turns, body.number(x, span, "span")).name)
         return body.carried(rest, Carrier.INT64)
+
+    def _write_wide_places(self, body: Body, x: Tensor, drop: RawArray) -> Tensor:
+        """Write the bits that are read of each channel, of integers that no double holds."""
+        up, down = (1 << np.maximum(side, 0) for side in (-drop, drop))
+        x = body.apply("Mul", x, body.number(x, up, "up"))
+        divisor = body.number(x, down, "down")
+        below = body.apply("Mod", x, divisor)
+        whole = body.apply("Div", body.apply("Sub", x, below.name), divisor)
+        return body.apply("Mod", whole, body.number(x, 1 << self.addends.bits, "span"))
 
     def cost(self, target: Target, *inputs: TensorType) -> Cost:
         (x,) = inputs

@@ -19,16 +19,18 @@ def dense(b: Builder, x: str) -> str:
     return out
 
 
-def wide(b: Builder, x: str) -> str:
-    """Products of two sequences, more than are written one by one."""
-    out = b.node("MatMul", [x, b.node("Transpose", [x], perm=(0, 2, 1))])
+def product(b: Builder, left: str, x: str) -> str:
+    out = b.node("MatMul", [left, b.node("Transpose", [x], perm=(0, 2, 1))])
     b.nodes[-1].name = "obstacle"
     return out
 
 
-def narrow(b: Builder, x: str) -> str:
-    half = [b.constant([v], np.int64) for v in (0, 8, 1)]
-    return wide(b, b.node("Slice", [x, *half]))
+def uneven(b: Builder, x: str) -> str:
+    return product(b, b.node("Reshape", [x, b.constant([1, 1, 4, 8], np.int64)]), x)
+
+
+def even(b: Builder, x: str) -> str:
+    return product(b, x, x)
 
 
 def normalised(b: Builder, x: str) -> str:
@@ -124,9 +126,9 @@ TABLE = {
         refused=network(then(rounded(0.12), dense), scale=None),
         helped=network(then(rounded(0.11), dense), scale=None),
     ),
-    "many products of two activations": Refusal(
-        code="HW210", where="obstacle: MatMul", says=("two activations", "smaller"),
-        refused=network(wide, (1, 64, 8), 0.25), helped=network(narrow, (1, 64, 8), 0.25),
+    "product of activations of different rank": Refusal(
+        code="HW210", where="obstacle: MatMul", says=("two activations", "same number of axes"),
+        refused=network(uneven, (1, 4, 8), 0.25), helped=network(even, (1, 4, 8), 0.25),
     ),
     "scales per channel into a dense layer": Refusal(
         code="HW213", where="obstacle: MatMul",
@@ -184,9 +186,9 @@ TABLE = {
         helped=network(node("Cast", to=TensorProto.FLOAT), scale=2**-26),
     ),
     "a resize that interpolates": Refusal(
-        code="HW217", where="obstacle: Resize", says=("linear", "nearest"),
-        refused=network(resize(2.0, mode="linear"), MAP),
-        helped=network(resize(2.0, mode="nearest"), MAP),
+        code="HW217", where="obstacle: Resize", says=("linear", "resize by 2"),
+        refused=network(resize(3.0, mode="linear"), MAP, 0.25),
+        helped=network(resize(2.0, mode="linear"), MAP, 0.25),
     ),
     "softmax over several axes": Refusal(
         code="HW222", where="obstacle: Softmax", says=("several axes", "reshape"),

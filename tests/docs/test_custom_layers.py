@@ -46,6 +46,7 @@ def test_code_on_the_page_is_that_of_the_example(name: str, text: str) -> None:
         position = content.index(part, position) + len(part)
 
 
+@pytest.mark.slow
 @pytest.mark.cpp
 def test_commands_run_and_print_what_the_page_shows(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "custom_layer")

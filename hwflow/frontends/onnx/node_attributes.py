@@ -19,12 +19,22 @@ from hwflow.ir.op import Op
 from hwflow.ir.qonnx.model import QONNX_DOMAIN, printable
 from hwflow.ops.shared.window import WINDOW_ATTRIBUTES
 
+RECURRENT = (
+    "activation_alpha", "activation_beta", "activations", "clip", "direction", "hidden_size",
+    "input_forget", "layout", "linear_before_reset", "output_sequence",
+)  # fmt: skip
+"""Attributes of recurrent layers, which the unrolling reads."""
+
 OTHERS: dict[str, tuple[str, ...]] = {
     "ConvTranspose": (*WINDOW_ATTRIBUTES, "group", "output_padding", "output_shape"),
     "DepthToSpace": ("blocksize", "mode"),
     "DequantizeLinear": ("axis", "block_size", "output_dtype"),
     "GatherND": ("batch_dims",),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), RECURRENT),
     "QuantizeLinear": ("axis", "block_size", "output_dtype", "saturate"),
+    **dict.fromkeys(
+        ("ReduceL1", "ReduceL2", "ReduceSumSquare"), ("axes", "keepdims", "noop_with_empty_axes")
+    ),
     "SpaceToDepth": ("blocksize", "mode"),
     "Split": ("axis", "num_outputs", "split"),
 }

@@ -34,9 +34,8 @@ def test_what_is_quantised_is_lossless(op: str, settings: dict[str, Any]) -> Non
     assert found.lossless.holds
 
 
-@pytest.mark.parametrize(
-    "name", ["digits_gru", pytest.param("digits_lstm", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits_gru", "digits_lstm"])
 def test_examples_are_lossless(name: str) -> None:
     with np.load(EXAMPLES / "digits.npz") as data:
         found = hwflow.compile(EXAMPLES / f"{name}.onnx").verify(data["x"][-60:])

@@ -22,7 +22,7 @@ from hwflow.ir.qonnx.table import is_table
 from hwflow.verify.references.exact.constants import known_values
 from hwflow.verify.references.exact.decision import rounded
 from hwflow.verify.references.exact.elementwise import ELEMENTWISE, batch_norm, softmax
-from hwflow.verify.references.exact.linear import conv, gemm, mat_mul
+from hwflow.verify.references.exact.linear import conv, einsum, gemm, mat_mul
 from hwflow.verify.references.exact.moves import MOVES, concat, move
 from hwflow.verify.references.exact.node import Operands, Step, View
 from hwflow.verify.references.exact.pooling import (
@@ -89,6 +89,7 @@ BUILDERS: dict[str, Callable[[View], Step]] = {
     "Concat": concat,
     "Conv": conv,
     "ConvTranspose": conv_transpose,
+    "Einsum": einsum,
     "Gemm": gemm,
     "MatMul": mat_mul,
     "MaxPool": max_pool,

@@ -97,6 +97,27 @@ def _product(view: View, operands: Operands, samples: int) -> Leaf:
     return leaf(matmul(a.raw, b.raw), rational_array(a.scale * b.scale))
 
 
+def einsum(view: View) -> Step:
+    """Return the evaluation of ``Einsum``; the samples take the place of the batch of 1."""
+    equation = str(view.attributes["equation"]).replace(" ", "")
+
+    def step(operands: Operands, samples: int) -> tuple[Tensor, ...]:
+        factors: list[Raw] = []
+        scale, bound = Fraction(1), 1
+        for i, known in enumerate(view.constants):
+            x = whole(view.tensor(operands, i), samples)
+            x = without_offset(x, every_axis(x))
+            factors.append(x.raw[:, 0] if known is None else x.raw[0])
+            unit: Fraction = x.scale.ravel().tolist()[0]
+            scale *= unit
+            bound *= max(largest(x.raw), 1) * x.raw[0].size
+        kind = np.int64 if bound < LIMIT else object
+        total = np.einsum(equation, *(f.astype(kind) for f in factors))
+        return (leaf(total[:, None], rational_array(scale)),)
+
+    return step
+
+
 def gemm(view: View) -> Step:
     """Return the evaluation of ``Gemm``."""
     weights = view.constant(1)
