@@ -104,24 +104,8 @@ def qat(
 
     Exit status: 0 when the goal is met, 1 when not, 2 on errors in the input.
     """
-    from hwflow.cli import terminal
-    from hwflow.cli.show.compression import print_trained
-    from hwflow.cli.show.exploration import say
-    from hwflow.compression.api import train
-    from hwflow.compression.handover.stories import story_of
-    from hwflow.core.threads import one_thread
-
-    one_thread()
-    with terminal.stage_progress(quiet=json) as progress:
-        found = train(
-            model, data, goal=target, run=run, from_run=from_run, point=id, progress=progress,
-            say=say(quiet=json), **given(training), **given(cost),
-        )  # fmt: skip
-        progress("compare", 0.0)
-        story = story_of(found)
-        progress("compare", 1.0)
-    print_trained(found, story, json=json)
-    raise typer.Exit(0 if found.reached else 1)
+    options = {"from_run": from_run, "point": id, **given(training), **given(cost)}
+    _train(model, data, goal=target, run=run, json=json, options=options)
 
 
 @compress_app.command(
@@ -147,6 +131,15 @@ def tables(
 
     Exit status: 0 when the goal is met, 1 when not, 2 on errors in the input.
     """
+    options = {"tables": tuple(layers or ()), **given(training), **given(cost)}
+    _train(model, data, goal=target, run=run, json=json, options=options)
+
+
+def _train(
+    model: Path | None, data: Path | None, *, goal: str, run: Path, json: bool,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    """Train to a goal, compare before and after, print both, and exit by whether it is met."""
     from hwflow.cli import terminal
     from hwflow.cli.show.compression import print_trained
     from hwflow.cli.show.exploration import say
@@ -157,9 +150,8 @@ def tables(
     one_thread()
     with terminal.stage_progress(quiet=json) as progress:
         found = train(
-            model, data, goal=target, run=run, tables=tuple(layers or ()), progress=progress,
-            say=say(quiet=json), **given(training), **given(cost),
-        )  # fmt: skip
+            model, data, goal=goal, run=run, progress=progress, say=say(quiet=json), **options
+        )
         progress("compare", 0.0)
         story = story_of(found)
         progress("compare", 1.0)

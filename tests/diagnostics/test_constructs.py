@@ -187,8 +187,8 @@ TABLE = {
     ),
     "a resize that interpolates": Refusal(
         code="HW217", where="obstacle: Resize", says=("linear", "resize by 2"),
-        refused=network(resize(3.0, mode="linear"), MAP, 0.25),
-        helped=network(resize(2.0, mode="linear"), MAP, 0.25),
+        refused=network(resize(3.0, mode="linear"), MAP),
+        helped=network(resize(2.0, mode="linear"), MAP),
     ),
     "softmax over several axes": Refusal(
         code="HW222", where="obstacle: Softmax", says=("several axes", "reshape"),

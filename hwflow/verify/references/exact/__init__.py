@@ -22,6 +22,7 @@ from hwflow.ir.qonnx.table import is_table
 from hwflow.verify.references.exact.constants import known_values
 from hwflow.verify.references.exact.decision import rounded
 from hwflow.verify.references.exact.elementwise import ELEMENTWISE, batch_norm, softmax
+from hwflow.verify.references.exact.interpolated import resize
 from hwflow.verify.references.exact.linear import conv, einsum, gemm, mat_mul
 from hwflow.verify.references.exact.moves import MOVES, concat, move
 from hwflow.verify.references.exact.node import Operands, Step, View
@@ -80,6 +81,7 @@ def _ends(target: ir.DataType) -> tuple[int, int]:
 BUILDERS: dict[str, Callable[[View], Step]] = {
     **ELEMENTWISE,
     **dict.fromkeys(MOVES, move),
+    **dict.fromkeys(("Resize", "Upsample"), resize),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), over_positions),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), reduced),
     **dict.fromkeys(("ArgMax", "ArgMin"), arg_extreme),

@@ -43,7 +43,7 @@ def move(view: View) -> Step:
     """Return the evaluation of an operator that only moves values."""
     kind = view.node.op_type
     if kind in ("Resize", "Upsample") and view.attributes.get("mode", "nearest") != "nearest":
-        raise view.refused("that interpolates")
+        raise view.refused("that interpolates otherwise than linearly")
     if any(
         c is None and v is not None
         for c, v in zip(view.constants[1:], view.node.inputs[1:], strict=True)
