@@ -272,6 +272,22 @@ def test_sums_of_squares_and_magnitudes(
     agrees(model, shape)
 
 
+@pytest.mark.parametrize("op", ["ReduceSumSquare", "ReduceL1"])
+def test_sums_of_scaled_values_are_judged_exactly(op: str) -> None:
+    b = Builder(np.random.default_rng(0))
+    b.nodes.append(helper.make_node(op, [b.quant("x", 5, 0.3, signed=True)], ["y"], axes=[1]))
+    info = helper.make_tensor_value_info
+    ports = [info("x", TensorProto.FLOAT, (1, 4))], [info("y", TensorProto.FLOAT, None)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
+    graph = helper.make_graph(b.nodes, "scaled", *ports, b.tensors)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    x = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32) * 2
+    lossless = hwflow.compile(model).verify(x).lossless
+    assert lossless is not None
+    assert lossless.holds
+    assert not lossless.float32_only
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 99), number=st.booleans(), first=st.booleans())
 def test_choices_by_a_constant_condition(seed: int, number: bool, first: bool) -> None:

@@ -26,6 +26,7 @@ from hwflow.verify.references.exact.interpolated import resize
 from hwflow.verify.references.exact.linear import conv, einsum, gemm, mat_mul
 from hwflow.verify.references.exact.moves import MOVES, concat, move
 from hwflow.verify.references.exact.node import Operands, Step, View
+from hwflow.verify.references.exact.norms import sum_of_sizes
 from hwflow.verify.references.exact.pooling import (
     arg_extreme,
     average_pool,
@@ -82,6 +83,7 @@ BUILDERS: dict[str, Callable[[View], Step]] = {
     **ELEMENTWISE,
     **dict.fromkeys(MOVES, move),
     **dict.fromkeys(("Resize", "Upsample"), resize),
+    **dict.fromkeys(("ReduceL1", "ReduceSumSquare"), sum_of_sizes),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), over_positions),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), reduced),
     **dict.fromkeys(("ArgMax", "ArgMin"), arg_extreme),
