@@ -112,7 +112,6 @@ def with_input(proto: onnx.ModelProto, name: str) -> onnx.ModelProto:
         (network("GRU", lengths=3), "sequence_lens = [3]"),
         (network("LSTM", activations=["Sigmoid", "Sinus", "Tanh"]), "activation Sinus"),
         (network("LSTM", activations=["Sigmoid"]), "1 activations"),
-        (network("RNN", more=1), "attribute more"),
         (with_input(network("GRU", initial=True), "h"), "initial_h that is computed at run time"),
         (with_input(network("LSTM"), "R"), "R that is computed at run time"),
     ],
@@ -123,6 +122,13 @@ def test_what_is_not_unrolled_is_named(proto: onnx.ModelProto, found: str) -> No
     (finding,) = refused.value.diagnostics
     assert (finding.code, finding.found) == ("HW384", found)
     assert finding.where.startswith("cell: ")
+
+
+def test_unknown_attributes_are_refused_by_their_name() -> None:
+    with pytest.raises(CompileError) as refused:
+        load(network("RNN", more=1))
+    (finding,) = refused.value.diagnostics
+    assert (finding.code, finding.found) == ("HW034", "more = 1")
 
 
 def test_long_sequences_are_refused() -> None:

@@ -23,7 +23,10 @@ RECURRENT = (
     "activation_alpha", "activation_beta", "activations", "clip", "direction", "hidden_size",
     "input_forget", "layout", "linear_before_reset", "output_sequence",
 )  # fmt: skip
-"""Attributes of recurrent layers, which the unrolling reads."""
+"""Attributes of recurrent layers, which the unrolling reads.
+
+``output_sequence``, of operator set 6, changes no value: it said whether ``Y`` is wanted.
+"""
 
 OTHERS: dict[str, tuple[str, ...]] = {
     "ConvTranspose": (*WINDOW_ATTRIBUTES, "group", "output_padding", "output_shape"),

@@ -31,11 +31,6 @@ PARAMETERS: dict[str, tuple[float | None, float | None]] = {
 }  # fmt: skip
 """``alpha`` and ``beta`` of each function that has them, with the defaults of ONNX Runtime."""
 
-_KNOWN = frozenset(
-    {"activation_alpha", "activation_beta", "activations", "clip", "direction", "hidden_size",
-     "input_forget", "layout", "linear_before_reset"}
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Activation:
@@ -179,8 +174,6 @@ def _problems(
     node: ir.Node, given: Mapping[str, Any], sizes: list[int]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield what is not supported: found, supported and help."""
-    for name in sorted(given.keys() - _KNOWN):
-        yield f"attribute {printable(name)}", ", ".join(sorted(_KNOWN)), "leave it out"
     roles = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
     for index, name in enumerate(roles):
         value = node.inputs[index] if index < len(node.inputs) else None
