@@ -26,7 +26,7 @@ INERT = frozenset(
         "momentum", "synchronized", "fused", "renorm", "renorm_clipping", "renorm_momentum",
         "virtual_batch_size", "adjustment", "ema_freeze_delay", "folding_mode",
         "use_stochastic_rounding", "use_ste", "use_variables", "var_name", "temperature",
-        "number_of_unrolls", "bn_momentum", "dropout", "recurrent_dropout", "unit_forget_bias",
+        "quantization_delay", "ema_decay", "po2_rounding", "current_step", "number_of_unrolls", "bn_momentum", "dropout", "recurrent_dropout", "unit_forget_bias",
         # how a recurrent layer is computed
         "unroll", "implementation", "use_cudnn", "enable_caching_device",
         # ranges that QKeras keeps for old files and does not use
@@ -100,6 +100,8 @@ READ: dict[str, frozenset[str]] = {
         (("QEinsumDenseBatchnorm",),
          {*_EINSUM, *_ENDS, *_WEIGHTS, "scale", "center", "epsilon", "normalize_axes"}),
         (("Activation", "QActivation"), {"activation"}),
+        (("QAdaptiveActivation",), {"activation", "total_bits", "symmetric", "per_channel",
+                                    "relu_neg_slope", "relu_upper_bound"}),
         (("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT"), {"activation", *_ENDS}),
         (("QSoftmax",), {"axis", "axes", "stable", "input_scaler", "exp_iq_conf", "exp_oq_conf",
                          "inv_iq_conf", "inv_oq_conf", *_ENDS}),

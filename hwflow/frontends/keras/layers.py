@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +46,13 @@ def _activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
 
 def _quantized_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     return activate(b, x[0], layer.quantizer)
+
+
+def _adaptive_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
+    """At inference, the quantiser of the integer bits that training arrived at, without noise."""
+    quantizer = copy(layer.quantizer)
+    quantizer.qnoise_factor = 1.0
+    return activate(b, x[0], quantizer)
 
 
 def _relu(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
@@ -168,6 +176,7 @@ LAYERS: dict[str, Convert] = {
     "QDense": _dense,
     "Activation": _activation,
     "QActivation": _quantized_activation,
+    "QAdaptiveActivation": _adaptive_activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
     "PReLU": _prelu,

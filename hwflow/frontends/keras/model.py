@@ -35,7 +35,6 @@ INSTEAD = {
     "TFOpLambda": "write Add()([a, b]) instead of a + b, and layers instead of tf functions",
     "SlicingOpLambda": "use Cropping1D or Cropping2D instead of slices",
     "LayerNormalization": "retrain with QBatchNormalization",
-    "QAdaptiveActivation": "use QActivation with the quantiser that the training arrived at",
 }
 """What to use instead of layers that people often meet."""
 

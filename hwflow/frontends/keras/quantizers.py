@@ -60,8 +60,10 @@ def _quantized_relu(b: Writer, x: Tensor, q: Quantizer) -> Tensor:
             raise _refusal(
                 b, f"negative_slope={slope} with {q.bits} bits: below one step", "more bits"
             )
+        if integer.min() != integer.max():
+            raise _refusal(b, f"integer={integer.ravel()} with a negative_slope", "one integer")
         # x >= -2**integer makes slope * x >= -slope * 2**integer, QKeras' lower bound.
-        x = b.clip(x, -float(np.exp2(integer).reshape(())), None)
+        x = b.clip(x, -float(np.exp2(integer.max())), None)
         x = b.quant(b.unary("LeakyRelu", x, alpha=slope), step, int(q.bits), signed=True)
     if q.relu_upper_bound and not q.is_quantized_clip:
         x = b.clip(x, None, float(q.relu_upper_bound))

@@ -24,7 +24,7 @@ OTHER_LAYERS = frozenset(
     {
         "InputLayer", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose",
         "LayerNormalization", "Embedding",
-        "QAdaptiveActivation", "Dot",
+        "Dot",
         "ThresholdedReLU", "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization",
         "GroupNormalization",
     }

@@ -95,8 +95,8 @@ def give_weights(model: Any, rng: np.random.Generator) -> None:
     for variable in model.weights:
         shape = tuple(variable.shape)
         name = variable.name.rpartition("/")[2].partition(":")[0]
-        if name == "iteration":
-            continue
+        if name.startswith("ema_") or not variable.dtype.is_floating:
+            continue  # what training arrived at
         values = rng.normal(0, 0.5, shape)
         if "variance" in name:
             values = np.abs(values) + 0.1

@@ -43,6 +43,16 @@ def function(name: str, outcome: str = "exact", first: str = WIDE) -> Case:
     )
 
 
+def adapted(layer: Any, x: Any, integer: list[int]) -> Any:
+    """Apply a layer whose training arrived at these integer bits, one or one per channel."""
+    y = layer(x)
+    most = [0.9 * 2.0**bits for bits in integer]
+    layer.ema_min.assign([-m for m in most])
+    layer.ema_max.assign(most)
+    layer.quantizer.integer.assign(integer)
+    return y
+
+
 CONVOLUTIONS = (
     image("QConv2D, valid", lambda k, q, x: q.QConv2D(3, 3, **Q2)(x)),
     image("QConv2D, same", lambda k, q, x: q.QConv2D(3, 3, padding="same", **Q2)(x)),
@@ -207,9 +217,16 @@ MOVES = (
     image("LayerNormalization", lambda k, q, x: k.LayerNormalization()(x), outcome="HW280"),
     Case(name="Lambda", body=lambda k, q, x: k.Lambda(lambda y: y * 2)(x), outcome="HW280"),
     Case(name="x + x instead of Add", body=lambda k, q, x: x + x, outcome="HW280"),
-    Case(name="QAdaptiveActivation",
-         body=lambda k, q, x: q.QAdaptiveActivation("quantized_relu", 6, current_step=0)(x),
-         outcome="HW280"),
+    Case(name="QAdaptiveActivation, quantized_relu", first=WIDE,
+         body=lambda k, q, x: adapted(q.QAdaptiveActivation("quantized_relu", 4, 0), x, [2])),
+    Case(name="QAdaptiveActivation, a slope", first=WIDE, body=lambda k, q, x: adapted(
+        q.QAdaptiveActivation("quantized_relu", 5, 0, relu_neg_slope=0.25), x, [1])),
+    image("QAdaptiveActivation, a slope, per channel", lambda k, q, x: adapted(
+        q.QAdaptiveActivation("quantized_relu", 5, 0, relu_neg_slope=0.25, per_channel=True),
+        x, [1, 2]), outcome="HW282"),
+    image("QAdaptiveActivation, quantized_bits, per channel", lambda k, q, x: adapted(
+        q.QAdaptiveActivation("quantized_bits", 4, 0, symmetric=False, per_channel=True),
+        x, [0, 2])),
     image("data_format channels_first", lambda k, q, x: k.Flatten("channels_first")(x),
           outcome="HW281"),
 )  # fmt: skip
