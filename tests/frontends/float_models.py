@@ -49,6 +49,16 @@ def recurrent(k: Any, x: Any) -> Any:
     return k.Dense(2)(k.Bidirectional(k.SimpleRNN(3, activation="relu"))(x))
 
 
+def decoder(k: Any, x: Any) -> Any:
+    """Append layers of decoders, where all of Keras' backends agree on them."""
+    x = k.Conv2DTranspose(3, 4, strides=2, padding="same", activation="relu")(x)
+    x = k.Conv2DTranspose(2, (2, 3), strides=(3, 1), use_bias=False)(x)
+    x = k.UpSampling2D((2, 1), interpolation="bilinear")(x)
+    x = k.EinsumDense("bhwc,whcd->bdw", (2, 10))(x)
+    x = k.Dot(axes=(2, 2))([x, k.Conv1DTranspose(10, 1)(x)])
+    return k.Dense(3)(k.Flatten()(x))
+
+
 def assert_predicts(source: Any, model: Any, shape: tuple[int, ...]) -> None:
     """Assert that ONNX Runtime gives for a read model what Keras predicts, up to float32."""
     data = np.random.default_rng(3).normal(0, 1, (1, *shape)).astype(np.float32)

@@ -26,7 +26,8 @@ INERT = frozenset(
         "momentum", "synchronized", "fused", "renorm", "renorm_clipping", "renorm_momentum",
         "virtual_batch_size", "adjustment", "ema_freeze_delay", "folding_mode",
         "use_stochastic_rounding", "use_ste", "use_variables", "var_name", "temperature",
-        "quantization_delay", "ema_decay", "po2_rounding", "current_step", "number_of_unrolls", "bn_momentum", "dropout", "recurrent_dropout", "unit_forget_bias",
+        "quantization_delay", "ema_decay", "po2_rounding", "current_step",
+        "number_of_unrolls", "bn_momentum", "dropout", "recurrent_dropout", "unit_forget_bias",
         # how a recurrent layer is computed
         "unroll", "implementation", "use_cudnn", "enable_caching_device",
         # ranges that QKeras keeps for old files and does not use
@@ -106,7 +107,10 @@ READ: dict[str, frozenset[str]] = {
         (("QSoftmax",), {"axis", "axes", "stable", "input_scaler", "exp_iq_conf", "exp_oq_conf",
                          "inv_iq_conf", "inv_oq_conf", *_ENDS}),
         (("QEinsum",), {"equation", *_SEVERAL_ENDS}),
+        (("Dot",), {"axes", "normalize"}),
         (("QDot",), {"axes", *_SEVERAL_ENDS}),
+        (("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose"),
+         {*_WINDOW, "filters", "kernel_quantizer", "output_padding"}),
         (("QMultiHeadAttention",), _ATTENTION),
         (("QLinformerAttention",),
          {*_ATTENTION, "lin_kv_proj_dim", "share_kv_proj", "lin_kv_proj_mode"}),

@@ -56,10 +56,10 @@ def legacy_keras() -> Any:
 
 
 def _give_back_names() -> None:
-    """Give TensorFlow the names back that QKeras' recurrent cells call functions by.
+    """Give TensorFlow the names back that QKeras' layers call functions by.
 
-    TensorFlow 2.13 dropped ``nest.is_sequence``, and moved ``array_ops.unstack``; QKeras 0.9 knows
-    no others.
+    TensorFlow dropped ``nest.is_sequence``, and moved ``array_ops.stack`` and ``unstack``; QKeras
+    0.9 knows no others.
     """
     import tensorflow as tf
     from tensorflow.python.ops import array_ops
@@ -67,6 +67,7 @@ def _give_back_names() -> None:
 
     for module, name, function in (
         (nest, "is_sequence", nest.is_nested),
+        (array_ops, "stack", tf.stack),
         (array_ops, "unstack", tf.unstack),
     ):
         if not hasattr(module, name):

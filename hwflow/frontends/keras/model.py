@@ -8,9 +8,11 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.arguments import check_layer
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
+from hwflow.frontends.keras.decoders import DECODERS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.products import PRODUCTS
 from hwflow.frontends.keras.recurrent import RECURRENT
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.tfmot import refuse_model
@@ -25,12 +27,12 @@ CONVERTERS: dict[str, Convert] = {
     **MOVES,
     **NORMALIZATION,
     **RECURRENT,
+    **PRODUCTS,
+    **DECODERS,
 }
 """Every layer that is converted, by class name."""
 
 INSTEAD = {
-    "Conv2DTranspose": "run the decoder elsewhere",
-    "QConv2DTranspose": "run the decoder elsewhere",
     "Lambda": "a function has no layer: write it with Keras' layers",
     "TFOpLambda": "write Add()([a, b]) instead of a + b, and layers instead of tf functions",
     "SlicingOpLambda": "use Cropping1D or Cropping2D instead of slices",

@@ -100,25 +100,6 @@ def _cropping(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     return replace(source, name=name, shape=(*sizes, source.shape[-1]))
 
 
-def _upsampling(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
-    check_layout(b, layer)
-    mode = getattr(layer, "interpolation", "nearest")
-    if mode != "nearest":
-        raise b.refusal(
-            "upsampling that interpolates", found=f"interpolation={mode!r}", supported="'nearest'",
-            help="train with UpSampling2D(interpolation='nearest')",
-        )  # fmt: skip
-    source = b.spatial(x[0])
-    rank = len(source.shape) - 1
-    factors = [int(f) for f in np.broadcast_to(np.asarray(layer.size), (rank,))]
-    name = b.node(
-        "Resize", [source.name, "", b.constant("scales", [1, 1, *factors])], mode="nearest",
-        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-    )  # fmt: skip
-    sizes = (s * f for s, f in zip(source.shape, factors, strict=False))
-    return replace(source, name=name, shape=(*sizes, source.shape[-1]))
-
-
 def _repeat_vector(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     times, (features,) = int(layer.n), x[0].shape
     row = b.reshaped(x[0], (1, features))
@@ -146,8 +127,6 @@ MOVES: dict[str, Convert] = {
     "Reshape": _reshape,
     "Permute": _permute,
     "RepeatVector": _repeat_vector,
-    "UpSampling1D": _upsampling,
-    "UpSampling2D": _upsampling,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
     "Cropping1D": _cropping,

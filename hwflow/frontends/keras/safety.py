@@ -22,11 +22,8 @@ MODELS = frozenset({"Functional", "Model", "Sequential"})
 
 OTHER_LAYERS = frozenset(
     {
-        "InputLayer", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose",
-        "LayerNormalization", "Embedding",
-        "Dot",
-        "ThresholdedReLU", "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization",
-        "GroupNormalization",
+        "InputLayer", "Conv3D", "LayerNormalization", "Embedding", "ThresholdedReLU",
+        "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization", "GroupNormalization",
     }
 )  # fmt: skip
 """Layers that run no code of the file; those that are not converted are refused later, in place."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwflow.frontends.keras.layers import Convert
+from hwflow.frontends.keras.products import product
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.hgq import einsum_dense_layer, softmax_layer
 from hwflow.frontends.keras3.layer import FileLayer
-from hwflow.frontends.keras3.products import product
 
 PROJECTION, OUTPUT = "btc,chd->bthd", "bthd,hdm->btm"
 SCORES, COMBINATION = "bshd,bthd->bhts", "bhts,bshd->bthd"

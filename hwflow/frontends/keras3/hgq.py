@@ -13,12 +13,12 @@ from hwflow.frontends.keras.activations import activate
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.moves import MOVES
+from hwflow.frontends.keras.products import dot, einsum, einsum_dense
 from hwflow.frontends.keras.tensor import FloatArray, Tensor
 from hwflow.frontends.keras.weights import OnGrid, write_on_grid
 from hwflow.frontends.keras.writer import Writer
 from hwflow.frontends.keras3.archive import Group
 from hwflow.frontends.keras3.layer import FileLayer, named
-from hwflow.frontends.keras3.products import dot, einsum, einsum_dense
 from hwflow.frontends.keras3.quantizers import FixedQuantizer, read_quantizer
 from hwflow.frontends.keras3.softmax import EPSILON, last_axis_sum, softmax
 from hwflow.frontends.keras3.table_layers import (

@@ -25,6 +25,7 @@ those that are trained first, in the order of their creation."""
 
 OF_LAYER = {
     "Dense": "kernel", "Conv1D": "kernel", "Conv2D": "kernel", "EinsumDense": "einsum",
+    "Conv1DTranspose": "kernel", "Conv2DTranspose": "kernel",
     "DepthwiseConv1D": "depthwise", "DepthwiseConv2D": "depthwise",
     "SeparableConv1D": "separable", "SeparableConv2D": "separable",
     "BatchNormalization": "norm", "PReLU": "alpha", "Normalization": "moments",

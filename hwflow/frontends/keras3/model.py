@@ -13,6 +13,7 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.keras.arguments import check_settings
 from hwflow.frontends.keras.convolutions import CONVOLUTIONS
+from hwflow.frontends.keras.decoders import DECODERS
 from hwflow.frontends.keras.layers import LAYERS, Convert
 from hwflow.frontends.keras.model import (
     INSTEAD,
@@ -23,6 +24,7 @@ from hwflow.frontends.keras.model import (
 )
 from hwflow.frontends.keras.moves import MOVES
 from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.products import PRODUCTS
 from hwflow.frontends.keras.recurrent import CELLS
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.writer import Writer
@@ -31,7 +33,6 @@ from hwflow.frontends.keras3.attention import ATTENTION, in_order
 from hwflow.frontends.keras3.hgq import HGQ
 from hwflow.frontends.keras3.layer import FileLayer
 from hwflow.frontends.keras3.network import Call, Network, read_network
-from hwflow.frontends.keras3.products import einsum_dense
 from hwflow.frontends.keras3.recurrent import HGQ_RECURRENT, bidirectional
 from hwflow.frontends.onnx.reader import read_proto
 from hwflow.ir.op import RefusedError
@@ -39,9 +40,17 @@ from hwflow.ir.qonnx.model import QonnxModel, printable
 
 KERAS: dict[str, Convert] = {
     name: convert
-    for name, convert in {**LAYERS, **CONVOLUTIONS, **MOVES, **NORMALIZATION, **CELLS}.items()
+    for name, convert in {
+        **LAYERS,
+        **CONVOLUTIONS,
+        **MOVES,
+        **NORMALIZATION,
+        **CELLS,
+        **PRODUCTS,
+        **DECODERS,
+    }.items()
     if not (name.startswith("Q") and name[1:2].isupper())
-} | {"EinsumDense": einsum_dense, "Bidirectional": bidirectional}
+} | {"Bidirectional": bidirectional}
 """Layers of Keras, by class name."""
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hwflow.core.errors import Diagnostic
 from hwflow.frontends.keras.environment import legacy_keras, quiet
 from tests.frontends import construct_tables
-from tests.frontends.keras import table_layers, table_quantizers, table_recurrent
+from tests.frontends.keras import table_decoders, table_layers, table_quantizers, table_recurrent
 from tests.frontends.keras.case import APPROXIMATE, EXACT, Case
 
 Floats = npt.NDArray[np.float32]
@@ -25,6 +25,8 @@ SECTIONS: dict[str, tuple[Case, ...]] = {
     "Quantisers and functions on activations": table_quantizers.ACTIVATIONS,
     "Quantisers of weights": table_quantizers.WEIGHTS,
     "Convolutions": table_layers.CONVOLUTIONS,
+    "Decoders": table_decoders.DECODERS,
+    "Products": table_decoders.PRODUCTS,
     "Normalisation": table_layers.NORMALIZATIONS,
     "Pooling": table_layers.POOLINGS,
     "Plain activations": table_layers.PLAIN,

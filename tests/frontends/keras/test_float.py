@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.frontends.float_models import assert_predicts, image, pooled, recurrent, series
+from tests.frontends.float_models import assert_predicts, decoder, image, pooled, recurrent, series
 from tests.frontends.keras.coverage import give_weights, legacy_keras, no_autograph
 
 pytestmark = pytest.mark.keras
@@ -21,7 +21,12 @@ def series_pooled(k: Any, x: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("body", "shape"),
-    [(partial(image, activation="tanh"), (9, 9, 2)), (series_pooled, (12, 4)), (recurrent, (6, 3))],
+    [
+        (partial(image, activation="tanh"), (9, 9, 2)),
+        (series_pooled, (12, 4)),
+        (recurrent, (6, 3)),
+        (decoder, (4, 4, 2)),
+    ],
 )
 def test_float_models(body: Callable[[Any, Any], Any], shape: tuple[int, ...]) -> None:
     keras = legacy_keras()

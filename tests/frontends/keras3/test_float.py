@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hwflow
-from tests.frontends.float_models import assert_predicts, image, pooled, recurrent, series
+from tests.frontends.float_models import assert_predicts, decoder, image, pooled, recurrent, series
 
 pytestmark = pytest.mark.keras
 
@@ -45,6 +45,7 @@ def built(keras: Any, body: Callable[[Any, Any], Any], shape: tuple[int, ...]) -
         (partial(image, activation="hard_sigmoid"), (9, 9, 2)),
         (series_with_more, (12, 4)),
         (recurrent, (6, 3)),
+        (decoder, (4, 4, 2)),
     ],
 )
 def test_float_models(keras: Any, body: Callable[[Any, Any], Any], shape: tuple[int, ...]) -> None:

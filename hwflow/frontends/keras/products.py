@@ -8,36 +8,35 @@ from typing import Any
 import numpy as np
 
 from hwflow.frontends.keras.activations import activate
-from hwflow.frontends.keras.layers import LAYERS
+from hwflow.frontends.keras.layers import Convert, Layer
 from hwflow.frontends.keras.tensor import Tensor
 from hwflow.frontends.keras.weights import OnGrid, write_weight
 from hwflow.frontends.keras.writer import Writer
-from hwflow.frontends.keras3.layer import FileLayer
 
 LETTERS = "cdefghijklmnopqrstuvwxyz"
 """Axes of an equation that is made here; ``b`` is the batch."""
 
 
-def einsum_dense(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
+def einsum_dense(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     """Append an EinsumDense: a matrix product with the last axis where it is one."""
     equation = str(layer.equation).replace(" ", "")
-    values = layer.kernel.values if isinstance(layer.kernel, OnGrid) else layer.kernel
+    sizes = (layer.kernel.values if isinstance(layer.kernel, OnGrid) else layer.kernel).shape
+    source = b.keras(x[0])
+    weight = write_weight(b, "kernel", layer.kernel, None)
     match = re.fullmatch(r"((?:\.\.\.)?[A-Za-z]*)([A-Za-z]),\2([A-Za-z])->\1\3", equation)
     if match is not None and match[3] not in match[1] + match[2]:
-        given = {"units": int(values.shape[1]), "use_bias": "bias" in layer.arrays}
-        settings = {**layer.settings, **given}
-        dense = FileLayer("Dense", settings, layer.group, layer.arrays)
-        return LAYERS["Dense"](b, dense, x)
-    source = b.keras(x[0])
-    shape = _shape_of(b, equation, (1, *source.shape), values.shape)
-    weight = write_weight(b, "kernel", layer.kernel, None)
-    name = b.node("Einsum", [source.name, weight], equation=equation)
-    if "bias" in layer.arrays:
-        name = b.node("Add", [name, write_weight(b, "bias", layer.bias, None)])
+        shape = (*source.shape[:-1], int(sizes[1]))
+        name = b.node("MatMul", [source.name, weight])
+    else:
+        shape = _shape_of(b, equation, (1, *source.shape), tuple(sizes))
+        name = b.node("Einsum", [source.name, weight], equation=equation)
+    bias = getattr(layer, "bias", None)
+    if bias is not None:
+        name = b.node("Add", [name, write_weight(b, "bias", bias, None)])
     return activate(b, Tensor(name, shape), layer.activation)
 
 
-def einsum(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
+def einsum(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     """Append the product of two values that an equation names."""
     return product(b, str(layer.equation).replace(" ", ""), x)
 
@@ -57,8 +56,13 @@ def product(b: Writer, equation: str, x: list[Tensor]) -> Tensor:
     return Tensor(b.node("Einsum", [left.name, right.name], equation=equation), shape)
 
 
-def dot(b: Writer, layer: FileLayer, x: list[Tensor]) -> Tensor:
+def dot(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
     """Append the product of two values, summed over an axis of each (``keras.layers.Dot``)."""
+    if getattr(layer, "normalize", False):
+        raise b.refusal(
+            "product of values that are divided by their lengths", found="normalize=True",
+            supported="normalize=False",
+        )  # fmt: skip
     axes = layer.axes if isinstance(layer.axes, (list, tuple)) else (layer.axes, layer.axes)
     ranks = [len(t.shape) + 1 for t in x]
     first, second = (int(a) % r for a, r in zip(axes, ranks, strict=True))
@@ -86,3 +90,7 @@ def _shape_of(b: Writer, equation: str, *shapes: tuple[int, ...]) -> tuple[int, 
         raise b.refusal(
             "equation that does not fit its operands", found=f"{equation} of {shapes}"
         ) from error
+
+
+PRODUCTS: dict[str, Convert] = {"Dot": dot, "EinsumDense": einsum_dense}
+"""Converters of sums of products, by class name."""
