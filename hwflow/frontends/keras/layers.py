@@ -49,7 +49,7 @@ def _quantized_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
 
 
 def _adaptive_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
-    """At inference, the quantiser of the integer bits that training arrived at, without noise."""
+    """Append the quantiser of the integer bits that training arrived at, without noise."""
     quantizer = copy(layer.quantizer)
     quantizer.qnoise_factor = 1.0
     return activate(b, x[0], quantizer)

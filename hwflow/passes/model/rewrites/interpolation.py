@@ -38,8 +38,6 @@ def to_interpolation(model: QonnxModel, node: ir.Node) -> bool:
             if matrix is None:
                 return False  # refused where it is lowered
             matrices[axis] = matrix
-    if not matrices:
-        return False
     write, found = Rewriter(model, node), x
     for axis, matrix in matrices.items():
         perm = [*range(len(before))]
