@@ -53,7 +53,9 @@ def fast_depths(
             depths[name] = min(2 * depths[name], most[name])
         raised |= limiting
         outcome = run(network, depths, inferences=INFERENCES)
-    for name in sorted(raised, key=lambda name: -network.channels[name].width):
+    # in the network's order where they are as wide: that of a set differs between processes
+    widest = sorted(network.channels, key=lambda name: -network.channels[name].width)
+    for name in (n for n in widest if n in raised):
         depths[name] = _least(network, depths, name, safe[name], outcome.cycles)
     return depths, run(network, depths, inferences=INFERENCES) if raised else outcome
 
