@@ -6,6 +6,7 @@ by commands that need a board, since pydantic takes time to load.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -186,14 +187,21 @@ class Board(_Strict):
         return f"Board {self.name}: {self.part}, {counts}"
 
 
+@cache
 def list_boards() -> tuple[Board, ...]:
     """Return the shipped profiles, by name.
 
     Raises:
         CompileError: a shipped profile is not valid.
     """
-    boards = [_read(path) for path in sorted(boards_dir().glob("*.toml"))]
+    boards = [_shipped(path) for path in sorted(boards_dir().glob("*.toml"))]
     return tuple(sorted(boards, key=lambda b: b.name.lower()))
+
+
+@cache
+def _shipped(path: Path) -> Board:
+    """Return a shipped profile, which does not change while hwflow runs."""
+    return _read(path)
 
 
 def load_board(name_or_path: str | Path) -> Board:
@@ -206,11 +214,11 @@ def load_board(name_or_path: str | Path) -> Board:
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or text.lower().endswith(".toml"):
         return _read(Path(name_or_path))
-    boards = list_boards()
     wanted = _key(text)
-    for board in boards:
-        if _key(board.name) == wanted:
-            return board
+    for path in boards_dir().glob("*.toml"):  # a file is called as its board
+        if _key(path.stem) == wanted:
+            return _shipped(path)
+    boards = list_boards()
     names = [board.name for board in boards]
     close = did_you_mean(wanted, [_key(n) for n in names])
     for board in boards:

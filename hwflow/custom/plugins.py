@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -68,7 +69,7 @@ def load_plugins(
     found: list[type[Op]] = []
     findings: list[Diagnostic] = []
     warnings: list[Diagnostic] = []
-    for point in entry_points(group=GROUP) if installed else ():
+    for point in _installed(_places()) if installed else ():
         try:
             found += _load_installed(point)
         except CompileError as error:
@@ -85,6 +86,17 @@ def load_plugins(
     if findings:
         raise CompileError(findings)
     return Plugins(operators, tuple(warnings))
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Return the folders that packages are installed in, and when each changed last."""
+    return tuple((p, Path(p).stat().st_mtime_ns) for p in sys.path if Path(p).is_dir())
+
+
+@lru_cache(maxsize=1)
+def _installed(places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points of installed plugins; looking takes longer than a compilation."""
+    return tuple(entry_points(group=GROUP))
 
 
 def operator_file(cls: type[Op]) -> str:
