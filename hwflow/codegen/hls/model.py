@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Set
-from pathlib import Path
 from typing import Any
 
 from hwflow.codegen.bench import bench_source
@@ -28,6 +26,7 @@ from hwflow.codegen.hls.naming import (
     with_layer_names,
 )
 from hwflow.codegen.hls.streams import Streams, streams_of
+from hwflow.codegen.hls.writing import GENERATED, written
 from hwflow.codegen.hls.xnor import use_xnor_kernels
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
@@ -65,29 +64,11 @@ FILLED_IN_BEFORE = (
 TEMPLATES = "hwflow_templates"
 """hwflow's own flow that fills in the C++ templates, which needs the final names."""
 
-LEFT_OUT = ("hls4ml_config.yml", "build_lib.sh", "_bridge.cpp")
-"""Ends of file names of hls4ml's writer that hold absolute paths, or serve its Python library only;
-hwflow's own bench takes their place."""
-
 CLOCK_UNCERTAINTY = {"Vivado": "12.5%", "Vitis": "27%"}
 """Each tool's own default, as hls4ml 1.3.0 has it (``create_initial_config`` of its backends)."""
 
-NUMBERED = ("firmware/parameters.h", "firmware/nnet_utils/nnet_code_gen.h")
+NUMBERED = ("firmware/parameters.h", GENERATED)
 """Files, beside the top function's, whose names have numbers of layers."""
-
-CORRECTIONS = {
-    # Both headers of depthwise latency kernels have one include guard, so that only one is seen.
-    "firmware/nnet_utils/nnet_sepconv1d_latency.h": (
-        b"NNET_SEPARABLE_CONV2D_LATENCY_H_",
-        b"NNET_SEPARABLE_CONV1D_LATENCY_H_",
-    ),
-    # A rounding that drops more bits than there are reads a bit that it then does not use.
-    "firmware/ap_types/ap_fixed_base.h": (
-        b"bool qbit = _AP_ROOT_op_get_bit(op.V, F2 - _AP_F - 1);",
-        b"bool qbit = F2 - _AP_F <= _AP_W2 && (bool)_AP_ROOT_op_get_bit(op.V, F2 - _AP_F - 1);",
-    ),
-}
-"""What is put right in the headers that hls4ml 1.3.0 copies: found and replaced text, by path."""
 
 
 def generate(graph: Graph, target: Target, streams: Streams | None = None) -> Project:
@@ -109,19 +90,7 @@ def generate(graph: Graph, target: Target, streams: Streams | None = None) -> Pr
         xnor_header = use_xnor_kernels(model_graph)
         if target.streams:
             _set_depths(model_graph, (streams or streams_of(graph, target)).depths)
-        with tempfile.TemporaryDirectory(prefix="hwflow-") as folder:
-            out = Path(folder) / "project"
-            model_graph.config.config["OutputDir"] = str(out)
-            model_graph.config.config["Stamp"] = "0"
-            model_graph.config.backend.writer.write_hls(model_graph)
-            files = {
-                str(p.relative_to(out)): p.read_bytes()
-                for p in sorted(out.rglob("*"))
-                if p.is_file() and not p.name.endswith(LEFT_OUT)
-            }
-    for path, (found, replacement) in CORRECTIONS.items():
-        assert found in files[path], f"{path} is not hls4ml 1.3.0's"
-        files[path] = files[path].replace(found, replacement)
+        files = written(model_graph)
     files = {path: content.replace(MARK.encode(), b"") for path, content in files.items()}
     names = layer_numbers(model_graph.get_layers())
     for path in (f"firmware/{graph.name}.cpp", *NUMBERED):
