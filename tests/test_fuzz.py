@@ -9,21 +9,21 @@ from tests.ops.random_graphs import random_kinds
 
 @pytest.mark.cpp
 def test_random_networks_agree_with_their_cpp() -> None:
-    outcome = fuzz(networks=6, seed=20_000, quiet=True)
+    outcome = fuzz(networks=3, seed=20_000, quiet=True)
     assert outcome.failures == []
-    assert outcome.networks >= 4, outcome.refused
+    assert outcome.networks >= 2, outcome.refused
 
 
 def test_random_networks_are_lossless() -> None:
     outcome = Outcome()
     designs = 0
-    for seed in range(30_000, 30_040):
+    for seed in range(30_000, 30_020):
         design = compiled(seed, TARGETS[seed % len(TARGETS)], outcome)
         if design is not None:
             check_lossless(seed, design, outcome)
             designs += 1
     assert outcome.failures == []
-    assert designs >= 26, outcome.refused
+    assert designs >= 13, outcome.refused
 
 
 @pytest.mark.parametrize("scales", ["float", "mixed"])

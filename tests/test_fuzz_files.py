@@ -12,12 +12,12 @@ QUICK = tuple(kind.name for kind in KINDS if not kind.needs and kind.name != "ke
 
 
 def test_damaged_files_are_read_or_refused() -> None:
-    outcome = fuzz(200, seed=1, kinds=QUICK, quiet=True)
+    outcome = fuzz(100, seed=1, kinds=QUICK, quiet=True)
     assert outcome.failures == []
     assert set(outcome.files) == set(QUICK)
     refused = {kind for kind, _ in outcome.codes}
     assert refused >= set(QUICK) - {"project"}
-    assert outcome.read["onnx"] > 15, "what is damaged further in is read further"
+    assert outcome.read["onnx"] > 7, "what is damaged further in is read further"
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def agree(target: Target, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> 
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("part", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_forms_compute_the_same_in_cpp(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     target = Target(io_type=("io_parallel", "io_stream")[part])
     agree(target, monkeypatch, list(CASES)[part::SHARE])
@@ -193,7 +193,11 @@ def network(b: Builder, x: str, scales: Scales) -> str:
 
 @pytest.mark.cpp
 @pytest.mark.parametrize(
-    ("io_type", "scales"), [("io_parallel", any_scales), ("io_stream", powers_of_two)]
+    ("io_type", "scales"),
+    [
+        pytest.param("io_parallel", any_scales, marks=pytest.mark.slow),
+        ("io_stream", powers_of_two),
+    ],
 )
 def test_a_bipolar_network_is_faithful_lossless_and_ends_in_signs(
     io_type: str, scales: Scales

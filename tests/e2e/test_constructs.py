@@ -53,7 +53,7 @@ def test_the_document_is_up_to_date() -> None:
     assert DOCUMENT.read_text("utf-8") == document(), "run python -m tests.e2e.constructs"
 
 
-BUILDS = 4
+BUILDS = 8
 """Builds that the constructs are spread over: a build costs seconds whatever is in it."""
 EVERY = [
     (backend, io_type, part)
@@ -62,7 +62,7 @@ EVERY = [
     for part in range(BUILDS)
 ]
 SOME = [("Vitis", "io_parallel", 0), ("Vitis", "io_stream", 1)]
-"""Half of the constructs, in one io_type: the contract of the operators compiles each operator."""
+"""A quarter of the constructs, in one io_type: the contract of operators compiles each of them."""
 
 
 def agree(backend: str, io_type: str, part: int) -> None:

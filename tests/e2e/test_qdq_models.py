@@ -161,7 +161,10 @@ def test_fractions_give_the_same(
 @pytest.mark.cpp
 @pytest.mark.parametrize(
     ("name", "kind", "io_type"),
-    [("mlp", "s8s8_channels", "io_parallel"), ("cnn", "u8s8", "io_stream")],
+    [
+        ("mlp", "s8s8_channels", "io_parallel"),
+        pytest.param("cnn", "u8s8", "io_stream", marks=pytest.mark.slow),
+    ],
 )
 def test_onnx_runtimes_models_agree_with_their_cpp(
     floats: dict[tuple[str, int], Path], name: str, kind: str, io_type: str, tmp_path: Path

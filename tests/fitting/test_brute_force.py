@@ -179,7 +179,9 @@ def compare_all(
     assert fitted > cases  # most budgets leave something to choose
 
 
-@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize(
+    "io_type", ["io_parallel", pytest.param("io_stream", marks=pytest.mark.slow)]
+)
 def test_a_chain_is_fitted_as_by_trying_everything(io_type: str) -> None:
     compare_all(chain(1, (3, 2, 2)), [io_type], 1, 4)
 
@@ -188,7 +190,9 @@ def test_the_io_type_is_the_better_one() -> None:
     compare_all(image(2), ["io_parallel", "io_stream"], 2, 4)
 
 
-@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize(
+    "io_type", [pytest.param("io_parallel", marks=pytest.mark.slow), "io_stream"]
+)
 def test_branches_are_fitted_as_by_trying_everything(io_type: str) -> None:
     compare_all(skipped(4), [io_type], 4, 4)
 

@@ -50,15 +50,15 @@ def _legal(target: Target) -> list[Case]:
 def _some(target: Target) -> list[Case]:
     """Return the legal cases of which other ones are compiled for the other io_type.
 
-    The first of each operator and strategy is compiled for both, and so is what the other io_type
-    does not take; the others alternate.
+    Those of an operator and strategy alternate; what the other io_type does not take is compiled
+    for this one.
     """
     other = replace(target, io_type="io_parallel" if target.streams else "io_stream")
     found, seen = [], Counter[tuple[str, object]]()
     for case in _legal(target):
         group = case.op.kind, getattr(case.op, "strategy", None)
         turn = seen[group] % 2 == target.streams
-        if seen[group] == 0 or turn or not case.legal(other):
+        if turn or not case.legal(other):
             found.append(case)
         seen[group] += case.legal(other)
     return found
@@ -106,7 +106,7 @@ def _shared(target: Target) -> list[Case]:
 def test_shared_hardware_computes_the_same_in_cpp(target: Target) -> None:
     cases = _shared(target)
     assert len({case.op.kind for case in cases}) >= 15
-    assert mismatches(cases, target) == []
+    assert mismatches(cases[target.streams :: 2], target) == []
 
 
 @pytest.mark.cpp
@@ -120,8 +120,8 @@ def test_all_shared_hardware_computes_the_same_in_cpp(target: Target) -> None:
 @pytest.mark.cpp
 @pytest.mark.parametrize("target", TARGETS[:2], ids=lambda t: t.io_type)
 def test_random_instances_compute_the_same_in_cpp(target: Target) -> None:
-    """Half of the operators in each io_type."""
-    assert mismatches(random_cases(1, 1, target)[target.streams :: 2], target) == []
+    """A quarter of the operators in each io_type."""
+    assert mismatches(random_cases(1, 1, target)[target.streams :: 4], target) == []
 
 
 @pytest.mark.cpp

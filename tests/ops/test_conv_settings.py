@@ -68,7 +68,9 @@ def legal_variants(target: Target, **settings: object) -> Iterator[Case]:
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=lambda t: t.io_type)
+@pytest.mark.parametrize(
+    "target", [PARALLEL, pytest.param(STREAM, marks=pytest.mark.slow)], ids=lambda t: t.io_type
+)
 def test_every_legal_reuse_factor(target: Target) -> None:
     cases = [
         case
@@ -99,7 +101,9 @@ def test_every_legal_parallelization_factor() -> None:
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("target", [PARALLEL, STREAM], ids=lambda t: t.io_type)
+@pytest.mark.parametrize(
+    "target", [pytest.param(PARALLEL, marks=pytest.mark.slow), STREAM], ids=lambda t: t.io_type
+)
 def test_narrow_accumulators(target: Target) -> None:
     """Products that lose bits, sums that wrap: the same numbers, product by product."""
     accumulators = [

@@ -241,7 +241,9 @@ def random_op(rng: np.random.Generator) -> Case:
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize(
+    "io_type", ["io_parallel", pytest.param("io_stream", marks=pytest.mark.slow)]
+)
 def test_random_requantisations_compute_the_same_in_cpp(io_type: str) -> None:
     rng = np.random.default_rng(5)
     cases = [replace(random_op(rng), name=f"r{i}") for i in range(24)]

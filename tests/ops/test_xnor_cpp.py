@@ -98,7 +98,9 @@ def agree(seed: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.cpp
-@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+@pytest.mark.parametrize(
+    "io_type", ["io_parallel", pytest.param("io_stream", marks=pytest.mark.slow)]
+)
 def test_random_layers_compute_the_same_in_cpp(
     io_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

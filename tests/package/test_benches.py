@@ -168,7 +168,7 @@ def test_the_command_writes_a_block_that_passes(
     assert run(tmp_path / "ip", "make", "sums").returncode == 0
 
 
-@pytest.mark.parametrize("json_asked", [False, True])
+@pytest.mark.parametrize("json_asked", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_block_that_fails_is_not_written(
     json_asked: bool,
     tmp_path: Path,

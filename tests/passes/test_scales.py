@@ -64,7 +64,8 @@ def agree(backend: str, io_type: str, part: int) -> None:
 
 @pytest.mark.cpp
 @pytest.mark.parametrize(
-    ("backend", "io_type", "part"), [("Vitis", "io_parallel", 0), ("Vivado", "io_stream", 1)]
+    ("backend", "io_type", "part"),
+    [("Vitis", "io_parallel", 0), pytest.param("Vivado", "io_stream", 1, marks=pytest.mark.slow)],
 )
 def test_their_cpp_computes_the_same_bits(backend: str, io_type: str, part: int) -> None:
     agree(backend, io_type, part)

@@ -151,7 +151,10 @@ def test_an_off_by_one_table_index_is_noticed(bits: int) -> None:
 @pytest.mark.cpp
 @pytest.mark.parametrize(
     ("path", "compiled"),
-    [("tests/models/float_scale.onnx", 2), ("examples/digits_residual.onnx", 0)],
+    [
+        ("tests/models/float_scale.onnx", 2),
+        pytest.param("examples/digits_residual.onnx", 0, marks=pytest.mark.slow),
+    ],
 )
 def test_wrong_constants_are_found_without_data(path: str, compiled: int) -> None:
     """Weights, biases, thresholds and offsets in the compiled C++; a few types and parameters."""

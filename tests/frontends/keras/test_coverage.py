@@ -71,7 +71,7 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
 @pytest.mark.cpp
 @pytest.mark.parametrize(
     ("io_type", "every"),
-    [("io_stream", 20), *(pytest.param(t, 4, marks=pytest.mark.slow) for t in IO_TYPES)],
+    [("io_stream", 40), *(pytest.param(t, 4, marks=pytest.mark.slow) for t in IO_TYPES)],
 )
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
     designs = [

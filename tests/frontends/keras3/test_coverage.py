@@ -75,7 +75,7 @@ def test_what_is_refused_says_why_and_where_as_documented() -> None:
 @pytest.mark.cpp
 @pytest.mark.parametrize(
     ("io_type", "every"),
-    [("io_stream", 12), *(pytest.param(t, 3, marks=pytest.mark.slow) for t in IO_TYPES)],
+    [("io_stream", 24), *(pytest.param(t, 3, marks=pytest.mark.slow) for t in IO_TYPES)],
 )
 def test_some_agree_with_their_cpp(io_type: str, every: int) -> None:
     designs = [hwflow.compile(read(case), data=ANY, io_type=io_type) for case in BUILT[1::every]]

@@ -44,7 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
-SLOW = ("images", "classes")
+SLOW = ("images", "classes", "float32")
 
 
 @pytest.fixture(
