@@ -93,13 +93,7 @@ def _binary_tanh(b: Writer, x: Tensor) -> Tensor:
 
 
 def _swish(b: Writer, x: Tensor) -> Tensor:
-    raise b.refusal(
-        "product of a value and a function of it",
-        code="HW282",
-        found="swish (silu)",
-        supported="quantized_hswish, relu",
-        help="train with quantized_hswish(bits, integer), or with quantized_relu",
-    )
+    return replace(x, name=b.node("Mul", [x.name, b.unary("Sigmoid", x).name]))
 
 
 def _onnx(op: str, **attributes: float) -> Step:

@@ -30,7 +30,8 @@ Numbers = Callable[[FloatArray], FloatArray]
 
 OPERATORS = {
     "elu": "Elu", "exponential": "Exp", "gelu": "Gelu", "mish": "Mish", "selu": "Selu",
-    "sigmoid": "Sigmoid", "softplus": "Softplus", "softsign": "Softsign", "tanh": "Tanh",
+    "sigmoid": "Sigmoid", "silu": "Swish", "softplus": "Softplus", "softsign": "Softsign",
+    "swish": "Swish", "tanh": "Tanh",
 }  # fmt: skip
 """ONNX's operators of the functions that float32 rounds, by Keras' name."""
 

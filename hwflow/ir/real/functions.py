@@ -220,6 +220,11 @@ FUNCTIONS: dict[str, RealFunction] = {
         value=lambda x, p: np.sqrt(x), slope=lambda x, p: 0.51 / np.sqrt(x),
         precise=lambda x, p: mpmath.sqrt(x), rational=_root,
     ),
+    "Swish": RealFunction(
+        value=lambda x, p: x * _sigmoid(x), slope=_constant(1.1),
+        precise=lambda x, p: x / (1 + mpmath.exp(_near(-x, 1000))), rational=_only_at(at_0=0),
+        turns=lambda p: (-1.2784645427610738,),
+    ),
     "Tanh": RealFunction(
         value=lambda x, p: np.tanh(x), slope=_constant(1),
         precise=lambda x, p: _tanh_near(x), rational=_only_at(at_0=0),

@@ -34,6 +34,26 @@ def layer_norm(b: Builder, x: str) -> str:
     return b.node("LayerNormalization", [x, b.constant(np.ones(4)), b.constant(np.zeros(4))])
 
 
+def silu(b: Builder, x: str) -> str:
+    """As torch exports it."""
+    return b.node("Mul", [x, b.node("Sigmoid", [x])])
+
+
+def gelu_of_erf(b: Builder, x: str) -> str:
+    """As torch exports it before opset 20."""
+    inner = b.node("Erf", [b.node("Div", [x, b.constant(np.sqrt(2))])])
+    y = b.node("Mul", [x, b.node("Add", [inner, b.constant(1.0)])])
+    return b.node("Mul", [y, b.constant(0.5)])
+
+
+def mish_of_softplus(b: Builder, x: str) -> str:
+    return b.node("Mul", [x, b.node("Tanh", [b.node("Softplus", [x])])])
+
+
+def softsign_of_abs(b: Builder, x: str) -> str:
+    return b.node("Div", [x, b.node("Add", [b.node("Abs", [x]), b.constant(1.0)])])
+
+
 def softmax_behind_dense(b: Builder, x: str) -> str:
     y = b.node("MatMul", [x, b.weight((4, 6), 6, 1.0)])
     return b.node("Softmax", [y], axis=-1)
@@ -81,6 +101,10 @@ TABLE = (
     a("Softplus, quantiser behind", then_quant(one("Softplus"))),
     a("Sigmoid of a wide value", then_quant(one("Sigmoid")), quant=WIDE),
     a("Tanh of a wide value", then_quant(one("Tanh")), quant=WIDE),
+    a("Sigmoid times its operand (SiLU, swish), quantiser behind", then_quant(silu)),
+    a("Erf, as GELU is exported before opset 20, quantiser behind", then_quant(gelu_of_erf)),
+    a("Tanh of Softplus times its operand (Mish), quantiser behind", then_quant(mish_of_softplus)),
+    a("x / (1 + abs(x)) (Softsign), quantiser behind", then_quant(softsign_of_abs)),
     a("Abs", one("Abs")),
     a("Neg", one("Neg")),
     a("Exp, quantiser behind", then_quant(one("Exp"))),

@@ -169,7 +169,7 @@ PLAIN = (
     *(function(name, first=NARROW) for name in (
         "softplus", "gelu", "mish", "exponential", "leaky_relu")),
     function("softmax", APPROXIMATE),
-    function("swish", "HW282"),
+    function("swish"),
     plain("ReLU"),
     plain("ReLU", max_value=6.0),
     plain("ReLU", negative_slope=0.125, max_value=2.5),

@@ -87,6 +87,7 @@ PLAIN: dict[str, Callable[[Fraction, dict[str, Fraction]], Fraction]] = {
     "Softplus": lambda x, p: transcendental(lambda v: mpmath.log(1 + mpmath.exp(v)))(x),
     "Softsign": lambda x, p: x / (1 + abs(x)),
     "Sqrt": lambda x, p: _root(x),
+    "Swish": lambda x, p: transcendental(lambda v: v / (1 + mpmath.exp(-v)))(x),
     "Tanh": lambda x, p: transcendental(mpmath.tanh)(x),
 }  # fmt: skip
 

@@ -132,7 +132,18 @@ def test_a_constant_for_each_row(
     assert_equal(found, pair, range(-30, 31))
 
 
-TURNING = ("Abs", "Gelu", "HardSwish", "Mish", "Relu", "Sigmoid", "Softplus", "Tanh", "LeakyRelu")
+TURNING = (
+    "Abs",
+    "Gelu",
+    "HardSwish",
+    "Mish",
+    "Relu",
+    "Sigmoid",
+    "Softplus",
+    "Swish",
+    "Tanh",
+    "LeakyRelu",
+)
 
 
 @FEW
@@ -177,9 +188,9 @@ def test_products_and_sums_of_one_integer(
 
 LIMITS = {
     "Sigmoid": (0, 1), "Tanh": (-1, 1), "Erf": (-1, 1), "Elu": (-1, None), "Softplus": (0, None),
-    "Gelu": (0, None), "Mish": (0, None), "Celu": (-1, None),
+    "Gelu": (0, None), "Mish": (0, None), "Swish": (0, None), "Celu": (-1, None),
 }  # fmt: skip
-BELOW = ("Gelu", "Mish")
+BELOW = ("Gelu", "Mish", "Swish")
 """Functions that come to their limit on the left from below."""
 
 
@@ -193,7 +204,7 @@ def test_far_from_zero_functions_never_reach_their_limits(name: str) -> None:
         assert first == left + {"FLOOR": -(name in BELOW), "CEIL": name not in BELOW}[mode]
         if right is not None:
             assert last == right - (mode == "FLOOR")
-        elif name in ("Softplus", "Mish", "Gelu"):
+        elif name in ("Softplus", "Mish", "Gelu", "Swish"):
             assert last == span + (1 if mode == "CEIL" and name == "Softplus" else 0) - (
                 1 if mode == "FLOOR" and name != "Softplus" else 0
             )

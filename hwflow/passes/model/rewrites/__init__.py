@@ -27,6 +27,7 @@ from hwflow.passes.model.rewrites.interpolation import to_interpolation
 from hwflow.passes.model.rewrites.left_product import to_right
 from hwflow.passes.model.rewrites.products import to_products
 from hwflow.passes.model.rewrites.recurrent import to_steps
+from hwflow.passes.model.rewrites.softsign import to_softsign
 from hwflow.passes.model.rewrites.split import to_slices
 from hwflow.passes.model.rewrites.sums import to_choice, to_one_shape, to_sum
 from hwflow.passes.model.rewrites.window_sum import to_window_sum
@@ -38,6 +39,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "Concat": (constants_to_pads,),
     "ConvTranspose": (to_conv,),
     "DepthToSpace": (to_moves,),
+    "Div": (to_softsign,),
     "Einsum": (to_matrix_product,),
     "GRU": (to_steps,),
     "Gather": (to_one_axis,),
