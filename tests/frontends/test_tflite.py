@@ -27,9 +27,9 @@ def random_integers(rng: np.random.Generator, shape: Sequence[int], dtype: type)
     return rng.integers(low, low + 256, shape).astype(dtype)
 
 
-def check(content: bytes, samples: Sequence[Array]) -> Any:
+def check(content: bytes, samples: Sequence[Array], *, kernels: str = "BUILTIN_REF") -> Any:
     """Compare ONNX Runtime and the hardware with the interpreter, tensor by tensor."""
-    expected = interpret(content, samples, every=True)
+    expected = interpret(content, samples, kernels=kernels, every=True)
     graph = parse(content, "test")
     model = tflite.read_bytes(content, "test", "test.tflite")
     names = [v.name or "" for v in model.ir.graph.inputs]

@@ -110,14 +110,14 @@ class Writer:
 
 
 def interpret(
-    content: bytes, samples: Sequence[Array], *, reference: bool = True, every: bool = False
+    content: bytes, samples: Sequence[Array], *, kernels: str = "BUILTIN_REF", every: bool = False
 ) -> dict[str, Array]:
     """Return what TFLite's interpreter gives for samples, by tensor name, batch first.
 
     Args:
         content: the file.
         samples: for each input of the model its samples, without the model's own batch axis.
-        reference: take the reference kernels instead of the default ones.
+        kernels: a value of TFLite's ``OpResolverType``.
         every: return every tensor instead of the outputs.
     """
     import tensorflow as tf
@@ -125,7 +125,7 @@ def interpret(
     kinds = tf.lite.experimental.OpResolverType
     interpreter = tf.lite.Interpreter(
         model_content=content,
-        experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
+        experimental_op_resolver_type=getattr(kinds, kernels),
         experimental_preserve_all_tensors=every,
     )
     interpreter.allocate_tensors()

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.onnx.reader import file_bytes, read_proto
-from hwflow.frontends.tflite import elementwise, layers, moves, pooling, ports
+from hwflow.frontends.tflite import elementwise, layers, moves, pooling, ports, products
 from hwflow.frontends.tflite.dilation import with_dilations
 from hwflow.frontends.tflite.flatbuffer import DamagedError
+from hwflow.frontends.tflite.interpolation import resize_bilinear
 from hwflow.frontends.tflite.schema import damaged, parse
 from hwflow.frontends.tflite.shapes import with_shapes
 from hwflow.frontends.tflite.writer import OPEN_BATCH, Writer
@@ -29,7 +30,9 @@ Result = TypeVar("Result")
 
 OPERATORS: Mapping[str, Callable[[Writer], None]] = {
     "ADD": elementwise.add,
+    "ARG_MAX": ports.arg_max,
     "AVERAGE_POOL_2D": pooling.average_pool_2d,
+    "BATCH_MATMUL": products.batch_matmul,
     "CAST": ports.cast,
     "CONCATENATION": moves.concatenation,
     "CONV_2D": layers.conv_2d,
@@ -37,25 +40,34 @@ OPERATORS: Mapping[str, Callable[[Writer], None]] = {
     "DEQUANTIZE": ports.dequantize,
     "EXPAND_DIMS": moves.reshape,
     "FULLY_CONNECTED": layers.fully_connected,
+    "GELU": elementwise.gelu,
+    "HARD_SWISH": elementwise.hard_swish,
     "LEAKY_RELU": elementwise.leaky_relu,
     "LOGISTIC": elementwise.LOGISTIC,
+    "MAXIMUM": elementwise.extreme("Max"),
     "MAX_POOL_2D": pooling.max_pool_2d,
     "MEAN": pooling.mean,
+    "MINIMUM": elementwise.extreme("Min"),
     "MUL": elementwise.mul,
     "PAD": moves.pad,
+    "PRELU": elementwise.prelu,
     "QUANTIZE": ports.quantize,
+    "REDUCE_MAX": pooling.reduce_max,
     "RELU": elementwise.rescale(1),
     "RELU6": elementwise.rescale(3),
     "RELU_N1_TO_1": elementwise.rescale(2),
     "RESHAPE": moves.reshape,
+    "RESIZE_BILINEAR": resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": moves.resize_nearest_neighbor,
     "SOFTMAX": elementwise.softmax,
     "SPLIT": moves.split,
     "SQUEEZE": moves.reshape,
     "STRIDED_SLICE": moves.strided_slice,
     "SUB": elementwise.add,
+    "SUM": pooling.total,
     "TANH": elementwise.TANH,
     "TRANSPOSE": moves.transpose,
+    "TRANSPOSE_CONV": products.transpose_conv,
 }
 """What writes each operator."""
 
@@ -91,7 +103,7 @@ def read_bytes(data: bytes, name: str, source: str) -> QonnxModel:
     lost: set[int] = set()
     for operator in writer.graph.operators:
         writer.operator = operator
-        if _only_shapes(writer):
+        if operator.kind != "ARG_MAX" and _only_shapes(writer):
             continue
         known = OPERATORS.get(operator.kind)
         if known is None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwflow.frontends.tflite.hard_swish import hard_swish as swished
 from hwflow.frontends.tflite.integers import (
     ADD_SHIFT,
     F32,
     Integers,
+    gelu_by_tanh,
     hyperbolic_tangent,
     leaky,
     looked_up,
@@ -18,7 +20,9 @@ from hwflow.frontends.tflite.integers import (
     rescaled,
     sigmoid,
 )
+from hwflow.frontends.tflite.integers import gelu as by_error_function
 from hwflow.frontends.tflite.layers import Limits, limits, requantized
+from hwflow.frontends.tflite.pooling import same_meaning
 from hwflow.frontends.tflite.writer import Activation, Writer
 
 MOST_GROWTH = 2.0**22
@@ -124,6 +128,65 @@ def curve(function: Callable[[F32], F32]) -> Callable[[Writer], None]:
     def write(writer: Writer) -> None:
         x, y = writer.activation(writer.operand(0)), writer.activation(writer.result())
         _tabulated(writer, looked_up(_mantissas(x), function, x.scale, y.scale), (y.lo, y.hi))
+
+    return write
+
+
+def gelu(writer: Writer) -> None:
+    """Write ``GELU``, by the error function or by the hyperbolic tangent."""
+    assert writer.operator is not None
+    curve(gelu_by_tanh if writer.operator.option(0, "b") else by_error_function)(writer)
+
+
+def hard_swish(writer: Writer) -> None:
+    """Write ``HARD_SWISH``."""
+    x, y = writer.activation(writer.operand(0)), writer.activation(writer.result())
+    results = swished(_mantissas(x), x.scale, y.scale)
+    if results is None:
+        writer.refuse(
+            "scales that are too far apart", found=f"{x.scale:g} and {y.scale:g}",
+            supported="a result whose scale is at least 1/128 of the operand's",
+        )  # fmt: skip
+    _tabulated(writer, results, (y.lo, y.hi))
+
+
+def prelu(writer: Writer) -> None:
+    """Write ``PRELU``: a table for each slope.
+
+    Its factors are computed in float32 (``PreluPrepare``; ``BroadcastPrelu4DSlow``).
+    """
+    x, y = writer.activation(writer.operand(0)), writer.activation(writer.result())
+    slopes = writer.activation(writer.operand(1))
+    alpha = writer.constant(writer.operand(1), "slopes").astype(np.int64) - slopes.zero_point
+    shape = writer.tensor(writer.operand(0)).shape
+    if alpha.ndim > len(shape) or writer.tensor(writer.result()).shape != shape:
+        writer.refuse("slopes that do not broadcast", found=f"{alpha.shape} to {shape}")
+    scale, by, out = (np.float32(v.scale) for v in (x, slopes, y))
+    factors = float(scale / out), float(scale * by / out)
+    _require_factors(writer, factors[0], factors[1] * 256)
+    kinds, which = np.unique(alpha, return_inverse=True)
+    m = _mantissas(x)
+    tables = [np.where(m >= 0, rescaled(m, factors[0]), rescaled(m * a, factors[1])) for a in kinds]
+    table = writer.integers("table", np.clip(np.concatenate(tables), y.lo, y.hi))
+    first = writer.integers("first", x.lo - len(m) * which.reshape(alpha.shape))
+    operands = [writer.value(writer.operand(0)), table, first]
+    writer.integer_node("Tables", operands, writer.result())
+
+
+def extreme(op: str) -> Callable[[Writer], None]:
+    """Return what writes the greater or the lesser of two operands: ``MAXIMUM``, ``MINIMUM``."""
+
+    def write(writer: Writer) -> None:
+        operands = []
+        for position in (0, 1):
+            y, index = same_meaning(writer, position), writer.operand(position)
+            data = writer.tensor(index).data
+            if data is None:
+                operands.append(writer.value(index))
+            else:
+                whole = data.astype(np.int64) - y.zero_point
+                operands.append(writer.initializer("bound", whole, np.float32))
+        writer.node(op, operands, to=writer.result())
 
     return write
 

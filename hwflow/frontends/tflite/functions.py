@@ -98,6 +98,15 @@ _BODIES = {
     y = Cast <to = 1> (found)
 """,
     ),
+    "Tables": (
+        "(x, table, first)",
+        """
+    n = Cast <to = 7> (x)
+    at = Sub(n, first)
+    found = Gather(table, at)
+    y = Cast <to = 1> (found)
+""",
+    ),
     "Mean": (
         "<offset, zero_point, minimum, maximum> (x, count)",
         """

@@ -87,3 +87,17 @@ def level(real: float, scale: float) -> int:
     """Return how many steps a real number is, in float32 and half away from zero."""
     steps = float(np.float32(real) / np.float32(scale))
     return math.floor(abs(steps) + 0.5) * (1 if steps >= 0 else -1)
+
+
+def gelu(x: F32) -> F32:
+    """Return the Gaussian error linear unit in float32 (``GeluTransform`` of ``gelu.h``)."""
+    turned = (x * np.float32(-(0.5**0.5))).astype(np.float32)
+    tail = np.array([math.erfc(float(v)) for v in turned.ravel()], np.float32).reshape(x.shape)
+    return np.asarray(np.float32(0.5) * x * tail, np.float32)
+
+
+def gelu_by_tanh(x: F32) -> F32:
+    """Return its approximation in float32 (``GeluTransformApproximate``)."""
+    cube = np.float32(0.044715) * x * x * x
+    inner = (np.float32(math.sqrt(2 / math.pi)) * (x + cube)).astype(np.float32)
+    return np.asarray(np.float32(0.5) * x * (np.float32(1) + np.tanh(inner)), np.float32)

@@ -76,7 +76,7 @@ def fully_connected(writer: Writer) -> None:
     """
     assert writer.operator is not None
     x, result = writer.operand(0), writer.result()
-    weight = _weights(writer, 0)
+    weight = weights_of(writer, 0)
     if weight.ndim != 2 or writer.operator.option(1, "b"):
         writer.refuse("weights that are not stored as a matrix", found=f"shape {weight.shape}")
     n_out, n_in = weight.shape
@@ -91,8 +91,8 @@ def fully_connected(writer: Writer) -> None:
     to = result if wanted == (*rows, n_out) else None
     operands = [
         total,
-        writer.integers("bias", _bias(writer, n_out)),
-        writer.initializer("factor", _factors(writer), np.float64),
+        writer.integers("bias", bias_of(writer, 2, n_out)),
+        writer.initializer("factor", factors_of(writer), np.float64),
     ]
     limited = {"zero_point": 0, "minimum": bounds[0], "maximum": bounds[1]}
     y = writer.integer_node("Rescale", operands, to, **limited)
@@ -102,7 +102,7 @@ def fully_connected(writer: Writer) -> None:
 
 def conv_2d(writer: Writer) -> None:
     """Write ``CONV_2D``."""
-    weight = _weights(writer, 0)
+    weight = weights_of(writer, 0)
     if weight.ndim != 4:
         writer.refuse("weights of other than 4 axes", found=f"shape {weight.shape}")
     channels = writer.tensor(writer.operand(0)).shape[-1:]
@@ -114,7 +114,7 @@ def conv_2d(writer: Writer) -> None:
 
 def depthwise_conv_2d(writer: Writer) -> None:
     """Write ``DEPTHWISE_CONV_2D``."""
-    weight = _weights(writer, 3)
+    weight = weights_of(writer, 3)
     channels = writer.tensor(writer.operand(0)).shape[-1]
     if weight.ndim != 4 or weight.shape[0] != 1 or not channels or weight.shape[3] % channels:
         writer.refuse("depthwise weights of this shape", found=f"shape {weight.shape}")
@@ -149,8 +149,8 @@ def _convolution(
     )
     total = writer.turned(total, NCHW_TO_NHWC)
     bounds = limits(writer, writer.activation(result), fused)
-    bias = _bias(writer, weight.shape[0])
-    multipliers = [quantize_multiplier(f) for f in _factors(writer)]
+    bias = bias_of(writer, 2, weight.shape[0])
+    multipliers = [quantize_multiplier(f) for f in factors_of(writer)]
     requantized(writer, total, bias=bias, multipliers=multipliers, bounds=bounds, to=result)
 
 
@@ -176,7 +176,7 @@ def window_pads(
     return [*before, *after]
 
 
-def _weights(writer: Writer, axis: int) -> npt.NDArray[np.int64]:
+def weights_of(writer: Writer, axis: int) -> npt.NDArray[np.int64]:
     """Return constant weights less their zero points, with scales along one axis if at all."""
     tensor, values = writer.tensor(writer.operand(1)), writer.constant(writer.operand(1), "weights")
     meaning = tensor.quantization
@@ -191,8 +191,9 @@ def _weights(writer: Writer, axis: int) -> npt.NDArray[np.int64]:
     return np.asarray(values.astype(np.int64) - (spread if len(zero) > 1 else zero[0]), np.int64)
 
 
-def _bias(writer: Writer, channels: int) -> npt.NDArray[np.int64]:
-    index = writer.operand(2)
+def bias_of(writer: Writer, position: int, channels: int) -> npt.NDArray[np.int64]:
+    """Return the biases, zero where they are left out."""
+    index = writer.operand(position)
     if index < 0:
         return np.zeros(1, np.int64)
     values = writer.constant(index, "biases")
@@ -202,12 +203,12 @@ def _bias(writer: Writer, channels: int) -> npt.NDArray[np.int64]:
     return values.astype(np.int64).reshape(-1)
 
 
-def _factors(writer: Writer) -> list[float]:
+def factors_of(writer: Writer, operand: int = 0) -> list[float]:
     """Return what steps of the sums are in steps of the result, in float64 throughout.
 
     Source: ``PopulateConvolutionQuantizationParams`` and ``GetQuantizedConvolutionMultipler``.
     """
     weight = writer.tensor(writer.operand(1)).quantization
     assert weight is not None
-    x, y = writer.activation(writer.operand(0)), writer.activation(writer.result())
+    x, y = writer.activation(writer.operand(operand)), writer.activation(writer.result())
     return [x.scale * float(s) / y.scale for s in weight.scale]

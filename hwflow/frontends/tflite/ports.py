@@ -44,6 +44,23 @@ def cast(writer: Writer) -> None:
     writer.reals[result] = writer.node("Cast", [port], to_type=TensorProto.FLOAT)
 
 
+def arg_max(writer: Writer) -> None:
+    """Write ``ARG_MAX`` at an output: the number of the first greatest element along an axis."""
+    index, result = writer.operand(0), writer.result()
+    axes, rank = writer.constant(writer.operand(1), "axes").ravel(), len(writer.tensor(index).shape)
+    axis = int(axes[0]) % max(rank, 1) if axes.size == 1 else 0
+    if not axis:
+        writer.refuse("the greatest over these axes", found=str(axes), supported="one, from 1 on")
+    if result not in writer.graph.outputs:
+        writer.refuse("a label inside of the network", found=writer.tensor(result).name,
+                      supported="ARG_MAX at an output of the model")  # fmt: skip
+    writer.activation(index)
+    name = writer.tensor(result).name
+    writer.labels[result] = writer.node(
+        "ArgMax", [writer.value(index)], result=name, axis=axis, keepdims=0
+    )
+
+
 def add_inputs(writer: Writer) -> list[tuple[str, int]]:
     """Write the inputs and return their names and tensors; integers are taken as they are."""
     ports = []
@@ -69,8 +86,9 @@ def add_outputs(writer: Writer) -> list[str]:
     """Write the outputs and return their names; integers get their zero point back."""
     names = []
     for index in writer.graph.outputs:
-        if index in writer.reals:
-            names.append(writer.reals[index])
+        plain = writer.reals.get(index) or writer.labels.get(index)
+        if plain is not None:
+            names.append(plain)
             continue
         zero = writer.activation(index).zero_point
         if not zero:

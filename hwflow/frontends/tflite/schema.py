@@ -124,6 +124,12 @@ INERT_OPTIONS = {
     "SPLIT": frozenset({0}),  # num_splits, which the number of results says
     "SQUEEZE": frozenset({0}),  # squeeze_dims, likewise
     "MEAN": frozenset({0}),  # keep_dims, likewise
+    "SUM": frozenset({0}),
+    "REDUCE_MAX": frozenset({0}),
+    "ARG_MAX": frozenset({0}),  # output_type, which the result has
+    "TRANSPOSE_CONV": frozenset({4}),  # quantized_bias_type, which the bias has
+    "BATCH_MATMUL": frozenset({2}),  # asymmetric_quantize_inputs, of hybrid kernels
+    "RESIZE_BILINEAR": frozenset({0, 1}),  # sizes of old files, which the second operand has
 }
 """Options that the tensors say, or that kernels of integers do not use, by number in the schema."""
 

@@ -72,6 +72,7 @@ class Writer:
         constants: constants by name.
         names: values of quantised tensors that are computed, by index.
         reals: those of tensors of real numbers.
+        labels: those of numbers of classes.
         integers_at: those of inputs of integers that have no scale.
         used: names that values have.
     """
@@ -84,6 +85,7 @@ class Writer:
     constants: dict[str, onnx.TensorProto] = field(init=False, default_factory=dict)
     names: dict[int, str] = field(init=False, default_factory=dict)
     reals: dict[int, str] = field(init=False, default_factory=dict)
+    labels: dict[int, str] = field(init=False, default_factory=dict)
     integers_at: dict[int, str] = field(init=False, default_factory=dict)
     used: set[str] = field(init=False, default_factory=set)
 
@@ -222,13 +224,11 @@ class Writer:
         zero = moved and tensor.quantization is not None and tensor.quantization.zero_point[0]
         return f"{tensor.name}.centred" if zero else tensor.name
 
-    def quantized(self, name: str, values: npt.NDArray[np.int64]) -> str:
-        """Return whole numbers of at most 9 bits as constants that a quantiser stands behind."""
+    def quantized(self, name: str, values: npt.NDArray[np.int64], width: int = 9) -> str:
+        """Return whole numbers of at most ``width`` bits that a quantiser stands behind."""
         stored = self.initializer(name, values, np.float32)
-        one, zero, bits = (
-            self.initializer(p, v, np.float32) for p, v in (("one", 1), ("zero", 0), ("bits", 9))
-        )
-        inputs = [stored, one, zero, bits]
+        meaning = {"one": 1, "zero": 0, "bits": width}
+        inputs = [stored, *(self.initializer(n, v, np.float32) for n, v in meaning.items())]
         return self.node(
             "Quant", inputs, domain=QONNX_DOMAIN, signed=1, narrow=0, rounding_mode="ROUND"
         )
@@ -275,7 +275,12 @@ class Writer:
             helper.make_tensor_value_info(n, ELEMENTS[t.kind], t.shape)
             for n, t in ((n, self.graph.tensors[i]) for n, i in inputs)
         ]
-        results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
+        results = [
+            helper.make_tensor_value_info(
+                n, TensorProto.INT64 if n in self.labels.values() else TensorProto.FLOAT, None
+            )
+            for n in outputs
+        ]
         graph = helper.make_graph(
             self.nodes, "tflite", ports, results, list(self.constants.values())
         )

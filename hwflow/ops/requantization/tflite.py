@@ -25,7 +25,7 @@ from hwflow.ops.shared.broadcast import to_hardware
 
 HALF = rationals(0.5)
 
-KINDS = ("Requantize", "Rescale", "Mean", "Add", "Table", "Whole")
+KINDS = ("Requantize", "Rescale", "Mean", "Add", "Table", "Tables", "Whole")
 """Operators of the domain that become one function."""
 
 MOST_PAIRS = 2**20
@@ -46,6 +46,8 @@ def function_of_node(node: OnnxNode) -> dict[str, Any] | None:
             return _sum(node)
         case "Table":
             return _table(node)
+        case "Tables":
+            return _tables(node)
         case "Whole" if node.activations[0].dtype.fractional <= 0:
             return None
         case "Whole":
@@ -181,6 +183,21 @@ def _table(node: OnnxNode) -> dict[str, Any]:
     _require_inside(node, node.activations[0], first, constant.values.size)
     results = constant.values.ravel().astype(np.int64)
     return {"function": StepFunction.of(np.array([first]), [results]), "points": (0,)}
+
+
+def _tables(node: OnnxNode) -> dict[str, Any]:
+    """Return functions given as parts of one table, each with the input that index 0 stands for."""
+    (x, *_), table = node.activations, node.constant(1)
+    if table is None or x.dtype.fractional:
+        raise node.refuse("TFLite arithmetic with a parameter that is not constant")
+    values = table.values.ravel().astype(np.int64)
+    lo, hi = x.bounds
+    rows = [lo - int(first) for first in _parameter(node, 2).ravel()]
+    if min(rows) < 0 or max(rows) + hi - lo >= values.size:
+        raise node.refuse("an operand that leaves the range of its table", found=f"{lo} to {hi}")
+    results = [values[at : at + hi - lo + 1] for at in rows]
+    function = StepFunction.of(np.full(len(rows), lo, np.int64), results)
+    return {"function": function, "points": (0,)}
 
 
 def _require_inside(node: OnnxNode, x: TensorType, first: int, size: int) -> None:
