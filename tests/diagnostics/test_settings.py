@@ -27,6 +27,15 @@ def dense() -> onnx.ModelProto:
     return model(b, b.quant(out, 6, 1 / 2, signed=True), (1, 12), (1, 4))
 
 
+def fine_bias() -> onnx.ModelProto:
+    """Return a dense layer called ``fc`` with a bias of 40 fractional bits."""
+    b = Builder(np.random.default_rng(0))
+    out = b.node("MatMul", [b.quant("x", 5, 1 / 4, signed=True), b.weight((4, 4), 4, 1 / 4)])
+    b.nodes[-1].name = "fc"
+    out = b.node("Add", [out, b.weight((4,), 12, 2.0**-40)])
+    return model(b, out, (1, 4), (1, 4))
+
+
 def convolution(groups: int = 1, kernel: tuple[int, int] = (3, 3)) -> Callable[[], onnx.ModelProto]:
     """Return what makes a convolution over 8 x 8 pixels, called ``conv``."""
 
@@ -177,6 +186,10 @@ CASES = [
     Case(
         "HW110", dense, layer("fc", product="xnor"), "fc: Dense",
         changed("fc", "product", r'set product = "(\w+)"'),
+    ),
+    Case(
+        "HW111", fine_bias, layer("fc", strategy="distributed_arithmetic"), "fc: Dense",
+        changed("fc", "strategy", r'set strategy = "(\w+)"'),
     ),
     Case(
         "HW112", table, layer("act", inv_table_size=1000), "act: Softmax",

@@ -17,6 +17,7 @@ from hwflow.fixed import (
     RawArray,
     Rounding,
     cast_raw,
+    needed_fractional,
     shift_left,
 )
 from hwflow.ir.pieces import Pieces
@@ -186,6 +187,23 @@ def check_strategy(
             help="remove accum_t from this layer, or choose another strategy",
         )
     yield from check_reuse_factor(reuse_factor, legal)
+
+
+FINEST = 32
+"""Fractional bits of a number that da4ml 0.5.2 adds; it drops finer ones (``_const_f``)."""
+
+
+def check_added(strategy: str, bias: FixedArray) -> Iterator[Diagnostic]:
+    """Yield a diagnostic when distributed arithmetic would drop bits of the bias."""
+    bits = needed_fractional(bias.values)
+    if strategy == "distributed_arithmetic" and bits > FINEST:
+        yield Diagnostic(
+            code="HW111",
+            title="bias that is too fine for distributed arithmetic",
+            found=f"a bias of {bits} fractional bits",
+            supported=f"at most {FINEST}, all that da4ml adds",
+            help='set strategy = "latency", or quantise the bias more coarsely',
+        )
 
 
 def check_reuse_factor(reuse_factor: int, legal: Sequence[int]) -> Iterator[Diagnostic]:

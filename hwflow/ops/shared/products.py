@@ -24,6 +24,7 @@ from hwflow.ops.shared.matvec import (
     accumulator_pieces,
     add_bias,
     check_accumulator,
+    check_added,
     check_strategy,
     keeps_products,
     reuse_factors,
@@ -109,6 +110,7 @@ class _Products(Op):
         exact = keeps_products(self.accum_t, self.exact_sum(x))
         legal = self._factors(target)
         yield from check_strategy(self.strategy, self.reuse_factor, legal, accum_exact=exact)
+        yield from check_added(self.strategy, self.bias)
         obstacle = xnor_obstacle(
             self.matrix,
             self.input_exponent,
