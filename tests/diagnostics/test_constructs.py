@@ -38,16 +38,8 @@ def normalised(b: Builder, x: str) -> str:
     return b.node("BatchNormalization", [x, *ones])
 
 
-def instance(b: Builder, x: str) -> str:
-    out = b.node("InstanceNormalization", [x, b.constant(np.ones(3)), b.constant(np.zeros(3))])
-    b.nodes[-1].name = "obstacle"
-    return out
-
-
 def layer_norm(b: Builder, x: str) -> str:
-    out = b.node("LayerNormalization", [x, b.constant(np.ones(4))])
-    b.nodes[-1].name = "obstacle"
-    return out
+    return b.node("LayerNormalization", [x, b.constant(np.ones(3))])
 
 
 def biased(end: Body) -> Body:
@@ -107,14 +99,14 @@ def resize(factor: float, **attributes: str) -> Body:
 
 
 TABLE = {
-    "normalisation over the data": Refusal(
-        code="HW201", where="obstacle: InstanceNormalization", says=("BatchNorm",),
-        refused=network(then(instance, quant()), MAP),
-        helped=network(then(normalised, quant()), MAP),
+    "normalisation by a norm": Refusal(
+        code="HW201", where="obstacle: LpNormalization", says=("BatchNorm", "LayerNorm"),
+        refused=network(then(node("LpNormalization"), quant()), (1, 3, 3)),
+        helped=network(then(layer_norm, quant()), (1, 3, 3)),
     ),
-    "normalisation of a layer": Refusal(
-        code="HW201", where="obstacle: LayerNormalization", says=("BatchNorm",),
-        refused=network(then(layer_norm, quant()), MAP),
+    "normalisation over the data": Refusal(
+        code="HW201", where="obstacle: LpNormalization", says=("BatchNorm",),
+        refused=network(then(node("LpNormalization"), quant()), MAP),
         helped=network(then(normalised, quant()), MAP),
     ),
     "an activation of another kind": Refusal(

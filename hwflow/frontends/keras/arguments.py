@@ -92,6 +92,8 @@ READ: dict[str, frozenset[str]] = {
         (("Bidirectional", "QBidirectional"), {"layer", "backward_layer", "merge_mode",
                                                "weights"}),
         (("BatchNormalization",), _NORM),
+        (("LayerNormalization",), {*_NORM, "rms_scaling"}),
+        (("RMSNormalization",), {"axis", "epsilon"}),
         (("Rescaling",), {"scale", "offset"}),
         (("Normalization",), {"axis", "mean", "variance", "invert"}),
         (("QBatchNormalization",), {*_NORM, *_NORM_QUANTIZERS, *_ENDS, *_WEIGHTS}),

@@ -36,7 +36,6 @@ INSTEAD = {
     "Lambda": "a function has no layer: write it with Keras' layers",
     "TFOpLambda": "write Add()([a, b]) instead of a + b, and layers instead of tf functions",
     "SlicingOpLambda": "use Cropping1D or Cropping2D instead of slices",
-    "LayerNormalization": "retrain with QBatchNormalization",
 }
 """What to use instead of layers that people often meet."""
 

@@ -1,7 +1,8 @@
-"""Layers that scale and shift the data in front of a network: ``Rescaling``, ``Normalization``."""
+"""Layers that scale and shift data by constants, and those that do so by its own statistics."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,5 +65,55 @@ def _numbers(given: Any) -> npt.NDArray[np.float32]:
     return np.asarray(given, np.float32)
 
 
-NORMALIZATION: dict[str, Convert] = {"Rescaling": _rescaling, "Normalization": _normalization}
+def _layer_norm(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
+    source, first = _trailing(b, layer, x)
+    if getattr(layer, "rms_scaling", False):
+        raise b.refusal(
+            "layer normalisation that divides by a deviation without subtracting the mean",
+            found="rms_scaling=True",
+            supported="rms_scaling=False, or RMSNormalization",
+        )
+    shape = source.shape[first - 1 :]
+    names = []
+    for role, default in (("gamma", np.ones), ("beta", np.zeros)):
+        given = getattr(layer, role, None)
+        values = default(shape) if given is None else np.asarray(given)
+        names.append(b.constant(role, values.astype(np.float32)))
+    epsilon = float(np.float32(layer.epsilon))
+    inputs = [source.name, *names]
+    name = b.node("LayerNormalization", inputs, axis=first, epsilon=epsilon)
+    return replace(source, name=name)
+
+
+def rms_norm(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
+    """Append Keras 3's ``RMSNormalization``, in operators that ONNX had before it had this one."""
+    source, first = _trailing(b, layer, x)
+    axes = b.constant("axes", range(first, len(source.shape) + 1), np.int64)
+    squares = b.node("ReduceMean", [b.node("Mul", [source.name, source.name]), axes])
+    epsilon = b.constant("epsilon", np.float32(layer.epsilon))
+    root = b.node("Sqrt", [b.node("Add", [squares, epsilon])])
+    scale = b.constant("scale", np.asarray(layer.scale, np.float32))
+    name = b.node("Mul", [b.node("Div", [source.name, root]), scale])
+    return replace(source, name=name)
+
+
+def _trailing(b: Writer, layer: Layer, x: list[Tensor]) -> tuple[Tensor, int]:
+    """Return the value in Keras' order, and the first of the axes that are normalised over."""
+    source = b.keras(x[0])
+    rank = len(source.shape) + 1
+    axes = sorted(axis % rank for axis in _axes(layer.axis))
+    if 0 in axes or axes != list(range(rank - len(axes), rank)):
+        raise b.refusal(
+            "normalisation over axes that are not the last ones",
+            found=f"axis={axes}",
+            supported="the last axis, or the last ones, without the batch",
+        )
+    return source, axes[0]
+
+
+NORMALIZATION: dict[str, Convert] = {
+    "Rescaling": _rescaling,
+    "Normalization": _normalization,
+    "LayerNormalization": _layer_norm,
+}
 """Converters of layers that scale and shift the data, by class name."""

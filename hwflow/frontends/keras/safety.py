@@ -22,7 +22,7 @@ MODELS = frozenset({"Functional", "Model", "Sequential"})
 
 OTHER_LAYERS = frozenset(
     {
-        "InputLayer", "Conv3D", "LayerNormalization", "Embedding", "ThresholdedReLU",
+        "InputLayer", "Conv3D", "Embedding", "ThresholdedReLU",
         "MaxPooling3D", "AveragePooling3D", "Masking", "UnitNormalization", "GroupNormalization",
     }
 )  # fmt: skip

@@ -23,7 +23,7 @@ from hwflow.frontends.keras.model import (
     named_outputs,
 )
 from hwflow.frontends.keras.moves import MOVES
-from hwflow.frontends.keras.normalization import NORMALIZATION
+from hwflow.frontends.keras.normalization import NORMALIZATION, rms_norm
 from hwflow.frontends.keras.products import PRODUCTS
 from hwflow.frontends.keras.recurrent import CELLS
 from hwflow.frontends.keras.tensor import Tensor
@@ -50,7 +50,7 @@ KERAS: dict[str, Convert] = {
         **DECODERS,
     }.items()
     if not (name.startswith("Q") and name[1:2].isupper())
-} | {"Bidirectional": bidirectional}
+} | {"Bidirectional": bidirectional, "RMSNormalization": rms_norm}
 """Layers of Keras, by class name."""
 
 

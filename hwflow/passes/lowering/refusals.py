@@ -17,19 +17,15 @@ WRITTEN = (
 )
 """What to use instead of a rounding that is written as an operator of its own."""
 
-_NORMALISED = "retrain with BatchNorm, whose statistics are constants"
+_NORMALISED = "retrain with LayerNorm or RMSNorm, or with BatchNorm, whose statistics are constants"
 
 ALTERNATIVES = {
     "Gelu": "retrain with Relu, or with Sigmoid or Tanh (tables)",
     "Erf": "retrain with Relu instead of Gelu",
     "HardSwish": "retrain with Relu or HardSigmoid",
     "Elu": "retrain with Relu or LeakyRelu",
-    "LayerNormalization": _NORMALISED,
-    "InstanceNormalization": _NORMALISED,
-    "GroupNormalization": _NORMALISED,
     "MeanVarianceNormalization": _NORMALISED,
     "LpNormalization": _NORMALISED,
-    "RMSNormalization": _NORMALISED,
     "FloatQuant": "retrain with an integer quantiser (Brevitas: Int8ActPerTensorFixedPoint)",
     "Round": WRITTEN,
     "Floor": WRITTEN,

@@ -29,12 +29,15 @@ _POINTWISE = frozenset(
 _PER_SAMPLE = frozenset(
     {
         "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GlobalAveragePool",
-        "GlobalMaxPool", "InstanceNormalization", "MaxPool",
+        "GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "MaxPool",
     }
 )  # fmt: skip
 """Operators for which the first axis is the batch by definition."""
 
-_ALONG_AXIS = {"ArgMax": 0, "ArgMin": 0, "LogSoftmax": -1, "Softmax": -1, "TopK": -1}
+_ALONG_AXIS = {
+    "ArgMax": 0, "ArgMin": 0, "LayerNormalization": -1, "LogSoftmax": -1, "RMSNormalization": -1,
+    "Softmax": -1, "TopK": -1,
+}  # fmt: skip
 """Operators that work along one axis, with the axis where none is given (before opset 13 that of
 softmax is 1, which is not the batch either)."""
 

@@ -30,10 +30,6 @@ def open_clip(b: Builder, x: str) -> str:
     return b.node("Clip", [x, "", b.constant(1.5)])
 
 
-def layer_norm(b: Builder, x: str) -> str:
-    return b.node("LayerNormalization", [x, b.constant(np.ones(4)), b.constant(np.zeros(4))])
-
-
 def silu(b: Builder, x: str) -> str:
     """As torch exports it."""
     return b.node("Mul", [x, b.node("Sigmoid", [x])])
@@ -141,5 +137,4 @@ TABLE = (
         APPROXIMATE,
         note="hls4ml: uniform output",
     ),
-    a("LayerNormalization", layer_norm, "HW201", shape=SEQUENCE),
 )

@@ -25,6 +25,7 @@ from hwflow.passes.model.rewrites.gather_nd import to_gather
 from hwflow.passes.model.rewrites.gemm import to_product_and_sum
 from hwflow.passes.model.rewrites.interpolation import to_interpolation
 from hwflow.passes.model.rewrites.left_product import to_right
+from hwflow.passes.model.rewrites.normalization import by_channels, from_quotient, to_last_axis
 from hwflow.passes.model.rewrites.products import to_products
 from hwflow.passes.model.rewrites.recurrent import to_steps
 from hwflow.passes.model.rewrites.softsign import to_softsign
@@ -39,18 +40,22 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
     "Concat": (constants_to_pads,),
     "ConvTranspose": (to_conv,),
     "DepthToSpace": (to_moves,),
-    "Div": (to_softsign,),
+    "Div": (from_quotient, to_softsign),
     "Einsum": (to_matrix_product,),
     "GRU": (to_steps,),
     "Gather": (to_one_axis,),
     "GatherND": (to_gather,),
     "Gemm": (to_product_and_sum,),
+    "GroupNormalization": (by_channels,),
+    "InstanceNormalization": (by_channels,),
     "LSTM": (to_steps,),
+    "LayerNormalization": (to_last_axis,),
     "Max": (to_clip, to_pairs),
     "MatMul": (to_right, to_matrices, to_products),
     "Mean": (to_one_shape,),
     "Min": (to_clip, to_pairs),
-    "Mul": (to_window_sum,),
+    "Mul": (from_quotient, to_window_sum),
+    "RMSNormalization": (to_last_axis,),
     "ReduceL1": (to_sum,),
     "ReduceL2": (to_sum,),
     "ReduceSumSquare": (to_sum,),

@@ -36,6 +36,7 @@ from hwflow.verify.references.exact.pooling import (
     top_k,
 )
 from hwflow.verify.references.exact.quantizers import quantize, quantize_fixed
+from hwflow.verify.references.exact.statistics import channels_norm, last_axes_norm
 from hwflow.verify.references.exact.steps import steps
 from hwflow.verify.references.exact.tables import sums_of_tables, table
 from hwflow.verify.references.exact.transposed import conv_transpose
@@ -83,6 +84,8 @@ BUILDERS: dict[str, Callable[[View], Step]] = {
     **ELEMENTWISE,
     **dict.fromkeys(MOVES, move),
     **dict.fromkeys(("Resize", "Upsample"), resize),
+    **dict.fromkeys(("GroupNormalization", "InstanceNormalization"), channels_norm),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), last_axes_norm),
     **dict.fromkeys(("ReduceL1", "ReduceSumSquare"), sum_of_sizes),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), over_positions),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), reduced),
