@@ -69,6 +69,7 @@ REWRITINGS: dict[str, Sequence[Rewriting]] = {
 """Rewritings of nodes, by the nodes' standard operator."""
 
 OF_FLOATS: dict[str, Sequence[Rewriting]] = {
+    "ConvTranspose": (to_conv,),
     "Einsum": (to_matrix_product,),
     "MatMul": (to_right, to_matrices),
 }
