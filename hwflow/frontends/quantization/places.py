@@ -9,6 +9,7 @@ import onnx_ir as ir
 from hwflow.ir.qonnx.model import QonnxModel, operator_name, origin
 from hwflow.ops import facts_of
 from hwflow.ops.pad import Pad
+from hwflow.passes.model.rewrites.normalization import parts_of
 from hwflow.passes.model.tails import is_elementwise, is_line
 
 
@@ -61,7 +62,10 @@ def find_places(model: QonnxModel, *, outputs: bool = False) -> tuple[list[Place
         outputs: quantise outputs that are curves of integers, such as a relu, too.
     """
     search = _Search()
+    inside = _normalisations(search, model)
     for node in model.ir.graph:
+        if node in inside:
+            continue
         operands = [i for i, v in enumerate(node.inputs) if v is not None and is_dynamic(v)]
         several = len({_source(node, i) for i in operands}) > 1
         if not operands or not (several or _needs_integers(node)):
@@ -76,6 +80,22 @@ def find_places(model: QonnxModel, *, outputs: bool = False) -> tuple[list[Place
     order = {n: i for i, n in enumerate(model.ir.graph)}
     places = sorted(search.places.values(), key=lambda p: order.get(p.value.producer(), -1))  # type: ignore[arg-type]
     return places, _ties(places, search)
+
+
+def _normalisations(search: _Search, model: QonnxModel) -> set[ir.Node]:
+    """Quantise what is normalised by several nodes, and return these: they become one layer."""
+    inside: set[ir.Node] = set()
+    for last in model.ir.graph:
+        found = parts_of(last) if last.op_type in ("Div", "Mul") else None
+        if found is None:
+            continue
+        value, nodes = found
+        inside.update(nodes)
+        for node in nodes:
+            for index, operand in enumerate(node.inputs):
+                if operand is value:
+                    _demand(search, node, index)
+    return inside
 
 
 def is_dynamic(value: ir.Value) -> bool:

@@ -13,6 +13,8 @@ import hwflow
 from hwflow.core.errors import CompileError
 from hwflow.frontends.quantization import quantize
 from hwflow.verify.verdict.state import State
+from tests.e2e.construct import Body, one
+from tests.e2e.tables.norms import written
 from tests.fixtures import model
 from tests.frontends.quantization.networks import weights
 from tests.networks import Builder
@@ -81,6 +83,14 @@ def upsampled() -> onnx.ModelProto:
     return model(b, x, (1, 3, 4, 4), (1, 2, 2, 2))
 
 
+def normalised(norm: Body) -> onnx.ModelProto:
+    """Return a dense layer behind a normalisation, between two more."""
+    b = Builder(np.random.default_rng(9))
+    x = norm(b, b.node("Relu", [dense(b, "x", 6, 8)]))
+    x = b.node("Relu", [dense(b, b.node("Mul", [x, b.constant(b.rng.uniform(1, 2, 8))]), 8, 8)])
+    return model(b, dense(b, x, 8, 3), (1, 6), (1, 3))
+
+
 NETWORKS: dict[str, tuple[Callable[[], onnx.ModelProto], Any]] = {
     "relu": (lambda: ending(("Relu", {})), REAL),
     "leaky relu": (lambda: ending(("LeakyRelu", {"alpha": 0.1})), REAL),
@@ -95,8 +105,18 @@ NETWORKS: dict[str, tuple[Callable[[], onnx.ModelProto], Any]] = {
     "inner and outer": (inner_and_outer, REAL),
     "pixels": (pixels, PIXELS),
     "upsampled": (upsampled, PIXELS),
+    "layer norm": (lambda: normalised(one("LayerNormalization", np.ones(8))), REAL),
+    "layer norm as written": (lambda: normalised(written()), REAL),
+    "mean square as written": (
+        lambda: normalised(written(centred=False, square="Mul", quotient="Reciprocal")),
+        REAL,
+    ),
     "pooled relu of pixels": (lambda: pixels(pool=True), PIXELS),
 }
+
+
+NORMS = ("layer norm", "layer norm as written", "mean square as written")
+APPROXIMATE = ("softmax", "sigmoid", "gated output", *NORMS)
 
 
 @pytest.mark.parametrize("scale", ["float", "pow2"])
@@ -111,9 +131,9 @@ def test_what_is_written_is_built_and_lossless(name: str, scale: str) -> None:
     check = design.verify(x, cpp=False)
     assert check.lossless is not None
     assert check.lossless.verdict is not None
-    approximate = name in ("softmax", "sigmoid", "gated output")
-    states = {State.LOSSLESS, State.APPROXIMATE} if approximate else {State.LOSSLESS}
+    states = {State.LOSSLESS, State.APPROXIMATE} if name in APPROXIMATE else {State.LOSSLESS}
     assert check.lossless.verdict.state in states
+    assert sum(n.op.kind == "LayerNorm" for n in design.graph.nodes) == (name in NORMS)
     assert [p.name for p in design.graph.outputs] == [o.name for o in proto.graph.output]
     assert all(o.sqnr_db is None or o.sqnr_db > 15 for o in found.cost.outputs)
 

@@ -98,6 +98,26 @@ def from_quotient(model: QonnxModel, node: ir.Node) -> bool:
     return write.done()
 
 
+def parts_of(node: ir.Node) -> tuple[ir.Value, list[ir.Node]] | None:
+    """Return what a quotient normalises, and the nodes that it is written in, itself the first.
+
+    None where it is no normalisation.
+    """
+    norm = _quotient(node)
+    if norm is None or not norm.supported:
+        return None
+    found, left = [], [node]
+    while left:
+        one = left.pop()
+        if one in found:
+            continue
+        found.append(one)
+        operands = (v for v in one.inputs if v is not None and v is not norm.x)
+        producers = [v.producer() for v in operands if constant_of(v) is None]
+        left += [producer for producer in producers if producer is not None]
+    return norm.x, found
+
+
 def _finish(write: Rewriter, y: ir.Value, constants: Sequence[ir.Value | None]) -> None:
     """Write the product with the factors and the sum with the offsets, where they do anything."""
     for (op_type, neutral), value in zip((("Mul", 1), ("Add", 0)), constants, strict=False):
