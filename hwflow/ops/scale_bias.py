@@ -109,8 +109,9 @@ class ScaleBias(_InTurns):
             bias = beta.values - mean.values * scale
         op = affine(node, x, along_channel(node, scale), along_channel(node, bias))
         if op.rounded is not None:  # the offset is a difference of float64 numbers
-            lost = float(np.spacing(np.abs(beta.values) + np.abs(mean.values * scale)).max())
-            op = replace(op, rounded=(op.rounded[0], op.rounded[1] + 4 * lost))
+            moved = np.abs(mean.values * scale)  # without a mean, the offset is beta itself
+            lost = np.where(moved == 0, 0.0, np.spacing(np.abs(beta.values) + moved))
+            op = replace(op, rounded=(op.rounded[0], op.rounded[1] + 4 * float(lost.max())))
         return [op]
 
     @classmethod

@@ -102,6 +102,23 @@ def test_batch_normalisation_is_exact_for_float32_parameters() -> None:
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("mean", "said"), [(0.0, False), (0.3, True)])
+def test_an_offset_is_said_to_be_rounded_where_it_is(mean: float, said: bool) -> None:
+    """A factor of ``1 / sqrt(1 + epsilon)`` is rounded always, beta is held as it is."""
+    x = TensorType.full((3,), DTYPE)
+    constants = [np.ones(3), np.array([0.5, 1, -2]), np.full(3, mean), np.ones(3)]
+    (op,) = convert(onnx_node("BatchNormalization", [x, *constants], epsilon=1e-5))
+    found = op.inexact(x)
+    assert found is not None
+    assert "its factor is rounded" in found.why
+    assert ("its offset is rounded" in found.why) == said
+    scale, offset = (1 / np.sqrt(1 + 1e-5), constants[1] - mean / np.sqrt(1 + 1e-5))
+    values = every_value(DTYPE, (3,))
+    off = np.abs(compute([op], values).values - (values.values * scale + offset)).max()
+    assert found.bound is not None
+    assert 0.5 * found.bound < off <= found.bound
+
+
 def test_scales_of_very_different_channels_are_bounded_in_width() -> None:
     values = np.array([3.7, 1e-6, -0.11])
     constant = real_constant(values, SCALE_BITS)
