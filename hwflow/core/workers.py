@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
@@ -20,6 +20,10 @@ R = TypeVar("R")
 
 DEATHS = 3
 """Times that workers may be lost before the work ends: a task may be what kills them."""
+
+
+AHEAD = 4
+"""Tasks for each worker that are handed out: those behind a long one must not wait for it."""
 
 
 class Executor(Protocol):
@@ -64,6 +68,89 @@ def _called(task: Any) -> Any:
     return _call(task)
 
 
+@dataclass(eq=False)
+class Crew:
+    """Copies of this process that stay: what each of them learns at a task, it knows at the next.
+
+    They are forked when they are needed first, and know what this process knew then.
+
+    Attributes:
+        slots: how many; 1 computes in this process.
+        call: what they compute.
+    """
+
+    slots: int
+    call: Callable[[Any], Any]
+    _workers: list[ProcessPoolExecutor] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are copies, which do not know what this process learned since."""
+        return bool(self._workers)
+
+    def in_order(self, tasks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the result of each task, in order; what workers learn is lost with them.
+
+        Raises:
+            ToolError: HW614, workers ended ``DEATHS`` times without a result.
+        """
+        left = iter(tasks)
+        given = deque(islice(left, 2))
+        if self.slots <= 1 or len(given) < 2:
+            for task in chain(given, left):
+                yield self.call(task)
+            return
+        for death in range(DEATHS):
+            try:
+                yield from self._forked(left, given)
+            except BrokenProcessPool as error:
+                self.close()
+                if death == DEATHS - 1:
+                    raise _dying(error) from error
+            else:
+                return
+
+    def _forked(self, left: Iterator[Any], given: deque[Any]) -> Iterator[Any]:
+        """Yield results of workers; ``given`` are tasks that were begun and gave none yet."""
+        if not self._workers:
+            self._workers = [self._worker() for _ in range(self.slots)]
+        busy: list[list[Future[Any]]] = [[] for _ in self._workers]
+        waiting = deque(self._submit(busy, task) for task in given)
+        while True:
+            for task in islice(left, AHEAD * self.slots - len(waiting)):
+                given.append(task)
+                waiting.append(self._submit(busy, task))
+            if not waiting:
+                return
+            result = waiting.popleft().result()
+            given.popleft()
+            yield result
+
+    def _submit(self, busy: list[list[Future[Any]]], task: Any) -> Future[Any]:
+        """Hand a task to the worker that has least to do."""
+        for own in busy:
+            own[:] = [future for future in own if not future.done()]
+        least = min(range(len(busy)), key=lambda i: len(busy[i]))
+        future = self._workers[least].submit(_called, task)
+        busy[least].append(future)
+        return future
+
+    def _worker(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("fork")
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self.call,))
+
+    def tell(self, task: Any) -> None:
+        """Have every copy compute a task, such as to learn something; there may be none."""
+        for future in [worker.submit(_called, task) for worker in self._workers]:
+            future.result()
+
+    def close(self) -> None:
+        """End them."""
+        for worker in self._workers:
+            worker.shutdown(wait=True, cancel_futures=True)
+        self._workers = []
+
+
 @dataclass(frozen=True)
 class Processes:
     """Copies of this process. They are forked, so that they have what it knows.
@@ -81,45 +168,16 @@ class Processes:
     def in_order(
         self, work: Callable[[K, T], R], known: K, tasks: Iterable[T], *, group: int = 1
     ) -> Iterator[R]:
-        """Yield the result of each task, in order; what workers learn is lost with them.
+        """Yield the result of each task, in order.
 
         Raises:
             ToolError: HW614, workers ended ``DEATHS`` times without a result.
         """
-        left = iter(tasks)
-        given = deque(islice(left, 2))
-        if self.slots <= 1 or len(given) < 2:
-            for task in chain(given, left):
-                yield work(known, task)
-            return
-        for death in range(DEATHS):
-            try:
-                yield from self._forked(partial(work, known), left, given)
-            except BrokenProcessPool as error:
-                if death == DEATHS - 1:
-                    raise _dying(error) from error
-            else:
-                return
-
-    def _forked(self, call: Callable[[T], R], left: Iterator[T], given: deque[T]) -> Iterator[R]:
-        """Yield results of a pool; ``given`` are tasks that were begun and gave none yet."""
-        context = multiprocessing.get_context("fork")
-        pool = ProcessPoolExecutor(
-            self.slots, mp_context=context, initializer=_begin, initargs=(call,)
-        )
+        crew = Crew(self.slots, partial(work, known))
         try:
-            waiting: deque[Future[R]] = deque(pool.submit(_called, task) for task in given)
-            while True:
-                for task in islice(left, 2 * self.slots + 1 - len(waiting)):
-                    given.append(task)
-                    waiting.append(pool.submit(_called, task))
-                if not waiting:
-                    return
-                result = waiting.popleft().result()
-                given.popleft()
-                yield result
+            yield from crew.in_order(tasks)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            crew.close()
 
 
 def _dying(error: Exception) -> ToolError:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import onnx_ir as ir
 
 from hwflow.core.config import Config
 from hwflow.core.errors import CompileError
-from hwflow.core.workers import Processes
+from hwflow.core.workers import Crew, Processes
 from hwflow.exploration.space import Space
 from hwflow.exploration.stages import Stage
 from hwflow.frontends.quantization.bench import Bench
@@ -52,8 +53,27 @@ class Passed:
         return cls(tuple(_described(model)), constants)
 
 
-def _compiled(assembly: Assembly, number: int) -> tuple[Graph, Passed | None]:
-    return assembly.compiled(number)
+SHARE = 8
+"""Tasks for each worker: configurations that follow each other have much in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What a copy of this process does: it takes note of models, then it compiles.
+
+    Attributes:
+        news: models that other processes found, and their digits.
+        numbers: the configurations to compile.
+    """
+
+    news: Sequence[tuple[Passed, Sequence[int]]]
+    numbers: Sequence[int]
+
+
+def _worked(assembly: Assembly, task: _Task) -> list[tuple[Graph, Passed | None]]:
+    for passed, digits in task.news:
+        assembly._learn(passed, digits)
+    return [assembly.compiled(number) for number in task.numbers]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -81,6 +101,8 @@ class Assembly:
     _known: dict[tuple[str, tuple[int, ...]], Constant] = field(default_factory=dict)
     _alike: bool = True
     _memory: Memory = field(default_factory=Memory)
+    _crew: Crew | None = None
+    _news: list[tuple[Passed, Sequence[int]]] = field(default_factory=list)
 
     def graph(self, number: int) -> Graph:
         """Return the hardware graph of a configuration, as ``hwflow build`` makes it."""
@@ -92,15 +114,36 @@ class Assembly:
         return self._lowered(model)
 
     def graphs(self, executor: Processes, numbers: Sequence[int]) -> Iterator[Graph]:
-        """Yield the hardware graphs of configurations; what any process learns, this one does."""
+        """Yield the hardware graphs of configurations; what any process learns, all do.
+
+        Processes stay until ``rest``: what they found out in one round spares work in the next.
+        """
         own = numbers[:1] if self._model is None else []
         others = numbers[len(own) :]
         yield from map(self.graph, own)
-        found = executor.in_order(_compiled, self, others)
+        if self._crew is None or self._crew.slots != executor.slots:
+            self.rest()
+            self._crew = Crew(executor.slots, partial(_worked, self))
+        crew = self._crew
+        if self._news:
+            crew.tell(_Task(self._news, ()))
+            self._news = []
+        size = 1 if crew.slots == 1 else max(1, len(others) // (SHARE * crew.slots))
+        tasks = [_Task((), others[i : i + size]) for i in range(0, len(others), size)]
+        found = chain.from_iterable(crew.in_order(tasks))
         for number, (graph, passed) in zip(others, found, strict=True):
             if passed is not None:
-                self._learn(passed, self.space.digits(number))
+                digits = self.space.digits(number)
+                self._learn(passed, digits)
+                if crew.begun:
+                    self._news.append((passed, digits))
             yield graph
+
+    def rest(self) -> None:
+        """End the processes."""
+        if self._crew is not None:
+            self._crew.close()
+        self._crew, self._news = None, []
 
     def compiled(self, number: int) -> tuple[Graph, Passed | None]:
         """Return the hardware graph of a configuration, and its model where that is new."""

@@ -66,23 +66,44 @@ def priced_total(design: Design) -> Cost:
     return estimate(design.graph, design.target, design.board).total
 
 
-def check(explorer: Explorer, priced: Priced, number: int, counts: tuple[int, int]) -> None:
-    """Compare what a search found of a configuration with golden model and estimate.
+@dataclass(frozen=True)
+class Recomputed:
+    """What the usual way gives for a configuration.
+
+    Attributes:
+        number: the configuration.
+        counts: right answers of the golden model, as ``Tree.counts`` gives them.
+        figures: estimates, by the names that ``Priced.figures`` has for them.
+    """
+
+    number: int
+    counts: tuple[int, int]
+    figures: dict[str, float]
+
+
+def recomputed(explorer: Explorer, priced: Priced, number: int) -> Recomputed:
+    """Compute a configuration by golden model and estimate, in any process that has the model."""
+    found = golden(explorer, number, priced.name, explorer.search)
+    design = found.design
+    total = priced_total(design)
+    figures = {name: getattr(total, name).value for name in (*SUMS, "ii", "latency_cycles")}
+    power = power_of(total, priced.board, design.target.clock_period_ns)
+    if power is not None:
+        figures[ENERGY] = power.single_uj.value
+    return Recomputed(number, found.counts, figures)
+
+
+def compare(priced: Priced, counts: tuple[int, int], usual: Recomputed) -> None:
+    """Compare what a search found of a configuration with what the usual way gives.
 
     Raises:
         CompileError: HW329, they differ.
     """
-    found = golden(explorer, number, priced.name, explorer.search)
-    if found.counts != counts:
-        raise CompileError([differs(number, "right answers", counts, found.counts)])
+    number = usual.number
+    if usual.counts != counts:
+        raise CompileError([differs(number, "right answers", counts, usual.counts)])
     ours = {k: float(v[0]) for k, v in priced.figures(np.array([number])).items()}
-    design = found.design
-    total = priced_total(design)
-    theirs = {name: getattr(total, name).value for name in (*SUMS, "ii", "latency_cycles")}
-    power = power_of(total, priced.board, design.target.clock_period_ns)
-    if power is not None:
-        theirs[ENERGY] = power.single_uj.value
-    for name, value in theirs.items():
+    for name, value in usual.figures.items():
         if abs(ours[name] - value) > 1e-9 * abs(value):
             raise CompileError([differs(number, name, ours[name], value)])
 

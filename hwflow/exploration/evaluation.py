@@ -13,8 +13,8 @@ import numpy as np
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.workers import Executor, Processes
 from hwflow.exploration.budgets import after_those_within
-from hwflow.exploration.checks import check
-from hwflow.exploration.explorer import Explorer, Progress
+from hwflow.exploration.checks import Recomputed, compare, recomputed
+from hwflow.exploration.explorer import Explorer, Priced, Progress
 from hwflow.exploration.found import Counts, Found
 from hwflow.exploration.front import costs_of
 from hwflow.exploration.plan import Plan
@@ -87,6 +87,7 @@ class Evaluation:
             self.progress("compile", at / len(chunks))
             numbers = [self.plan.numbers(chunk) for chunk in chunks[at : at + step]]
             self.explorer.boards[0].learn(np.concatenate(numbers), local(self.executor))
+        self.explorer.boards[0].assembly.rest()
 
     def _heuristic(self) -> Found:
         """Evaluate what the searcher asks for, each configuration once."""
@@ -148,16 +149,18 @@ class Evaluation:
                  for i, part in enumerate(parts)]  # fmt: skip
         return np.concatenate(list(self._computed(tasks)))
 
-    def _computed(self, tasks: Sequence[tuple[Numbers, int | None]]) -> Iterator[Counts]:
+    def _computed(self, tasks: Sequence[_Task]) -> Iterator[Counts]:
         """Yield the counts of tasks: configurations, and one that is computed again or None."""
-        parts = [numbers for numbers, _ in tasks]
-        seconds = self.plan.seconds / self.plan.size * max(map(len, parts), default=1)
+        seconds = self.plan.seconds / self.plan.size * max((len(n) for n, _ in tasks), default=1)
         group = self.executor.group(len(tasks), seconds)
-        found = self.executor.in_order(counted, self._tree(), parts, group=group)
-        for (numbers, again), counts in zip(tasks, found, strict=True):
+        priced, near = self.explorer.boards[0], isinstance(self.executor, Processes)
+        known = _Known(self._tree(), (self.explorer, priced) if near else None)
+        found = self.executor.in_order(examined, known, tasks, group=group)
+        for (numbers, again), (counts, usual) in zip(tasks, found, strict=True):
             if again is not None:
                 right, agree = counts[int(np.searchsorted(numbers, again))].tolist()
-                check(self.explorer, self.explorer.boards[0], again, (right, agree))
+                usual = usual or recomputed(self.explorer, priced, again)
+                compare(priced, (right, agree), usual)
             yield counts
 
     def _tree(self) -> Tree:
@@ -166,6 +169,32 @@ class Evaluation:
     @property
     def _seed(self) -> int:
         return self.explorer.request.seed
+
+
+_Task = tuple[Numbers, int | None]
+"""Configurations, and the one of them that is computed a second time, if any."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What all tasks have in common.
+
+    Attributes:
+        tree: what evaluates.
+        model: what computes a second time; None where a worker does not have it.
+    """
+
+    tree: Tree
+    model: tuple[Explorer, Priced] | None
+
+
+def examined(known: _Known, task: _Task) -> tuple[Counts, Recomputed | None]:
+    """Return the right answers of configurations, and of one the usual way, in any process."""
+    numbers, again = task
+    counts = counted(known.tree, numbers)
+    if again is None or known.model is None:
+        return counts, None
+    return counts, recomputed(*known.model, again)
 
 
 def counted(evaluator: Evaluator, numbers: Numbers) -> Counts:

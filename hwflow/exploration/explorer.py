@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -133,6 +134,15 @@ class Explorer:
         )  # fmt: skip
         table = Table(space=self.space, stages=self.stages, compile=assembly.graph)
         return table, assembly
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """End the processes that compile, at the end of a block."""
+        try:
+            yield
+        finally:
+            for priced in self.boards:
+                priced.assembly.rest()
 
     def graph(self, number: int, config: Config, target: Target) -> Graph:
         """Return the hardware graph of a configuration, as ``hwflow build`` makes it."""

@@ -21,6 +21,7 @@ from hwflow.exploration.rounders import (
     EXACT_FLOAT32,
     EXACT_FLOAT64,
     Rounder,
+    along,
     cast_of,
     requantizer_of,
 )
@@ -31,6 +32,7 @@ from hwflow.ir.tensor import TensorType
 from hwflow.ops.max_pool import MaxPool
 from hwflow.ops.requantize import Requantize
 from hwflow.ops.reshape import Reshape
+from hwflow.ops.scale_bias import ScaleBias
 from hwflow.ops.shared.conv import _Convolution
 from hwflow.ops.shared.merge import _SignedSum, on_common_grid
 from hwflow.ops.shared.products import _Products
@@ -224,6 +226,8 @@ def _fast(op: Op, inputs: Sequence[TensorType]) -> tuple[Kernel, TensorType] | N
         kernel = requantizer_of(op, inputs)
     elif isinstance(op, _SignedSum):
         kernel = _sum(op, inputs)
+    elif isinstance(op, ScaleBias):
+        kernel = _line(op, inputs[0])
     else:
         kernel = product_of(op, inputs[0]) or move_of(op, inputs[0])
     return None if kernel is None else (kernel, op.exact(*inputs))
@@ -246,6 +250,26 @@ def _sum(op: _SignedSum, inputs: Sequence[TensorType]) -> Kernel | None:
         total: Mantissas = x.astype(to, copy=False) * to(first)
         total += y.astype(to, copy=False) * to(second)
         return total
+
+    return run
+
+
+def _line(op: ScaleBias, x: TensorType) -> Kernel | None:
+    """Return a factor and an offset for each channel or element."""
+    try:
+        factor, offset = op.on_result_grid(x.dtype.fractional)
+    except OverflowError:
+        return None
+    most = max(map(abs, x.bounds)) * float(np.abs(factor).max()) + float(np.abs(offset).max())
+    to = exact_type(most)
+    if to is None:
+        return None
+    a, b = (along(v.ravel(), x.shape, v.size).astype(to) for v in (factor, offset))
+
+    def run(values: Mantissas) -> Mantissas:
+        found: Mantissas = values.astype(to, copy=False) * a
+        found += b
+        return found
 
     return run
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hwflow.core.files import write_file
-from hwflow.exploration.checks import check
+from hwflow.exploration.checks import compare, recomputed
 from hwflow.exploration.evaluation import found_in
 from hwflow.exploration.explorer import Explorer, Progress
 from hwflow.exploration.found import Found
@@ -81,7 +81,7 @@ def _priced(
     front = front_of(explorer, priced, found, partial(progress, f"fit {priced.name}"))
     knee = int(np.searchsorted(found.numbers, front["knee"]))
     right, agree = found.counts[knee].tolist()
-    check(explorer, priced, front["knee"], (right, agree))
+    compare(priced, (right, agree), recomputed(explorer, priced, front["knee"]))
     other = explorer.request
     changes = {k: v for k, v in other.target.items() if request.target.get(k) != v}
     said = [f"{name}={value}" for name, value in sorted(changes.items())]

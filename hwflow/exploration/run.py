@@ -101,7 +101,7 @@ def explore(
     explorer = Explorer.of(request)
     check_limits(explorer)
     progress("read", 1.0)
-    with open_store(folder, new=True) as store, keeping(store, folder):
+    with open_store(folder, new=True) as store, keeping(store, folder), explorer.resting():
         _claim(store, request, folder)
         for priced in explorer.boards:
             priced.cover(partial(progress, f"compile for {priced.name}"), local(executor))

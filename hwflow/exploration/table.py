@@ -201,7 +201,7 @@ class Table:
         order = np.argsort(kind, kind="stable")
         ends = np.searchsorted(kind[order], np.arange(len(keys) + 1))
         parts = [order[ends[k] : ends[k + 1]] for k in missing]
-        return [int(numbers[part[i * STEP % len(part)]]) for i, part in enumerate(parts)]
+        return [int(numbers[part[0]]) for part in parts]
 
     def composed(self, path: Sequence[Instance]) -> Graph:
         """Return the graph of a configuration, put together of its stages."""

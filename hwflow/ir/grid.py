@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,18 @@ class Grid:
         first = {int(p): i for i, p in reversed(list(enumerate(places.ravel())))}
         pairs = np.stack([np.broadcast_to(places, values.shape).ravel(), values.raw.ravel()])
         unique, inverse = np.unique(pairs, axis=1, return_inverse=True)
-        exact = [float(scale[first[p]] * raw + offset[first[p]]) for p, raw in unique.T.tolist()]
+        lines = {p: _whole_line(scale[i], offset[i]) for p, i in first.items()}
+        exact = []
+        for p, raw in unique.T.tolist():
+            factor, constant, divisor = lines[p]
+            exact.append((factor * raw + constant) / divisor)  # whole numbers: rounded once
         return np.array(exact, np.float64)[inverse.ravel()].reshape(values.shape)
+
+
+def _whole_line(scale: Fraction, offset: Fraction) -> tuple[int, int, int]:
+    """Return whole numbers a, b and c with ``scale * x + offset == (a * x + b) / c``."""
+    common = lcm(scale.denominator, offset.denominator)
+    return int(scale * common), int(offset * common), common
 
 
 def _places(*arrays: Rationals) -> npt.NDArray[np.int64]:

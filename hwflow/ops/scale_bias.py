@@ -149,6 +149,21 @@ class ScaleBias(_InTurns):
         whole = self.exact(TensorType.full(x.shape[1:], x.dtype)).dtype
         return FixedArray(((x.raw * scale) << up) + bias, whole)
 
+    def on_result_grid(self, fractional: int) -> tuple[RawArray, RawArray]:
+        """Return factor and offset of mantissas: ``factor * x + offset`` is the exact result's.
+
+        Args:
+            fractional: fractional bits of the operand.
+
+        Returns:
+            Each of shape ``()``, ``(channels,)`` or that of the operand.
+
+        Raises:
+            OverflowError: they pass 63 bits.
+        """
+        scale, bias, up, _ = self._aligned(fractional)
+        return shift_left(scale, up), bias
+
     def _constants(self) -> tuple[FixedArray, FixedArray]:
         """Return scale and bias in the types that the hardware holds them in."""
         scale = self.scale if self.scale_t is None else self.scale.cast(self.scale_t)
