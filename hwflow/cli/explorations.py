@@ -44,7 +44,7 @@ def explore(
     ] = None,
     *,
     data: Annotated[
-        Path | None, typer.Option("--data", "-d", help=".npz with inputs, labels as y.")
+        Path | None, typer.Option("--data", "-d", help=".npz or FILE.py:FUNCTION, labels as y.")
     ] = None,
     board: BoardsOption = "pynq-z2",
     run: RunOption,

@@ -90,13 +90,14 @@ def quantize(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Model, float or quantised: ONNX (.onnx) or Keras (.h5, .keras, SavedModel).",
+            help="Model, float or quantised: ONNX (.onnx), Keras (.h5, .keras, SavedModel), or "
+            "FILE.py:FUNCTION.",
             show_default=False,
         ),
     ],
     *,
     data: Annotated[
-        Path, typer.Option("--data", "-d", help=".npz to calibrate with, labels as y.")
+        Path, typer.Option("--data", "-d", help=".npz or FILE.py:FUNCTION, labels as y.")
     ],
     bits: Annotated[
         str, typer.Option("--bits", help="Of weights, activations, single layers.")

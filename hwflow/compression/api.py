@@ -15,7 +15,7 @@ from hwflow.compression.options import check_options
 from hwflow.compression.qat import Progress, Say, Trained
 from hwflow.compression.qat import train as train_request
 from hwflow.compression.request import Request
-from hwflow.compression.sources import start_of
+from hwflow.compression.starts import start_of
 
 
 def train(

@@ -15,12 +15,12 @@ from hwflow.compression.material import LABELS, Material, Task, material_of, sam
 from hwflow.compression.needed import require_torch
 from hwflow.compression.rough import Hardware, Rough, count_weights
 from hwflow.compression.skeleton import refuse_quantizers
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import outputs_of, teachers_of
 from hwflow.frontends.quantization import quantize_prepared
 from hwflow.frontends.quantization.layers import array_of, layers_of
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.samples import Samples
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 

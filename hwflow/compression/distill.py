@@ -15,9 +15,9 @@ from hwflow.compression.material import LABELS, Material, Task, material_of, sam
 from hwflow.compression.needed import require_torch
 from hwflow.compression.shrinking import shrunk
 from hwflow.compression.skeleton import refuse_quantizers
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers, teachers_of
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 

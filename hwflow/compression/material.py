@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hwflow.compression.sampling import drawn_by_kind
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers
 from hwflow.core.data import assigned, roles
 from hwflow.core.distance import classes_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.quantization.samples import Inputs, Samples, split
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.model import QonnxModel
 
 Array = npt.NDArray[Any]

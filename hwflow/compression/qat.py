@@ -16,10 +16,10 @@ from hwflow.compression.material import CLASSES, Material, material_of, samples_
 from hwflow.compression.needed import require_torch
 from hwflow.compression.request import Request
 from hwflow.compression.skeleton import Skeleton, refuse_quantizers, skeleton_of
-from hwflow.compression.sources import Sources
 from hwflow.compression.tables import tabled
 from hwflow.compression.teachers import teachers_of
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.compiler import compile as compile_model

@@ -16,7 +16,7 @@ from hwflow.compression.pruning.prune import Pruned
 from hwflow.compression.pruning.prune import prune as prune_request
 from hwflow.compression.pruning.request import PruneRequest
 from hwflow.compression.rough import Hardware
-from hwflow.compression.sources import start_of
+from hwflow.compression.starts import start_of
 
 
 def prune(

@@ -110,7 +110,8 @@ class Explorer:
         Raises:
             CompileError: as ``quantize``; HW321, a layer that is not there.
         """
-        bench = open_bench(request.model, request.data, request.settings)
+        model, data = map(request.sources.given, (request.model, request.data))
+        bench = open_bench(model, data, request.settings)
         stages = stages_of(bench.quantized({}), bench)
         space = space_of(bench, request.wish, settings_order(stages))
         return cls(request, bench, stages, space)

@@ -138,11 +138,12 @@ def _refuse_other(request: HardwareRequest, folder: Path) -> None:
 
 def _compiled(request: HardwareRequest, board: str) -> Design:
     """Return a design whose settings can be tried; of any io type."""
+    model = request.sources.given(request.model)
     try:
-        return compile_model(request.model, board=board, **request.target)
+        return compile_model(model, board=board, **request.target)
     except CompileError:
         for io_type in request.io_types[1:]:
-            return compile_model(request.model, board=board, io_type=io_type, **request.target)
+            return compile_model(model, board=board, io_type=io_type, **request.target)
         raise
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import hwflow
 from hwflow.core.config import settings_of
+from hwflow.core.digests import digest
 from hwflow.core.files import write_file
 from hwflow.exploration.reported import board_share, costs_of_report
 from hwflow.fitting.finder import Finder
@@ -17,7 +18,6 @@ from hwflow.fitting.record import Plan
 from hwflow.fitting.settings import chosen_config
 from hwflow.fitting.tradeoff import Tradeoff, time_of
 from hwflow.ir.op import Target
-from hwflow.report.manifest.digests import digest
 
 CASES = "hardware-cases.json"
 """What a folder keeps so that nothing is solved twice."""

@@ -10,9 +10,9 @@ from typing import Any
 from hwflow.core.config import read_settings
 from hwflow.core.errors import CompileError
 from hwflow.exploration.hardware import HardwareRun, Progress
+from hwflow.exploration.hardware_request import HardwareRequest
 from hwflow.exploration.pick import Choice, chosen, verified
 from hwflow.exploration.reported import costs_of_report
-from hwflow.exploration.request import file_digest
 from hwflow.exploration.run import changed
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design
@@ -61,7 +61,8 @@ def pick_hardware(
     """
     front, point = chosen(run, choice)
     design = _design(run, point)
-    data = run.result["request"]["data"]
+    request = HardwareRequest.of_plain(run.result["request"])
+    data = None if request.data is None else request.sources.given(request.data)
     verification, written = verified(design, data, out, cpp=cpp, progress=progress)
     return PickedHardware(
         design=design, point=point, front=front, verification=verification, folder=written
@@ -70,9 +71,10 @@ def pick_hardware(
 
 def _design(run: HardwareRun, point: Mapping[str, Any]) -> Design:
     """Return the design of a point, whose estimate is what was found."""
-    model = run.result["request"]["model"]
-    if run.result["digests"] != {"model": file_digest(model)}:
+    request = HardwareRequest.of_plain(run.result["request"])
+    if run.result["digests"] != request.digests():
         raise CompileError([changed("another model")])
+    model = request.sources.given(request.model)
     design = compile_model(model, config=read_settings(point["settings"]))
     if costs_of_report(design.estimate()) != point["cost"]:
         raise CompileError([changed("another estimate")])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hwflow.core.errors import CompileError, Diagnostic
-from hwflow.exploration.request import file_digest
 from hwflow.fitting.budgets import parse_budgets
 from hwflow.fitting.fit import IO_TYPES
 from hwflow.fitting.tradeoff import COSTS, TIMES
+from hwflow.frontends.sources import Sources
 from hwflow.ops.shared.matvec import STRATEGIES
 
 
@@ -21,7 +22,7 @@ class HardwareRequest:
     """What is explored; plain values.
 
     Attributes:
-        model: path of a model that can be built.
+        model: path of a model that can be built, or ``FILE.py:FUNCTION``.
         data: path of data that a point is verified on when it is built, or None.
         boards: profiles.
         clocks: clock periods in ns; that of each board unless given.
@@ -98,4 +99,9 @@ class HardwareRequest:
 
     def digests(self) -> dict[str, str]:
         """Return what tells it from others."""
-        return {"model": file_digest(self.model)}
+        return {"model": self.sources.digest(self.model)}
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Where model and data come from; code runs once."""
+        return Sources(self.data or "")

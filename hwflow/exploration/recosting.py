@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hwflow.core.digests import digest
 from hwflow.core.files import write_file
 from hwflow.exploration.checks import compare, recomputed
 from hwflow.exploration.evaluation import found_in
@@ -21,7 +22,6 @@ from hwflow.exploration.request import Request
 from hwflow.exploration.result import front_of
 from hwflow.exploration.run import RECOSTED, Run, open_finished, refuse_changed, with_fronts
 from hwflow.exploration.store import open_store
-from hwflow.report.manifest.digests import digest
 
 
 def recost(

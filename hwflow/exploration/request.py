@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hwflow.core.board import Board, load_board
 from hwflow.core.config import Config, read_settings, with_arguments
+from hwflow.core.digests import digest
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.estimate.power import idle_power
 from hwflow.exploration.budgets import Limit, read_limits
@@ -19,8 +20,8 @@ from hwflow.exploration.costs import ENERGY, FIGURES
 from hwflow.exploration.space import Wish, read_wish
 from hwflow.fitting.budgets import parse_budgets
 from hwflow.frontends.quantization.settings import Settings, make_settings
+from hwflow.frontends.sources import Sources
 from hwflow.ir.op import Target
-from hwflow.report.manifest.digests import content_digest, digest
 
 ARITHMETIC = "1"
 """Changes whenever a configuration may get other weights or other results than before."""
@@ -37,8 +38,8 @@ class Request:
     """What is explored, and how; plain values.
 
     Attributes:
-        model: path of the float model.
-        data: path of the data.
+        model: path of the float model, or ``FILE.py:FUNCTION``.
+        data: the same for the data.
         boards: profiles to price for.
         bits: options of all weights and activations, such as ``w=2:8 a=2:8``.
         fix: options of single layers, such as ``fc1:w=8``.
@@ -108,6 +109,11 @@ class Request:
         if ENERGY in counted and unknown:
             raise CompileError([_no_energy(unknown)])
 
+    @cached_property
+    def sources(self) -> Sources:
+        """Where model and data come from; code runs once."""
+        return Sources(self.data)
+
     @property
     def limits(self) -> list[Limit]:
         """The limits.
@@ -160,11 +166,11 @@ class Request:
         """Return digests of all that evaluations depend on; prices are not among it.
 
         Raises:
-            CompileError: HW004 or HW400, model or data cannot be read.
+            CompileError: HW004 or HW400, model or data cannot be read; HW367, code gives none.
         """
         return {
-            "model": file_digest(self.model),
-            "data": file_digest(self.data),
+            "model": self.sources.digest(self.model),
+            "data": self.sources.digest(self.data),
             "arithmetic": ARITHMETIC,
             "space": digest((self.bits, self.fix, self.group, sorted(self.method.items()))),
             "samples": f"{self.samples}, seed {self.seed}",
@@ -178,15 +184,6 @@ def _no_energy(boards: Sequence[str]) -> Diagnostic:
         found=f"{ENERGY} on {', '.join(boards)}", supported=", ".join(others),
         help="take another cost, or a board whose idle power is known, such as pynq-z2",
     )  # fmt: skip
-
-
-def file_digest(path: str) -> str:
-    """Return the digest of a file, or of all files of a folder."""
-    found = Path(path)
-    if found.is_dir():
-        files = sorted(p for p in found.rglob("*") if p.is_file())
-        return digest([(str(p.relative_to(found)), content_digest(p.read_bytes())) for p in files])
-    return content_digest(found.read_bytes()) if found.is_file() else "missing"
 
 
 def chosen_samples(count: int, most: int, seed: int) -> Sequence[int]:

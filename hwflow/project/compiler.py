@@ -20,6 +20,7 @@ from hwflow.codegen.hls.streams import check_depths
 from hwflow.codegen.packages import missing_packages
 from hwflow.core.board import Board
 from hwflow.core.config import Config, read_config, read_settings, with_arguments
+from hwflow.core.digests import content_digest
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.custom.plugins import Plugins, load_plugins, refuse_unasked
 from hwflow.ir.op import Op
@@ -29,7 +30,6 @@ from hwflow.project.advice.biases import wide_biases
 from hwflow.project.compiled import Origin
 from hwflow.project.design import Design
 from hwflow.project.target import board_of, target_of
-from hwflow.report.manifest.digests import content_digest
 from hwflow.report.manifest.provenance import provenance
 from hwflow.simulate.ports.data import Proposals, taken_from_data
 from hwflow.verify.verdict.findings import rounding_warnings

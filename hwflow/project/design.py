@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwflow.codegen.packages import require_packages
 from hwflow.codegen.project import Project
+from hwflow.core.digests import content_digest
 from hwflow.estimate.report import EstimateReport
 from hwflow.ir.notebook import html_table
 from hwflow.ir.text import print_graph
@@ -17,7 +18,6 @@ from hwflow.project.vectors.collection import SAMPLES, covering_vectors, simulat
 from hwflow.project.vectors.record import Vectors
 from hwflow.project.verifier import Progress, Verifier
 from hwflow.report.data import ReportData, Subject, report_data
-from hwflow.report.manifest.digests import content_digest
 from hwflow.simulate.numpy import Simulation, simulate
 from hwflow.simulate.samples import as_data
 from hwflow.verify.verification import Verification

@@ -24,10 +24,10 @@ import torch
 import hwflow
 from hwflow.compression.api import train
 from hwflow.compression.material import material_of, samples_of
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers
 from hwflow.exploration.front import wilson
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.sources import Sources
 from hwflow.project.design import Design
 from tests.benchmarks import uniform
 from tests.benchmarks.bench_explore import logits_model

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from hwflow.compression.api import distill, train
-from hwflow.compression.code import arrays_in
-from hwflow.compression.sources import Sources, start_of
+from hwflow.compression.starts import start_of
 from hwflow.compression.teachers import outputs_of
 from hwflow.core.errors import CompileError
 from hwflow.exploration.request import Request as Wish
 from hwflow.exploration.run import explore
+from hwflow.frontends.code import arrays_in
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.sources import Sources
 from tests.exploration.spaces import saved
 
 torch = pytest.importorskip("torch")

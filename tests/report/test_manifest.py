@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 import hwflow
 from hwflow.codegen.project import MARKER
 from hwflow.core.data import Data
+from hwflow.core.digests import digest
 from hwflow.custom.plugins import load_plugins
 from hwflow.fixed import FixedArray, FixedType
 from hwflow.frontends import load
 from hwflow.project.contents import MEASURED
 from hwflow.report.manifest import schema
-from hwflow.report.manifest.digests import data_digest, digest, model_digest
+from hwflow.report.manifest.digests import data_digest, model_digest
 from hwflow.report.manifest.fields import LONGEST_LINE, cut, distinct
 from hwflow.report.manifest.provenance import provenance
 from hwflow.report.manifest.schema import Manifest

@@ -11,7 +11,6 @@ import numpy as np
 from hwflow.compression.auto.requirements import Requirements
 from hwflow.compression.judging import outputs_of_design
 from hwflow.compression.material import Material, Part, material_of, samples_of
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import teachers_of
 from hwflow.core.config import Config, read_settings, with_arguments
 from hwflow.core.distance import classes_of
@@ -21,6 +20,7 @@ from hwflow.frontends.quantization.layers import layers_of
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.runs import clone
 from hwflow.frontends.quantization.samples import Samples
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.compiler import compile as compile_model
 from hwflow.project.design import Design

@@ -148,7 +148,7 @@ def claim(bench: Bench, folder: Path) -> None:
     """
     import json
 
-    from hwflow.exploration.request import file_digest
+    from hwflow.core.digests import file_digest
 
     wanted = bench.wanted
     paths = (str(wanted.model), str(wanted.data))

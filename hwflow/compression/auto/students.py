@@ -22,7 +22,7 @@ from hwflow.compression.reductions import prune
 from hwflow.compression.request import Request
 from hwflow.compression.shrinking import shrunk
 from hwflow.compression.skeleton import skeleton_of
-from hwflow.exploration.request import file_digest
+from hwflow.core.digests import file_digest
 from hwflow.frontends.quantization.preparation import prepare
 from hwflow.ir.qonnx.lineage import lineage_of
 from hwflow.ir.qonnx.model import QonnxModel

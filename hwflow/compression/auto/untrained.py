@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hwflow.compression.auto.bench import Bench
 from hwflow.compression.auto.methods import Candidate, Params, Say
 from hwflow.compression.handover.lineage import lineage_for
-from hwflow.exploration.request import file_digest
+from hwflow.core.digests import file_digest
 from hwflow.frontends.quantization import quantize
 from hwflow.frontends.quantization.runs import clone
 from hwflow.ir.qonnx.model import QonnxModel

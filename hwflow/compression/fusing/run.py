@@ -17,12 +17,12 @@ from hwflow.compression.judging import quality_on
 from hwflow.compression.material import LABELS, Material, Task, material_of, samples_of
 from hwflow.compression.needed import require_torch
 from hwflow.compression.skeleton import refuse_quantizers
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import Teachers, first_output, teachers_of
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.frontends.conversion import canonical
 from hwflow.frontends.ensemble import ensemble
 from hwflow.frontends.quantization.preparation import prepare
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.lineage import Lineage
 from hwflow.ir.qonnx.model import QonnxModel, is_quantizer
 

@@ -11,14 +11,13 @@ from typing import Any
 
 from hwflow import __version__, frontends
 from hwflow.compression.folder import MODEL, REQUEST
+from hwflow.core.digests import digest, file_digest
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.files import read_limited
-from hwflow.exploration.request import file_digest
 from hwflow.frontends.ensemble import save_model
 from hwflow.ir.qonnx.lineage import Lineage, lineage_of, mark
 from hwflow.ir.qonnx.model import QonnxModel, printable
 from hwflow.project.source import MODEL_FILE
-from hwflow.report.manifest.digests import digest
 
 DEEPEST = 32
 """Generations that are followed; digests form no circles, files that lie may."""

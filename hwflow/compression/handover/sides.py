@@ -10,7 +10,6 @@ import numpy as np
 
 from hwflow.compression.judging import outputs_of_design, quality_of
 from hwflow.compression.material import Material, Part, Task, samples_of
-from hwflow.compression.sources import Sources
 from hwflow.compression.teachers import outputs_of
 from hwflow.core.board import load_board
 from hwflow.core.config import Config
@@ -23,6 +22,7 @@ from hwflow.frontends.quantization.preparation import prepare
 from hwflow.frontends.quantization.runs import clone
 from hwflow.frontends.quantization.samples import Inputs
 from hwflow.frontends.quantization.trained import is_trained
+from hwflow.frontends.sources import Sources
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.project.baseline.measuring import cpu_name
 from hwflow.project.baseline.networks import NoInt8NetworkError, float32_network, int8_network

@@ -31,6 +31,7 @@ from hwflow.frontends.quantization.work import (
     silent,
     work_out,
 )
+from hwflow.frontends.sources import by_name
 from hwflow.ir.qonnx.model import QonnxModel, origin
 
 __all__ = ["Quantized", "quantize"]
@@ -74,9 +75,10 @@ def quantize(
     """Quantise a float model with calibration data, or give a quantised one fewer bits.
 
     Args:
-        source: what ``load`` takes, in floating point or quantised.
-        data: an array for a single input, arrays by input name (labels as ``y``), or the path of a
-            data file. A fifth, drawn at random, is held out to measure the cost.
+        source: what ``load`` takes, in floating point or quantised, or ``FILE.py:FUNCTION``.
+        data: an array for a single input, arrays by input name (labels as ``y``), the path of a
+            data file, or ``FILE.py:FUNCTION``. A fifth, drawn at random, is held out to measure
+            the cost.
         bits: ``w`` of weights, ``a`` of activations, ``NAME.w`` and ``NAME.a`` of one layer.
         example: an input, for a live torch module; a sample of ``data`` unless given.
         per_channel: one weight scale for each output channel.
@@ -98,6 +100,7 @@ def quantize(
         bias_correction=bias_correction, asymmetric=asymmetric, independent=independent,
     )  # fmt: skip
     progress("load", 0.0)
+    source, data = by_name(source, data)
     model = frontends.load(source, _example(data) if example is None else example)
     if is_trained(model):
         progress("load", 1.0)

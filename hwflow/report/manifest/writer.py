@@ -13,10 +13,11 @@ from hwflow.codegen.hls.kernels import kernel_templates
 from hwflow.codegen.hls.layers import layers_of
 from hwflow.core.board import Board
 from hwflow.core.config import Config, settings_of
+from hwflow.core.digests import content_digest, digest
 from hwflow.core.distance import OutputError
 from hwflow.core.toolchain import CXX
 from hwflow.fixed import FixedArray, FixedType
-from hwflow.ir.graph import Graph, Node, Port
+from hwflow.ir.graph import Graph, Node
 from hwflow.ir.op import Target
 from hwflow.ir.qonnx.model import QonnxModel
 from hwflow.report.manifest import digests, schema
@@ -106,7 +107,7 @@ def manifest(build: Build) -> Manifest:
         hls4ml=in_hls4mls_words(graph, build.target),
         made=made_of(build.model),
         files={
-            path: None if path in build.measured else digests.content_digest(content)
+            path: None if path in build.measured else content_digest(content)
             for path, content in sorted(build.files.items())
         },
     )
@@ -116,7 +117,7 @@ def _target(build: Build) -> schema.Target:
     target, defaults = build.target, build.config.target
     return schema.Target(
         board=cut(build.board.name),
-        board_sha256=digests.digest(build.board.model_dump(exclude_none=True)),
+        board_sha256=digest(build.board.model_dump(exclude_none=True)),
         part=cut(target.part),
         backend=target.backend,
         io_type=target.io_type,
@@ -155,7 +156,7 @@ def _scalar(value: Any) -> Any:
 
 def _templates(graph: Graph, target: Target) -> dict[str, str]:
     found = sorted(kernel_templates(x for n in graph.nodes for x in layers_of(graph, n, target)))
-    contents = (digests.content_digest(text.encode()) for _, text in found)
+    contents = (content_digest(text.encode()) for _, text in found)
     return dict(zip(distinct(name for name, _ in found), contents, strict=True))
 
 
@@ -177,17 +178,14 @@ def _data(verification: Verification | None) -> schema.Data | None:
 
 def _ports(build: Build) -> Iterator[schema.Port]:
     graph, report = build.graph, build.report
-    pairs: list[tuple[Port, Any]] = [
-        *zip(graph.inputs, report.inputs, strict=True),
-        *zip(graph.outputs, report.outputs, strict=True),
-    ]
-    for port, described in pairs:
+    ports, ends = (*graph.inputs, *graph.outputs), (*report.inputs, *report.outputs)
+    for port, described in zip(ports, ends, strict=True):
         yield schema.Port(
             name=cut(described.name),
             layer=port.value,
             shape=described.shape,
             quantizer=cut(described.quantizer),
-            sha256=digests.digest((digests.port_content(port), described.quantizer)),
+            sha256=digest((digests.port_content(port), described.quantizer)),
         )
 
 
@@ -233,7 +231,7 @@ def _shown(value: Any) -> str:
     """Return a parameter as text: what is short as it is, anything else by its digest."""
     if isinstance(value, FixedArray):
         shape = "x".join(map(str, value.shape))
-        return f"[{shape}] {value.dtype} {digests.digest(value)}"
+        return f"[{shape}] {value.dtype} {digest(value)}"
     plain = (bool, int, float, str, FixedType, Enum, type(None))
     parts: Iterable[Any] = value if isinstance(value, tuple) else (value,)
     flat = [p for part in parts for p in (part if isinstance(part, tuple) else (part,))]
@@ -241,7 +239,7 @@ def _shown(value: Any) -> str:
     if text and len(text) <= PLAIN:
         return text
     shape = f"[{'x'.join(map(str, value.shape))}]" if hasattr(value, "shape") else ""
-    return f"{shape or type(value).__name__} {digests.digest(value)}"
+    return f"{shape or type(value).__name__} {digest(value)}"
 
 
 def _observed(data: LayerData, values: FixedArray | None) -> schema.Observed | None:

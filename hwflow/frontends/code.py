@@ -27,6 +27,12 @@ def is_code(source: str) -> bool:
     return FORM.fullmatch(source) is not None
 
 
+def file_of(source: str) -> str:
+    """Return the file of ``FILE.py:FUNCTION``, and anything else as it is."""
+    found = FORM.fullmatch(source)
+    return source if found is None else found["file"]
+
+
 def called(source: str) -> Any:
     """Run a Python file and return what its function gives, called without arguments.
 
