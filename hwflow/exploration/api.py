@@ -32,8 +32,18 @@ class Exploration(Run):
 
     @property
     def certified(self) -> bool:
-        """Whether all configurations of the space were evaluated."""
+        """Whether all configurations of the space, or within the limits, were evaluated."""
         return bool(self.result["certified"])
+
+    @property
+    def certified_part(self) -> dict[str, Any] | None:
+        """What is certified of a heuristic front: ``cost``, ``up_to`` and ``configurations``.
+
+        All ``configurations`` on ``board`` that keep to the upper limits and cost at most ``up_to``
+        were evaluated. None where nothing is proven of a part.
+        """
+        part: dict[str, Any] | None = self.result.get("certified_part")
+        return part
 
     def front(self, board: str | None = None) -> dict[str, Any]:
         """Return the front of a board, as plain data; best point first.

@@ -104,14 +104,26 @@ class Costs:
             feeds = [done[f] for f in self.table.stages[stage].feeds]
             arrive = [*feeds, np.zeros(len(numbers))]
             done.append(np.max([a + steps[:, i] for i, a in enumerate(arrive)], axis=0))
+        cycles = np.max(done, axis=0) + slowest
+        found = {**self.of_sums(sums), "ii": ii, "latency_cycles": cycles}
+        found["latency_ns"] = cycles * self.target.clock_period_ns
+        return found | self._energies(found)
+
+    def sums(self, numbers: Numbers) -> F64:
+        """Return the sums over the layers of configurations, (configurations, SUMS)."""
+        parts = [np.array([k.sums for k in kinds])[of] for kinds, of in self.kinds(numbers)]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def of_sums(self, sums: F64) -> dict[str, F64]:
+        """Return what follows from the sums over layers: none of it falls when one of them grows.
+
+        Args:
+            sums: those of ``SUMS``, (configurations, SUMS).
+        """
         found = {name: sums[:, i] for i, name in enumerate(SUMS)}
         found["lut_synth"] = found["lut_synth"] + self._missing(found)
-        cycles = np.max(done, axis=0) + slowest
-        found |= {"ii": ii, "latency_cycles": cycles}
-        found["latency_ns"] = cycles * self.target.clock_period_ns
         found["share"] = self.shares(found)
-        found |= self._reported(found)
-        return found | self._energies(found)
+        return found | self._reported(found)
 
     def _missing(self, found: Mapping[str, F64]) -> F64:
         """Return the LUTs of what stands for blocks that the part does not have."""
@@ -166,8 +178,8 @@ class Costs:
             masks[i] = self._read(i, paths[i], [reads[r][at] for r, at in readers[i]])
             first, inverse = distinct([paths[i], masks[i]], len(numbers))
             pairs = [(int(paths[i][at]), int(masks[i][at])) for at in first]
-            kinds = [self._cost(p, int(numbers[at])) for p, at in zip(pairs, first, strict=True)]
-            taken = np.array([self._taken(*p) for p in pairs], np.int64).reshape(len(pairs), -1)
+            kinds = [self.cost(p, int(numbers[at])) for p, at in zip(pairs, first, strict=True)]
+            taken = np.array([self.taken(*p) for p in pairs], np.int64).reshape(len(pairs), -1)
             reads[i] = [taken[inverse, at] for at in range(taken.shape[1])]
             found[i] = kinds, inverse
         return found
@@ -193,7 +205,7 @@ class Costs:
             self._masks.append(mask)
         return self._mask_numbers[key]
 
-    def _taken(self, instance: int, mask: int) -> tuple[int, ...]:
+    def taken(self, instance: int, mask: int) -> tuple[int, ...]:
         """Return the channels that a stage reads of each of its feeds."""
         key = (instance, mask)
         if key not in self._reads:
@@ -203,7 +215,32 @@ class Costs:
             self._reads[key] = tuple(self._mask(m) for m in used)
         return self._reads[key]
 
-    def _cost(self, key: tuple[int, int], number: int) -> StageCost:
+    def joined(self, masks: Sequence[int]) -> int:
+        """Return the number of the channels that any of several masks has."""
+        if len(masks) == 1:
+            return masks[0]
+        return self._mask(np.any([self._masks[mask] for mask in masks], axis=0))
+
+    def read_of(self, instance: int, masks: Sequence[int]) -> int:
+        """Return the number of the channels that are read of an instance's result.
+
+        Args:
+            instance: its number.
+            masks: numbers of what its readers read; outputs of the network are read whole.
+        """
+        found = self.table.instances[instance]
+        channels = found.piece.types[f"{FEED}{found.stage}"].channels
+        if self.table.stages[found.stage].output >= 0:
+            return self._mask(np.ones(channels, bool))
+        return self.joined(masks) if masks else self._mask(np.zeros(channels, bool))
+
+    def cost(self, key: tuple[int, int], number: int) -> StageCost:
+        """Return what an instance costs, by its number and that of the channels that are read.
+
+        Args:
+            key: both numbers.
+            number: a configuration that has them.
+        """
         if key not in self._known:
             path = self.table.path(number)
             graph = self.table.composed(path)

@@ -13,11 +13,12 @@ import numpy as np
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.workers import Executor, Processes
 from hwflow.exploration.budgets import after_those_within
+from hwflow.exploration.cheapest import Part
 from hwflow.exploration.checks import Recomputed, compare, recomputed
 from hwflow.exploration.explorer import Explorer, Priced, Progress
 from hwflow.exploration.found import Counts, Found
 from hwflow.exploration.front import costs_of
-from hwflow.exploration.plan import Plan
+from hwflow.exploration.plan import CHECKS, CHUNK, Plan
 from hwflow.exploration.protocols import F64, Evaluator, Searcher
 from hwflow.exploration.searching import Evolution
 from hwflow.exploration.space import Numbers, Space
@@ -53,6 +54,7 @@ class Evaluation:
         executor: what evaluates.
         progress: called with the share that is done.
         search: makes a searcher for the space and a seed; None for ``Evolution``.
+        part: configurations that are evaluated before all others, proven to be the cheapest.
     """
 
     explorer: Explorer
@@ -61,6 +63,7 @@ class Evaluation:
     executor: Executor
     progress: Progress
     search: NewSearcher | None = None
+    part: Part | None = None
 
     def run(self) -> Found:
         """Evaluate what is missing, and return all."""
@@ -92,6 +95,10 @@ class Evaluation:
     def _heuristic(self) -> Found:
         """Evaluate what the searcher asks for, each configuration once."""
         self.progress("evaluate", 0.0)
+        if self.part is not None:
+            self._cheapest(self.part)
+            if self.part.plain()["whole"]:
+                return found_in(self.store, self.plan)
         kept, searcher = self.store.single(), self._searcher()
         seen: set[int] = set()
         turn = idle = 0
@@ -103,6 +110,7 @@ class Evaluation:
                 break
             missing = np.array(sorted({*new.tolist()} - kept.keys()), np.int64)
             if len(missing):
+                self._hold(missing)
                 self.store.add_single(missing.tolist(), self._evaluated(missing, turn))
                 kept = self.store.single()
             searcher.tell(new, *self._told(new, _counts(kept, new)))
@@ -113,6 +121,24 @@ class Evaluation:
             over = gone > 1
             self.progress("evaluate", min(1.0, max(gone, len(seen) / self.plan.evaluations)))
         return found_in(self.store, self.plan)
+
+    def _cheapest(self, part: Part) -> None:
+        """Evaluate all of a part, in chunks."""
+        kept = np.array(list(self.store.single()), np.int64)
+        missing = np.setdiff1d(part.numbers, kept)
+        chunks = [missing[at : at + CHUNK] for at in range(0, len(missing), CHUNK)]
+        step = max(1, len(chunks) // CHECKS)
+        tasks = [(c, int(c[len(c) // 2]) if i % step == 0 else None) for i, c in enumerate(chunks)]
+        self.explorer.boards[0].learn(missing, local(self.executor))
+        for i, counts in enumerate(self._computed(tasks)):
+            self._hold(chunks[i])
+            self.store.add_single(chunks[i].tolist(), counts)
+            self.progress("evaluate the cheapest", (i + 1) / len(chunks))
+
+    def _hold(self, numbers: Numbers) -> None:
+        """Hold bounds against what is evaluated, where there are any."""
+        if self.part is not None:
+            self.part.hold(numbers)
 
     def _searcher(self) -> Searcher:
         if self.search is not None:
@@ -213,7 +239,8 @@ def found_in(store: Store, plan: Plan) -> Found:
         return Found(np.arange(plan.size), counts, certified=True)
     kept = store.single()
     numbers = np.array(list(kept), np.int64)
-    return Found(numbers, _counts(kept, numbers), certified=len(numbers) == plan.size)
+    whole = len(numbers) == plan.size or bool(plan.part and plan.part["whole"])
+    return Found(numbers, _counts(kept, numbers), certified=whole, part=plan.part)
 
 
 def _outside(asked: Numbers, size: int) -> Diagnostic:

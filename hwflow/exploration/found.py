@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +21,11 @@ class Found:
     Attributes:
         numbers: the configurations, ascending.
         counts: right answers of each on the search samples.
-        certified: all configurations of the space are among them.
+        certified: all configurations of the space are among them, or all that keep to the limits.
+        part: what ``cheapest.Part.plain`` says of those up to a cost; None if nothing is proven.
     """
 
     numbers: Numbers
     counts: Counts
     certified: bool
+    part: Mapping[str, Any] | None = None

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hwflow.exploration.explorer import Explorer
+from hwflow.exploration.points import up_to
 from hwflow.exploration.space import Numbers, Space
 
 CHUNK = 2000
 """Configurations of a chunk at least, where there are as many: one commit and one task for each."""
+
+SHARE = 0.25
+"""Share of the time of a heuristic exploration that is for a part which is certified."""
 
 CHECKS = 8
 """Chunks in which one configuration is computed again by the golden model."""
@@ -28,6 +34,7 @@ class Plan:
         seconds: how long all would take about, one worker.
         evaluations: configurations that are evaluated.
         time_s: seconds after which no more are begun, or None.
+        part: what is said of a part that is evaluated beside these and is certified.
     """
 
     size: int
@@ -36,6 +43,7 @@ class Plan:
     seconds: float
     evaluations: int
     time_s: float | None = None
+    part: Mapping[str, Any] | None = None
 
     @property
     def chunks(self) -> int:
@@ -55,7 +63,19 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the line that a user reads first."""
-        return f"{self._said}: the front is {'certified' if self.exhaustive else 'heuristic'}"
+        if self.exhaustive or (self.part is not None and self.part["whole"]):
+            return f"{self._said}: the front is certified"
+        above = "" if self.part is None else f" above {up_to(self.part)}, certified up to there"
+        return f"{self._said}: the front is heuristic{above}"
+
+    def cheapest(self, seconds: float) -> int:
+        """Return how many of the cheapest configurations some of the time is enough for.
+
+        Args:
+            seconds: the time, unless the plan has one.
+        """
+        time_s = seconds if self.time_s is None else self.time_s
+        return int(time_s * SHARE / max(self.seconds / self.size, 1e-9))
 
     def fitted(self, most: int) -> str:
         """Return this line where settings are fitted for so many configurations at most."""
@@ -73,12 +93,19 @@ class Plan:
                 f"{self.size:,} configurations, all of them, about {duration(self.seconds)} to "
                 "evaluate with one worker"
             )
+        part = self.part
+        if part is not None and part["whole"]:
+            return (
+                f"{self.size:,} configurations, all {part['configurations']:,} of them that keep "
+                f"to {', '.join(part['limits'])}"
+            )
+        cheap = "" if part is None else f"the cheapest {part['configurations']:,}, and "
         most = [f"{self.evaluations:,}"] if self.evaluations < self.size else []
         if self.time_s is not None:
             most.append(f"those of {duration(self.time_s)}")
         return (
-            f"{self.size:,} configurations, {duration(self.seconds)} for all of them; the best of "
-            f"{' or '.join(most)}, by sensitivity and evolution"
+            f"{self.size:,} configurations, {duration(self.seconds)} for all of them; {cheap}"
+            f"the best of {' or '.join(most)}, by sensitivity and evolution"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from hwflow.core.errors import CompileError, Diagnostic, did_you_mean
@@ -81,6 +82,13 @@ def cost_of(point: Plain, name: str) -> list[float]:
         ends = [max((s[i] for s in shares), default=0.0) for i in (1, 2)]
         return [point["share"], *ends]
     return list(point["cost"][name])
+
+
+def up_to(part: Plain) -> str:
+    """Return up to which cost a front is certified, in words; rounded down."""
+    if part["cost"] == "share":
+        return f"{floor(1000 * part['up_to']) / 10:,.1f} % of {part['board']}"
+    return f"{floor(part['up_to']):,} {part['cost']}"
 
 
 def compared(a: Plain, b: Plain) -> dict[str, Any]:

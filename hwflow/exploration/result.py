@@ -252,6 +252,7 @@ def result_of(
         "digests": explorer.request.keys(),
         "finished": finished,
         "certified": found.certified and whole,
+        "certified_part": None if found.part is None else dict(found.part),
         "configurations": space.size,
         "evaluated": len(found.numbers),
         "variables": [

@@ -124,6 +124,7 @@ def _kept(folder: Path) -> tuple[Request, dict[str, Any]]:
     effort: dict[str, Any] = {}
     if plan and not plan["exhaustive"]:
         effort = {"evaluations": plan["evaluations"], "time_s": plan["time_s"]}
+        effort |= {} if plan.get("part") is None else {"evaluations": None}
     elif plan:
         effort = {"exhaustive": True}
     keys = request.keys()

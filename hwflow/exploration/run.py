@@ -12,6 +12,7 @@ from typing import Any
 from hwflow.core.errors import CompileError, Diagnostic
 from hwflow.core.workers import Executor
 from hwflow.exploration import fits
+from hwflow.exploration.cheapest import Part, part_of
 from hwflow.exploration.evaluation import Evaluation, NewSearcher, local
 from hwflow.exploration.explorer import ALONE, Explorer, Progress
 from hwflow.exploration.found import Found
@@ -90,9 +91,8 @@ def explore(
         say: called with the plan.
 
     Raises:
-        CompileError: the request cannot be used; HW324, the folder holds another exploration;
-            HW326 to HW328, it cannot be used; HW329, a check failed; HW330, a space too
-            large to be numbered; HW336, nothing fits the budgets.
+        CompileError: the request cannot be used; HW324, HW326 to HW328, nor the folder; HW329 or
+            HW345 to HW347, a check failed; HW330, too large a space; HW336, nothing fits.
         ToolError: HW611 to HW614, what evaluates is lost.
     """
     request.check()
@@ -109,19 +109,33 @@ def explore(
             explorer, store, exhaustive=exhaustive, evaluations=evaluations, time_s=time_s,
             searched=search is not None,
         )  # fmt: skip
+        plan, part = _with_part(explorer, plan, executor, asked=(evaluations, search))
         say(str(plan) if request.fit is None else plan.fitted(fits.MOST))
         if explorer.bench.most:
             say("trained quantised: no option has more bits than were trained")
         store.begin(asdict(plan))
         found = _evaluated(
             Evaluation(explorer=explorer, plan=plan, store=store, executor=executor,
-                       progress=progress, search=search), folder,
+                       progress=progress, search=search, part=part), folder,
         )  # fmt: skip
         progress("front", 0.0)
         result = written(folder, result_of(explorer, found, progress))
         store.finish()
         progress("front", 1.0)
     return Run(folder, result)
+
+
+def _with_part(
+    explorer: Explorer, plan: Plan, executor: Executor, *, asked: tuple[object, object]
+) -> tuple[Plan, Part | None]:
+    """Return the plan with the part that is certified of it.
+
+    There is none where all is evaluated, or what is asked for: a number, or by a searcher.
+    """
+    if plan.exhaustive or asked != (None, None):
+        return plan, None
+    part = part_of(explorer, plan.cheapest(SECONDS), local(executor))
+    return replace(plan, part=None if part is None else part.plain()), part
 
 
 def _evaluated(evaluation: Evaluation, folder: Path) -> Found:
@@ -227,7 +241,14 @@ def with_recosted(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_fronts(result: dict[str, Any], fronts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a result with other fronts; certified where all of them are."""
+    """Return a result with other fronts; certified where all of them are.
+
+    What keeps to the limits on one board is not all that does on another, or at another cost.
+    """
+    part = result.get("certified_part")
+    if part is not None and result["evaluated"] < result["configurations"]:
+        result = {**result, "certified": result["certified"] and all(
+            front["board"] == part["board"] for front in fronts)}  # fmt: skip
     fitted = [front["fitted"] for front in fronts if "fitted" in front]
     whole = all(fit["proven"] and fit["candidates"] == fit["of"] for fit in fitted)
     return {**result, "certified": result["certified"] and whole, "fronts": fronts}

@@ -24,6 +24,7 @@ class Status:
         method: ``exhaustive`` or ``heuristic``; empty before that is decided.
         configurations: size of the space; None before it is known.
         planned: configurations that will be evaluated.
+        certified_part: what is certified of a heuristic front once it is finished; None if nothing.
         evaluated: those that are on disk.
         done: the front is written.
         began: when the command was last started, ISO 8601, UTC.
@@ -40,6 +41,7 @@ class Status:
     method: str
     configurations: int | None
     planned: int | None
+    certified_part: dict[str, Any] | None
     evaluated: int
     done: bool
     began: str | None
@@ -70,14 +72,18 @@ def status_of(folder: Path) -> Status:
     began, last, finished = (float(kept.get(k, "0")) for k in ("began", "last", "finished"))
     new = evaluated - int(kept.get("before", "0"))
     rate = new / (last - began) if new > 0 and last > began > 0 else None
-    planned = plan.get("evaluations")
+    planned, part = plan.get("evaluations"), plan.get("part")
+    if part is not None:
+        searched = 0 if part["whole"] else planned
+        planned = min(plan["size"], part["configurations"] + searched)
     path = folder / FRONT
     done = finished >= began > 0 and path.is_file()
     fronts = json.loads(path.read_text())["fronts"] if path.is_file() else []
     return Status(
         run=str(folder), model=request["model"], boards=tuple(request["boards"]),
         method={True: "exhaustive", False: "heuristic"}.get(plan.get("exhaustive"), ""),
-        configurations=plan.get("size"), planned=planned, evaluated=evaluated, done=done,
+        configurations=plan.get("size"), planned=planned, certified_part=part,
+        evaluated=evaluated, done=done,
         began=_moment(began), last=_moment(last), finished=_moment(finished) if done else None,
         per_second=rate,
         left_s=max(planned - evaluated, 0) / rate if rate and planned and not done else None,

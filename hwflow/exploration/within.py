@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def within(
     table = {**priced.figures(found.numbers), **_shares(explorer, found)}
     if not inside.any():
         raise CompileError([_nothing(explorer, priced, found, (excess, table))])
-    kept = Found(found.numbers[inside], found.counts[inside], found.certified)
+    kept = replace(found, numbers=found.numbers[inside], counts=found.counts[inside])
     column = 0 if explorer.search.labels is not None else 1
     quality = found.counts[:, column].astype(np.int64)
     rows = pareto(quality, costs_of(table, explorer.request.cost))

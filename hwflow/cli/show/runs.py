@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwflow.cli.terminal import console, print_json, table
 from hwflow.cli.terminal.text import escape
-from hwflow.exploration.points import compared, cost_of, kind_of, neighbours
+from hwflow.exploration.points import compared, cost_of, kind_of, neighbours, up_to
 
 if TYPE_CHECKING:
     from hwflow.exploration.run import Run
@@ -43,6 +43,9 @@ def print_status(found: Status, *, json: bool) -> None:
         f"{found.method}: {found.evaluated:,} of {found.planned:,} configurations ({share:.0f} %), "
         f"{of}"
     )
+    if found.certified_part is not None:
+        count = f"{found.certified_part['configurations']:,}"
+        line(f"certified part: the cheapest {count}, up to {up_to(found.certified_part)}")
     if found.per_second is not None:
         line(f"{found.per_second:,.0f} a second since {found.began}")
     for board, size in found.fronts.items():

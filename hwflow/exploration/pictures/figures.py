@@ -106,11 +106,18 @@ def certainty(result: Plain) -> str:
     size, done = result["configurations"], result["evaluated"]
     if not result.get("finished", True):
         return f"not finished: the best of the first {done:,} of {size:,} configurations"
+    part = result.get("certified_part")
+    if result["certified"] and part is not None and done < size:
+        limits = ", ".join(part["limits"])
+        return f"certified optimal over all {done:,} of {size:,} configurations within {limits}"
     if result["certified"]:
         samples = result["search_samples"]
         said = f"certified optimal over {size:,} configurations, on {samples:,} samples"
         return f"{said}, each with fitted settings" if fitted_of(result) else said
     said = f"heuristic: {done:,} of {size:,} configurations evaluated"
+    if part is not None:
+        known = f"{points.up_to(part)} over {part['configurations']:,} configurations"
+        said = f"certified optimal up to {known}, heuristic above: {done:,} of {size:,} evaluated"
     tried = fitted_of(result)
     return f"{said}, settings fitted for {' and '.join(tried)} of them" if tried else said
 
