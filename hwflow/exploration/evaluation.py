@@ -130,6 +130,7 @@ class Evaluation:
         step = max(1, len(chunks) // CHECKS)
         tasks = [(c, int(c[len(c) // 2]) if i % step == 0 else None) for i, c in enumerate(chunks)]
         self.explorer.boards[0].learn(missing, local(self.executor))
+        self.explorer.boards[0].assembly.rest()
         for i, counts in enumerate(self._computed(tasks)):
             self._hold(chunks[i])
             self.store.add_single(chunks[i].tolist(), counts)
