@@ -4,8 +4,8 @@
 which ``open_run`` opens again; ``ensemble`` merges several models, ``convert`` writes one as QONNX,
 ``fit`` chooses settings, ``compile`` makes a ``Design``; a design can ``simulate``, ``verify``,
 ``estimate``, ``write`` and ``report``; ``load_project`` opens one that was written, and
-``weight_image`` makes weights of one for a block. Heavy libraries are imported when they are
-needed.
+``weight_image`` makes weights of one for a block. ``LookupDense`` is a layer for torch. Heavy
+libraries are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hwflow.compression.training.lookup_dense import LookupDense
     from hwflow.core.errors import CompileError, Diagnostic, HwflowError, ToolError
     from hwflow.exploration.api import explore, open_run
     from hwflow.fitting.fit import fit
@@ -32,6 +33,7 @@ __all__ = [
     "Design",
     "Diagnostic",
     "HwflowError",
+    "LookupDense",
     "ToolError",
     "compile",
     "convert",
@@ -50,6 +52,7 @@ _HOME = {
     "Design": "hwflow.project.design",
     "Diagnostic": "hwflow.core.errors",
     "HwflowError": "hwflow.core.errors",
+    "LookupDense": "hwflow.compression.training.lookup_dense",
     "ToolError": "hwflow.core.errors",
     "compile": "hwflow.project.compiler",
     "convert": "hwflow.frontends.conversion",

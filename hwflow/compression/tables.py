@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,31 +87,41 @@ def put_tables(model: QonnxModel, layer: Layer, sums: Sums, offset: Floats) -> N
         sums: its tables.
         offset: added to the entries of each output's first table, ``(outputs,)`` or ``(1,)``.
     """
-    inputs, size, outputs = sums.values.shape
-    values = np.moveaxis(sums.values, 2, 0).copy()
-    values[:, 0] += np.broadcast_to(offset, (outputs,))[:, None]
-    shape = (outputs, inputs, 1)
-    whole = {
-        "source": np.broadcast_to(np.arange(inputs)[:, None], shape),
-        "stride": np.ones(shape),
-        "start": size * np.arange(outputs * inputs).reshape(shape[:2]),
-    }
+    values = sums.values.copy()
+    values[0] += offset
+    arrays = operands_of(replace(sums, values=values))
     old = layer.node
-    operands = [
-        new_constant(model, f"{old.name}_{name}", getattr(sums, name))
-        for name in ("first", "step", "count")
-    ]
-    operands += [_integers(model, f"{old.name}_{name}", array) for name, array in whole.items()]
-    operands.append(new_constant(model, f"{old.name}_values", values.ravel()))
+    operands = [_constant(model, f"{old.name}_{name}", array) for name, array in arrays.items()]
     node = ir.node(OP, [old.inputs[0], *operands], domain=DOMAIN, name=old.name)
     _replace(model, layer, node)
     found = ir.serde.deserialize_function(function())
     model.ir.functions[found.identifier()] = found
 
 
-def _integers(model: QonnxModel, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
+def operands_of(sums: Sums) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the constants of the node by name, of the types that it has them in.
+
+    Each output reads one table of each input.
+    """
+    inputs, size, outputs = sums.values.shape
+    shape = (outputs, inputs, 1)
+    floats = {name: getattr(sums, name) for name in ("first", "step", "count")}
+    whole = {
+        "source": np.broadcast_to(np.arange(inputs)[:, None], shape),
+        "stride": np.ones(shape),
+        "start": size * np.arange(outputs * inputs).reshape(shape[:2]),
+    }
+    values = {"values": np.moveaxis(sums.values, 2, 0).ravel()}
+    return {
+        **{name: np.ascontiguousarray(array, np.float32) for name, array in floats.items()},
+        **{name: np.ascontiguousarray(array, np.int64) for name, array in whole.items()},
+        **{name: np.ascontiguousarray(array, np.float32) for name, array in values.items()},
+    }
+
+
+def _constant(model: QonnxModel, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
     value = new_constant(model, name, np.zeros(1))
-    tensor = ir.tensor(np.ascontiguousarray(array, np.int64), name=value.name)
+    tensor = ir.tensor(array, name=value.name)
     value.const_value = tensor
     value.shape, value.type = ir.Shape(array.shape), ir.TensorType(tensor.dtype)
     return value

@@ -111,12 +111,12 @@ def test_state_is_restored_and_kept_as_arrays(tmp_path: Path) -> None:
 
 def layer(bits: int = 4) -> tuple[Any, Any]:
     """Return a layer of 3 inputs of ``bits`` bits in -1 to 1, and 2 outputs, with its grid."""
-    from hwflow.compression.training.tables import Grid, LookupDense
+    from hwflow.compression.training.tables import Grid, TableSums
 
     drawn = torch.Generator().manual_seed(0)
     ends = torch.ones(3)
     fraction = torch.full((3,), float(bits - 1))
-    made = LookupDense(torch.randn(3, 2, generator=drawn), -ends, ends, fraction)
+    made = TableSums(torch.randn(3, 2, generator=drawn), -ends, ends, fraction)
     with torch.no_grad():
         made.curve.value.copy_(torch.randn(made.curve.value.shape, generator=drawn) / 4)
         made.entry.fraction.fill_(12.0)

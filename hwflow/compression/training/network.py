@@ -15,7 +15,7 @@ from hwflow.compression.granularity import Granularity
 from hwflow.compression.skeleton import Skeleton
 from hwflow.compression.training.graph import NodesModule, Step, Tensor, Values, names_of
 from hwflow.compression.training.quantizers import LearnedActivation, LearnedConstant, whole_of
-from hwflow.compression.training.tables import FIRST_READ, READ_BITS, Grid, LookupDense
+from hwflow.compression.training.tables import FIRST_READ, READ_BITS, Grid, TableSums
 from hwflow.frontends.quantization.layers import Layer, array_of, layers_of
 from hwflow.frontends.quantization.settings import Settings
 from hwflow.simulate.torch.call import Run
@@ -34,7 +34,7 @@ class Tabled:
 
     step: Step
     bias: str
-    module: LookupDense
+    module: TableSums
     added: bool
 
 
@@ -214,7 +214,7 @@ class Network(NodesModule):
             matrix = torch.tensor(array_of(layer.weight), dtype=torch.float32)
             fraction = self._moved([a.fraction.detach() for a in self.activations])[operand]
             matrix = matrix.t() if layer.outputs_first else matrix
-            module = LookupDense(matrix, least[operand][0], most[operand][0], fraction[0])
+            module = TableSums(matrix, least[operand][0], most[operand][0], fraction[0])
             self.lookups.append(module)
             added = len(layer.node.inputs) > 2
             table = Tabled(weighted.step, weighted.bias, module, added=added)

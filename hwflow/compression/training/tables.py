@@ -116,7 +116,7 @@ class _Bits(torch.nn.Module):
         self.fraction = torch.nn.Parameter(fraction.clone())
 
 
-class LookupDense(torch.nn.Module):
+class TableSums(torch.nn.Module):
     """A layer of tables in the place of a dense one.
 
     Attributes:
@@ -154,6 +154,10 @@ class LookupDense(torch.nn.Module):
         self.reading = _Bits(fraction.unsqueeze(1).repeat(1, outputs))
         self.entry = _Bits(torch.full((inputs, outputs), FIRST_BITS))
         self._settled: Tensor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies have: all but what ``refresh`` makes, which torch cannot copy."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("grid", "table", "bits")}
 
     def refresh(self, grid: Grid) -> None:
         """Evaluate all tables.

@@ -30,6 +30,7 @@ from hwflow.frontends.brevitas.checks import (
     unwritable,
 )
 from hwflow.frontends.onnx.reader import read_proto
+from hwflow.ir.qonnx import fixed_quant, lookup_dense
 from hwflow.ir.qonnx.model import QonnxModel, printable
 from hwflow.passes.model.clean_model import clean_model
 
@@ -138,7 +139,9 @@ def _export(module: Any, inputs: tuple[Any, ...], name: str) -> onnx.ModelProto:
                     input_names=_input_names(module, len(inputs)),
                     output_names=_output_names(module, inputs),
                 )
-                return onnx.load(path)
+                return _defined(onnx.load(path))
+            except CompileError:  # a layer of hwflow's own says what is wrong
+                raise
             except Exception as error:
                 failures.append(f"{type(error).__name__}: {error}".splitlines()[0])
     raise _error(
@@ -148,6 +151,15 @@ def _export(module: Any, inputs: tuple[Any, ...], name: str) -> onnx.ModelProto:
         found=printable(failures[0]),
         help="see whether module(example) runs, and whether brevitas.export.export_qonnx does",
     )
+
+
+def _defined(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model with the definitions of hwflow's own operators that it uses."""
+    used = {node.op_type for node in proto.graph.node if node.domain == fixed_quant.DOMAIN}
+    for operator in (fixed_quant, lookup_dense):
+        if operator.OP in used:
+            proto.functions.append(operator.function())
+    return proto
 
 
 def _input_names(module: Any, count: int) -> list[str]:
