@@ -11,6 +11,7 @@ import pytest
 import hwflow
 from hwflow.ops.layer_norm import LayerNorm
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 STEP = 2.0**-5
 
 
@@ -82,3 +83,19 @@ def test_keras3(kind: str, axis: Any, tmp_path: Path) -> None:
     model.save(tmp_path / "norm.keras")
     assert_within_a_step(hwflow.compile(tmp_path / "norm.keras"), x, wanted)
     assert_within_a_step(hwflow.compile(model), x, wanted)
+
+
+@pytest.mark.cpp
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_the_transformer_with_layer_norms_is_faithful(io_type: str) -> None:
+    with np.load(EXAMPLES / "digits.npz") as data:
+        images, labels = data["x"], data["y"]
+    quantized = hwflow.quantize(EXAMPLES / "digits_encoder.onnx", images[:400], "w=8,a=8")
+    design = hwflow.compile(quantized.model, board="zcu104", io_type=io_type)
+    assert sum(node.op.kind == "LayerNorm" for node in design.graph.nodes) == 5
+    found = design.verify(images[-100:])
+    assert found.faithful is not None
+    assert found.faithful.holds
+    (logits,) = design.simulate(images[400:]).outputs.values()
+    assert (logits.reshape(len(logits), -1).argmax(1) == labels[400:]).mean() > 0.96
