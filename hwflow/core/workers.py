@@ -22,10 +22,6 @@ DEATHS = 3
 """Times that workers may be lost before the work ends: a task may be what kills them."""
 
 
-AHEAD = 4
-"""Tasks for each worker that are handed out: those behind a long one must not wait for it."""
-
-
 class Executor(Protocol):
     """What computes tasks that do not depend on each other."""
 
@@ -77,10 +73,13 @@ class Crew:
     Attributes:
         slots: how many; 1 computes in this process.
         call: what they compute.
+        ahead: tasks for each that are handed out beside the one that is waited for. More keep
+            those behind a long task from waiting for it, and take memory.
     """
 
     slots: int
     call: Callable[[Any], Any]
+    ahead: int = 2
     _workers: list[ProcessPoolExecutor] = field(default_factory=list)
 
     @property
@@ -117,7 +116,7 @@ class Crew:
         busy: list[list[Future[Any]]] = [[] for _ in self._workers]
         waiting = deque(self._submit(busy, task) for task in given)
         while True:
-            for task in islice(left, AHEAD * self.slots - len(waiting)):
+            for task in islice(left, self.ahead * self.slots + 1 - len(waiting)):
                 given.append(task)
                 waiting.append(self._submit(busy, task))
             if not waiting:

@@ -123,7 +123,7 @@ class Assembly:
         yield from map(self.graph, own)
         if self._crew is None or self._crew.slots != executor.slots:
             self.rest()
-            self._crew = Crew(executor.slots, partial(_worked, self))
+            self._crew = Crew(executor.slots, partial(_worked, self), ahead=SHARE // 2)
         crew = self._crew
         if self._news:
             crew.tell(_Task(self._news, ()))
