@@ -49,9 +49,22 @@ def _quantized_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
 
 
 def _adaptive_activation(b: Writer, layer: Layer, x: list[Tensor]) -> Tensor:
-    """Append the quantiser of the integer bits that training arrived at, without noise."""
+    """Append the quantiser of the integer bits that training arrived at, without noise.
+
+    They follow from the averages of least and greatest values, which a file holds. The bits
+    themselves it does not: Keras sets them at the end of a call, as here
+    (``QAdaptiveActivation.call`` of QKeras 0.9).
+    """
+    from qkeras.quantizers import _get_integer_bits
+
     quantizer = copy(layer.quantizer)
     quantizer.qnoise_factor = 1.0
+    bits = _get_integer_bits(
+        min_value=layer.ema_min, max_value=layer.ema_max, bits=layer.total_bits,
+        symmetric=layer.symmetric, keep_negative=layer.keep_negative,
+        is_clipping=layer.po2_rounding,
+    )  # fmt: skip
+    quantizer.integer = np.asarray(bits)
     return activate(b, x[0], quantizer)
 
 
