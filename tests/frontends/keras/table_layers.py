@@ -46,7 +46,7 @@ def function(name: str, outcome: str = "exact", first: str = WIDE) -> Case:
 def adapted(layer: Any, x: Any, integer: list[int]) -> Any:
     """Apply a layer whose training arrived at these integer bits, one or one per channel."""
     y = layer(x)
-    most = [0.9 * 2.0**bits for bits in integer]
+    most = [0.8 * 2.0**bits for bits in integer]
     layer.ema_min.assign([-m for m in most])
     layer.ema_max.assign(most)
     layer.quantizer.integer.assign(integer)
